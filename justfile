@@ -1,0 +1,25 @@
+# What people do here every day; `just` lists it. CI runs tests/run, which is all of it at once.
+
+_list:
+    @just --list
+
+# Formatting and lints.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- --deny warnings
+
+# Every test that needs nothing installed.
+test:
+    cargo nextest run
+
+# Real clients and daemons against both programs, or those whose names hold WHAT.
+e2e WHAT='':
+    cargo nextest run --workspace -E 'package(e2e)' {{ WHAT }}
+
+# Everything, as CI does.
+all:
+    tests/run
+
+# The whole service on this machine, with the lines to paste.
+up:
+    cargo run --release
