@@ -1,0 +1,268 @@
+//! The command line: Notary's flags as Go reads them, and sub-commands.
+//!
+//! Go's flags have one or two dashes alike, and a boolean may carry its value (`-debug=false`). They
+//! are brought into the one form that clap reads, before or after the sub-command.
+
+use std::{ffi::OsString, path::PathBuf, process};
+
+use clap::{Arg, ArgAction, ArgMatches, builder::TypedValueParser as _, error::ErrorKind};
+
+use crate::{logging::LogFormat, settings::go_bool};
+
+/// What the command line says of a program that the caller knows.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The name of the binary, `notary-server`.
+    pub name: &'static str,
+    /// One line on what it does, for its help.
+    pub about: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The commit it was built from; may be empty.
+    pub commit: &'static str,
+    /// The compiler that built it; may be empty.
+    pub rust: &'static str,
+    /// Sub-commands beside `serve`, `migrate` and `config check`; their arguments are long flags and
+    /// plain values.
+    pub commands: Vec<clap::Command>,
+}
+
+impl Program {
+    /// The first line of the log and, after the program's name, the answer to `-version`.
+    #[must_use]
+    pub fn version_line(&self) -> String {
+        let Self {
+            version,
+            commit,
+            rust,
+            ..
+        } = self;
+        format!("Version: {version}, Git commit: {commit}, Rust version: {rust}")
+    }
+}
+
+/// What the operator wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run until told to stop; what a command line without a command means.
+    Serve,
+    /// Bring the database to this version's schema, and end.
+    Migrate,
+    /// Print the effective configuration without its secrets, and end.
+    ConfigCheck,
+    /// A command of the program itself.
+    Other {
+        /// Its name.
+        name: String,
+        /// What it was given.
+        arguments: ArgMatches,
+    },
+}
+
+/// The command line of a program.
+#[derive(Clone, Debug)]
+pub struct Flags {
+    /// `-config`: the configuration file.
+    pub config: Option<PathBuf>,
+    /// `-debug`: open the debug listener.
+    pub debug: bool,
+    /// `-logf`: the form of the log lines.
+    pub log_format: LogFormat,
+    /// `-bootstrap`: Notary's way to set up storage; only `RethinkDB` ever had a use for it.
+    pub bootstrap: bool,
+    /// What to do.
+    pub command: Command,
+}
+
+/// A command line that ends the program before it began: help, version, or a mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// 0, or 2 after a mistake, as Go's flag package has it.
+    pub code: i32,
+    /// What to print: on standard output if `code` is 0, else on standard error.
+    pub text: String,
+}
+
+impl Flags {
+    /// Reads `arguments`, the program's name first. Prints and ends the process if they ask for help
+    /// or the version, or are wrong.
+    pub fn parse(program: &Program, arguments: impl IntoIterator<Item = OsString>) -> Self {
+        match Self::try_parse(program, arguments) {
+            Ok(flags) => flags,
+            Err(exit) => {
+                if exit.code == 0 {
+                    println!("{}", exit.text.trim_end());
+                } else {
+                    eprintln!("{}", exit.text.trim_end());
+                }
+                process::exit(exit.code)
+            }
+        }
+    }
+
+    /// Reads `arguments`, the program's name first.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit`] says what to print instead of going on.
+    pub fn try_parse(
+        program: &Program,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, Exit> {
+        let mut command = command_line(program);
+        let arguments = as_long_flags(arguments);
+        let matches = command
+            .try_get_matches_from_mut(arguments)
+            .map_err(|error| {
+                let wanted = matches!(error.kind(), ErrorKind::DisplayHelp);
+                let usage = if wanted {
+                    String::new()
+                } else {
+                    command.render_help().to_string()
+                };
+                Exit {
+                    code: if wanted { 0 } else { 2 },
+                    text: format!("{error}\n{usage}"),
+                }
+            })?;
+        if matches.get_flag("version") {
+            let text = format!("{} {}", program.name, program.version_line());
+            return Err(Exit { code: 0, text });
+        }
+        Ok(Self::from_matches(&matches))
+    }
+
+    fn from_matches(matches: &ArgMatches) -> Self {
+        let command = match matches.subcommand() {
+            None | Some(("serve", _)) => Command::Serve,
+            Some(("migrate", _)) => Command::Migrate,
+            Some(("config", _)) => Command::ConfigCheck,
+            Some((name, arguments)) => Command::Other {
+                name: name.to_owned(),
+                arguments: arguments.clone(),
+            },
+        };
+        Self {
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            debug: matches.get_flag("debug"),
+            log_format: matches.get_one("logf").copied().unwrap_or_default(),
+            bootstrap: matches.get_flag("bootstrap"),
+            command,
+        }
+    }
+}
+
+/// Flags that take a value, so that `-config -x` can be told from two flags.
+const WITH_VALUE: [&str; 2] = ["config", "logf"];
+
+/// The arguments with every flag in the form `--name` or `--name=value`.
+fn as_long_flags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments = arguments.into_iter();
+    let mut long = Vec::from_iter(arguments.next());
+    while let Some(argument) = arguments.next() {
+        let Some(name) = argument.to_str().and_then(flag_name) else {
+            long.push(argument);
+            continue;
+        };
+        let mut flag = OsString::from(format!("--{name}"));
+        if WITH_VALUE.contains(&name)
+            && let Some(value) = arguments.next()
+        {
+            flag.push("=");
+            flag.push(value);
+        }
+        long.push(flag);
+    }
+    long
+}
+
+/// What follows the dashes of a flag; Go's `-h` is short for `-help`.
+fn flag_name(argument: &str) -> Option<&str> {
+    let name = argument.strip_prefix('-')?;
+    let name = name.strip_prefix('-').unwrap_or(name);
+    match name {
+        "" => None,
+        "h" => Some("help"),
+        name => Some(name),
+    }
+}
+
+fn command_line(program: &Program) -> clap::Command {
+    clap::Command::new(program.name)
+        .about(program.about)
+        .disable_version_flag(true)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .args([
+            Arg::new("help")
+                .long("help")
+                .help("Print this help")
+                .action(ArgAction::Help)
+                .global(true),
+            value(
+                "config",
+                "PATH",
+                "The configuration file (.json, .yaml, .toml)",
+            )
+            .value_parser(clap::value_parser!(PathBuf)),
+            value(
+                "logf",
+                "FORMAT",
+                "The form of log lines: json (default), logfmt or human",
+            )
+            .value_parser(
+                clap::builder::NonEmptyStringValueParser::new()
+                    .try_map(|text| text.parse::<LogFormat>()),
+            ),
+            switch(
+                "debug",
+                "Serve /debug/health and /metrics on localhost:8080",
+            ),
+            switch(
+                "bootstrap",
+                "Set up storage and end (for RethinkDB only; use migrate)",
+            ),
+            switch("version", "Print the version and end"),
+        ])
+        .subcommands([
+            clap::Command::new("serve").about("Run until told to stop (the default)"),
+            clap::Command::new("migrate").about("Bring the database up to this version and end"),
+            clap::Command::new("config")
+                .about("Look at the configuration")
+                .subcommand_required(true)
+                .subcommand(
+                    clap::Command::new("check")
+                        .about("Print the effective configuration without secrets"),
+                ),
+        ])
+        .subcommands(program.commands.iter().cloned())
+}
+
+fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    // As with Go, the last one counts.
+    Arg::new(name)
+        .long(name)
+        .value_name(placeholder)
+        .help(help)
+        .global(true)
+        .require_equals(true)
+        .overrides_with(name)
+}
+
+/// A boolean that may carry its value after `=`.
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    let parser = clap::builder::StringValueParser::new()
+        .try_map(|text| go_bool(&text).ok_or("a boolean is true or false"));
+    Arg::new(name)
+        .long(name)
+        .help(help)
+        .global(true)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_value("false")
+        .default_missing_value("true")
+        .hide_default_value(true)
+        .value_name("BOOL")
+        .overrides_with(name)
+        .value_parser(parser)
+}

@@ -1,0 +1,22 @@
+//! What a long-running program is, shared by `notary-server` and `notary-signer`.
+//!
+//! A program reads its [`flags`], loads its [`settings`], starts its [`logging`] and [`metrics`],
+//! loads its certificates ([`tls`]), installs its [`signals`] and hands its service to the
+//! [`listener`]. Nothing here knows what is served.
+
+pub mod clock;
+pub mod debug;
+pub mod flags;
+pub mod listener;
+pub mod logging;
+pub mod metrics;
+pub mod settings;
+pub mod signals;
+pub mod tls;
+
+pub use flags::{Command, Flags, Program};
+pub use listener::{Limits, Peer};
+pub use logging::{Level, LogControl, LogFormat};
+pub use metrics::MetricsHandle;
+pub use settings::{Key, Kind, Settings, SettingsError};
+pub use tls::{ClientTls, ServerTls, SignerConnector, TlsError};

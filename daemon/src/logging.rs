@@ -1,0 +1,234 @@
+//! Logs on standard error, in the form Notary's had: one line an event, a level that signals can move.
+
+mod format;
+mod layer;
+
+use std::{
+    backtrace::Backtrace,
+    error::Error,
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
+    panic,
+    str::FromStr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use tracing_subscriber::{Registry, layer::SubscriberExt as _};
+
+use layer::Lines;
+
+/// The target of lines that are shown whatever the level: the version, and what is doubtful about the
+/// configuration. `tracing::warn!(target: daemon::logging::STARTUP, "…")`
+pub const STARTUP: &str = "startup";
+
+/// The target of the line that says why the program ends; see [`fatal`].
+const FATAL: &str = "fatal";
+
+/// The target of the line that a panic leaves.
+const PANIC: &str = "panic";
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A JSON object a line, its members sorted, as Notary wrote them.
+    #[default]
+    Json,
+    /// `key=value` pairs.
+    Logfmt,
+    /// For reading: time, level, message, then the fields; in colour on a terminal.
+    Human,
+}
+
+impl FromStr for LogFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "json" => Ok(Self::Json),
+            "logfmt" => Ok(Self::Logfmt),
+            "human" => Ok(Self::Human),
+            _ => Err(UnknownFormat),
+        }
+    }
+}
+
+/// A `-logf` that names no form of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("accepted: json, logfmt, human")]
+pub struct UnknownFormat;
+
+/// Notary's levels, from the most silent to the most verbose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Only defects of the program itself.
+    Panic,
+    /// Also why the program ends.
+    Fatal,
+    /// Also what failed through no fault of a client; the default.
+    #[default]
+    Error,
+    /// Also what may need attention.
+    Warn,
+    /// Also a line for every request.
+    Info,
+    /// Also the steps on the way.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// All levels, in their order.
+const LEVELS: [Level; 7] = [
+    Level::Panic,
+    Level::Fatal,
+    Level::Error,
+    Level::Warn,
+    Level::Info,
+    Level::Debug,
+    Level::Trace,
+];
+
+impl Level {
+    /// How Notary writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Fatal => "fatal",
+            Self::Error => "error",
+            Self::Warn => "warning",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(text: &str) -> Result<Self, UnknownLevel> {
+        let name = text.to_lowercase();
+        let name = if name == "warn" { "warning" } else { &name };
+        let level = LEVELS.into_iter().find(|level| level.name() == name);
+        level.ok_or_else(|| UnknownLevel(text.to_owned()))
+    }
+}
+
+/// A `logging.level` that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid logrus Level: {0:?}; accepted: panic, fatal, error, warn, info, debug, trace")]
+pub struct UnknownLevel(String);
+
+/// Moves the level of a running program.
+#[derive(Clone, Debug)]
+pub struct LogControl(Arc<AtomicU8>);
+
+impl LogControl {
+    fn new(level: Level) -> Self {
+        Self(Arc::new(AtomicU8::new(level as u8)))
+    }
+
+    /// The level of the most verbose lines that are shown.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        LEVELS[usize::from(self.0.load(Ordering::Relaxed))]
+    }
+
+    /// Shows lines up to `level` from now on.
+    pub fn set(&self, level: Level) {
+        self.0.store(level as u8, Ordering::Relaxed);
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// One level more verbose, up to debug. Answers the sentence that Notary prints.
+    #[must_use]
+    pub fn more(&self) -> String {
+        match self.level() {
+            level @ (Level::Debug | Level::Trace) => format!(
+                "Attempt to increase log level failed, will remain at {} level, \
+                 error: log level can not be set higher than Debug",
+                level.name()
+            ),
+            level => self.step(LEVELS[level as usize + 1]),
+        }
+    }
+
+    /// One level less verbose, down to panic. Answers the sentence that Notary prints.
+    #[must_use]
+    pub fn less(&self) -> String {
+        match self.level() {
+            Level::Panic => "Attempt to decrease log level failed, will remain at panic level, \
+                             error: log level can not be set lower than Panic"
+                .to_owned(),
+            level => self.step(LEVELS[level as usize - 1]),
+        }
+    }
+
+    fn step(&self, level: Level) -> String {
+        self.set(level);
+        format!("Successfully setting log level to {}", level.name())
+    }
+}
+
+/// Sends all events to standard error, one line each, and panics too.
+///
+/// A process has one log: a second call only moves its level.
+pub fn init(format: LogFormat, level: Level) -> LogControl {
+    static LOG: OnceLock<LogControl> = OnceLock::new();
+    let control = LOG.get_or_init(|| {
+        let control = LogControl::new(level);
+        let colour = io::stderr().is_terminal();
+        let lines = Lines::new(control.clone(), format, colour, |line: &str| {
+            // A log that cannot be written must not stop the service.
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+        });
+        // Whoever installed another subscriber before us keeps it.
+        let _ = tracing::subscriber::set_global_default(Registry::default().with(lines));
+        log_panics();
+        control
+    });
+    control.set(level);
+    control.clone()
+}
+
+/// Logs why the program ends, with all causes, at level fatal. The caller ends it with status 1.
+pub fn fatal(error: &(dyn Error + 'static)) {
+    tracing::error!(target: FATAL, "{}", Causes(error));
+}
+
+/// An error and its causes in one sentence, each said once.
+///
+/// Many errors repeat their cause in their own text; a cause that was said already is left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Causes<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said.push_str(&text);
+            }
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// Makes a panic one line like any other; Notary's went to standard error as plain text.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        let message = panic.payload_as_str().unwrap_or("panic");
+        tracing::error!(target: PANIC, place, %backtrace, "{message}");
+    }));
+}

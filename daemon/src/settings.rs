@@ -1,0 +1,422 @@
+//! Notary's layered configuration: a file, and environment variables that override it.
+//!
+//! A program lists its [`Key`]s once. [`Settings`] knows from that list which names of the file are
+//! unknown, which environment variables count, and what must never be printed.
+
+mod effective;
+mod error;
+mod file;
+mod words;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt::{self, Display},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+pub use error::{Origin, SettingsError};
+
+pub(crate) use words::go_bool;
+
+use words::distance;
+
+/// What a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text; numbers and booleans are taken as they are written (`port: 7899`).
+    Text,
+    /// A path, relative to the folder of the configuration file.
+    Path,
+    /// A whole number, as such or as text.
+    Integer,
+    /// A boolean, as such, as 0 or 1, or as one of the texts that Go accepts (`t`, `TRUE`, …).
+    Boolean,
+    /// A list of texts; a plain text is split at white space.
+    List,
+    /// A section that is read as a whole; environment variables do not reach into it.
+    Map,
+}
+
+/// A setting that a program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its place in the file, in lower case: `server.http_addr`.
+    pub path: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether its value is never shown, neither in errors nor by `config check`. (The password
+    /// inside a `db_url` is hidden in any case.)
+    pub secret: bool,
+    /// One line on its meaning and its default, for `config check` and for errors.
+    pub help: &'static str,
+}
+
+impl Key {
+    /// A key whose value may be shown.
+    #[must_use]
+    pub const fn new(path: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self {
+            path,
+            kind,
+            secret: false,
+            help,
+        }
+    }
+
+    /// The same key, with a value that is never shown.
+    #[must_use]
+    pub const fn secret(self) -> Self {
+        Self {
+            secret: true,
+            ..self
+        }
+    }
+
+    /// The environment variable that overrides this key, if one does.
+    ///
+    /// It is made from the path and never taken apart again: `http_addr` has an underscore itself.
+    fn variable(&self, prefix: &str) -> Option<String> {
+        let name = || format!("{prefix}_{}", self.path.replace('.', "_").to_uppercase());
+        (self.kind != Kind::Map).then(name)
+    }
+}
+
+/// The settings of a program, from its file and its environment.
+#[derive(Clone)]
+pub struct Settings {
+    /// The file as the operator named it.
+    file: PathBuf,
+    /// Starts the name of every environment variable.
+    prefix: &'static str,
+    /// What the program knows.
+    keys: &'static [Key],
+    /// What is set, by the path of its key.
+    found: BTreeMap<&'static str, Found>,
+    /// Paths of the file that are not keys.
+    unknown: Vec<String>,
+}
+
+/// A value that is set, and by whom.
+#[derive(Clone)]
+struct Found {
+    value: Value,
+    origin: Origin,
+}
+
+impl Settings {
+    /// Reads `file` and lays the variables of `env` that name one of `keys` over it.
+    ///
+    /// The format goes by the extension: `.json` (also without extension), `.yaml`, `.yml`, `.toml`.
+    /// Names are compared without regard to case. An empty variable counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or parsed, a name occurs twice, or a value has the wrong shape.
+    pub fn load(
+        file: &Path,
+        env_prefix: &'static str,
+        keys: &'static [Key],
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, SettingsError> {
+        let content = file::read(file)?;
+        let mut settings = Self {
+            file: file.to_owned(),
+            prefix: env_prefix,
+            keys,
+            found: BTreeMap::new(),
+            unknown: Vec::new(),
+        };
+        settings.take_section("", content)?;
+        settings.take_environment(env)?;
+        settings
+            .found
+            .retain(|_, found| !found.value.is_null() && found.value != "");
+        settings.check_shapes()?;
+        Ok(settings)
+    }
+
+    /// The text at `path`; `None` if it is unset or empty.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.value(path)?.as_str()
+    }
+
+    /// The text at `path`, which the program cannot do without.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError::Missing`] names the key and the variable that would set it.
+    pub fn required_text(&self, path: &str) -> Result<&str, SettingsError> {
+        self.text(path).ok_or_else(|| self.missing(path))
+    }
+
+    /// The path at `path`, relative ones taken from the folder of the configuration file.
+    #[must_use]
+    pub fn path(&self, path: &str) -> Option<PathBuf> {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        self.text(path).map(|text| folder.join(text))
+    }
+
+    /// The whole number at `path`.
+    ///
+    /// # Errors
+    ///
+    /// If something else is there.
+    pub fn integer(&self, path: &str) -> Result<Option<i64>, SettingsError> {
+        let Some(value) = self.value(path) else {
+            return Ok(None);
+        };
+        let number = match value {
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_i64(),
+        };
+        number
+            .map(Some)
+            .ok_or_else(|| self.invalid(path, "a whole number"))
+    }
+
+    /// The whole number at `path`, which must lie in `range`; `default` if it is unset.
+    ///
+    /// # Errors
+    ///
+    /// If something else is there.
+    pub fn integer_in(
+        &self,
+        path: &str,
+        range: RangeInclusive<i64>,
+        default: i64,
+    ) -> Result<i64, SettingsError> {
+        let refuse = || {
+            let (low, high) = range.clone().into_inner();
+            self.invalid(
+                path,
+                format_args!("a whole number between {low} and {high}"),
+            )
+        };
+        let number = self.integer(path).map_err(|_| refuse())?.unwrap_or(default);
+        if range.contains(&number) {
+            Ok(number)
+        } else {
+            Err(refuse())
+        }
+    }
+
+    /// The boolean at `path`.
+    ///
+    /// # Errors
+    ///
+    /// If something else is there.
+    pub fn boolean(&self, path: &str) -> Result<Option<bool>, SettingsError> {
+        let Some(value) = self.value(path) else {
+            return Ok(None);
+        };
+        let boolean = match value {
+            Value::Bool(boolean) => Some(*boolean),
+            Value::String(text) => go_bool(text),
+            other => match other.as_i64() {
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                _ => None,
+            },
+        };
+        boolean
+            .map(Some)
+            .ok_or_else(|| self.invalid(path, "true or false"))
+    }
+
+    /// The texts at `path`; none if it is unset.
+    ///
+    /// # Errors
+    ///
+    /// If there is something else than a list of texts, or one text.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, SettingsError> {
+        let texts = match self.value(path) {
+            None => Some(Vec::new()),
+            Some(Value::Array(items)) => items.iter().map(file::scalar).collect(),
+            Some(value) => {
+                file::scalar(value).map(|text| text.split_whitespace().map(str::to_owned).collect())
+            }
+        };
+        texts.ok_or_else(|| self.invalid(path, "a list of texts"))
+    }
+
+    /// The section at `path`, its names in lower case; empty if it is unset.
+    #[must_use]
+    pub fn map(&self, path: &str) -> BTreeMap<String, Value> {
+        let section = self.value(path).and_then(Value::as_object);
+        section
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The paths of the file that no key has. The program ignores them, as Notary did, but
+    /// should warn: see [`warnings`](Self::warnings).
+    #[must_use]
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// A sentence for each unknown path, naming the key that was likely meant.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let warn = |path: &String| {
+            let file = self.file.display();
+            let meant = self
+                .likely(path)
+                .map(|key| format!("; did you mean {key:?}?"));
+            format!(
+                "{file}: unknown key {path:?} is ignored{}",
+                meant.unwrap_or_default()
+            )
+        };
+        self.unknown.iter().map(warn).collect()
+    }
+
+    /// The error for a value that `path` must not have; `accepted` says what it may be.
+    #[must_use]
+    pub fn invalid(&self, path: &str, accepted: impl Display) -> SettingsError {
+        let found = self.found.get(path);
+        let value = found.map_or_else(|| "nothing".to_owned(), |found| self.shown(path, found));
+        SettingsError::Invalid {
+            origin: found.map_or_else(|| Origin::File(self.file.clone()), |f| f.origin.clone()),
+            key: path.to_owned(),
+            value,
+            accepted: accepted.to_string(),
+        }
+    }
+
+    /// The error for a `path` that must be set and is not.
+    #[must_use]
+    pub fn missing(&self, path: &str) -> SettingsError {
+        let key = self.key(path);
+        SettingsError::Missing {
+            file: self.file.clone(),
+            key: path.to_owned(),
+            variable: key.and_then(|key| key.variable(self.prefix)),
+            help: key.map_or("", |key| key.help),
+        }
+    }
+
+    /// The value at `path`, which must be one of the program's keys.
+    fn value(&self, path: &str) -> Option<&Value> {
+        debug_assert!(
+            self.key(path).is_some(),
+            "{path} is not in the list of keys"
+        );
+        self.found.get(path).map(|found| &found.value)
+    }
+
+    fn key(&self, path: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.path == path)
+    }
+
+    /// Sorts what stands at and below `path` in the file into known and unknown.
+    fn take_section(&mut self, path: &str, content: Value) -> Result<(), SettingsError> {
+        let Value::Object(members) = content else {
+            return Ok(());
+        };
+        for (name, value) in members {
+            let below = if path.is_empty() {
+                name
+            } else {
+                format!("{path}.{name}")
+            };
+            if let Some(key) = self.key(&below) {
+                let origin = Origin::File(self.file.clone());
+                self.found.insert(key.path, Found { value, origin });
+            } else if !self.is_section(&below) {
+                self.unknown.push(below);
+            } else if value.is_object() || value.is_null() {
+                self.take_section(&below, value)?;
+            } else {
+                return Err(SettingsError::NotASection {
+                    file: self.file.clone(),
+                    key: below,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_section(&self, path: &str) -> bool {
+        let within = |key: &Key| {
+            key.path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.keys.iter().any(within)
+    }
+
+    fn take_environment(
+        &mut self,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<(), SettingsError> {
+        let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
+        for key in self.keys {
+            let Some(variable) = key.variable(self.prefix) else {
+                continue;
+            };
+            let Some(value) = env
+                .get(&OsString::from(&variable))
+                .filter(|v| !v.is_empty())
+            else {
+                continue;
+            };
+            let Some(value) = value.to_str() else {
+                return Err(SettingsError::NotUnicode { variable });
+            };
+            let found = Found {
+                value: value.into(),
+                origin: Origin::Variable(variable),
+            };
+            self.found.insert(key.path, found);
+        }
+        Ok(())
+    }
+
+    /// Turns scalars into the text they stand for where text is wanted, and refuses what no getter
+    /// could make sense of.
+    fn check_shapes(&mut self) -> Result<(), SettingsError> {
+        for key in self.keys {
+            let Some(found) = self.found.get_mut(key.path) else {
+                continue;
+            };
+            match key.kind {
+                Kind::Text | Kind::Path => match file::scalar(&found.value) {
+                    Some(text) => found.value = text.into(),
+                    None => return Err(self.invalid(key.path, "a text")),
+                },
+                Kind::Map if !found.value.is_object() => {
+                    return Err(self.invalid(key.path, "a section of names and values"));
+                }
+                Kind::Map | Kind::Integer | Kind::Boolean | Kind::List => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The key that `path` was likely meant to be, if one is close.
+    fn likely(&self, path: &str) -> Option<&'static str> {
+        self.keys
+            .iter()
+            .map(|key| (distance(path, key.path), key.path))
+            .filter(|(distance, _)| *distance <= (path.len() / 3).max(2))
+            .min()
+            .map(|(_, key)| key)
+    }
+}
+
+/// Without the values: some are secrets.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}

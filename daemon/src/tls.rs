@@ -1,0 +1,136 @@
+//! TLS for both ends of a connection: certificates from files, taken up again when the files change.
+//!
+//! Whom to believe is decided in `trust`, which is as lenient as Go's TLS towards certificates
+//! that are listed themselves (Notary's sample set-ups depend on it) and as strict otherwise.
+
+mod connector;
+mod error;
+mod files;
+mod trust;
+mod verifier;
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, ServerConfig,
+    client::Resumption,
+    crypto::CryptoProvider,
+    server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
+    sign::SingleCertAndKey,
+};
+
+pub use connector::{SignerConnector, connector};
+pub use error::{HALF_PAIR, TlsError};
+
+use files::{Files, Material, Reloading};
+use trust::Trust;
+use verifier::{ClientVerifier, ServerVerifier};
+
+/// The certificate of a listener, and whose clients it lets in.
+#[derive(Debug)]
+pub struct ServerTls(Reloading<ServerConfig>);
+
+impl ServerTls {
+    /// TLS 1.2 and 1.3 with the certificate chain and key of these PEM files.
+    ///
+    /// With `client_ca`, clients must show a certificate that the file vouches for; without it, none
+    /// is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] names the file that is missing, unreadable, encrypted or does not fit.
+    pub fn load(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Arc<Self>, TlsError> {
+        let files = Files::new(Some((cert, key)), client_ca);
+        Ok(Arc::new(Self(Reloading::load(files, server_config)?)))
+    }
+
+    /// Takes up the files if they changed since they were last looked at.
+    ///
+    /// If they make no sense, what was in use stays in use, and one error is logged. Connections that
+    /// exist already are not touched.
+    pub fn reload_if_changed(&self) {
+        self.0.reload_if_changed();
+    }
+
+    /// What the next connection is to use.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.0.current()
+    }
+}
+
+/// Whom a client believes, and the certificate it shows.
+#[derive(Clone, Debug)]
+pub struct ClientTls(Arc<Reloading<ClientConfig>>);
+
+impl ClientTls {
+    /// Believes servers that the PEM file `ca` vouches for, or else the system's certificate
+    /// authorities, and shows the certificate chain of `cert_and_key` if asked.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] names the file that is missing, unreadable, encrypted or does not fit.
+    pub fn load(ca: Option<&Path>, cert_and_key: Option<(&Path, &Path)>) -> Result<Self, TlsError> {
+        let files = Files::new(cert_and_key, ca);
+        Ok(Self(Arc::new(Reloading::load(files, client_config)?)))
+    }
+
+    /// What the next connection is to use: the files as they are now or, if those make no sense, as
+    /// they were when they last did (which is logged).
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
+        self.0.reload_if_changed();
+        self.0.current()
+    }
+}
+
+/// The one implementation of cryptography that the programs use.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn server_config(material: &Material, files: &Files) -> Result<ServerConfig, TlsError> {
+    let provider = provider();
+    let identity = material
+        .identity(files, &provider)?
+        .expect("a listener has a certificate");
+    let verifier: Arc<dyn ClientCertVerifier> = match material.trust(files)? {
+        Some(trust) => Arc::new(ClientVerifier::new(trust, &provider)),
+        None => Arc::new(NoClientAuth),
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has suites for TLS 1.2 and 1.3")
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if files.ca().is_some() {
+        // A resumed session would let a client in whose certificate has expired since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    }
+    Ok(config)
+}
+
+fn client_config(material: &Material, files: &Files) -> Result<ClientConfig, TlsError> {
+    let provider = provider();
+    let identity = material.identity(files, &provider)?;
+    let trust = match material.trust(files)? {
+        Some(trust) => trust,
+        None => Trust::of_the_system()?,
+    };
+    let verifier = ServerVerifier::new(trust, &provider);
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has suites for TLS 1.2 and 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // One connection lives for days: looking at the certificate each time costs nothing.
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}

@@ -1,0 +1,76 @@
+//! The way to the signer: TCP and TLS, each in bounded time, with certificates as they are now.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tower::Service;
+
+use super::ClientTls;
+
+/// How long the TCP connection may take, and then the TLS handshake.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects to one host with TLS, whatever address it is called with.
+///
+/// Made for tonic's `Endpoint::connect_with_connector_lazy`. The endpoint's own URI must say `http`:
+/// with `https` tonic would want to do TLS itself.
+#[derive(Clone, Debug)]
+pub struct SignerConnector {
+    tls: ClientTls,
+    host: String,
+    port: u16,
+}
+
+/// A connector to `host`, whose certificate must be made for that name (or address).
+#[must_use]
+pub fn connector(tls: ClientTls, host: String, port: u16) -> SignerConnector {
+    SignerConnector { tls, host, port }
+}
+
+impl SignerConnector {
+    async fn connect(self) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
+        let Self { tls, host, port } = self;
+        let name = ServerName::try_from(host.clone()).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{host:?} is not a host name"),
+            )
+        })?;
+        // Reads files, and may wait for a slow disk.
+        let config = tokio::task::spawn_blocking(move || tls.config()).await?;
+        let tcp = in_time("connecting", TcpStream::connect((host.as_str(), port))).await?;
+        tcp.set_nodelay(true)?;
+        let tls = TlsConnector::from(config).connect(name, tcp);
+        Ok(TokioIo::new(in_time("the TLS handshake", tls).await?))
+    }
+}
+
+async fn in_time<T>(what: &str, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(PATIENCE, step).await.unwrap_or_else(|_| {
+        let text = format!("{what} took longer than {} seconds", PATIENCE.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    })
+}
+
+impl Service<http::Uri> for SignerConnector {
+    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Uri) -> Self::Future {
+        Box::pin(self.clone().connect())
+    }
+}

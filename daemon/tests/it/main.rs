@@ -1,0 +1,13 @@
+//! The daemon crate from outside: real files, real sockets, certificates made for each test.
+
+mod certificates;
+mod client;
+mod client_certificates;
+mod debug;
+mod flags;
+mod listener;
+mod logging;
+mod reload;
+mod server_certificates;
+mod settings;
+mod signals;
