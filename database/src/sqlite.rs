@@ -1,0 +1,193 @@
+//! The embedded database: one file, or memory.
+
+use std::{
+    fs::OpenOptions,
+    io::ErrorKind,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use sqlx::{
+    Pool, Sqlite,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{DatabaseError, PoolLimits, error::fault};
+
+/// Opens the database at `url` with the default [`PoolLimits`]; see [`SqliteUrl`].
+pub async fn connect_sqlite(url: &str) -> Result<Pool<Sqlite>, DatabaseError> {
+    SqliteUrl::parse(url)?.connect(PoolLimits::default()).await
+}
+
+/// Where an embedded database is: a file, or the memory of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteUrl(Place);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Memory,
+    File(PathBuf),
+}
+
+impl SqliteUrl {
+    /// A database that lives as long as its pool.
+    pub const MEMORY: Self = Self(Place::Memory);
+
+    /// Understands a plain path, `sqlite:PATH`, `sqlite://PATH`, `file:PATH` (all but the plain
+    /// path with `%XX`), `memory` and `:memory:`. Of the parameters that other programs put
+    /// behind a `?`, only `mode=memory` has a meaning; how the file is opened is not left to them.
+    pub fn parse(url: &str) -> Result<Self, DatabaseError> {
+        let scheme = ["sqlite://", "sqlite:", "file://", "file:"]
+            .into_iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
+        let (path, parameters) = match scheme {
+            Some(rest) => {
+                let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+                (decode(path)?, parameters)
+            }
+            None if url.contains("://") => {
+                return Err(DatabaseError::Url(
+                    "it names another kind of database".to_owned(),
+                ));
+            }
+            None => (url.to_owned(), ""),
+        };
+        let in_memory = parameters
+            .split('&')
+            .any(|parameter| parameter == "mode=memory");
+        match path.as_str() {
+            _ if in_memory => Ok(Self::MEMORY),
+            "memory" | ":memory:" => Ok(Self::MEMORY),
+            "" => Err(DatabaseError::Url("it names no file".to_owned())),
+            path if path.contains('\0') => Err(DatabaseError::Url("it holds a NUL".to_owned())),
+            path => Ok(Self(Place::File(PathBuf::from(path)))),
+        }
+    }
+
+    /// The file, unless the database is in memory.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Memory => None,
+            Place::File(file) => Some(file),
+        }
+    }
+
+    /// Opens the database, making the file (readable by its owner alone) if it is not there.
+    ///
+    /// In memory there is one connection that never closes, since the data would go with it.
+    pub async fn connect(&self, limits: PoolLimits) -> Result<Pool<Sqlite>, DatabaseError> {
+        let pool = match &self.0 {
+            Place::Memory => memory_pool(limits).await,
+            Place::File(file) => {
+                create(file)?;
+                limits
+                    .options()
+                    .connect_with(file_options(file, limits))
+                    .await
+            }
+        };
+        let pool = pool.map_err(|error| self.failed(error))?;
+        // Opening reads nothing: only a statement finds out that the file is something else.
+        match sqlx::query("SELECT COUNT(*) FROM sqlite_schema")
+            .execute(&pool)
+            .await
+        {
+            Ok(_) => Ok(pool),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// `error` as a sentence that names this database.
+    #[must_use]
+    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
+        DatabaseError::Failed {
+            place: self.to_string(),
+            fault: fault(&error),
+            error,
+        }
+    }
+}
+
+impl std::fmt::Display for SqliteUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Place::Memory => formatter.write_str("in memory"),
+            Place::File(file) => file.display().fmt(formatter),
+        }
+    }
+}
+
+async fn memory_pool(limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
+    let options: SqlitePoolOptions = PoolLimits {
+        connections: 1,
+        ..limits
+    }
+    .options::<Sqlite>()
+    .min_connections(1);
+    options
+        .connect_with(
+            SqliteConnectOptions::new()
+                .in_memory(true)
+                .foreign_keys(true),
+        )
+        .await
+}
+
+/// How a file is opened: readers do not wait for the writer (WAL), and a commit that returned
+/// survives a loss of power (FULL; WAL's usual NORMAL may forget the last commits).
+fn file_options(file: &Path, limits: PoolLimits) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(limits.wait)
+}
+
+/// Makes an empty file for the database before `SQLite` does, which would let everybody read it.
+/// Its companions (`-wal`, `-shm`) take over the rights of this one.
+fn create(file: &Path) -> Result<(), DatabaseError> {
+    if let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.exists()
+    {
+        return Err(DatabaseError::NoFolder {
+            file: file.into(),
+            folder: folder.into(),
+        });
+    }
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+    {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(DatabaseError::NotCreated {
+            file: file.into(),
+            error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Undoes `%XX` in the path of a URL.
+fn decode(text: &str) -> Result<String, DatabaseError> {
+    let wrong = || DatabaseError::Url("a `%` in it is not followed by two hex digits".to_owned());
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        if octet == b'%' {
+            let digits = [rest.next(), rest.next()].map(|digit| digit.map(char::from));
+            let [Some(high), Some(low)] = digits.map(|digit| digit.and_then(|d| d.to_digit(16)))
+            else {
+                return Err(wrong());
+            };
+            octets.push(u8::try_from(high * 16 + low).expect("two hex digits fit an octet"));
+        } else {
+            octets.push(octet);
+        }
+    }
+    String::from_utf8(octets).map_err(|_| DatabaseError::Url("it is not UTF-8".to_owned()))
+}

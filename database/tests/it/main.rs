@@ -1,0 +1,4 @@
+//! The embedded database as an operator meets it: opened, locked, full, damaged, migrated.
+
+mod opening;
+mod schema;

@@ -1,0 +1,21 @@
+//! The gRPC protocol between `notary-server` and `notary-signer`: messages, client and server
+//! side, generated at build time from `signer.proto`.
+//!
+//! Paths and field numbers are those of Notary 0.7, so that either program can be replaced alone.
+
+mod generated {
+    #![expect(clippy::pedantic, reason = "generated code")]
+    tonic::include_proto!("proto");
+}
+
+pub use generated::*;
+
+/// Health-check name of [`key_management_server::KeyManagement`], as Notary's server asks for it.
+pub const KEY_MANAGEMENT_HEALTH: &str = "grpc.health.v1.Health.KeyManagement";
+
+/// Health-check name of [`signer_server::Signer`], as Notary's server asks for it.
+pub const SIGNER_HEALTH: &str = "grpc.health.v1.Health.Signer";
+
+/// The largest request that a signer decodes, in octets: gRPC's default, which Notary 0.7 kept.
+/// It bounds the metadata that can be signed, since all of it travels.
+pub const MAX_REQUEST: usize = 4 * 1024 * 1024;
