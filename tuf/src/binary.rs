@@ -1,0 +1,144 @@
+//! Base64 as Notary reads and writes it: the standard alphabet, padded.
+//!
+//! Reading follows Go's decoder, whose leniency decides what is malformed: line ends inside are skipped, bits
+//! left over in the last character may be anything, and faults are reported by their offset.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Writes `bytes` in padded base64.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Reads base64 text; the error is Go's text for the first offending character.
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    read(text.as_bytes(), |byte| bytes.push(byte))?;
+    Ok(bytes)
+}
+
+/// Whether `text` could be decoded, without keeping what it holds.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    read(text.as_bytes(), |_| ())
+}
+
+/// Decodes groups of four characters until the padded group or the end.
+fn read(text: &[u8], mut emit: impl FnMut(u8)) -> Result<(), String> {
+    let mut group = [0_u8; 4];
+    let mut filled = 0;
+    for (at, &character) in text.iter().enumerate() {
+        match sextet(character) {
+            Some(bits) => {
+                group[filled] = bits;
+                filled += 1;
+                if filled == 4 {
+                    emit_group(group, 3, &mut emit);
+                    filled = 0;
+                }
+            }
+            None if is_line_end(character) => {}
+            None if character == b'=' && filled >= 2 => {
+                emit_group(group, filled - 1, &mut emit);
+                return padding(text, at + 1, filled);
+            }
+            None => return corrupt(at),
+        }
+    }
+    if filled == 0 {
+        Ok(())
+    } else {
+        corrupt(text.len() - filled)
+    }
+}
+
+/// Checks what follows the first `=` of a group that holds `filled` characters.
+fn padding(text: &[u8], mut at: usize, filled: usize) -> Result<(), String> {
+    let skip = |mut at: usize| {
+        while text.get(at).copied().is_some_and(is_line_end) {
+            at += 1;
+        }
+        at
+    };
+    if filled == 2 {
+        at = skip(at);
+        match text.get(at) {
+            None => return corrupt(text.len()),
+            Some(b'=') => at += 1,
+            Some(_) => return corrupt(at - 1),
+        }
+    }
+    at = skip(at);
+    if at == text.len() {
+        Ok(())
+    } else {
+        corrupt(at)
+    }
+}
+
+fn emit_group(group: [u8; 4], count: usize, emit: &mut impl FnMut(u8)) {
+    let bytes = [
+        group[0] << 2 | group[1] >> 4,
+        group[1] << 4 | group[2] >> 2,
+        group[2] << 6 | group[3],
+    ];
+    bytes.into_iter().take(count).for_each(emit);
+}
+
+fn corrupt(at: usize) -> Result<(), String> {
+    Err(format!("illegal base64 data at input byte {at}"))
+}
+
+fn is_line_end(character: u8) -> bool {
+    matches!(character, b'\r' | b'\n')
+}
+
+/// The six bits that one character of the alphabet stands for.
+fn sextet(character: u8) -> Option<u8> {
+    match character {
+        b'A'..=b'Z' => Some(character - b'A'),
+        b'a'..=b'z' => Some(character - b'a' + 26),
+        b'0'..=b'9' => Some(character - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_reads_back_what_was_written() {
+        for length in 0_u8..40 {
+            let bytes: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37)).collect();
+            assert_eq!(decode(&encode(&bytes)), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn line_ends_and_left_over_bits_are_tolerated() {
+        assert_eq!(decode("AA\r\n==\n"), Ok(vec![0]));
+        assert_eq!(decode("AB=="), Ok(vec![0]));
+    }
+
+    #[test]
+    fn faults_are_reported_where_go_reports_them() {
+        for (text, at) in [
+            ("!!", 0),
+            ("AAAAAA", 4),
+            ("AA=", 3),
+            ("AA==AA", 4),
+            ("A===", 1),
+            ("AA=A", 2),
+            ("-_-_", 0),
+        ] {
+            assert_eq!(
+                check(text),
+                Err(format!("illegal base64 data at input byte {at}")),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Metadata that the server has to sign.
+
+use std::collections::BTreeMap;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::json::Value;
+use crate::wire::notary::{self, Composed};
+use crate::{File, KeyId, PublicKey, Role, Root};
+
+/// A snapshot or timestamp without signatures.
+///
+/// Have [`Draft::message`] signed by the [`Draft::keys`] that the server holds, then [`Draft::seal`] it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    role: Role,
+    version: i64,
+    composed: Composed,
+    keys: Vec<PublicKey>,
+    threshold: u32,
+}
+
+impl Draft {
+    /// How long a snapshot is valid that the server makes: three years of 365 days (Notary 0.7).
+    pub const SNAPSHOT_LIFETIME: Duration = Duration::days(3 * 365);
+    /// How long a timestamp is valid (Notary 0.7).
+    pub const TIMESTAMP_LIFETIME: Duration = Duration::days(14);
+
+    pub(crate) fn new(
+        role: Role,
+        version: i64,
+        meta: BTreeMap<String, Value<'static>>,
+        root: &Root,
+        now: OffsetDateTime,
+    ) -> Self {
+        let lifetime = if role == Role::Snapshot {
+            Self::SNAPSHOT_LIFETIME
+        } else {
+            Self::TIMESTAMP_LIFETIME
+        };
+        let composed = notary::compose(&role, version, now.saturating_add(lifetime), meta);
+        let (keys, threshold) = (root.keys(&role), root.threshold(&role));
+        Self {
+            role,
+            version,
+            composed,
+            keys,
+            threshold,
+        }
+    }
+
+    /// Snapshot or timestamp.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The version that the file will have.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// The canonical bytes to sign.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.composed.message
+    }
+
+    /// The keys that root names for the role, in its order. The server need not hold all of them.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// How many of the keys have to sign. More than there are keys makes a draft that nothing can seal.
+    #[must_use]
+    pub fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
+    /// Makes the file, if enough of the keys signed. A signature that does not verify, or is by another key, is left
+    /// out; so is a second one by the same key.
+    pub fn seal(self, signatures: Vec<(KeyId, Vec<u8>)>) -> Result<File, SealError> {
+        let mut good: Vec<(KeyId, _, Vec<u8>)> = Vec::new();
+        let mut refused = Vec::new();
+        for (id, bytes) in signatures {
+            let key = self.keys.iter().find(|key| *key.id() == id);
+            match key.filter(|key| key.verifies(&key.signature_method(), self.message(), &bytes)) {
+                Some(_) if good.iter().any(|(known, ..)| *known == id) => {}
+                Some(key) => good.push((id, key.signature_method(), bytes)),
+                None => refused.push(id),
+            }
+        }
+        let count = u32::try_from(good.len()).unwrap_or(u32::MAX);
+        if count < self.threshold {
+            return Err(SealError {
+                role: self.role,
+                good: count,
+                threshold: self.threshold,
+                refused,
+            });
+        }
+        let file = notary::sealed(&self.composed, &good);
+        Ok(File::parse(self.role, file.into()).expect("what is composed here can be read"))
+    }
+}
+
+/// Too few good signatures for a [`Draft`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{good} of {threshold} signatures needed for the {role}, {} refused", refused.len())]
+pub struct SealError {
+    /// What was to be signed.
+    pub role: Role,
+    /// How many distinct keys signed.
+    pub good: u32,
+    /// How many had to.
+    pub threshold: u32,
+    /// Whose signatures did not verify, or were not asked for.
+    pub refused: Vec<KeyId>,
+}

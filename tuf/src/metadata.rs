@@ -1,0 +1,165 @@
+//! The model of a metadata file, whatever dialect it was written in.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::json::Value;
+use crate::verify::Signers;
+use crate::{KeyId, PublicKey, Role, Signature};
+
+/// What a root says: which keys speak for the four top roles.
+#[derive(Clone, Debug)]
+pub struct Root {
+    pub(crate) version: i64,
+    pub(crate) expires: Option<OffsetDateTime>,
+    pub(crate) keys: BTreeMap<KeyId, PublicKey>,
+    /// By role name. Names other than the four top roles are kept and mean nothing.
+    pub(crate) roles: BTreeMap<String, Holders>,
+}
+
+impl Root {
+    /// The root's version.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// When the root expires; `None` if it does not say, which counts as expired long ago.
+    #[must_use]
+    pub fn expires(&self) -> Option<OffsetDateTime> {
+        self.expires
+    }
+
+    /// The keys that may sign for a top role, as listed, each once.
+    ///
+    /// A key listed under an id that is not its own is left out: no signature of it can ever count.
+    #[must_use]
+    pub fn keys(&self, role: &Role) -> Vec<PublicKey> {
+        let mut found: Vec<PublicKey> = Vec::new();
+        for id in self
+            .roles
+            .get(role.as_str())
+            .into_iter()
+            .flat_map(|holders| &holders.key_ids)
+        {
+            if let Some(key) = self
+                .keys
+                .get(id)
+                .filter(|key| key.id() == id && !found.contains(key))
+            {
+                found.push(key.clone());
+            }
+        }
+        found
+    }
+
+    /// How many of those keys must sign; 1 at least.
+    #[must_use]
+    pub fn threshold(&self, role: &Role) -> u32 {
+        let threshold = self
+            .roles
+            .get(role.as_str())
+            .map_or(1, |holders| holders.threshold.max(1));
+        u32::try_from(threshold).unwrap_or(u32::MAX)
+    }
+
+    /// The keys and threshold against which a top role's files are verified.
+    pub(crate) fn signers(&self, role: &Role) -> Signers {
+        let none = Holders {
+            key_ids: Vec::new(),
+            threshold: 0,
+        };
+        self.roles
+            .get(role.as_str())
+            .unwrap_or(&none)
+            .signers(role.as_str(), &self.keys)
+    }
+}
+
+/// Whose signatures a role needs: any `threshold` of these keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holders {
+    pub(crate) key_ids: Vec<KeyId>,
+    /// As written; below 1 it is refused with the file that says so.
+    pub(crate) threshold: i64,
+}
+
+impl Holders {
+    pub(crate) fn signers(&self, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Signers {
+        let named = self
+            .key_ids
+            .iter()
+            .filter_map(|id| Some((id.clone(), keys.get(id)?.clone())));
+        Signers {
+            role: role.to_owned(),
+            keys: named.collect(),
+            threshold: self.threshold,
+        }
+    }
+}
+
+/// What a file of the targets tree says about the roles below it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delegations {
+    pub(crate) keys: BTreeMap<KeyId, PublicKey>,
+    pub(crate) roles: Vec<Delegation>,
+}
+
+/// One role that another delegates to.
+#[derive(Clone, Debug)]
+pub(crate) struct Delegation {
+    /// As written: whether it is a valid name is part of the checks.
+    pub(crate) name: String,
+    pub(crate) holders: Holders,
+}
+
+impl Delegations {
+    /// The definition of a role: the first of that name counts.
+    pub(crate) fn find(&self, role: &Role) -> Option<&Delegation> {
+        self.roles
+            .iter()
+            .find(|delegation| delegation.name == role.as_str())
+    }
+}
+
+/// What a snapshot or timestamp pins: the exact bytes of other files.
+pub(crate) type Pins = BTreeMap<String, Pin>;
+
+/// The pinned bytes of one file.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    /// As listed, of whatever length; `None` if not listed.
+    pub(crate) sha256: Option<Vec<u8>>,
+    /// As listed, of whatever length; `None` if not listed.
+    pub(crate) sha512: Option<Vec<u8>>,
+    /// The whole entry, to be carried over into the next snapshot.
+    pub(crate) entry: Value<'static>,
+}
+
+/// The part of a file that depends on its role.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Root(Root),
+    Targets(Delegations),
+    Pins(Pins),
+}
+
+/// A metadata file, read: the signed part and the signatures over it.
+///
+/// Faults that Notary 0.7 finds only when it validates are kept here as their texts.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) type_name: String,
+    pub(crate) version: i64,
+    pub(crate) expires: Option<OffsetDateTime>,
+    pub(crate) signatures: Vec<Signature>,
+    /// The canonical bytes that were signed, or why there are none.
+    pub(crate) message: Result<Vec<u8>, String>,
+    /// `None` if the file has no signed part.
+    pub(crate) body: Option<Result<Body, String>>,
+    /// What is wrong with the text after the envelope.
+    pub(crate) trailing: Option<String>,
+    /// A member beside the signed part and the signatures.
+    pub(crate) unexpected: Option<String>,
+}

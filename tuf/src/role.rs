@@ -1,0 +1,130 @@
+//! The roles of a repository and their names.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+/// Whom a metadata file speaks for.
+///
+/// Roles are ordered as a publish stores them: root, then the targets tree (parents before children, siblings
+/// by name), then snapshot, then timestamp.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Names the keys of the other three top roles.
+    Root,
+    /// Lists what the repository contains, or delegates that.
+    Targets,
+    /// Pins one version of root and of every file in the targets tree.
+    Snapshot,
+    /// Pins one snapshot, for a short time.
+    Timestamp,
+    /// A role below targets, for example `targets/releases`.
+    Delegation(DelegationName),
+}
+
+/// The name of a delegated role, with the leading `targets/`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DelegationName(Arc<str>);
+
+impl Role {
+    /// The longest role name, in bytes (Notary 0.7).
+    pub const MAX_BYTES: usize = 255;
+
+    /// Reads a role's name as Notary 0.7 takes it: the four top roles, or `targets/` and at least one more
+    /// segment, the whole name of `a-z`, `0-9`, `-`, `_` and `/` alone, without empty segments.
+    pub fn parse(name: &str) -> Result<Self, InvalidRole> {
+        match name {
+            "root" => Ok(Self::Root),
+            "targets" => Ok(Self::Targets),
+            "snapshot" => Ok(Self::Snapshot),
+            "timestamp" => Ok(Self::Timestamp),
+            _ if is_delegation(name) => Ok(Self::Delegation(DelegationName(name.into()))),
+            _ => Err(InvalidRole(name.to_owned())),
+        }
+    }
+
+    /// The name as it stands in metadata and URLs.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Root => "root",
+            Self::Targets => "targets",
+            Self::Snapshot => "snapshot",
+            Self::Timestamp => "timestamp",
+            Self::Delegation(name) => name.as_str(),
+        }
+    }
+
+    /// The role that delegates to this one; `None` for the four top roles.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let Self::Delegation(name) = self else {
+            return None;
+        };
+        let (parent, _) = name
+            .as_str()
+            .rsplit_once('/')
+            .expect("a delegation's name has a slash");
+        Some(Self::parse(parent).expect("a delegation's name without its last segment is a role"))
+    }
+
+    /// Whether the role is targets or below it.
+    #[must_use]
+    pub fn is_in_targets_tree(&self) -> bool {
+        matches!(self, Self::Targets | Self::Delegation(_))
+    }
+
+    /// Where the role stands in the saving order, before names are looked at.
+    fn rank(&self) -> (u8, usize) {
+        match self {
+            Self::Root => (0, 0),
+            Self::Targets => (1, 0),
+            Self::Delegation(name) => (1, name.as_str().matches('/').count()),
+            Self::Snapshot => (2, 0),
+            Self::Timestamp => (3, 0),
+        }
+    }
+}
+
+impl Ord for Role {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank()
+            .cmp(&other.rank())
+            .then_with(|| self.as_str().cmp(other.as_str()))
+    }
+}
+
+impl PartialOrd for Role {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl DelegationName {
+    /// The whole name, `targets/` included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that names no role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the name of a role")]
+pub struct InvalidRole(String);
+
+/// Notary 0.7's test for a delegation's name. Dots are outside the alphabet, so `.` and `..` cannot occur.
+fn is_delegation(name: &str) -> bool {
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/');
+    name.len() <= Role::MAX_BYTES
+        && name.bytes().all(allowed)
+        && name
+            .strip_prefix("targets/")
+            .is_some_and(|rest| rest.split('/').all(|segment| !segment.is_empty()))
+}

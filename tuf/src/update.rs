@@ -1,0 +1,227 @@
+//! Whether an upload is to be believed: the whole validation of a publish, as a pure function.
+
+mod root;
+mod snapshot;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use crate::renewal::Successor;
+use crate::{Damaged, Draft, File, Gun, Role, Root};
+
+/// How far a role's version may be above the version that is stored.
+///
+/// Notary 0.7 takes any version, so one publish of version 2147483647, the last that the database can hold, ends
+/// all publishing (audit finding TUF-01-002). Root is held to steps of one in any case.
+pub const MAX_VERSION_STEP: i64 = 10_000;
+
+/// Judges an update of the repository `gun` whose current files are `stored`.
+///
+/// The steps, their order and the texts of refusals are Notary 0.7's, but for these differences:
+///
+/// * Checksums are of the bytes as they came. Notary hashed what it had parsed and written again, and lost files, even
+///   the root, by it.
+/// * A stored root that cannot be read, or that is gone while a snapshot or timestamp is still there, is
+///   [`Refusal::Stored`], never "no root": otherwise anyone's root could take its place.
+/// * The dates of a stored root's certificates are not looked at, so an expired certificate can be replaced by a root
+///   that old and new keys sign. A new root's certificates are checked in full.
+/// * A version too far above the stored one is refused; see [`MAX_VERSION_STEP`].
+/// * Members beside `signed` and `signatures` are refused (TUF-01-001).
+/// * `null` for `signed` or for a delegated role is refused; Notary's request crashed.
+/// * A stored file of the targets tree that the new root's keys did not sign is [`Refusal::Targets`], with a text.
+pub fn check(
+    gun: &Gun,
+    stored: &Stored,
+    update: Update,
+    now: OffsetDateTime,
+) -> Result<Accepted, Refusal> {
+    let current = root::current(gun, stored)?;
+    let root = match update.files.get(&Role::Root) {
+        Some(new) => root::replace(gun, current.as_ref(), new, now)?,
+        None => current.ok_or_else(no_root)?,
+    };
+    let trusted = root.trusted().map_err(Refusal::Root)?;
+    let tree = tree::load(trusted, stored, &update, now)?;
+    let mut pending: BTreeMap<Role, File> = tree.into_files();
+    let has_targets = pending.contains_key(&Role::Targets);
+    pending.insert(Role::Root, root.clone());
+    let snapshot = match update.files.get(&Role::Snapshot) {
+        Some(sent) => snapshot::check(trusted, sent, stored, &pending, now).map(|()| None)?,
+        None => Some(snapshot::plan(stored, has_targets)?),
+    };
+    let timestamp = Successor::of(Role::Timestamp, stored.timestamp.as_ref())?;
+    let (trusted, files) = (trusted.clone(), update.files.into_values().collect());
+    Ok(Accepted {
+        files,
+        trusted,
+        pending,
+        snapshot,
+        timestamp,
+    })
+}
+
+/// The files of one upload, one for each role.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    files: BTreeMap<Role, File>,
+}
+
+impl Update {
+    /// Adds a file. Of two for one role the last counts; a timestamp is left out, since the server makes its own.
+    pub fn insert(&mut self, file: File) {
+        if *file.role() != Role::Timestamp {
+            self.files.insert(file.role().clone(), file);
+        }
+    }
+
+    /// Whether there is nothing to store. Such an update is fine: the server makes a new snapshot and timestamp.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The roles of the targets tree whose stored files [`check`] wants to see: those in the update, for their
+    /// versions, and all above them, for their delegations.
+    #[must_use]
+    pub fn needed(&self) -> BTreeSet<Role> {
+        let mut needed = BTreeSet::new();
+        for role in self.files.keys().filter(|role| role.is_in_targets_tree()) {
+            needed.extend(std::iter::successors(Some(role.clone()), Role::parent));
+        }
+        needed
+    }
+}
+
+/// The current files of a repository, as stored; none of them for a new one.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// The current root. Leave it out only if the repository has none.
+    pub root: Option<Bytes>,
+    /// The current files of the roles in [`Update::needed`], as far as there are any.
+    pub targets: BTreeMap<Role, Bytes>,
+    /// The snapshot that the current timestamp names.
+    pub snapshot: Option<Bytes>,
+    /// The timestamp of the highest version.
+    pub timestamp: Option<Bytes>,
+}
+
+/// An update that is to be believed. Only [`check`] makes one.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    files: Vec<File>,
+    /// The root in force.
+    trusted: Root,
+    /// What a snapshot has to pin: the root in force and every file of the targets tree that was looked at.
+    pending: BTreeMap<Role, File>,
+    /// The snapshot that the server makes; `None` if the client sent one.
+    snapshot: Option<Successor>,
+    timestamp: Successor,
+}
+
+impl Accepted {
+    /// The uploaded files in the order in which to store them: root, targets, delegations, snapshot.
+    #[must_use]
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// The uploaded files in the order in which to store them: root, targets, delegations, snapshot.
+    #[must_use]
+    pub fn into_files(self) -> Vec<File> {
+        self.files
+    }
+
+    /// The snapshot that the server has to sign, unless the client sent one. All entries of the previous snapshot
+    /// are kept, also those of delegations that were removed (Notary 0.7).
+    ///
+    /// If the server holds too few of its keys, the publish ends with [`Refusal::missing_snapshot`].
+    #[must_use]
+    pub fn snapshot_to_make(&self, now: OffsetDateTime) -> Option<Draft> {
+        let successor = self.snapshot.as_ref()?;
+        let pins = self
+            .pending
+            .iter()
+            .map(|(role, file)| (role, file.checksums()));
+        Some(successor.pinning(pins, self.root(), now))
+    }
+
+    /// The timestamp that the server has to sign, for the snapshot that was sent or made.
+    #[must_use]
+    pub fn timestamp_to_make(&self, snapshot: &File, now: OffsetDateTime) -> Draft {
+        self.timestamp
+            .pinning([(&Role::Snapshot, snapshot.checksums())], self.root(), now)
+    }
+
+    /// The root in force: the one that was sent, or the stored one.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        &self.trusted
+    }
+}
+
+/// Why an update is not to be believed; the texts are what clients are told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The root is bad (`ErrBadRoot`).
+    #[error("{0}")]
+    Root(String),
+    /// Targets or a delegation is bad (`ErrBadTargets`).
+    #[error("{0}")]
+    Targets(String),
+    /// The snapshot is bad (`ErrBadSnapshot`).
+    #[error("{0}")]
+    Snapshot(String),
+    /// No snapshot was sent and the server cannot sign one (`ErrBadHierarchy`, missing `snapshot`).
+    #[error("{0}")]
+    Hierarchy(String),
+    /// The update is incomplete (`ErrValidation`).
+    #[error("{0}")]
+    Validation(String),
+    /// A stored file is damaged: a fault of the server, not of the client, who is not told this text.
+    #[error("{0}")]
+    Stored(String),
+}
+
+impl Refusal {
+    /// What to answer when the server does not hold enough of the snapshot's keys.
+    #[must_use]
+    pub fn missing_snapshot() -> Self {
+        let text = "no snapshot was included in update and server does not hold current snapshot key for repository";
+        Self::Hierarchy(text.to_owned())
+    }
+}
+
+impl From<Damaged> for Refusal {
+    fn from(damaged: Damaged) -> Self {
+        Self::Stored(damaged.to_string())
+    }
+}
+
+fn no_root() -> Refusal {
+    Refusal::Validation("no pre-existing root and no root provided in update.".to_owned())
+}
+
+/// Reads a stored file.
+fn read(role: &Role, bytes: &Bytes) -> Result<File, Refusal> {
+    File::parse(role.clone(), bytes.clone()).map_err(|fault| {
+        Damaged {
+            role: role.clone(),
+            reason: fault.to_string(),
+        }
+        .into()
+    })
+}
+
+/// Refuses a version that is out of reach of the stored one, or of the database.
+fn check_version_step(file: &File, current: i64) -> Result<(), String> {
+    let version = file.version();
+    if version > i64::from(i32::MAX) || version > current.saturating_add(MAX_VERSION_STEP) {
+        return Err(format!(
+            "version {version} is too far above the current version {current}"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Roots: who may speak for a repository, and who may say so.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{Refusal, Stored, check_version_step, read};
+use crate::certificate::Bundle;
+use crate::metadata::Envelope;
+use crate::verify::Signers;
+use crate::wire::notary;
+use crate::{Damaged, File, Gun, Role, Root};
+
+/// Which dates of certificates matter.
+#[derive(Clone, Copy, Debug)]
+enum Dates {
+    /// Those of a new root: they must be current.
+    Checked(OffsetDateTime),
+    /// None: the root was current when it was accepted.
+    Ignored,
+}
+
+/// The stored root, if the repository has one.
+pub(super) fn current(gun: &Gun, stored: &Stored) -> Result<Option<File>, Refusal> {
+    let damaged = |reason| {
+        Refusal::from(Damaged {
+            role: Role::Root,
+            reason,
+        })
+    };
+    let Some(bytes) = &stored.root else {
+        if stored.snapshot.is_some() || stored.timestamp.is_some() {
+            return Err(damaged(
+                "it is gone, but its snapshot or timestamp is there".to_owned(),
+            ));
+        }
+        return Ok(None);
+    };
+    let file = read(&Role::Root, bytes)?;
+    check_trust(gun, &file, None, Dates::Ignored).map_err(damaged)?;
+    Ok(Some(file))
+}
+
+/// Checks that `new` may follow `current`, or may be the first root.
+pub(super) fn replace(
+    gun: &Gun,
+    current: Option<&File>,
+    new: &File,
+    now: OffsetDateTime,
+) -> Result<File, Refusal> {
+    check_replacement(gun, current, new, now).map_err(Refusal::Root)?;
+    Ok(new.clone())
+}
+
+fn check_replacement(
+    gun: &Gun,
+    current: Option<&File>,
+    new: &File,
+    now: OffsetDateTime,
+) -> Result<(), String> {
+    let from = current.map_or(1, File::version);
+    if new.version() != from && Some(new.version()) != from.checked_add(1) {
+        return Err(format!(
+            "Root modifications must increment the version. Current {from}, new {}",
+            new.version()
+        ));
+    }
+    new.check_text()?;
+    new.check_members()?;
+    let previous = current.map(File::trusted).transpose()?;
+    check_trust(gun, new, previous, Dates::Checked(now))?;
+    check_version_step(new, from)?;
+    new.check_expiry(now)
+}
+
+impl File {
+    /// The root that this file holds, if it is whole.
+    pub(super) fn trusted(&self) -> Result<&Root, String> {
+        notary::check_root(self.envelope())
+    }
+}
+
+/// Checks a root by itself and against the previous one; its version and expiry are for the caller.
+fn check_trust(
+    gun: &Gun,
+    file: &File,
+    previous: Option<&Root>,
+    dates: Dates,
+) -> Result<(), String> {
+    file.check_text()?;
+    let root = file.trusted()?;
+    let untrusted = |text: &str| {
+        Err(format!(
+            "could not validate the path to a trusted root: {text}"
+        ))
+    };
+    let bundles = trusted_bundles(gun, root, dates);
+    if bundles.is_empty() {
+        return untrusted("unable to retrieve valid leaf certificates");
+    }
+    if let Some(previous) = previous {
+        let bundles = trusted_bundles(gun, previous, Dates::Ignored);
+        if bundles.is_empty() {
+            return untrusted("could not retrieve trusted certs from previous root role data");
+        }
+        if !is_signed(file.envelope(), &bundles, previous, Dates::Ignored) {
+            let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
+            return Err(text.to_owned());
+        }
+    }
+    if !is_signed(file.envelope(), &bundles, root, dates) {
+        return untrusted("failed to validate integrity of roots");
+    }
+    Ok(())
+}
+
+/// The certificates among the root role's keys that may speak for `gun`.
+fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundle> {
+    let keys = root.signers(&Role::Root).keys;
+    let bundles = keys
+        .values()
+        .filter_map(|key| Bundle::parse(key.public_bytes()));
+    let is_current = |bundle: &Bundle| match dates {
+        Dates::Checked(now) => bundle.leaf.is_current(now),
+        Dates::Ignored => true,
+    };
+    bundles
+        .filter(|bundle| bundle.leaf.fits(gun) && bundle.leaf.check().is_ok() && is_current(bundle))
+        .collect()
+}
+
+/// Whether as many of the certificates' keys as `root` asks for signed `envelope`.
+///
+/// The keys are those that the certificates make when written again (Notary 0.7); an intermediate that is not current
+/// is left out of a new root's, and so changes the key's id.
+fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, dates: Dates) -> bool {
+    let keys = bundles.iter().filter_map(|bundle| match dates {
+        Dates::Checked(now) => bundle.key(|above| above.check().is_ok() && above.is_current(now)),
+        Dates::Ignored => bundle.key(|_| true),
+    });
+    let keys: BTreeMap<_, _> = keys.map(|key| (key.id().clone(), key)).collect();
+    let threshold = root.signers(&Role::Root).threshold;
+    Signers {
+        role: Role::Root.to_string(),
+        keys,
+        threshold,
+    }
+    .verify(envelope)
+    .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::Deserialize;
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        gun: String,
+        previous_root_b64: Option<String>,
+        root_b64: String,
+        ok: bool,
+        error: Option<String>,
+    }
+
+    /// Within the dates of the recorded certificates, which end about 2060.
+    const NOW: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
+
+    #[test]
+    fn roots_are_trusted_as_notary_trusted_them() {
+        let text = include_str!("../../../fixtures/vectors/root_validation.json");
+        let cases: Vec<Case> = serde_json::from_str(text).expect("recorded vectors");
+        assert_eq!(cases.len(), 45);
+        for case in cases {
+            let gun = Gun::parse(&case.gun).expect("a recorded GUN");
+            let previous = case.previous_root_b64.as_deref().map(root);
+            let previous = previous
+                .as_ref()
+                .map(|file| file.trusted().expect("a whole root"));
+            let verdict = check_trust(&gun, &root(&case.root_b64), previous, Dates::Checked(NOW));
+            assert_eq!(verdict.err(), case.error, "{}", case.name);
+            assert_eq!(case.ok, case.error.is_none(), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn a_stored_root_outlives_its_certificate() {
+        let text = include_str!("../../../fixtures/vectors/root_validation.json");
+        let cases: Vec<Case> = serde_json::from_str(text).expect("recorded vectors");
+        for name in ["expired-certificate", "leaf-then-expired-intermediate"] {
+            let case = cases
+                .iter()
+                .find(|case| case.name == name)
+                .expect("a recorded case");
+            let gun = Gun::parse(&case.gun).expect("a recorded GUN");
+            assert_eq!(
+                check_trust(&gun, &root(&case.root_b64), None, Dates::Ignored),
+                Ok(()),
+                "{name}"
+            );
+        }
+    }
+
+    fn root(base64: &str) -> File {
+        let bytes = STANDARD.decode(base64).expect("recorded base64");
+        File::parse(Role::Root, bytes.into()).expect("recorded JSON")
+    }
+}

@@ -1,0 +1,91 @@
+//! Snapshots: sent by a client that holds the key, or to be made by the server.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{Refusal, Stored, check_version_step};
+use crate::metadata::{Pin, Pins};
+use crate::renewal::Successor;
+use crate::wire::notary;
+use crate::{Checksums, Damaged, File, Role, Root};
+
+/// Checks a snapshot that a client made, against everything else in the update.
+pub(super) fn check(
+    root: &Root,
+    file: &File,
+    stored: &Stored,
+    pending: &BTreeMap<Role, File>,
+    now: OffsetDateTime,
+) -> Result<(), Refusal> {
+    let current = stored
+        .snapshot
+        .as_ref()
+        .map_or(Ok(0), |bytes| notary::version(bytes));
+    let current = current.map_err(|reason| Damaged {
+        role: Role::Snapshot,
+        reason,
+    })?;
+    check_sent(root, file, current, pending, now).map_err(Refusal::Snapshot)
+}
+
+fn check_sent(
+    root: &Root,
+    file: &File,
+    current: i64,
+    pending: &BTreeMap<Role, File>,
+    now: OffsetDateTime,
+) -> Result<(), String> {
+    file.check_text()?;
+    file.check_members()?;
+    root.signers(&Role::Snapshot).verify(file.envelope())?;
+    let pins = notary::check_snapshot(file.envelope())?;
+    check_version_step(file, current)?;
+    file.check_expiry(now)?;
+    pending
+        .iter()
+        .try_for_each(|(role, file)| check_pinned(pins, role, file.checksums()))
+}
+
+/// Checks that a snapshot pins a file's bytes as they are. Lengths are not compared (Notary 0.7): the hashes cover them.
+fn check_pinned(pins: &Pins, role: &Role, actual: &Checksums) -> Result<(), String> {
+    let (sha256, sha512) = pins
+        .get(role.as_str())
+        .map_or((None, None), |Pin { sha256, sha512, .. }| {
+            (sha256.as_deref(), sha512.as_deref())
+        });
+    if sha256.is_none() && sha512.is_none() {
+        return Err(format!(
+            "no checksums for supported algorithms were provided for {role}"
+        ));
+    }
+    check_hash(role, "sha256", sha256, &actual.sha256)?;
+    check_hash(role, "sha512", sha512, &actual.sha512)
+}
+
+fn check_hash(
+    role: &Role,
+    algorithm: &str,
+    listed: Option<&[u8]>,
+    actual: &[u8],
+) -> Result<(), String> {
+    match listed.filter(|listed| *listed != actual) {
+        None => Ok(()),
+        Some(listed) => {
+            let expected = hex::encode(listed);
+            Err(format!(
+                "{algorithm} checksum for {role} did not match: expected {expected}"
+            ))
+        }
+    }
+}
+
+/// Prepares the snapshot that the server makes; the first one needs targets in the update.
+pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<Successor, Refusal> {
+    if stored.snapshot.is_none() && !has_targets {
+        return Err(Refusal::Validation(
+            "targets must be loaded first".to_owned(),
+        ));
+    }
+    Ok(Successor::of(Role::Snapshot, stored.snapshot.as_ref())?)
+}

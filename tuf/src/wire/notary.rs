@@ -1,0 +1,103 @@
+//! The dialect of Notary 0.7: `_type` with a capital, base64 for binary, names without `.json`.
+
+mod body;
+mod compose;
+mod structure;
+
+use std::borrow::Cow;
+
+use crate::json::{self, DecodeError, Member, Scope, Value, array, integer, member, object, text};
+use crate::metadata::Envelope;
+use crate::{KeyId, Method, Role, Signature, binary, canonical, instant};
+
+pub(crate) use compose::{Composed, compose, pin, sealed};
+pub(crate) use structure::{check_root, check_snapshot, check_targets, check_timestamp};
+
+/// Reads a file as Notary 0.7 reads an uploaded part.
+///
+/// An error means malformed JSON. What Notary notices later is left in the envelope: text after the value, members
+/// of the wrong type beyond `_type`, `expires` and `version`, and numbers that cannot be signed.
+pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
+    let text = json::to_text(bytes);
+    let (value, end) = json::parse_first(&text, Scope::Whole).map_err(|fault| fault.to_string())?;
+    let mut envelope = envelope(role, &value).map_err(|DecodeError(text)| text)?;
+    envelope.trailing = json::expect_end(&text, end)
+        .err()
+        .map(|fault| fault.to_string());
+    Ok(envelope)
+}
+
+/// Reads nothing but the version of a file that was validated when it was stored.
+pub(crate) fn version(bytes: &[u8]) -> Result<i64, String> {
+    let text = json::to_text(bytes);
+    let (value, _) = json::parse_first(&text, Scope::Version).map_err(|fault| fault.to_string())?;
+    let read = || {
+        integer(member(
+            object(
+                member(object(Some(&value), "Signed")?, "signed"),
+                "SignedCommon",
+            )?,
+            "version",
+        ))
+    };
+    read().map_err(|DecodeError(text)| text)
+}
+
+fn envelope(role: &Role, value: &Value<'_>) -> Result<Envelope, DecodeError> {
+    let members = object(Some(value), "data.SignedMeta")?;
+    let signed = member(members, "signed");
+    let common = object(signed, "data.SignedCommon")?;
+    let version = integer(member(common, "version"))?;
+    let expires = expires(member(common, "expires"))?;
+    Ok(Envelope {
+        type_name: text(member(common, "_type"))?.to_owned(),
+        version,
+        expires,
+        signatures: array(member(members, "signatures"), "[]data.Signature")?
+            .iter()
+            .map(signature)
+            .collect::<Result<_, _>>()?,
+        message: signed
+            .ok_or_else(|| "there is nothing to sign: signed is null".to_owned())
+            .and_then(|signed| canonical::message(signed).map_err(|fault| fault.to_string())),
+        body: signed
+            .map(|_| body::read(role, common, version, expires).map_err(|DecodeError(text)| text)),
+        trailing: None,
+        unexpected: unexpected(members),
+    })
+}
+
+/// A file's time; absent and null are none.
+fn expires(value: Option<&Value<'_>>) -> Result<Option<time::OffsetDateTime>, DecodeError> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let text = text(Some(value))?;
+    let parsed = instant::parse(text)
+        .ok_or_else(|| DecodeError(format!("parsing time {text:?}: not an RFC 3339 time")))?;
+    Ok(Some(parsed))
+}
+
+fn signature(value: &Value<'_>) -> Result<Signature, DecodeError> {
+    let members = object(Some(value), "data.Signature")?;
+    let method = text(member(members, "method"))?.to_lowercase();
+    Ok(Signature {
+        key_id: KeyId::from(text(member(members, "keyid"))?),
+        method: Method::from(method.as_str()),
+        bytes: binary::decode(text(member(members, "sig"))?).map_err(DecodeError)?,
+    })
+}
+
+/// The first member that is neither the signed part nor the signatures.
+fn unexpected(members: &[Member<'_>]) -> Option<String> {
+    let is_known = |name: &Cow<'_, str>| {
+        ["signed", "signatures"]
+            .iter()
+            .any(|known| json::folds_to(name, known))
+    };
+    members
+        .iter()
+        .map(|(name, _)| name)
+        .find(|name| !is_known(name))
+        .map(ToString::to_string)
+}

@@ -1,0 +1,85 @@
+//! Writing the files that the server signs: snapshots and timestamps.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::json::Value;
+use crate::{Checksums, KeyId, Method, Role, binary, canonical, instant, json};
+
+/// The signed part of a file to be, in both of its spellings.
+#[derive(Clone, Debug)]
+pub(crate) struct Composed {
+    /// The canonical bytes that are signed.
+    pub(crate) message: Vec<u8>,
+    /// What the file holds; differs from `message` only where names hold characters that JSON or Go escape.
+    text: Vec<u8>,
+}
+
+/// Composes a snapshot or timestamp that pins `meta`.
+pub(crate) fn compose(
+    role: &Role,
+    version: i64,
+    expires: OffsetDateTime,
+    meta: BTreeMap<String, Value<'static>>,
+) -> Composed {
+    let type_name = if *role == Role::Snapshot {
+        "Snapshot"
+    } else {
+        "Timestamp"
+    };
+    let meta = meta
+        .into_iter()
+        .map(|(name, entry)| (name.into(), entry))
+        .collect();
+    let signed = Value::Object(vec![
+        ("_type".into(), Value::from(type_name)),
+        ("expires".into(), Value::from(instant::format(expires))),
+        ("meta".into(), Value::Object(meta)),
+        ("version".into(), Value::integer(version)),
+    ]);
+    let message =
+        canonical::message(&signed).expect("entries come from files that have a canonical form");
+    let text = canonical::readable(&signed).expect("what has one canonical form has the other");
+    Composed { message, text }
+}
+
+/// The entry that pins a file's bytes.
+pub(crate) fn pin(checksums: &Checksums) -> Value<'static> {
+    let hashes = vec![
+        (
+            "sha256".into(),
+            Value::from(binary::encode(&checksums.sha256)),
+        ),
+        (
+            "sha512".into(),
+            Value::from(binary::encode(&checksums.sha512)),
+        ),
+    ];
+    let length = Value::integer(checksums.length);
+    Value::Object(vec![
+        ("hashes".into(), Value::Object(hashes)),
+        ("length".into(), length),
+    ])
+}
+
+/// The whole file: `{"signed":…,"signatures":[…]}` without white space.
+pub(crate) fn sealed(composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
+    let mut file = b"{\"signed\":".to_vec();
+    file.extend_from_slice(&composed.text);
+    file.extend_from_slice(b",\"signatures\":[");
+    for (at, (key_id, method, bytes)) in signatures.iter().enumerate() {
+        if at > 0 {
+            file.push(b',');
+        }
+        file.extend_from_slice(b"{\"keyid\":");
+        json::write_string(key_id.as_str(), &mut file);
+        file.extend_from_slice(b",\"method\":");
+        json::write_string(method.as_str(), &mut file);
+        file.extend_from_slice(b",\"sig\":");
+        json::write_string(&binary::encode(bytes), &mut file);
+        file.push(b'}');
+    }
+    file.extend_from_slice(b"]}");
+    file
+}

@@ -1,0 +1,119 @@
+//! A repository in memory: what a server does with this crate, without the server.
+
+use std::sync::LazyLock;
+
+use fixtures::{Part, Publisher, clock};
+use tuf::{
+    Accepted, Draft, File, Gun, KeyAlgorithm, PrivateKey, Refusal, Role, Stored, Update, check,
+};
+
+/// A server that holds the snapshot and timestamp keys of one repository, and what it stored.
+pub(crate) struct Server {
+    pub(crate) gun: Gun,
+    pub(crate) stored: Stored,
+    pub(crate) snapshot: PrivateKey,
+    pub(crate) timestamp: PrivateKey,
+}
+
+pub(crate) static GUN: LazyLock<Gun> = LazyLock::new(|| Gun::parse("example.com/app").unwrap());
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self {
+            gun: GUN.clone(),
+            stored: Stored::default(),
+            snapshot: PrivateKey::generate(KeyAlgorithm::Ecdsa).unwrap(),
+            timestamp: PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap(),
+        }
+    }
+
+    /// An owner who leaves the snapshot to this server.
+    pub(crate) fn owner(&self) -> Publisher {
+        self.client()
+            .with_server_key("snapshot", self.snapshot.public().public_bytes(), "ecdsa")
+    }
+
+    /// An owner who makes the snapshot herself.
+    pub(crate) fn independent_owner(&self) -> Publisher {
+        self.client().holds_snapshot(true)
+    }
+
+    fn client(&self) -> Publisher {
+        let timestamp = self.timestamp.public().public_bytes();
+        Publisher::new(self.gun.as_str()).with_server_key("timestamp", timestamp, "ed25519")
+    }
+
+    /// What the server says to an upload.
+    pub(crate) fn judge(&self, parts: &[Part]) -> Result<Accepted, Refusal> {
+        check(&self.gun, &self.stored, update(parts), clock())
+    }
+
+    pub(crate) fn refusal(&self, parts: &[Part]) -> Refusal {
+        self.judge(parts).expect_err("the update is refused")
+    }
+
+    /// Publishes an upload that is accepted.
+    pub(crate) fn publish(&mut self, parts: &[Part]) -> Vec<File> {
+        let accepted = self.judge(parts).expect("the update is accepted");
+        let mut files = accepted.files().to_vec();
+        if let Some(draft) = accepted.snapshot_to_make(clock()) {
+            files.push(self.seal(draft));
+        }
+        let snapshot = match files.last() {
+            Some(file) if *file.role() == Role::Snapshot => file,
+            _ => panic!("every publish has a snapshot"),
+        };
+        let timestamp = self.seal(accepted.timestamp_to_make(snapshot, clock()));
+        files.push(timestamp);
+        for file in &files {
+            self.store(file);
+        }
+        files
+    }
+
+    /// Signs a draft with the one key that the server holds for its role.
+    pub(crate) fn seal(&self, draft: Draft) -> File {
+        let key = if *draft.role() == Role::Snapshot {
+            &self.snapshot
+        } else {
+            &self.timestamp
+        };
+        let signature = key.sign(draft.message()).unwrap();
+        draft
+            .seal(vec![(key.public().id().clone(), signature)])
+            .expect("the signature is good")
+    }
+
+    fn store(&mut self, file: &File) {
+        let bytes = file.bytes().clone();
+        match file.role() {
+            Role::Root => self.stored.root = Some(bytes),
+            Role::Snapshot => self.stored.snapshot = Some(bytes),
+            Role::Timestamp => self.stored.timestamp = Some(bytes),
+            role => drop(self.stored.targets.insert(role.clone(), bytes)),
+        }
+    }
+}
+
+/// An upload of these parts.
+pub(crate) fn update(parts: &[Part]) -> Update {
+    let mut update = Update::default();
+    for (role, bytes) in parts {
+        update.insert(file(role, bytes));
+    }
+    update
+}
+
+pub(crate) fn file(role: &str, bytes: &[u8]) -> File {
+    File::parse(role_named(role), bytes.to_vec().into()).expect("the part is an envelope")
+}
+
+pub(crate) fn role_named(name: &str) -> Role {
+    Role::parse(name).expect("the name of a role")
+}
+
+/// The part of one role, to be changed.
+pub(crate) fn part<'p>(parts: &'p mut [Part], role: &str) -> &'p mut Vec<u8> {
+    let part = parts.iter_mut().find(|(name, _)| name == role);
+    &mut part.expect("the role is in the upload").1
+}

@@ -1,0 +1,12 @@
+//! What the crate promises, against recordings of Notary 0.7 and against a publisher of its own.
+
+mod delegations;
+mod given;
+mod private_keys;
+mod properties;
+mod publish;
+mod renewal;
+mod roots;
+mod snapshots;
+mod uploads;
+mod vectors;

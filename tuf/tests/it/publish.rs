@@ -1,0 +1,510 @@
+//! Whole publishes: what is accepted, what is made for it, and what any file is refused for.
+
+use fixtures::{Key, clock, resign, verify};
+use serde_json::json;
+use time::Duration;
+use tuf::{Checksums, MAX_VERSION_STEP, Refusal, Role, SnapshotView, TimestampView};
+
+use crate::given::{Server, file, part, role_named, update};
+
+fn targets_refusal(text: &str) -> Refusal {
+    Refusal::Targets(text.to_owned())
+}
+
+#[test]
+fn a_first_publish_is_stored_in_order_with_snapshot_and_timestamp_of_version_1() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+    owner.delegate("targets/a", "b", &[Key::throw_away_ed25519()], &["p/"], 1);
+    let mut parts = owner.first_publish();
+    parts.reverse();
+    let files = server.publish(&parts);
+    let order: Vec<&str> = files.iter().map(|file| file.role().as_str()).collect();
+    assert_eq!(
+        order,
+        [
+            "root",
+            "targets",
+            "targets/a",
+            "targets/a/b",
+            "snapshot",
+            "timestamp"
+        ]
+    );
+    assert!(files[4..].iter().all(|file| file.version() == 1));
+    assert!(
+        owner.trusts("snapshot", files[4].bytes()) && owner.trusts("timestamp", files[5].bytes())
+    );
+    let snapshot = SnapshotView::parse(files[4].bytes()).unwrap();
+    for file in &files[..4] {
+        assert_eq!(
+            snapshot.sha256_by_role[file.role().as_str()],
+            file.checksums().sha256
+        );
+    }
+    let timestamp = TimestampView::parse(files[5].bytes()).unwrap();
+    assert_eq!(timestamp.snapshot_sha256, files[4].checksums().sha256);
+    assert_eq!(snapshot.expires, clock() + Duration::days(1095));
+    assert_eq!(timestamp.expires, clock() + Duration::days(14));
+}
+
+#[test]
+fn what_the_server_makes_is_spelled_as_notary_spells_it() {
+    let mut server = Server::new();
+    let parts = server.owner().first_publish();
+    let timestamp = server.publish(&parts).pop().unwrap();
+    let text = String::from_utf8(timestamp.bytes().to_vec()).unwrap();
+    let key = server.timestamp.public().id();
+    let beginning = r#"{"signed":{"_type":"Timestamp","expires":"2026-12-06T12:00:00Z","meta":{"snapshot":{"hashes":{"sha256":""#;
+    assert!(text.starts_with(beginning), "{text}");
+    let signatures =
+        format!(r#"}},"version":1}},"signatures":[{{"keyid":"{key}","method":"eddsa","sig":""#);
+    assert!(
+        text.contains(&signatures) && text.ends_with(r#"=="}]}"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn checksums_are_of_the_bytes_that_came_however_they_are_spelled() {
+    let mut server = Server::new();
+    let mut parts = server.owner().first_publish();
+    for role in ["root", "targets"] {
+        let bytes = part(&mut parts, role);
+        let spaced = String::from_utf8(bytes.clone())
+            .unwrap()
+            .replace("\":", "\" :\n");
+        *bytes = format!(" {spaced}\n\n").into_bytes();
+    }
+    let files = server.publish(&parts);
+    let snapshot = SnapshotView::parse(files[2].bytes()).unwrap();
+    for (role, bytes) in &parts {
+        assert_eq!(snapshot.sha256_by_role[role], Checksums::of(bytes).sha256);
+        assert!(files.iter().any(|file| file.bytes() == bytes));
+    }
+}
+
+#[test]
+fn later_publishes_count_versions_on_and_keep_entries_of_what_is_gone() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+    server.publish(&owner.first_publish());
+    owner.targets.signed["delegations"] = json!({"keys": {}, "roles": []});
+    let files = server.publish(&owner.next(&["targets"]));
+    assert!(files.iter().skip(1).all(|file| file.version() == 2));
+    let snapshot = SnapshotView::parse(files[1].bytes()).unwrap();
+    assert!(snapshot.sha256_by_role.contains_key("targets/a"));
+    let refusal = server.refusal(&owner.next(&["targets/a"]));
+    assert_eq!(
+        refusal,
+        targets_refusal("tuf: invalid role targets/a. delegation does not exist")
+    );
+}
+
+#[test]
+fn an_empty_update_of_a_known_repository_makes_new_versions() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    server.publish(&owner.first_publish());
+    let timestamp = ("timestamp".to_owned(), b"{}".to_vec());
+    assert!(update(std::slice::from_ref(&timestamp)).is_empty());
+    let files = server.publish(&[timestamp]);
+    let made: Vec<(&str, i64)> = files
+        .iter()
+        .map(|file| (file.role().as_str(), file.version()))
+        .collect();
+    assert_eq!(made, [("snapshot", 2), ("timestamp", 2)]);
+}
+
+#[test]
+fn of_two_parts_for_one_role_the_last_counts() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    let mut parts = vec![(
+        "targets".to_owned(),
+        br#"{"signed":{"version":9}}"#.to_vec(),
+    )];
+    parts.extend(owner.first_publish());
+    let files = server.publish(&parts);
+    assert_eq!(
+        *files[1].bytes(),
+        part(&mut parts[1..], "targets").as_slice()
+    );
+}
+
+#[test]
+fn targets_without_root_need_a_stored_root() {
+    let server = Server::new();
+    let mut parts = server.owner().first_publish();
+    parts.retain(|(role, _)| role == "targets");
+    let text = "no pre-existing root and no root provided in update.";
+    assert_eq!(server.refusal(&parts), Refusal::Validation(text.to_owned()));
+}
+
+#[test]
+fn a_first_root_alone_is_not_enough_for_a_snapshot() {
+    let server = Server::new();
+    let mut parts = server.owner().first_publish();
+    parts.retain(|(role, _)| role == "root");
+    assert_eq!(
+        server.refusal(&parts),
+        Refusal::Validation("targets must be loaded first".to_owned())
+    );
+}
+
+#[test]
+fn targets_signed_by_a_stranger_are_refused() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.sign_with("targets", Key::throw_away_ecdsa());
+    let text = "valid signatures did not meet threshold for targets";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+}
+
+#[test]
+fn a_changed_target_breaks_the_signature() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.add_target("targets", "v1", b"content");
+    let mut parts = owner.first_publish();
+    let bytes = part(&mut parts, "targets");
+    *bytes = String::from_utf8(bytes.clone())
+        .unwrap()
+        .replace("v1", "v2")
+        .into_bytes();
+    let text = "valid signatures did not meet threshold for targets";
+    assert_eq!(server.refusal(&parts), targets_refusal(text));
+}
+
+#[test]
+fn two_signatures_of_one_key_do_not_meet_a_threshold_of_two() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    let [one, two] = [Key::throw_away_ecdsa(), Key::throw_away_ecdsa()];
+    owner.name_keys("targets", &[one.public(), two.public()], 2);
+    owner.targets.signers = vec![one.clone(), one.clone()];
+    let text = "valid signatures did not meet threshold for targets";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+    owner.targets.signers = vec![one, two];
+    assert!(server.judge(&owner.first_publish()).is_ok());
+}
+
+#[test]
+fn expired_targets_are_refused_with_the_moment_they_expired() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.targets.signed["expires"] = json!("2020-01-02T03:04:05Z");
+    let text = "targets expired at Thu Jan 2 03:04:05 UTC 2020";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+    owner.targets.signed["expires"] = json!(null);
+    let text = "targets expired at Mon Jan 1 00:00:00 UTC 0001";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+}
+
+#[test]
+fn the_structure_of_targets_is_checked() {
+    let delegations = |role: serde_json::Value| json!({"keys": {}, "roles": [role]});
+    let role = |name: &str, threshold: i64| json!({"keyids": ["zz"], "name": name, "paths": [""], "threshold": threshold});
+    for (member, value, text) in [
+        (
+            "_type",
+            json!("targets"),
+            "targets type metadata invalid: expected type Targets, not targets",
+        ),
+        (
+            "version",
+            json!(0),
+            "targets type metadata invalid: version cannot be less than one",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/A", 1)),
+            "targets type metadata invalid: delegation role targets/A invalid",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/a/b", 1)),
+            "targets type metadata invalid: delegation role targets/a/b invalid",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/a", 0)),
+            "targets type metadata invalid: invalid threshold specified for targets/a: 0 ",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/a", 1)),
+            "targets type metadata invalid: key ID zz specified in targets/a without corresponding key",
+        ),
+        (
+            "delegations",
+            delegations(json!(null)),
+            "json: cannot unmarshal null into Go value of type data.Role",
+        ),
+        (
+            "delegations",
+            json!({"roles": 1}),
+            "json: cannot unmarshal number into Go value of type []*data.Role",
+        ),
+        (
+            "targets",
+            json!({"v1": {"length": "1"}}),
+            "json: cannot unmarshal string into Go value of type int",
+        ),
+        (
+            "targets",
+            json!({"v1": {"hashes": {"sha256": "!"}}}),
+            "illegal base64 data at input byte 0",
+        ),
+    ] {
+        let server = Server::new();
+        let mut owner = server.owner();
+        owner.targets.signed[member] = value;
+        assert_eq!(
+            server.refusal(&owner.first_publish()),
+            targets_refusal(text)
+        );
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_signed_are_named() {
+    let server = Server::new();
+    let mut parts = server.owner().first_publish();
+    let bytes = part(&mut parts, "targets");
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    *bytes = text
+        .replace("\"signed\":{", "\"signed\":{\"x\":1.5,")
+        .into_bytes();
+    assert_eq!(
+        server.refusal(&parts),
+        targets_refusal("json: unsupported value: 1.5")
+    );
+}
+
+#[test]
+fn unsigned_and_empty_files_are_refused_not_crashed_on() {
+    let server = Server::new();
+    let mut parts = server.owner().first_publish();
+    for (bytes, text) in [
+        ("null", "tuf: data has no signatures"),
+        (
+            r#"{"signed":{"version":1},"signatures":[]}"#,
+            "tuf: data has no signatures",
+        ),
+        (
+            r#"{"signed":{"version":1},"signatures":[null]}"#,
+            "valid signatures did not meet threshold for targets",
+        ),
+        (
+            r#"{"signed":null,"signatures":[{"keyid":"a"}]}"#,
+            "there is nothing to sign: signed is null",
+        ),
+        (
+            r#"{"signed":{"version":1}} x"#,
+            "invalid character 'x' after top-level value",
+        ),
+    ] {
+        *part(&mut parts, "targets") = bytes.as_bytes().to_vec();
+        assert_eq!(server.refusal(&parts), targets_refusal(text));
+    }
+}
+
+#[test]
+fn unknown_members_beside_the_signed_part_are_refused_in_every_role() {
+    let server = Server::new();
+    let text = "unexpected member \"x\" in the envelope".to_owned();
+    for (role, refusal) in [
+        ("root", Refusal::Root(text.clone())),
+        ("targets", Refusal::Targets(text.clone())),
+        ("snapshot", Refusal::Snapshot(text.clone())),
+    ] {
+        let mut parts = server.independent_owner().first_publish();
+        let bytes = part(&mut parts, role);
+        bytes.splice(0..1, br#"{"x":1,"#.iter().copied());
+        assert_eq!(server.refusal(&parts), refusal);
+    }
+}
+
+#[test]
+fn unknown_members_of_a_stored_file_do_not_lock_the_repository() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+    server.publish(&owner.first_publish());
+    for bytes in [
+        &mut server.stored.root,
+        &mut server.stored.snapshot,
+        &mut server.stored.timestamp,
+    ] {
+        let text = String::from_utf8(bytes.as_ref().unwrap().to_vec()).unwrap();
+        *bytes = Some(text.replacen('{', r#"{"x":1,"#, 1).into());
+    }
+    assert!(server.judge(&owner.next(&["targets/a"])).is_ok());
+}
+
+#[test]
+fn a_version_may_jump_but_not_out_of_reach() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.targets.set_version(4);
+    server.publish(&owner.first_publish());
+    owner.targets.set_version(i64::from(i32::MAX) - 1);
+    let text = "version 2147483647 is too far above the current version 4";
+    assert_eq!(
+        server.refusal(&owner.next(&["targets"])),
+        targets_refusal(text)
+    );
+    owner.targets.set_version(4 + MAX_VERSION_STEP);
+    let text = "version 10005 is too far above the current version 4";
+    assert_eq!(
+        server.refusal(&owner.next(&["targets"])),
+        targets_refusal(text)
+    );
+    owner.targets.set_version(3 + MAX_VERSION_STEP);
+    assert!(server.judge(&owner.next(&["targets"])).is_ok());
+}
+
+#[test]
+fn the_needed_files_are_those_in_the_update_and_all_above_them() {
+    let mut update = update(&[]);
+    assert!(update.needed().is_empty());
+    for role in ["root", "snapshot", "targets/a/b", "targets/c"] {
+        update.insert(file(role, b"{}"));
+    }
+    let needed: Vec<Role> = update.needed().into_iter().collect();
+    assert_eq!(
+        needed,
+        ["targets", "targets/a", "targets/c", "targets/a/b"].map(role_named)
+    );
+}
+
+#[test]
+fn damaged_stored_files_are_the_servers_fault() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    server.publish(&owner.first_publish());
+    let next = owner.next(&["targets"]);
+    let broken = Some("nope".into());
+    let damage = |change: &dyn Fn(&mut tuf::Stored)| {
+        let mut server = Server {
+            stored: server.stored.clone(),
+            ..Server::new()
+        };
+        change(&mut server.stored);
+        server.refusal(&next)
+    };
+    let refusals = [
+        damage(&|stored| stored.root = broken.clone()),
+        damage(&|stored| stored.root = None),
+        damage(&|stored| (stored.root, stored.snapshot) = (None, None)),
+        damage(&|stored| stored.snapshot = broken.clone()),
+        damage(&|stored| stored.snapshot = Some("{}".into())),
+        damage(&|stored| stored.timestamp = broken.clone()),
+        damage(&|stored| stored.timestamp = stored.snapshot.clone()),
+        damage(&|stored| drop(stored.targets.insert(Role::Targets, "nope".into()))),
+    ];
+    for refusal in refusals {
+        assert!(matches!(refusal, Refusal::Stored(_)), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_draft_is_sealed_by_enough_good_signatures_only() {
+    let server = Server::new();
+    let parts = server.owner().first_publish();
+    let draft = server
+        .judge(&parts)
+        .unwrap()
+        .snapshot_to_make(clock())
+        .unwrap();
+    let id = server.snapshot.public().id().clone();
+    assert_eq!(draft.keys(), [server.snapshot.public().clone()]);
+    assert_eq!(
+        (draft.threshold(), draft.version(), draft.role()),
+        (1, 1, &Role::Snapshot)
+    );
+    let good = server.snapshot.sign(draft.message()).unwrap();
+    let stranger = (server.timestamp.public().id().clone(), good.clone());
+    let fault = draft
+        .clone()
+        .seal(vec![(id.clone(), b"bad".to_vec()), stranger])
+        .unwrap_err();
+    assert_eq!(
+        (fault.good, fault.threshold, fault.refused.len()),
+        (0, 1, 2)
+    );
+    let file = draft
+        .seal(vec![(id.clone(), good.clone()), (id, good)])
+        .unwrap();
+    let signatures = String::from_utf8(file.bytes().to_vec())
+        .unwrap()
+        .matches("keyid")
+        .count();
+    assert_eq!(signatures, 1);
+}
+
+#[test]
+fn a_threshold_above_the_number_of_keys_makes_a_draft_that_nothing_seals() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.root.signed["roles"]["timestamp"]["threshold"] = json!(2);
+    let accepted = server.judge(&owner.first_publish()).unwrap();
+    let snapshot = server.seal(accepted.snapshot_to_make(clock()).unwrap());
+    let draft = accepted.timestamp_to_make(&snapshot, clock());
+    let signature = server.timestamp.sign(draft.message()).unwrap();
+    let id = server.timestamp.public().id().clone();
+    let fault = draft
+        .seal(vec![(id.clone(), signature.clone()), (id, signature)])
+        .unwrap_err();
+    assert_eq!(
+        (fault.role, fault.good, fault.threshold),
+        (Role::Timestamp, 1, 2)
+    );
+}
+
+#[test]
+fn entries_with_odd_names_are_kept_readable_and_verifiable() {
+    let mut server = Server::new();
+    let mut owner = server.independent_owner();
+    let mut parts = owner.first_publish();
+    let keys = owner.snapshot.signers.clone();
+    let snapshot = part(&mut parts, "snapshot");
+    *snapshot = resign(snapshot, &keys, |signed| {
+        signed["meta"]["a<b\u{e9}"] = signed["meta"]["root"].clone();
+    });
+    server.publish(&parts);
+    let mut handed_over = owner.clone().holds_snapshot(false);
+    let key = server.snapshot.public().public_bytes().to_vec();
+    handed_over = handed_over.with_server_key("snapshot", &key, "ecdsa");
+    let files = server.publish(&handed_over.next(&["root"]));
+    let made = &files[1];
+    assert!(
+        SnapshotView::parse(made.bytes())
+            .unwrap()
+            .sha256_by_role
+            .contains_key("a<b\u{e9}")
+    );
+    let text = String::from_utf8(made.bytes().to_vec()).unwrap();
+    assert!(text.contains(r"a\u003cb"), "{text}");
+    let document = serde_json::from_slice(server.snapshot.public().document().as_bytes()).unwrap();
+    assert!(verify(
+        made.bytes(),
+        &[fixtures::Named::from_document(&document)],
+        1
+    ));
+}

@@ -1,0 +1,218 @@
+//! Roots: first ones, updates, rotations.
+
+use fixtures::{Key, Publisher, clock};
+use serde_json::json;
+use time::Duration;
+use tuf::{Gun, Refusal, Role};
+
+use crate::given::{Server, file, part};
+
+fn root_refusal(text: &str) -> Refusal {
+    Refusal::Root(text.to_owned())
+}
+
+fn certified(common_name: &str, from: i64, to: i64) -> Key {
+    Key::certified(
+        common_name,
+        clock() + Duration::days(from),
+        clock() + Duration::days(to),
+    )
+}
+
+/// The same owner with another root key.
+fn with_root_key(mut owner: Publisher, key: Key) -> Publisher {
+    owner.name_keys("root", &[key.public()], 1);
+    owner.sign_with("root", key);
+    owner
+}
+
+#[test]
+fn a_root_moves_by_one_version_or_stays() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.root.set_version(3);
+    let text = "Root modifications must increment the version. Current 1, new 3";
+    assert_eq!(server.refusal(&owner.first_publish()), root_refusal(text));
+    owner.root.set_version(2);
+    server.publish(&owner.first_publish());
+    owner.root.set_version(3);
+    let text = "Root modifications must increment the version. Current 2, new 4";
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    owner.root.set_version(0);
+    let text = "Root modifications must increment the version. Current 2, new 1";
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    for version in [2, 3] {
+        owner.root.set_version(version - 1);
+        assert!(server.judge(&owner.next(&["root"])).is_ok(), "{version}");
+    }
+}
+
+#[test]
+fn a_rotation_needs_old_and_new_key() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    server.publish(&owner.first_publish());
+    owner.rotate_root();
+    let [old, new] = [owner.root.signers[0].clone(), owner.root.signers[1].clone()];
+    let next = owner.next(&["root"]);
+    assert!(server.judge(&next).is_ok());
+    owner.root.signers = vec![new];
+    let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
+    owner.root.set_version(1);
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    owner.root.signers = vec![old];
+    owner.root.set_version(1);
+    let text =
+        "could not validate the path to a trusted root: failed to validate integrity of roots";
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+}
+
+#[test]
+fn a_stranger_cannot_take_a_repository_over() {
+    let mut server = Server::new();
+    server.publish(&server.owner().first_publish());
+    let mut stranger = server.owner();
+    stranger.root.set_version(2);
+    let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
+    assert_eq!(
+        server.refusal(&stranger.first_publish()),
+        root_refusal(text)
+    );
+}
+
+#[test]
+fn the_certificate_must_be_for_this_repository_and_current() {
+    let text =
+        "could not validate the path to a trusted root: unable to retrieve valid leaf certificates";
+    for (common_name, from, to, fits) in [
+        ("example.com/app", -1, 1, true),
+        ("example.com/*", -1, 1, true),
+        ("example.com/a**", -1, 1, true),
+        ("*", -1, 1, true),
+        ("example.com/ap", -1, 1, false),
+        ("example.com/App", -1, 1, false),
+        ("example.org/*", -1, 1, false),
+        ("", -1, 1, false),
+        ("example.com/app", -9, -1, false),
+        ("example.com/app", 1, 9, true),
+        ("example.com/app", 2, 9, false),
+    ] {
+        let server = Server::new();
+        let parts = with_root_key(server.owner(), certified(common_name, from, to)).first_publish();
+        let expected = if fits { None } else { Some(root_refusal(text)) };
+        assert_eq!(
+            server.judge(&parts).err(),
+            expected,
+            "{common_name} {from} {to}"
+        );
+    }
+}
+
+#[test]
+fn an_expired_root_certificate_can_be_replaced_and_does_not_stop_other_publishes() {
+    let mut server = Server::new();
+    let key = certified("example.com/app", -9, 1);
+    let mut owner = with_root_key(server.owner(), key);
+    server.publish(&owner.first_publish());
+    let later = clock() + Duration::days(30);
+    let judge = |server: &Server, parts: &[fixtures::Part]| {
+        tuf::check(
+            &server.gun,
+            &server.stored,
+            crate::given::update(parts),
+            later,
+        )
+    };
+    assert!(judge(&server, &owner.next(&["targets"])).is_ok());
+    let unchanged = owner.clone().next(&["root"]);
+    let text =
+        "could not validate the path to a trusted root: unable to retrieve valid leaf certificates";
+    assert_eq!(judge(&server, &unchanged).err(), Some(root_refusal(text)));
+    owner.rotate_root();
+    assert!(judge(&server, &owner.next(&["root"])).is_ok());
+}
+
+#[test]
+fn an_expired_root_is_refused_when_new_and_fine_when_stored() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.expire("root", clock() - Duration::SECOND);
+    let text = "root expired at Sun Nov 22 11:59:59 UTC 2026";
+    assert_eq!(server.refusal(&owner.first_publish()), root_refusal(text));
+    owner.expire("root", clock());
+    server.publish(&owner.first_publish());
+    let later = clock() + Duration::days(1);
+    let next = crate::given::update(&owner.next(&["targets"]));
+    assert!(tuf::check(&server.gun, &server.stored, next, later).is_ok());
+}
+
+#[test]
+fn the_structure_of_a_root_is_checked_before_its_trust() {
+    for (path, value, text) in [
+        ("/_type", json!("root"), "expected type Root, not root"),
+        (
+            "/roles/snapshot",
+            json!(null),
+            "missing snapshot role specification",
+        ),
+        (
+            "/roles/targets/threshold",
+            json!(0),
+            "invalid threshold specified for targets: 0 ",
+        ),
+        (
+            "/roles/timestamp/keyids",
+            json!(["zz"]),
+            "key ID zz specified in timestamp without corresponding key",
+        ),
+    ] {
+        let server = Server::new();
+        let mut owner = server.owner();
+        *owner.root.signed.pointer_mut(path).unwrap() = value;
+        let text = format!("root type metadata invalid: {text}");
+        assert_eq!(server.refusal(&owner.first_publish()), root_refusal(&text));
+    }
+}
+
+#[test]
+fn a_root_of_another_repository_is_refused() {
+    let mut server = Server::new();
+    let parts = server.owner().first_publish();
+    server.gun = Gun::parse("example.com/other").unwrap();
+    assert!(matches!(server.refusal(&parts), Refusal::Root(_)));
+}
+
+#[test]
+fn targets_are_judged_by_the_root_that_comes_with_them() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    server.publish(&owner.first_publish());
+    owner.rotate("targets");
+    let text = "valid signatures did not meet threshold for targets";
+    let mut parts = owner.next(&["root", "targets"]);
+    assert!(server.judge(&parts).is_ok());
+    parts.remove(0);
+    assert_eq!(server.refusal(&parts), Refusal::Targets(text.to_owned()));
+}
+
+#[test]
+fn the_root_in_force_names_its_keys_in_order_and_without_impostors() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    let [one, two] = [Key::throw_away_ecdsa(), Key::throw_away_ecdsa()];
+    owner.name_keys("timestamp", &[two.public(), one.public()], 2);
+    let ids = &mut owner.root.signed["roles"]["timestamp"]["keyids"];
+    ids.as_array_mut()
+        .unwrap()
+        .extend([json!(two.id()), json!("zz")]);
+    owner.root.signed["keys"]["zz"] = one.public().document();
+    let mut parts = owner.first_publish();
+    let accepted = server.judge(&parts).unwrap();
+    let root = accepted.root();
+    assert_eq!((root.version(), root.threshold(&Role::Timestamp)), (1, 2));
+    let keys = root.keys(&Role::Timestamp);
+    let ids: Vec<&str> = keys.iter().map(|key| key.id().as_str()).collect();
+    assert_eq!(ids, [two.id(), one.id()]);
+    let stored = file("root", part(&mut parts, "root"));
+    assert_eq!(tuf::role_keys(&stored, &Role::Timestamp), Ok(keys));
+}

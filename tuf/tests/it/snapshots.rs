@@ -1,0 +1,162 @@
+//! Snapshots that a client makes.
+
+use fixtures::{Part, Publisher, resign};
+use serde_json::{Value, json};
+use tuf::Refusal;
+
+use crate::given::{Server, part};
+
+fn snapshot_refusal(text: &str) -> Refusal {
+    Refusal::Snapshot(text.to_owned())
+}
+
+/// A first publish with one thing changed in its snapshot, signed again.
+fn with_snapshot(server: &Server, change: impl FnOnce(&mut Value)) -> Vec<Part> {
+    let mut owner: Publisher = server.independent_owner();
+    let mut parts = owner.first_publish();
+    let snapshot = part(&mut parts, "snapshot");
+    *snapshot = resign(snapshot, &owner.snapshot.signers, change);
+    parts
+}
+
+#[test]
+fn a_snapshot_that_was_sent_is_kept_and_none_is_made() {
+    let mut server = Server::new();
+    let mut parts = server.independent_owner().first_publish();
+    assert!(
+        server
+            .judge(&parts)
+            .unwrap()
+            .snapshot_to_make(fixtures::clock())
+            .is_none()
+    );
+    let files = server.publish(&parts);
+    assert_eq!(*files[2].bytes(), part(&mut parts, "snapshot").as_slice());
+    let timestamp = tuf::TimestampView::parse(files[3].bytes()).unwrap();
+    assert_eq!(timestamp.snapshot_sha256, files[2].checksums().sha256);
+}
+
+#[test]
+fn a_snapshot_with_other_bytes_for_a_sent_file_is_refused() {
+    let server = Server::new();
+    let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let parts = with_snapshot(&server, |signed| {
+        signed["meta"]["targets"]["hashes"]["sha256"] = json!(zeros);
+    });
+    let text = format!(
+        "sha256 checksum for targets did not match: expected {}",
+        "0".repeat(64)
+    );
+    assert_eq!(server.refusal(&parts), snapshot_refusal(&text));
+}
+
+#[test]
+fn a_snapshot_with_another_sha512_is_refused_and_the_length_is_not_looked_at() {
+    let server = Server::new();
+    let parts = with_snapshot(&server, |signed| {
+        signed["meta"]["root"]["length"] = json!(1)
+    });
+    assert!(server.judge(&parts).is_ok());
+    let parts = with_snapshot(&server, |signed| {
+        let other = signed["meta"]["targets"]["hashes"]["sha512"].clone();
+        signed["meta"]["root"]["hashes"]["sha512"] = other;
+    });
+    let Refusal::Snapshot(text) = server.refusal(&parts) else {
+        panic!("a refused snapshot")
+    };
+    assert!(
+        text.starts_with("sha512 checksum for root did not match: expected "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_snapshot_must_list_root_and_targets_and_what_was_sent() {
+    let server = Server::new();
+    for (change, text) in [
+        (
+            (|signed: &mut Value| signed["meta"] = json!({})) as fn(&mut Value),
+            "snapshot type metadata invalid: missing root sha256 checksum information",
+        ),
+        (
+            |signed| signed["meta"]["targets"] = json!(null),
+            "snapshot type metadata invalid: missing targets sha256 checksum information",
+        ),
+        (
+            |signed| signed["meta"]["root"]["hashes"]["sha256"] = json!("AA=="),
+            "snapshot type metadata invalid: invalid root checksum information, sha256 checksum invalid",
+        ),
+        (
+            |signed| signed["meta"]["targets"]["hashes"]["sha512"] = json!("AA=="),
+            "snapshot type metadata invalid: invalid targets checksum information, sha512 checksum invalid",
+        ),
+        (
+            |signed| signed["_type"] = json!("Timestamp"),
+            "snapshot type metadata invalid: expected type Snapshot, not Timestamp",
+        ),
+        (
+            |signed| signed["version"] = json!(20_000),
+            "version 20000 is too far above the current version 0",
+        ),
+        (
+            |signed| signed["expires"] = json!("2020-01-02T03:04:05Z"),
+            "snapshot expired at Thu Jan 2 03:04:05 UTC 2020",
+        ),
+    ] {
+        assert_eq!(
+            server.refusal(&with_snapshot(&server, change)),
+            snapshot_refusal(text)
+        );
+    }
+}
+
+#[test]
+fn a_delegation_that_the_snapshot_does_not_list_is_refused() {
+    let server = Server::new();
+    let mut owner = server.independent_owner();
+    owner.delegate(
+        "targets",
+        "a",
+        &[fixtures::Key::throw_away_ecdsa()],
+        &[""],
+        1,
+    );
+    let mut parts = owner.first_publish();
+    let snapshot = part(&mut parts, "snapshot");
+    *snapshot = resign(snapshot, &owner.snapshot.signers, |signed| {
+        signed["meta"]["targets/a"] = json!({"hashes": {"md5": "AA=="}})
+    });
+    let text = "no checksums for supported algorithms were provided for targets/a";
+    assert_eq!(server.refusal(&parts), snapshot_refusal(text));
+}
+
+#[test]
+fn a_snapshot_signed_by_a_client_is_refused_where_the_server_holds_the_key() {
+    let server = Server::new();
+    let parts = server.owner().holds_snapshot(true).first_publish();
+    assert_eq!(
+        server.refusal(&parts),
+        snapshot_refusal("valid signatures did not meet threshold for snapshot")
+    );
+}
+
+#[test]
+fn root_and_snapshot_without_targets_are_enough() {
+    let server = Server::new();
+    let mut parts = server.independent_owner().first_publish();
+    parts.retain(|(role, _)| role != "targets");
+    assert!(server.judge(&parts).is_ok());
+}
+
+#[test]
+fn what_is_not_in_the_update_may_have_any_checksum() {
+    let mut server = Server::new();
+    let mut owner = server.independent_owner();
+    server.publish(&owner.first_publish());
+    let mut parts = owner.next(&["root"]);
+    let snapshot = part(&mut parts, "snapshot");
+    *snapshot = resign(snapshot, &owner.snapshot.signers, |signed| {
+        signed["meta"]["targets"] = signed["meta"]["root"].clone();
+    });
+    assert!(server.judge(&parts).is_ok());
+}

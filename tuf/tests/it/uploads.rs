@@ -1,0 +1,104 @@
+//! The recorded uploads whose outcome is decided by reading and checking the files.
+
+use fixtures::{bytes, clock, vectors};
+use serde_json::Value;
+use tuf::{File, Refusal, Role, Stored, Update, check};
+
+use crate::given::GUN;
+
+/// What the server would answer: a code, and for a refused update the name of the error and its text.
+type Answer = (String, Option<(String, String)>);
+
+/// Decided by how a request is cut into parts, before any file is looked at.
+const ABOUT_THE_REQUEST: [&str; 11] = [
+    "no-content-type",
+    "json-content-type",
+    "form-urlencoded",
+    "no-boundary",
+    "multipart-related",
+    "no-filename",
+    "empty-filename",
+    "only-extension",
+    "no-disposition",
+    "filename-star",
+    "truncated-body-inside-part",
+];
+
+#[test]
+fn uploads_to_an_unknown_repository_are_refused_as_notary_refused_them() {
+    let vectors = vectors("upload_errors");
+    let cases = vectors.as_array().expect("a list of cases");
+    assert_eq!(cases.len(), 52);
+    let about_files = cases
+        .iter()
+        .filter(|case| !ABOUT_THE_REQUEST.iter().any(|name| case["name"] == *name));
+    let mut seen = 0;
+    for case in about_files {
+        assert_eq!(
+            answer(&bytes(&case["body_b64"])),
+            recorded(case),
+            "{}",
+            case["name"]
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 52 - ABOUT_THE_REQUEST.len());
+}
+
+fn recorded(case: &Value) -> Answer {
+    let answer: Value =
+        serde_json::from_str(case["answer"].as_str().expect("a body")).expect("JSON");
+    let error = &answer["errors"][0];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let detail = text(&error["detail"]["Name"]).zip(text(&error["detail"]["Error"]["Msg"]));
+    (text(&error["code"]).expect("a code"), detail)
+}
+
+fn answer(body: &[u8]) -> Answer {
+    let mut update = Update::default();
+    for (name, content) in parts(body) {
+        let Ok(role) = Role::parse(&name) else {
+            return ("INVALID_ROLE".to_owned(), None);
+        };
+        let Ok(file) = File::parse(role, content.into()) else {
+            return ("MALFORMED_JSON".to_owned(), None);
+        };
+        update.insert(file);
+    }
+    let (name, text) = match check(&GUN, &Stored::default(), update, clock()) {
+        Err(Refusal::Root(text)) => ("ErrBadRoot", text),
+        Err(Refusal::Validation(text)) => ("ErrValidation", text),
+        other => panic!("{other:?}"),
+    };
+    ("INVALID_UPDATE".to_owned(), Some((name.to_owned(), text)))
+}
+
+/// Cuts a recorded body at its boundary, which is `XX` everywhere.
+fn parts(body: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let cut = |haystack: &[u8], needle: &[u8]| {
+        let at = haystack
+            .windows(needle.len())
+            .position(|window| window == needle)?;
+        Some((
+            haystack[..at].to_vec(),
+            haystack[at + needle.len()..].to_vec(),
+        ))
+    };
+    let mut parts = Vec::new();
+    let mut rest = body.to_vec();
+    while let Some((part, after)) = rest
+        .strip_prefix(b"--XX\r\n")
+        .and_then(|rest| cut(rest, b"\r\n--XX"))
+    {
+        let (head, content) = cut(&part, b"\r\n\r\n").expect("a part has a head");
+        let head = String::from_utf8(head).expect("a recorded head is ASCII");
+        let name = head.split("filename=").nth(1).expect("a file name");
+        let name = name.lines().next().expect("a file name").trim_matches('"');
+        parts.push((
+            name.strip_suffix(".json").unwrap_or(name).to_owned(),
+            content,
+        ));
+        rest = [b"--XX", after.as_slice()].concat();
+    }
+    parts
+}
