@@ -1,0 +1,449 @@
+//! Everything an operator can set, read once into values that mean something.
+//!
+//! The file is Notary's own, key for key; what Notary did not have has a default. A setting that
+//! protects something and makes no sense stops the start: nothing here ever falls back to plaintext or
+//! to no authentication.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use daemon::{Key, Kind, Level, Settings, SettingsError};
+use database::SqliteUrl;
+
+/// Where `NOTARY_SERVER_…` variables get their names from.
+pub const ENV_PREFIX: &str = "NOTARY_SERVER";
+
+/// One year, the longest that answers may be kept.
+const LONGEST_MAX_AGE: i64 = 31_536_000;
+
+/// The largest upload taken unless the operator says otherwise: far above real repositories, below
+/// the 100 MiB at which clients refuse to read.
+const DEFAULT_UPLOAD_BYTES: i64 = 64 << 20;
+
+/// Memory for metadata unless the operator says otherwise.
+const DEFAULT_CACHE_BYTES: i64 = 64 << 20;
+
+/// Connections unless the operator says otherwise.
+const DEFAULT_CONNECTIONS: i64 = 10_000;
+
+/// Every key of the configuration file.
+pub static KEYS: &[Key] = &[
+    Key::new(
+        "server.http_addr",
+        Kind::Text,
+        "address to listen on, HOST:PORT or :PORT (required)",
+    ),
+    Key::new(
+        "server.tls_cert_file",
+        Kind::Path,
+        "certificate chain of this server, PEM, leaf first; with server.tls_key_file switches HTTPS on",
+    ),
+    Key::new(
+        "server.tls_key_file",
+        Kind::Path,
+        "private key of this server, PEM, not encrypted",
+    ),
+    Key::new(
+        "server.client_ca_file",
+        Kind::Path,
+        "if set, clients must show a certificate that one of these vouches for",
+    ),
+    Key::new(
+        "server.max_upload_bytes",
+        Kind::Integer,
+        "largest update taken, in bytes; default 67108864",
+    ),
+    Key::new(
+        "server.max_connections",
+        Kind::Integer,
+        "most connections served at once; default 10000",
+    ),
+    Key::new(
+        "trust_service.type",
+        Kind::Text,
+        "who signs timestamps and snapshots: \"remote\" (a notary-signer) or \"local\" (keys in memory, lost at the end; for trying out); required",
+    ),
+    Key::new(
+        "trust_service.hostname",
+        Kind::Text,
+        "host of the signer, as its certificate names it",
+    ),
+    Key::new(
+        "trust_service.port",
+        Kind::Text,
+        "port of the signer, 7899 by convention",
+    ),
+    Key::new(
+        "trust_service.key_algorithm",
+        Kind::Text,
+        "kind of the keys asked for: \"ecdsa\" or \"ed25519\"",
+    ),
+    Key::new(
+        "trust_service.tls_ca_file",
+        Kind::Path,
+        "CA of the signer's certificate, PEM; default: the system's",
+    ),
+    Key::new(
+        "trust_service.tls_client_cert",
+        Kind::Path,
+        "certificate shown to the signer, PEM",
+    ),
+    Key::new(
+        "trust_service.tls_client_key",
+        Kind::Path,
+        "its private key, PEM, not encrypted",
+    ),
+    Key::new(
+        "storage.backend",
+        Kind::Text,
+        "\"sqlite3\" or \"memory\" (required)",
+    ),
+    Key::new(
+        "storage.db_url",
+        Kind::Text,
+        "where the database is; for sqlite3 the path of its file",
+    ),
+    Key::new(
+        "storage.tls_ca_file",
+        Kind::Path,
+        "without effect (RethinkDB)",
+    ),
+    Key::new(
+        "storage.client_cert_file",
+        Kind::Path,
+        "without effect (RethinkDB)",
+    ),
+    Key::new(
+        "storage.client_key_file",
+        Kind::Path,
+        "without effect (RethinkDB)",
+    ),
+    Key::new("storage.database", Kind::Text, "without effect (RethinkDB)"),
+    Key::new("storage.username", Kind::Text, "without effect (RethinkDB)"),
+    Key::new("storage.password", Kind::Text, "without effect (RethinkDB)").secret(),
+    Key::new(
+        "auth.type",
+        Kind::Text,
+        "who may do what; this version knows only \"none\" and refuses to start with anything else",
+    ),
+    Key::new("auth.options", Kind::Map, "what auth.type needs").secret(),
+    Key::new(
+        "logging.level",
+        Kind::Text,
+        "panic, fatal, error, warn, info, debug or trace; default error",
+    ),
+    Key::new(
+        "reporting.bugsnag.api_key",
+        Kind::Text,
+        "without effect: nothing is reported to anybody",
+    )
+    .secret(),
+    Key::new(
+        "reporting.bugsnag.release_stage",
+        Kind::Text,
+        "without effect",
+    ),
+    Key::new("reporting.bugsnag.endpoint", Kind::Text, "without effect"),
+    Key::new(
+        "caching.max_age.current_metadata",
+        Kind::Integer,
+        "seconds for which proxies may keep a role's current version; 0 turns caching off, at most 31536000; default 300",
+    ),
+    Key::new(
+        "caching.max_age.consistent_metadata",
+        Kind::Integer,
+        "seconds for which proxies may keep what never changes; 0 turns caching off, at most 31536000; default 2592000",
+    ),
+    Key::new(
+        "caching.memory_bytes",
+        Kind::Integer,
+        "memory for metadata read before, in bytes; default 67108864",
+    ),
+    Key::new(
+        "repositories.gun_prefixes",
+        Kind::List,
+        "only GUNs that start with one of these are served; each ends in a slash; default: all",
+    ),
+];
+
+/// The certificate that makes the listener speak HTTPS.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// If set, clients must show a certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Who holds the keys of timestamps and snapshots.
+#[derive(Clone, Debug)]
+pub enum TrustService {
+    /// This process, in memory.
+    Local,
+    /// A signer.
+    Remote {
+        /// Its host.
+        hostname: String,
+        /// Its port.
+        port: u16,
+        /// The kind of keys asked for.
+        key_algorithm: String,
+        /// The CA of its certificate; `None`: the system's.
+        ca: Option<PathBuf>,
+        /// Certificate and key shown to it.
+        client: Option<(PathBuf, PathBuf)>,
+    },
+}
+
+/// How long clients and proxies may keep what they read; 0 turns caching off.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxAge {
+    /// Seconds for a role's current version, which the next publish replaces.
+    pub current_metadata: u32,
+    /// Seconds for a version named by number or checksum, which never changes.
+    pub consistent_metadata: u32,
+}
+
+impl Default for MaxAge {
+    fn default() -> Self {
+        Self {
+            current_metadata: 300,
+            consistent_metadata: 2_592_000,
+        }
+    }
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on.
+    pub http_addr: String,
+    /// HTTPS, or plain HTTP without.
+    pub tls: Option<TlsFiles>,
+    /// Who signs.
+    pub trust_service: TrustService,
+    /// Where trust data is kept.
+    pub storage: SqliteUrl,
+    /// How talkative the log is.
+    pub level: Level,
+    /// What proxies are told.
+    pub caching: MaxAge,
+    /// The only GUNs served, by prefix; empty: all.
+    pub gun_prefixes: Vec<String>,
+    /// Largest upload in bytes.
+    pub upload_bytes: u64,
+    /// Most connections at once.
+    pub connections: usize,
+    /// Memory for metadata, in bytes.
+    pub cache_bytes: u64,
+    /// What the operator should know although it does not stop the start.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads `settings`.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that makes no sense, in the order in which Notary looked at them.
+    pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
+        let mut warnings = settings.warnings();
+        let level = match settings.text("logging.level") {
+            Some(text) => text.parse().map_err(|_| {
+                settings.invalid(
+                    "logging.level",
+                    "panic, fatal, error, warn, info, debug or trace",
+                )
+            })?,
+            None => Level::default(),
+        };
+        let config = Self {
+            level,
+            gun_prefixes: gun_prefixes(settings)?,
+            trust_service: trust_service(settings)?,
+            storage: storage(settings)?,
+            caching: max_age(settings)?,
+            http_addr: http_addr(settings)?,
+            tls: tls(settings)?,
+            upload_bytes: size(
+                settings,
+                "server.max_upload_bytes",
+                1 << 10,
+                DEFAULT_UPLOAD_BYTES,
+            )?,
+            connections: usize::try_from(settings.integer_in(
+                "server.max_connections",
+                1..=1_000_000,
+                DEFAULT_CONNECTIONS,
+            )?)
+            .expect("the range is positive"),
+            cache_bytes: size(settings, "caching.memory_bytes", 0, DEFAULT_CACHE_BYTES)?,
+            warnings: Vec::new(),
+        };
+        authentication(settings, &mut warnings)?;
+        if config.tls.is_none() {
+            warnings.push(
+                "server.tls_cert_file is not set: this server speaks plain HTTP, which the docker client refuses".into(),
+            );
+        }
+        if settings.text("reporting.bugsnag.api_key").is_some() {
+            warnings.push("reporting.bugsnag has no effect: nothing is reported to anybody".into());
+        }
+        Ok(Self { warnings, ..config })
+    }
+}
+
+fn http_addr(settings: &Settings) -> Result<String, SettingsError> {
+    let address = settings.required_text("server.http_addr")?;
+    let has_port = address
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if !has_port {
+        return Err(settings.invalid(
+            "server.http_addr",
+            "HOST:PORT or :PORT, such as 127.0.0.1:4443",
+        ));
+    }
+    Ok(address.to_owned())
+}
+
+fn tls(settings: &Settings) -> Result<Option<TlsFiles>, SettingsError> {
+    let client_ca = settings.path("server.client_ca_file");
+    match (
+        settings.path("server.tls_cert_file"),
+        settings.path("server.tls_key_file"),
+    ) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles {
+            cert,
+            key,
+            client_ca,
+        })),
+        (None, None) if client_ca.is_none() => Ok(None),
+        (Some(_), None) => Err(settings.missing("server.tls_key_file")),
+        (None, _) => Err(settings.missing("server.tls_cert_file")),
+    }
+}
+
+fn trust_service(settings: &Settings) -> Result<TrustService, SettingsError> {
+    match settings.required_text("trust_service.type")? {
+        "local" => Ok(TrustService::Local),
+        "remote" => remote(settings),
+        _ => Err(settings.invalid("trust_service.type", "\"remote\" or \"local\"")),
+    }
+}
+
+fn remote(settings: &Settings) -> Result<TrustService, SettingsError> {
+    const ALGORITHM: &str = "trust_service.key_algorithm";
+    let key_algorithm = settings.required_text(ALGORITHM)?;
+    if !matches!(key_algorithm, "ecdsa" | "ed25519") {
+        return Err(settings.invalid(
+            ALGORITHM,
+            "\"ecdsa\" or \"ed25519\" (no signer makes RSA keys)",
+        ));
+    }
+    let port = settings.required_text("trust_service.port")?.parse();
+    let cert = settings.path("trust_service.tls_client_cert");
+    let key = settings.path("trust_service.tls_client_key");
+    let client = match (cert, key) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (Some(_), None) => return Err(settings.missing("trust_service.tls_client_key")),
+        (None, Some(_)) => return Err(settings.missing("trust_service.tls_client_cert")),
+    };
+    Ok(TrustService::Remote {
+        hostname: settings.required_text("trust_service.hostname")?.to_owned(),
+        port: port.map_err(|_| settings.invalid("trust_service.port", "a port such as 7899"))?,
+        key_algorithm: key_algorithm.to_owned(),
+        ca: settings.path("trust_service.tls_ca_file"),
+        client,
+    })
+}
+
+fn storage(settings: &Settings) -> Result<SqliteUrl, SettingsError> {
+    const BACKEND: &str = "storage.backend";
+    let accepted = "\"sqlite3\" or \"memory\" (this version keeps trust data in SQLite only)";
+    match settings.required_text(BACKEND)? {
+        "memory" => Ok(SqliteUrl::MEMORY),
+        "sqlite3" => {
+            let url = settings.required_text("storage.db_url")?;
+            SqliteUrl::parse(url).map_err(|error| {
+                settings.invalid(
+                    "storage.db_url",
+                    format_args!("the path of an SQLite file ({error})"),
+                )
+            })
+        }
+        _ => Err(settings.invalid(BACKEND, accepted)),
+    }
+}
+
+fn max_age(settings: &Settings) -> Result<MaxAge, SettingsError> {
+    let seconds = |key, default: u32| {
+        let number = settings.integer_in(key, 0..=LONGEST_MAX_AGE, i64::from(default))?;
+        Ok(u32::try_from(number).expect("the range fits"))
+    };
+    let default = MaxAge::default();
+    Ok(MaxAge {
+        current_metadata: seconds("caching.max_age.current_metadata", default.current_metadata)?,
+        consistent_metadata: seconds(
+            "caching.max_age.consistent_metadata",
+            default.consistent_metadata,
+        )?,
+    })
+}
+
+fn size(settings: &Settings, key: &str, least: i64, default: i64) -> Result<u64, SettingsError> {
+    let number = settings.integer_in(key, least..=1 << 40, default)?;
+    Ok(u64::try_from(number).expect("the range is not negative"))
+}
+
+/// Every prefix is a clean relative path with exactly one slash at its end.
+fn gun_prefixes(settings: &Settings) -> Result<Vec<String>, SettingsError> {
+    const PREFIXES: &str = "repositories.gun_prefixes";
+    let prefixes = settings.list(PREFIXES)?;
+    let is_clean = |prefix: &String| {
+        prefix.strip_suffix('/').is_some_and(|path| {
+            prefix.trim() == prefix
+                && path
+                    .split('/')
+                    .all(|segment| !matches!(segment, "" | "." | ".."))
+        })
+    };
+    match prefixes.iter().find(|prefix| !is_clean(prefix)) {
+        None => Ok(prefixes),
+        Some(prefix) => Err(settings.invalid(
+            PREFIXES,
+            format_args!("clean paths that end in one slash, such as docker.io/library/; invalid GUN prefix {prefix:?}"),
+        )),
+    }
+}
+
+/// Fails closed: Notary took any other type, even a misspelt one, for "everybody may do everything".
+fn authentication(settings: &Settings, warnings: &mut Vec<String>) -> Result<(), SettingsError> {
+    match settings.text("auth.type") {
+        Some("none") | None => {
+            warnings.push("authentication is off: whoever reaches this server may publish, delete and ask for keys".into());
+            Ok(())
+        }
+        Some(_) => Err(settings.invalid(
+            "auth.type",
+            "\"none\" (this version has no authentication yet, and does not start without what it was told to do)",
+        )),
+    }
+}
+
+/// Reads the file at `path`, with the variables of `env` over it.
+///
+/// # Errors
+///
+/// If the file cannot be read, or holds something that makes no sense.
+pub fn load(
+    path: &Path,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Settings, SettingsError> {
+    Settings::load(path, ENV_PREFIX, KEYS, env)
+}

@@ -1,0 +1,199 @@
+//! The changefeed: what was published, renewed and deleted, in order.
+
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+use time::{UtcOffset, format_description::well_known::Rfc3339};
+
+use super::{ApiError, GunName, error::html_safe, text};
+use crate::{
+    App,
+    store::{Change, Page},
+};
+
+/// Length of a page whose request does not say.
+const DEFAULT_RECORDS: u32 = 100;
+
+/// The longest page; a reader of more has to turn over.
+const MOST_RECORDS: u32 = 10_000;
+
+#[derive(Serialize)]
+struct Feed {
+    count: usize,
+    records: Vec<Record>,
+}
+
+/// One change, its members spelled as Notary spells them.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Record {
+    #[serde(rename = "ID")]
+    id: String,
+    created_at: String,
+    #[serde(rename = "GUN")]
+    gun: String,
+    version: i64,
+    #[serde(rename = "SHA256")]
+    sha256: String,
+    category: String,
+}
+
+impl From<Change> for Record {
+    fn from(change: Change) -> Self {
+        Self {
+            id: change.id.to_string(),
+            created_at: change
+                .created_at
+                .to_offset(UtcOffset::UTC)
+                .format(&Rfc3339)
+                .unwrap_or_default(),
+            gun: change.gun,
+            version: change.version,
+            sha256: change.sha256,
+            category: change.category,
+        }
+    }
+}
+
+/// Answers a page of the feed of `gun`, or of everything.
+pub(super) async fn page(
+    app: &App,
+    gun: Option<&GunName>,
+    query: Option<&str>,
+) -> Result<Response, ApiError> {
+    let page = asked_page(query.unwrap_or_default())?;
+    let changes = match gun.map(GunName::gun) {
+        None => app.store.changes(None, page).await?,
+        Some(Some(gun)) => app.store.changes(Some(&gun), page).await?,
+        Some(None) => Vec::new(),
+    };
+    let records: Vec<Record> = changes.into_iter().map(Record::from).collect();
+    let feed = Feed {
+        count: records.len(),
+        records,
+    };
+    let json =
+        serde_json::to_string(&feed).map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(text(html_safe(&json)))
+}
+
+/// Which page the parameters ask for; of a parameter given twice the first counts.
+fn asked_page(query: &str) -> Result<Page, ApiError> {
+    let first = |name: &str| {
+        query
+            .split('&')
+            .filter(|pair| !pair.contains(';'))
+            .find_map(|pair| {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decoded(key) == name).then(|| decoded(value))
+            })
+            .unwrap_or_default()
+    };
+    let records = first("records");
+    let records = parse_i32(&records).map_err(|why| {
+        let quoted = json!(records);
+        ApiError::InvalidParameters(json!(format!(
+            "invalid records parameter: strconv.ParseInt: parsing {quoted}: {why}"
+        )))
+    })?;
+    let id = match first("change_id").as_str() {
+        "" => 0,
+        id => parse_i32(id).map_err(|_| ApiError::InvalidParameters(json!({})))?,
+    };
+    let limit = match records.unsigned_abs() {
+        0 => DEFAULT_RECORDS,
+        n => n.min(MOST_RECORDS),
+    };
+    Ok(match (records < 0, id) {
+        (true, id) => Page::Before {
+            id: (id > 0).then_some(id),
+            limit,
+        },
+        (false, id) if id < 0 => Page::Before { id: None, limit },
+        (false, id) => Page::After { id, limit },
+    })
+}
+
+fn decoded(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    super::path::percent_decoded(&spaced).unwrap_or(spaced)
+}
+
+/// A signed 32-bit decimal, or why it is none, in Go's words.
+fn parse_i32(text: &str) -> Result<i32, &'static str> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("invalid syntax");
+    }
+    text.parse().map_err(|_| "value out of range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(query: &str) -> Page {
+        asked_page(query).unwrap()
+    }
+
+    fn detail(query: &str) -> String {
+        match asked_page(query) {
+            Err(ApiError::InvalidParameters(detail)) => detail.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_sign_of_records_is_the_direction() {
+        assert_eq!(page("records=0"), Page::After { id: 0, limit: 100 });
+        assert_eq!(
+            page("records=5&change_id=7"),
+            Page::After { id: 7, limit: 5 }
+        );
+        assert_eq!(page("records=-5"), Page::Before { id: None, limit: 5 });
+        assert_eq!(
+            page("records=-5&change_id=7"),
+            Page::Before {
+                id: Some(7),
+                limit: 5
+            }
+        );
+        assert_eq!(
+            page("records=5&change_id=-1"),
+            Page::Before { id: None, limit: 5 }
+        );
+        assert_eq!(
+            page("records=%2B3&records=9"),
+            Page::After { id: 0, limit: 3 }
+        );
+        assert_eq!(
+            page("records=-2147483648"),
+            Page::Before {
+                id: None,
+                limit: MOST_RECORDS
+            }
+        );
+    }
+
+    #[test]
+    fn wrong_parameters_are_named_in_gos_words() {
+        for (query, expected) in [
+            (
+                "",
+                r#""invalid records parameter: strconv.ParseInt: parsing \"\": invalid syntax""#,
+            ),
+            (
+                "records=abc",
+                r#""invalid records parameter: strconv.ParseInt: parsing \"abc\": invalid syntax""#,
+            ),
+            (
+                "records=2147483648",
+                r#""invalid records parameter: strconv.ParseInt: parsing \"2147483648\": value out of range""#,
+            ),
+            ("records=1&change_id=abc", "{}"),
+            ("change_id=2147483648&records=1", "{}"),
+        ] {
+            assert_eq!(detail(query), expected, "{query}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What a client is told when something is refused or fails: the only error type that knows HTTP.
+//!
+//! Bodies have the form the registry protocol uses and the Notary client reads: exactly one error
+//! with `code`, `message` and, for some, `detail`. The client looks at `detail` of a 400 only, where
+//! it expects `{"Name":…,"Error":…}`, and reads at most 1024 bytes of it.
+
+use std::fmt::Write as _;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use tuf::Refusal;
+
+use crate::{publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError};
+
+/// How much of a refusal's text is sent: with its frame it stays below the 1024 bytes that clients
+/// read.
+const LONGEST_TEXT: usize = 700;
+
+/// Everything a request can end with, other than success.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No route matches.
+    #[error("no such route")]
+    UnknownRoute,
+    /// The metadata asked for does not exist.
+    #[error("no such metadata")]
+    MetadataNotFound,
+    /// A version in the path has more digits than any version can have.
+    #[error("version {0} is out of range")]
+    VersionOutOfRange(String),
+    /// The GUN matches none of the configured prefixes; for anything but a publish it is as if it
+    /// did not exist.
+    #[error("the GUN has none of the prefixes {0}")]
+    InvalidGun(String),
+    /// The GUN is one that cannot be stored.
+    #[error("{0}")]
+    UnusableGun(#[from] tuf::InvalidGun),
+    /// The body is not a multipart form, or it breaks off between parts.
+    #[error("the body is not a complete multipart form")]
+    MalformedUpload,
+    /// A part has no usable file name.
+    #[error("a part names no role")]
+    NoFilename,
+    /// A part is named after something that is no role.
+    #[error("{0:?} is not a role")]
+    InvalidRole(String),
+    /// A part is not the JSON of a metadata file.
+    #[error("the {0} part is not the JSON of a metadata file")]
+    MalformedJson(String),
+    /// The body is larger than this server accepts; the limit in bytes.
+    #[error("the body has more than {0} bytes")]
+    TooLarge(u64),
+    /// The update has more parts than this server accepts.
+    #[error("the update has more than {0} parts")]
+    TooManyParts(usize),
+    /// The client stopped sending before its body was complete.
+    #[error("the body broke off")]
+    BrokenBody,
+    /// The update was refused by a rule of trust.
+    #[error("{0}")]
+    InvalidUpdate(Refusal),
+    /// A role has a version as high as the one sent.
+    #[error("{0}")]
+    VersionExists(StoreError),
+    /// Storing an accepted update failed.
+    #[error("{0}")]
+    Updating(StoreError),
+    /// A parameter of the changefeed is wrong; the detail to send.
+    #[error("a parameter is wrong: {0}")]
+    InvalidParameters(Value),
+    /// The signer cannot be reached or refuses.
+    #[error("{0}")]
+    SignerUnavailable(SignerError),
+    /// This server's own fault; the client learns nothing of it.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Status, code and message of one kind of error.
+type Kind = (StatusCode, &'static str, &'static str);
+
+const INVALID_UPDATE: Kind = (
+    StatusCode::BAD_REQUEST,
+    "INVALID_UPDATE",
+    "Update sent by the client is invalid.",
+);
+const NOT_FOUND: Kind = (
+    StatusCode::NOT_FOUND,
+    "METADATA_NOT_FOUND",
+    "You have requested metadata that does not exist.",
+);
+const INVALID_GUN: Kind = (
+    StatusCode::BAD_REQUEST,
+    "INVALID_GUN",
+    "The server does not support actions on images of this name.",
+);
+
+impl ApiError {
+    /// The status, code, message and detail that clients match on.
+    fn wire(&self) -> (Kind, Option<Detail>) {
+        use StatusCode as S;
+        match self {
+            Self::UnknownRoute => (NOT_FOUND, None),
+            Self::MetadataNotFound => (NOT_FOUND, Some(Detail::empty())),
+            Self::VersionOutOfRange(version) => (
+                NOT_FOUND,
+                Some(Detail(format!(
+                    r#"{{"Func":"Atoi","Num":{},"Err":{{}}}}"#,
+                    json!(version)
+                ))),
+            ),
+            Self::InvalidGun(prefixes) => (
+                INVALID_GUN,
+                Some(Detail::text(&format!(
+                    "Require GUNs with prefix: {prefixes}"
+                ))),
+            ),
+            Self::UnusableGun(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
+            Self::MalformedUpload | Self::BrokenBody => (
+                (
+                    S::BAD_REQUEST,
+                    "MALFORMED_UPLOAD",
+                    "The body of your request is malformed.",
+                ),
+                None,
+            ),
+            Self::NoFilename => (
+                (S::BAD_REQUEST, "NO_FILENAME", "No file/role name provided."),
+                None,
+            ),
+            Self::InvalidRole(role) => (
+                (
+                    S::BAD_REQUEST,
+                    "INVALID_ROLE",
+                    "The role you are attempting to operate on is invalid.",
+                ),
+                Some(Detail::text(role)),
+            ),
+            Self::MalformedJson(_) => (
+                (
+                    S::BAD_REQUEST,
+                    "MALFORMED_JSON",
+                    "JSON sent by the client could not be parsed by the server",
+                ),
+                None,
+            ),
+            Self::TooLarge(_) | Self::TooManyParts(_) => (
+                INVALID_UPDATE,
+                Some(Detail::named("ErrValidation", &self.to_string())),
+            ),
+            Self::InvalidUpdate(refusal) => (INVALID_UPDATE, Some(Detail::refusal(refusal))),
+            Self::VersionExists(_) => (
+                (
+                    S::BAD_REQUEST,
+                    "VERSION",
+                    "A newer version of metadata is already available.",
+                ),
+                Some(Detail::empty()),
+            ),
+            Self::Updating(_) => (
+                (
+                    S::INTERNAL_SERVER_ERROR,
+                    "UPDATING",
+                    "An error has occurred while updating the TUF repository.",
+                ),
+                None,
+            ),
+            Self::InvalidParameters(detail) => (
+                (
+                    S::BAD_REQUEST,
+                    "INVALID_PARAMETERS",
+                    "The parameters provided are not valid.",
+                ),
+                Some(Detail(detail.to_string())),
+            ),
+            Self::SignerUnavailable(_) => (
+                (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
+                Some(Detail::empty()),
+            ),
+            Self::Internal(_) => (
+                (S::INTERNAL_SERVER_ERROR, "UNKNOWN", "unknown error"),
+                Some(Detail::empty()),
+            ),
+        }
+    }
+}
+
+/// The `detail` of an error as JSON text: its members stand in the order in which Notary writes them.
+struct Detail(String);
+
+impl Detail {
+    /// What Notary makes of a cause that has nothing to tell.
+    fn empty() -> Self {
+        Self("{}".to_owned())
+    }
+
+    fn text(text: &str) -> Self {
+        Self(json!(text).to_string())
+    }
+
+    /// The form that the Notary client turns into a sentence for its user.
+    fn named(name: &str, text: &str) -> Self {
+        let (name, text) = (json!(name), json!(shortened(text)));
+        Self(format!(r#"{{"Name":{name},"Error":{{"Msg":{text}}}}}"#))
+    }
+
+    fn refusal(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Root(text) => Self::named("ErrBadRoot", text),
+            Refusal::Targets(text) => Self::named("ErrBadTargets", text),
+            Refusal::Snapshot(text) => Self::named("ErrBadSnapshot", text),
+            Refusal::Hierarchy(text) => Self(format!(
+                r#"{{"Name":"ErrBadHierarchy","Error":{{"Missing":"snapshot","Msg":{}}}}}"#,
+                json!(shortened(text))
+            )),
+            Refusal::Validation(text) | Refusal::Stored(text) => Self::named("ErrValidation", text),
+        }
+    }
+}
+
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let ((status, code, message), detail) = self.wire();
+        if status.is_server_error() {
+            tracing::error!(code, error = %self, "request failed");
+        } else {
+            tracing::info!(code, reason = %self, "request refused");
+        }
+        let mut response = Response::new(Body::from(body(code, message, detail.as_ref())));
+        *response.status_mut() = status;
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        response
+    }
+}
+
+/// One error in one line, members in the order code, message, detail, and a newline.
+fn body(code: &str, message: &str, detail: Option<&Detail>) -> String {
+    let detail = detail.map_or_else(String::new, |Detail(json)| format!(r#","detail":{json}"#));
+    let line = format!(
+        r#"{{"errors":[{{"code":{},"message":{}{detail}}}]}}"#,
+        json!(code),
+        json!(message)
+    );
+    html_safe(&line) + "\n"
+}
+
+/// JSON with the characters escaped that Go's encoder escapes, so that it may stand in a web page.
+pub(crate) fn html_safe(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::VersionExists(_) => Self::VersionExists(error),
+            StoreError::Database(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<SignerError> for ApiError {
+    fn from(error: SignerError) -> Self {
+        match error {
+            SignerError::Unavailable(_) | SignerError::KeyNotFound(_) => {
+                Self::SignerUnavailable(error)
+            }
+            SignerError::Refused(_) | SignerError::BadAnswer(_) => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::Signer(error) => error.into(),
+            error @ (ReadError::Damaged { .. } | ReadError::CannotRenew { .. }) => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Refused(Refusal::Stored(text)) => Self::Internal(text),
+            PublishError::Refused(refusal) => Self::InvalidUpdate(refusal),
+            PublishError::Read(error) => error.into(),
+            PublishError::Signer(error) => error.into(),
+            PublishError::Store(error @ StoreError::VersionExists(_)) => Self::VersionExists(error),
+            PublishError::Store(error) => Self::Updating(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_escaped_as_go_escapes_them() {
+        assert_eq!(
+            body("INVALID_ROLE", "<&>", Some(&Detail::text("a\u{2028}é"))),
+            "{\"errors\":[{\"code\":\"INVALID_ROLE\",\"message\":\"\\u003c\\u0026\\u003e\",\
+             \"detail\":\"a\\u2028é\"}]}\n"
+        );
+    }
+
+    #[test]
+    fn a_refusal_stays_within_what_clients_read() {
+        let refusal = Refusal::Targets("é".repeat(2000));
+        let ((_, code, message), detail) = ApiError::InvalidUpdate(refusal).wire();
+        assert!(body(code, message, detail.as_ref()).len() <= 1024);
+    }
+}

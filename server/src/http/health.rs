@@ -1,0 +1,36 @@
+//! Health and metrics: open to everybody, never authenticated.
+
+use axum::response::Response;
+use http::StatusCode;
+
+use super::{error::html_safe, typed};
+use crate::App;
+
+/// 200 and an empty object if every check passed the last time, else 503 with the failing ones.
+pub(super) fn report(app: &App) -> Response {
+    let failing = app.health.failing();
+    let status = if failing.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let json = serde_json::to_string(&failing).expect("a map of strings is JSON");
+    typed(status, "application/json; charset=utf-8", html_safe(&json))
+}
+
+/// What Prometheus scrapes.
+pub(super) fn metrics(app: &App) -> Response {
+    let pool = app.store.pool();
+    metrics::gauge!("notary_server_db_connections", "state" => "open").set(f64::from(pool.open));
+    metrics::gauge!("notary_server_db_connections", "state" => "idle").set(f64::from(pool.idle));
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float; the cache is far below 2^52 bytes"
+    )]
+    metrics::gauge!("notary_server_cache_bytes").set(app.cache.bytes() as f64);
+    typed(
+        StatusCode::OK,
+        "text/plain; version=0.0.4; charset=utf-8",
+        app.metrics.render(),
+    )
+}

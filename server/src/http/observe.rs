@@ -1,0 +1,241 @@
+//! What is written down about each request: one log line, and the metrics Notary has.
+
+use std::{net::IpAddr, time::Duration};
+
+use axum::{body::Body, response::Response};
+use daemon::Peer;
+use http::{HeaderMap, Request, header};
+use http_body::Body as _;
+use tracing::Span;
+use uuid::Uuid;
+
+use super::{Route, method_label};
+
+/// The longest request id taken from a client; longer ones are replaced.
+const LONGEST_ID: usize = 128;
+
+/// A request on its way to an answer.
+pub(super) struct Observed {
+    request_id: String,
+    operation: Option<&'static str>,
+    method: &'static str,
+    size: u64,
+    gun: String,
+    role: String,
+    host: String,
+    uri: String,
+    user_agent: String,
+    remote: String,
+    is_quiet: bool,
+}
+
+impl Observed {
+    pub(super) fn new(request: &Request<Body>, route: &Route) -> Self {
+        let text = |name| {
+            text_header(request.headers(), name)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let host = request.uri().authority().map(ToString::to_string);
+        Self {
+            request_id: request_id(request.headers()),
+            operation: route.operation(),
+            method: method_label(request.method()),
+            size: request_size(request),
+            gun: route
+                .gun()
+                .map(|gun| gun.as_str().to_owned())
+                .unwrap_or_default(),
+            role: route.role().unwrap_or_default().to_owned(),
+            host: host.unwrap_or_else(|| text(header::HOST.as_str())),
+            uri: request
+                .uri()
+                .path_and_query()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            user_agent: text(header::USER_AGENT.as_str()),
+            remote: remote_address(request),
+            is_quiet: matches!(route, Route::Health | Route::Metrics),
+        }
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The span that every log line of this request carries.
+    pub(super) fn span(&self) -> Span {
+        tracing::info_span!(
+            "request",
+            http.request.id = %self.request_id,
+            http.request.method = self.method,
+            http.request.uri = %self.uri,
+            http.request.remoteaddr = %self.remote,
+        )
+    }
+
+    /// Writes the line of the request, and counts it.
+    pub(super) fn finish(&self, response: &Response, took: Duration) {
+        let status = response.status().as_u16();
+        let written = response.body().size_hint().exact().unwrap_or_default();
+        if !self.is_quiet {
+            tracing::info!(
+                gun = %self.gun,
+                role = %self.role,
+                operation = self.operation.unwrap_or_default(),
+                http.request.host = %self.host,
+                http.request.useragent = %self.user_agent,
+                http.response.status = status,
+                http.response.written = written,
+                http.response.duration = ?took,
+                "response completed"
+            );
+        }
+        if let Some(operation) = self.operation {
+            self.count(operation, status, written, took);
+        }
+    }
+
+    fn count(&self, operation: &'static str, status: u16, written: u64, took: Duration) {
+        metrics::counter!(
+            "notary_server_http_requests_total",
+            "code" => status.to_string(), "method" => self.method, "operation" => operation,
+        )
+        .increment(1);
+        metrics::histogram!("notary_server_http_request_duration_seconds", "operation" => operation)
+            .record(took.as_secs_f64());
+        summary(
+            operation,
+            "notary_server_http_request_duration_microseconds",
+            took.as_secs_f64() * 1e6,
+        );
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52 bytes")]
+        {
+            summary(
+                operation,
+                "notary_server_http_request_size_bytes",
+                self.size as f64,
+            );
+            summary(
+                operation,
+                "notary_server_http_response_size_bytes",
+                written as f64,
+            );
+        }
+    }
+}
+
+fn summary(operation: &'static str, name: &'static str, value: f64) {
+    metrics::histogram!(name, "operation" => operation).record(value);
+}
+
+/// Registers the metrics of all operations, so that they are there from the start.
+pub(crate) fn register() {
+    const OPERATIONS: [&str; 8] = [
+        "UpdateTUF",
+        "GetRoleByHash",
+        "GetRoleByVersion",
+        "GetRole",
+        "GetKey",
+        "RotateKey",
+        "DeleteTUF",
+        "Changefeed",
+    ];
+    metrics::describe_counter!(
+        "notary_server_http_requests_total",
+        "Total number of HTTP requests made."
+    );
+    for (name, help) in [
+        (
+            "notary_server_http_request_duration_microseconds",
+            "The HTTP request latencies in microseconds.",
+        ),
+        (
+            "notary_server_http_request_size_bytes",
+            "The HTTP request sizes in bytes.",
+        ),
+        (
+            "notary_server_http_response_size_bytes",
+            "The HTTP response sizes in bytes.",
+        ),
+        (
+            "notary_server_http_request_duration_seconds",
+            "The HTTP request latencies in seconds.",
+        ),
+    ] {
+        metrics::describe_histogram!(name, help);
+        for operation in OPERATIONS {
+            let _ = metrics::histogram!(name, "operation" => operation);
+        }
+    }
+    metrics::describe_counter!(
+        "notary_server_cache_lookups_total",
+        "Look-ups of remembered metadata, by outcome."
+    );
+    metrics::describe_gauge!(
+        "notary_server_cache_bytes",
+        "Bytes of metadata held in memory."
+    );
+    metrics::describe_gauge!(
+        "notary_server_db_connections",
+        "Connections to the database, by state."
+    );
+    metrics::describe_counter!(
+        "notary_server_renewals_total",
+        "Timestamps renewed in the background, by outcome."
+    );
+    metrics::describe_gauge!(
+        "notary_server_renewals_failing",
+        "Repositories whose timestamp could not be renewed in the last walk."
+    );
+    metrics::describe_histogram!(
+        "notary_server_signer_request_duration_seconds",
+        "Time the signer took for a signature, by role and outcome."
+    );
+}
+
+/// The id the client or a proxy gave the request, if it is one that is safe to log; else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_safe = |id: &&str| {
+        (1..=LONGEST_ID).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+    };
+    text_header(headers, "x-request-id")
+        .filter(is_safe)
+        .map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
+}
+
+/// Who asks, as far as is known: the first address that a proxy named, or the peer. For logs only.
+fn remote_address(request: &Request<Body>) -> String {
+    let headers = request.headers();
+    let forwarded = text_header(headers, "x-forwarded-for").and_then(|list| list.split(',').next());
+    forwarded
+        .into_iter()
+        .chain(text_header(headers, "x-real-ip"))
+        .find_map(|address| address.trim().parse::<IpAddr>().ok())
+        .map(|address| address.to_string())
+        .or_else(|| {
+            request
+                .extensions()
+                .get::<Peer>()
+                .map(|peer| peer.addr.to_string())
+        })
+        .unwrap_or_default()
+}
+
+fn text_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The size of a request, roughly as the Go client library of Prometheus counts it.
+fn request_size(request: &Request<Body>) -> u64 {
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let line = request.uri().path().len() + request.method().as_str().len();
+    (headers + line) as u64 + request.body().size_hint().lower()
+}

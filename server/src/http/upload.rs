@@ -1,0 +1,94 @@
+//! `POST …/_trust/tuf/`: from a multipart body to the files of an update.
+
+use std::time::Duration;
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tuf::{File, Gun, Role};
+
+use super::{
+    ApiError, empty,
+    multipart::{self, Malformed, Part},
+};
+use crate::{App, publish};
+
+/// More parts than any repository has delegations.
+const MOST_PARTS: usize = 1000;
+
+/// How long a body may take from its first byte to its last.
+const BODY_TIME: Duration = Duration::from_mins(5);
+
+/// Takes an update; answers an empty 200 once it is stored.
+pub(super) async fn publish(
+    app: &App,
+    gun: &Gun,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let boundary = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(multipart::boundary)
+        .ok_or(ApiError::MalformedUpload)?;
+    let (form, _space) = body(app, request).await?;
+    let files = tokio::task::spawn_blocking(move || files(&form, &boundary))
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    publish::publish(app, gun, files, app.now()).await?;
+    Ok(empty(StatusCode::OK))
+}
+
+/// The whole body, and the share of memory it occupies until it is done with.
+async fn body(app: &App, request: Request<Body>) -> Result<(Bytes, impl Send), ApiError> {
+    let limit = app.limits.upload_bytes;
+    let declared = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        .unwrap_or(limit);
+    if declared > limit {
+        return Err(ApiError::TooLarge(limit));
+    }
+    let space = app.limits.upload_space(declared).await;
+    let limited = Limited::new(
+        request.into_body(),
+        usize::try_from(limit).unwrap_or(usize::MAX),
+    );
+    match tokio::time::timeout(BODY_TIME, limited.collect()).await {
+        Ok(Ok(collected)) => Ok((collected.to_bytes(), space)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(limit)),
+        Ok(Err(_)) | Err(_) => Err(ApiError::BrokenBody),
+    }
+}
+
+/// The metadata files of a form. Parts are looked at in their order, the first fault ends it.
+fn files(form: &Bytes, boundary: &str) -> Result<Vec<File>, ApiError> {
+    let (parts, outcome) = multipart::parts(form, boundary, MOST_PARTS);
+    let files = parts.into_iter().map(file).collect::<Result<_, _>>()?;
+    match outcome {
+        Ok(()) => Ok(files),
+        Err(Malformed::CutInside(filename)) => Err(match role(filename.as_deref()) {
+            Ok(role) => ApiError::MalformedJson(role.to_string()),
+            Err(error) => error,
+        }),
+        Err(Malformed::TooManyParts) => Err(ApiError::TooManyParts(MOST_PARTS)),
+        Err(Malformed::CutOff) => Err(ApiError::MalformedUpload),
+    }
+}
+
+fn file(part: Part) -> Result<File, ApiError> {
+    let role = role(part.filename.as_deref())?;
+    File::parse(role.clone(), part.content).map_err(|_| ApiError::MalformedJson(role.to_string()))
+}
+
+/// The role that a part is named after: its file name, less one `.json`.
+fn role(filename: Option<&str>) -> Result<Role, ApiError> {
+    let name = filename.ok_or(ApiError::NoFilename)?;
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    if name.is_empty() {
+        return Err(ApiError::NoFilename);
+    }
+    Role::parse(name).map_err(|_| ApiError::InvalidRole(name.to_owned()))
+}

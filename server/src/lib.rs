@@ -1,0 +1,139 @@
+//! `notary-server`: stores the trust data of repositories, vouches for it with snapshots and
+//! timestamps, and serves it.
+//!
+//! `http → publish, repository → store, signer (traits) → tuf`. Handlers extract, call one thing and
+//! answer; services decide and take the time as a value; stores and signers do as told.
+
+pub mod cache;
+pub mod config;
+pub mod health;
+pub mod http;
+pub mod publish;
+pub mod renewal;
+pub mod repository;
+mod serve;
+pub mod signer;
+pub mod store;
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::Deref,
+    sync::Arc,
+};
+
+use daemon::MetricsHandle;
+use time::OffsetDateTime;
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+use tuf::Gun;
+
+pub use serve::run;
+
+use crate::{
+    cache::MetadataCache, config::MaxAge, health::Health, signer::Signer, store::TrustStore,
+};
+
+/// What every request works with; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// Where trust data is kept.
+    pub store: Arc<dyn TrustStore>,
+    /// Who signs snapshots and timestamps.
+    pub signer: Arc<dyn Signer>,
+    /// What this process remembers.
+    pub cache: MetadataCache,
+    /// What proxies are told.
+    pub caching: MaxAge,
+    /// The only GUNs served, by prefix; empty: all.
+    pub gun_prefixes: Vec<String>,
+    /// How much uploads may take.
+    pub limits: UploadLimits,
+    /// One publish or renewal of a GUN at a time.
+    pub turns: Turns,
+    /// The outcome of the last checks.
+    pub health: Health,
+    /// What Prometheus scrapes.
+    pub metrics: MetricsHandle,
+    /// What time it is; tests bring their own.
+    pub clock: Box<dyn Fn() -> OffsetDateTime + Send + Sync>,
+}
+
+impl App {
+    /// Puts the parts together, and makes their metrics known.
+    pub fn new(parts: Parts) -> Self {
+        http::register_metrics();
+        Self(Arc::new(parts))
+    }
+
+    /// The time of this moment.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        (self.clock)()
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// How many uploads of the largest size may be in memory at once.
+const LARGEST_UPLOADS: u64 = 8;
+
+/// How much memory uploads may take.
+pub struct UploadLimits {
+    /// The largest one, in bytes.
+    pub upload_bytes: u64,
+    space: Arc<Semaphore>,
+}
+
+impl UploadLimits {
+    /// Uploads of at most `upload_bytes`, and of eight times as much at once.
+    #[must_use]
+    pub fn new(upload_bytes: u64) -> Self {
+        let space = Self::kibibytes(upload_bytes)
+            .saturating_mul(u32::try_from(LARGEST_UPLOADS).unwrap_or(8));
+        Self {
+            upload_bytes,
+            space: Arc::new(Semaphore::new(space as usize)),
+        }
+    }
+
+    /// Waits until there is room for an upload of `bytes`, and keeps it until dropped.
+    pub async fn upload_space(&self, bytes: u64) -> OwnedSemaphorePermit {
+        self.space
+            .clone()
+            .acquire_many_owned(Self::kibibytes(bytes))
+            .await
+            .expect("the semaphore is never closed")
+    }
+
+    fn kibibytes(bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 16)
+    }
+}
+
+/// Lets one publish or renewal of a GUN at a time begin, so that rivals within this process wait
+/// instead of signing in vain. Rivals in other processes are left to the store.
+pub struct Turns([Mutex<()>; 64]);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl Turns {
+    /// Waits for the turn of `gun`; some GUNs share one.
+    pub async fn wait(&self, gun: &Gun) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        gun.hash(&mut hasher);
+        let slot = usize::try_from(hasher.finish() % 64).expect("less than 64");
+        self.0[slot].lock().await
+    }
+}

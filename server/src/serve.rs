@@ -1,0 +1,235 @@
+//! Wiring: from arguments and configuration to a running server, and nothing else.
+
+use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::{Context as _, Result, bail};
+use daemon::{
+    ClientTls, Command, Flags, Level, Limits, LogControl, Program, ServerTls, clock, debug,
+    listener, logging, metrics, signals,
+};
+use database::{PoolLimits, SchemaState, SqliteUrl};
+use sqlx::{Pool, Sqlite};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    App, Parts, Turns, UploadLimits,
+    cache::MetadataCache,
+    config::{self, Config, TrustService},
+    health::{self, Health},
+    http, renewal,
+    signer::{LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
+    store::{MIGRATIONS, SqlStore},
+};
+
+/// Buckets for latencies, in seconds: from a remembered read to a slow signer.
+const SECONDS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+
+fn program() -> Program {
+    Program {
+        name: "notary-server",
+        about: "Stores and serves signed trust data for repositories",
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("COUNTERSIGN_COMMIT").unwrap_or_default(),
+        rust: env!("CARGO_PKG_RUST_VERSION"),
+        commands: Vec::new(),
+    }
+}
+
+/// Runs the program with its command line, `arguments[0]` being its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let program = program();
+    let flags = Flags::parse(&program, arguments);
+    let log = logging::init(flags.log_format, Level::default());
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            logging::fatal(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(execute(&program, &flags, log)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::fatal(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(program: &Program, flags: &Flags, log: LogControl) -> Result<()> {
+    let file = flags
+        .config
+        .as_deref()
+        .context("no configuration: name a file with -config PATH")?;
+    if flags.command == Command::ConfigCheck {
+        return check_config(file);
+    }
+    let config = Config::read(&settings(file)?)?;
+    log.set(config.level);
+    tracing::info!(target: "startup", "{}", program.version_line());
+    for warning in &config.warnings {
+        tracing::warn!(target: "startup", "{warning}");
+    }
+    if flags.bootstrap {
+        bail!("store does not support bootstrapping: use `notary-server migrate`");
+    }
+    match flags.command {
+        Command::Migrate => migrate(&config.storage).await,
+        _ => serve(&config, flags.debug, log).await,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read here, once, and handed down"
+)]
+fn settings(file: &Path) -> Result<daemon::Settings> {
+    Ok(config::load(file, std::env::vars_os())?)
+}
+
+/// Prints what is in force, then whether it makes sense.
+fn check_config(file: &Path) -> Result<()> {
+    let settings = settings(file)?;
+    print!("{}", settings.effective());
+    let config = Config::read(&settings)?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if let Some(tls) = &config.tls {
+        ServerTls::load(&tls.cert, &tls.key, tls.client_ca.as_deref())?;
+    }
+    client_tls(&config.trust_service)?;
+    Ok(())
+}
+
+async fn migrate(storage: &SqliteUrl) -> Result<()> {
+    let pool = storage.connect(PoolLimits::default()).await?;
+    database::migrate(&pool, &MIGRATIONS).await?;
+    println!("the database is up to date");
+    Ok(())
+}
+
+/// Opens the embedded database and brings it up to date: nobody else does it.
+async fn open(storage: &SqliteUrl) -> Result<Pool<Sqlite>> {
+    let pool = storage.connect(PoolLimits::default()).await?;
+    match database::schema_state(&pool, &MIGRATIONS).await? {
+        SchemaState::Current => {}
+        SchemaState::Ahead(version) => bail!(
+            "the database was migrated to version {version} by a newer notary-server; start that one, or restore the backup made before"
+        ),
+        _ => database::migrate(&pool, &MIGRATIONS).await?,
+    }
+    Ok(pool)
+}
+
+fn client_tls(trust_service: &TrustService) -> Result<Option<ClientTls>> {
+    match trust_service {
+        TrustService::Local => Ok(None),
+        TrustService::Remote { ca, client, .. } => {
+            let client = client
+                .as_ref()
+                .map(|(cert, key)| (cert.as_path(), key.as_path()));
+            ClientTls::load(ca.as_deref(), client)
+                .map(Some)
+                .context("Unable to configure TLS to the trust service")
+        }
+    }
+}
+
+fn signer(trust_service: &TrustService) -> Result<Arc<dyn Signer>> {
+    let tls = client_tls(trust_service)?;
+    if let (
+        TrustService::Remote {
+            hostname,
+            port,
+            key_algorithm,
+            ..
+        },
+        Some(tls),
+    ) = (trust_service, tls)
+    {
+        tracing::info!(hostname, port, "Using remote signing service");
+        Ok(Arc::new(RemoteSigner::new(RemoteSignerConfig {
+            hostname: hostname.clone(),
+            port: *port,
+            key_algorithm: key_algorithm.clone(),
+            tls,
+        })?))
+    } else {
+        tracing::warn!(target: "startup", "trust_service.type is \"local\": the keys of timestamps and snapshots are in memory and lost when this process ends");
+        Ok(Arc::new(LocalSigner::default()))
+    }
+}
+
+async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
+    let metrics = metrics::install_recorder(&[
+        ("notary_server_http_request_duration_seconds", SECONDS),
+        ("notary_server_signer_request_duration_seconds", SECONDS),
+    ]);
+    let signer = signer(&config.trust_service)?;
+    let pool = open(&config.storage).await?;
+    let tls = match &config.tls {
+        Some(files) => Some(ServerTls::load(
+            &files.cert,
+            &files.key,
+            files.client_ca.as_deref(),
+        )?),
+        None => None,
+    };
+    let socket = listener::bind(&config.http_addr).await?;
+    let shutdown = signals::install(log, tls.iter().cloned().collect());
+    let app = App::new(Parts {
+        store: Arc::new(SqlStore::new(pool)),
+        signer,
+        cache: MetadataCache::new(config.cache_bytes),
+        caching: config.caching,
+        gun_prefixes: config.gun_prefixes.clone(),
+        limits: UploadLimits::new(config.upload_bytes),
+        turns: Turns::default(),
+        health: Health::default(),
+        metrics: metrics.clone(),
+        clock: Box::new(clock::now),
+    });
+    if debug {
+        serve_debug(&app, metrics, shutdown.clone()).await?;
+    }
+    let background = [
+        tokio::spawn(health::run(app.clone(), shutdown.clone())),
+        tokio::spawn(renewal::run(app.clone(), shutdown.clone())),
+    ];
+    tracing::info!(
+        address = config.http_addr,
+        tls = tls.is_some(),
+        "Starting Server"
+    );
+    let limits = Limits {
+        connections: config.connections,
+        ..Limits::default()
+    };
+    let service = tower::service_fn(move |request| http::answer(app.clone(), request));
+    listener::serve(socket, tls, service, limits, shutdown).await;
+    for task in background {
+        task.await.context("a background task panicked")?;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve_debug(
+    app: &App,
+    metrics: daemon::MetricsHandle,
+    shutdown: CancellationToken,
+) -> Result<()> {
+    let app = app.clone();
+    let health = debug::Health::new(move || {
+        let failing = app.health.failing().into_iter();
+        failing
+            .map(|(name, reason)| (name.to_owned(), reason))
+            .collect()
+    });
+    debug::start(debug::ADDRESS, health, metrics, shutdown).await?;
+    Ok(())
+}

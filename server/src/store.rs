@@ -1,0 +1,158 @@
+//! Where trust data is kept: the trait, and what can go wrong.
+//!
+//! A store does as it is told, atomically, or says how it failed; whether metadata is to be believed
+//! was decided before (see [`crate::publish`]).
+
+mod sql;
+pub mod statements;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::migrate::Migrator;
+use time::OffsetDateTime;
+use tuf::{File, Gun, Role};
+
+pub use sql::SqlStore;
+
+/// The tables of this program in an embedded database.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/server/sqlite");
+
+/// One stored version of a role, byte for byte as it was signed.
+#[derive(Clone, Debug)]
+pub struct StoredMetadata {
+    /// The whole file, envelope included.
+    pub bytes: Bytes,
+    /// When this server (or the one before it) accepted the version; the `Last-Modified` of answers.
+    pub created_at: OffsetDateTime,
+}
+
+/// Names the newest timestamp of a GUN without carrying it: all a read needs to know whether what it
+/// remembers is still current.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// SHA-256 of the newest stored timestamp.
+    pub sha256: [u8; 32],
+    /// Its version.
+    pub version: i64,
+}
+
+/// One line of the changefeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Grows with every change of the whole server; never reused.
+    pub id: i64,
+    /// When the change was stored.
+    pub created_at: OffsetDateTime,
+    /// The repository.
+    pub gun: String,
+    /// Version of the timestamp the change made; 0 for a deletion.
+    pub version: i64,
+    /// SHA-256 of that timestamp in lower-case hex; empty for a deletion.
+    pub sha256: String,
+    /// `update` or `deletion`.
+    pub category: String,
+}
+
+/// Which part of the changefeed is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The first `limit` changes with an id above `id`.
+    After {
+        /// Id to start behind; 0 is the beginning.
+        id: i32,
+        /// At most this many.
+        limit: u32,
+    },
+    /// The last `limit` changes, of those with an id below `id` if there is one.
+    Before {
+        /// Id to stop before; `None` is the end of the feed.
+        id: Option<i32>,
+        /// At most this many.
+        limit: u32,
+    },
+}
+
+/// A GUN whose newest timestamp is old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aging {
+    /// The repository; `None` if its stored name is not one this server could serve.
+    pub gun: Option<Gun>,
+    /// The name as stored: where the next page of the walk begins.
+    pub name: String,
+    /// When its newest timestamp was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// How many connections a store holds, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// Open connections, idle ones included.
+    pub open: u32,
+    /// Connections that wait for work.
+    pub idle: u32,
+}
+
+/// Why a store did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The role has a version as high as the one offered, be it from long ago or from a publish
+    /// that won the race against this one. Nothing was stored.
+    #[error("a version of {0} as high as the one offered is stored already")]
+    VersionExists(Role),
+    /// The database is away, full, or answered nonsense. Nothing was stored.
+    #[error("the trust database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Versions of metadata by GUN and role, and the feed of their changes.
+///
+/// A lookup that finds nothing answers `None`.
+#[async_trait]
+pub trait TrustStore: Send + Sync + 'static {
+    /// The newest timestamp of `gun`, by name only.
+    async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError>;
+
+    /// The version of `role` whose bytes have this SHA-256.
+    async fn by_checksum(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        sha256: &[u8; 32],
+    ) -> Result<Option<StoredMetadata>, StoreError>;
+
+    /// One version of `role`.
+    async fn by_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i32,
+    ) -> Result<Option<StoredMetadata>, StoreError>;
+
+    /// Adds `files` in their order and, for a timestamp, a changefeed entry: all of them, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::VersionExists`] names the first role that has a version as high already.
+    async fn publish(
+        &self,
+        gun: &Gun,
+        files: &[File],
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+
+    /// Removes every version of every role of exactly this GUN; says whether there was any, in which
+    /// case the changefeed tells of it.
+    async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError>;
+
+    /// A page of the changefeed, of one GUN or of all, oldest first.
+    async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError>;
+
+    /// GUNs behind `after` in name order, at most `limit`, each with the age of its newest timestamp.
+    async fn timestamps(&self, after: &str, limit: u32) -> Result<Vec<Aging>, StoreError>;
+
+    /// Whether the tables can be read.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// How many connections are open.
+    fn pool(&self) -> PoolState;
+}

@@ -1,0 +1,175 @@
+//! Configuration: Notary's files work, and what makes no sense stops the start.
+
+use std::{ffi::OsString, path::Path};
+
+use server::config::{self, Config, TrustService};
+
+fn read(json: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.json");
+    std::fs::write(&file, json).unwrap();
+    let env = env
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let settings = config::load(&file, env).map_err(|error| error.to_string())?;
+    Config::read(&settings).map_err(|error| error.to_string())
+}
+
+/// The file of a test, with one member of one section set to something else.
+fn with(section: &str, key: &str, value: serde_json::Value) -> String {
+    let mut json: serde_json::Value = serde_json::from_str(MINIMAL).unwrap();
+    json[section][key] = value;
+    json.to_string()
+}
+
+const MINIMAL: &str = r#"{"server":{"http_addr":"127.0.0.1:4443"},"trust_service":{"type":"local"},"storage":{"backend":"memory"}}"#;
+
+const NOTARYS_OWN: &str = r#"{
+  "server": {"http_addr": ":4443", "tls_key_file": "./notary-server.key", "tls_cert_file": "./notary-server.crt"},
+  "trust_service": {"type": "remote", "hostname": "notarysigner", "port": 7899, "key_algorithm": "ecdsa",
+    "tls_ca_file": "./root-ca.crt", "tls_client_cert": "./notary-server.crt", "tls_client_key": "./notary-server.key"},
+  "logging": {"level": "INFO"},
+  "storage": {"backend": "sqlite3", "db_url": "/var/lib/notary/server.db"},
+  "caching": {"max_age": {"current_metadata": "60", "consistent_metadata": 31536000}},
+  "repositories": {"gun_prefixes": ["docker.io/", "my-own-registry.com/"]}
+}"#;
+
+#[test]
+fn notarys_smallest_file_is_enough() {
+    let config = read(MINIMAL, &[]).unwrap();
+    assert!(matches!(config.trust_service, TrustService::Local));
+    assert_eq!(config.caching.current_metadata, 300);
+    assert_eq!(config.caching.consistent_metadata, 2_592_000);
+    assert!(config.tls.is_none());
+}
+
+#[test]
+fn notarys_full_file_means_what_it_meant() {
+    let config = read(NOTARYS_OWN, &[]).unwrap();
+    let TrustService::Remote {
+        hostname,
+        port,
+        ca,
+        client,
+        ..
+    } = &config.trust_service
+    else {
+        panic!("{config:?}")
+    };
+    assert_eq!((hostname.as_str(), *port), ("notarysigner", 7899));
+    let ends_with = |path: &Path, name: &str| path.is_absolute() && path.ends_with(name);
+    assert!(ends_with(ca.as_ref().unwrap(), "root-ca.crt"));
+    assert!(ends_with(&client.as_ref().unwrap().1, "notary-server.key"));
+    assert_eq!(config.caching.current_metadata, 60);
+    assert_eq!(config.gun_prefixes, ["docker.io/", "my-own-registry.com/"]);
+}
+
+#[test]
+fn variables_beat_the_file() {
+    let env = [
+        ("NOTARY_SERVER_SERVER_HTTP_ADDR", "127.0.0.1:5"),
+        ("NOTARY_SERVER_CACHING_MAX_AGE_CURRENT_METADATA", "7"),
+        ("NOTARY_SERVER_REPOSITORIES_GUN_PREFIXES", "a/ b/"),
+        ("NOTARY_SERVER_STORAGE_BACKEND", ""),
+    ];
+    let config = read(MINIMAL, &env).unwrap();
+    assert_eq!(config.http_addr, "127.0.0.1:5");
+    assert_eq!(config.caching.current_metadata, 7);
+    assert_eq!(config.gun_prefixes, ["a/", "b/"]);
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_that_names_it() {
+    let config = read(&with("server", "http_adr", "x".into()), &[]).unwrap();
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("server.http_adr"))
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_named_with_its_key() {
+    for (section, key, value, expected) in [
+        ("server", "http_addr", "foo".into(), "server.http_addr"),
+        (
+            "server",
+            "tls_cert_file",
+            "a.crt".into(),
+            "server.tls_key_file",
+        ),
+        (
+            "server",
+            "client_ca_file",
+            "a.crt".into(),
+            "server.tls_cert_file",
+        ),
+        (
+            "trust_service",
+            "type",
+            "remot".into(),
+            "trust_service.type",
+        ),
+        ("storage", "backend", "oracle".into(), "storage.backend"),
+        ("storage", "backend", "sqlite3".into(), "storage.db_url"),
+        ("logging", "level", "verbose".into(), "logging.level"),
+        (
+            "repositories",
+            "gun_prefixes",
+            serde_json::json!(["a//"]),
+            "invalid GUN prefix \"a//\"",
+        ),
+        (
+            "repositories",
+            "gun_prefixes",
+            serde_json::json!(["../a/"]),
+            "invalid GUN prefix",
+        ),
+        (
+            "caching",
+            "max_age",
+            serde_json::json!({"current_metadata": 31_536_001}),
+            "current_metadata",
+        ),
+        (
+            "caching",
+            "max_age",
+            serde_json::json!({"current_metadata": 1.5}),
+            "current_metadata",
+        ),
+    ] {
+        let error = read(&with(section, key, value), &[]).unwrap_err();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn a_signer_needs_an_address_and_keys_it_can_make() {
+    for (key, value) in [
+        ("key_algorithm", "rsa"),
+        ("port", "many"),
+        ("hostname", ""),
+        ("tls_client_key", ""),
+    ] {
+        let mut json: serde_json::Value = serde_json::from_str(NOTARYS_OWN).unwrap();
+        json["trust_service"][key] = value.into();
+        let error = read(&json.to_string(), &[]).unwrap_err();
+        assert!(error.contains(&format!("trust_service.{key}")), "{error}");
+    }
+}
+
+#[test]
+fn no_authentication_is_never_what_a_typo_means() {
+    for kind in ["token", "tokne", "TOKEN", "basic"] {
+        let error = read(&with("auth", "type", kind.into()), &[]).unwrap_err();
+        assert!(error.contains("auth.type"), "{error}");
+    }
+    let config = read(&with("auth", "type", "none".into()), &[]).unwrap();
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("authentication is off"))
+    );
+}

@@ -1,0 +1,65 @@
+//! The key endpoints.
+
+use std::sync::atomic::Ordering;
+
+use http::StatusCode;
+
+use crate::support::TestServer;
+
+const GUN: &str = "docker.io/library/alpine";
+
+#[tokio::test]
+async fn the_key_in_force_is_the_one_that_root_names() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    let root = server.file(GUN, "root.json").await.ok().json();
+    for role in ["timestamp", "snapshot"] {
+        let id = root["signed"]["roles"][role]["keyids"][0].as_str().unwrap();
+        let named = &root["signed"]["keys"][id]["keyval"]["public"];
+        let key = server.file(GUN, &format!("{role}.key")).await.ok();
+        assert_eq!(&key.json()["keyval"]["public"], named, "{role}");
+        assert_eq!(key.header("cache-control"), "");
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_hands_out_another_key_and_leaves_the_one_in_force() {
+    let server = TestServer::start().await;
+    let publisher = server.published(GUN).await;
+    let old = server.file(GUN, "timestamp.key").await.ok().body;
+    let new = server
+        .request("POST", &format!("/v2/{GUN}/_trust/tuf/timestamp.key"))
+        .await
+        .ok()
+        .body;
+    assert_ne!(old, new);
+    assert_eq!(server.file(GUN, "timestamp.key").await.ok().body, old);
+
+    let mut publisher = publisher.with_server_key_document("timestamp", &new);
+    server.publish(GUN, &publisher.next(&["root"])).await.ok();
+
+    assert_eq!(server.file(GUN, "timestamp.key").await.ok().body, new);
+    let timestamp = server.file(GUN, "timestamp.json").await.ok();
+    assert!(publisher.trusts("timestamp", &timestamp.body));
+}
+
+#[tokio::test]
+async fn an_outage_of_the_signer_never_exchanges_a_key() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    let made = server.signer.creations.load(Ordering::SeqCst);
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    let answer = server.file(GUN, "timestamp.key").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(server.signer.creations.load(Ordering::SeqCst), made);
+}
+
+#[tokio::test]
+async fn a_key_that_the_signer_does_not_hold_is_replaced() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    let old = server.file(GUN, "timestamp.key").await.ok().body;
+    server.signer.is_forgetful.store(true, Ordering::SeqCst);
+    let new = server.file(GUN, "timestamp.key").await.ok().body;
+    assert_ne!(old, new);
+}

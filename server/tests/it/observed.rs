@@ -1,0 +1,84 @@
+//! Health, metrics and request ids.
+
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use server::health;
+
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn health_names_what_fails_and_forgets_it_when_it_is_well_again() {
+    let server = TestServer::start().await;
+    assert_eq!(server.get("/_notary_server/health").await.ok().text(), "{}");
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    health::check(&server.app).await;
+    let answer = server.get("/_notary_server/health").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        answer.header("content-type"),
+        "application/json; charset=utf-8"
+    );
+    assert_eq!(
+        answer.text(),
+        r#"{"Trust operational":"the signer is unavailable: it is away"}"#
+    );
+    server.signer.is_away.store(false, Ordering::SeqCst);
+    sqlx::query("ALTER TABLE tuf_files RENAME TO gone")
+        .execute(&server.pool)
+        .await
+        .unwrap();
+    health::check(&server.app).await;
+    let answer = server.get("/_notary_server/health").await;
+    assert_eq!(
+        answer.text(),
+        r#"{"DB operational":"Cannot access table: tuf_files"}"#
+    );
+    sqlx::query("ALTER TABLE gone RENAME TO tuf_files")
+        .execute(&server.pool)
+        .await
+        .unwrap();
+    health::check(&server.app).await;
+    server.get("/_notary_server/health").await.ok();
+}
+
+#[tokio::test]
+async fn requests_are_counted_under_notarys_names_with_their_real_status() {
+    let server = TestServer::start().await;
+    server.published("a").await;
+    server.request("DELETE", "/v2/a/_trust/tuf/").await.ok();
+    let metrics = server.get("/metrics").await.ok();
+    assert_eq!(
+        metrics.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    let text = metrics.text();
+    for line in [
+        "notary_server_http_requests_total{code=\"200\",method=\"post\",operation=\"UpdateTUF\"}",
+        "notary_server_http_requests_total{code=\"200\",method=\"delete\",operation=\"DeleteTUF\"}",
+        "notary_server_http_request_duration_microseconds{operation=\"UpdateTUF\",quantile=\"0.5\"}",
+        "notary_server_http_request_duration_microseconds_count{operation=\"Changefeed\"} 0",
+        "notary_server_http_request_size_bytes_sum{operation=\"UpdateTUF\"}",
+        "notary_server_http_response_size_bytes_sum{operation=\"GetRole\"}",
+        "notary_server_db_connections{state=\"open\"} 1",
+        "notary_server_signer_request_duration_seconds",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_id_it_came_with_if_that_is_safe_to_log() {
+    let server = TestServer::start().await;
+    let ask = |id: &'static str| {
+        let request = Request::get("/v2/").header("x-request-id", id);
+        server.send(request.body(Body::empty()).unwrap())
+    };
+    assert_eq!(ask("abc-123").await.header("x-request-id"), "abc-123");
+    for unsafe_id in ["a b", "\"x\"", ""] {
+        let given = ask(unsafe_id).await;
+        assert_ne!(given.header("x-request-id"), unsafe_id);
+        assert_eq!(given.header("x-request-id").len(), 36);
+    }
+}

@@ -1,0 +1,426 @@
+//! Publishing: what is taken, what is refused, and that a refusal leaves nothing behind.
+
+use std::sync::atomic::Ordering;
+
+use fixtures::{Key, lists, resign};
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::TestServer;
+
+const GUN: &str = "docker.io/library/alpine";
+
+#[tokio::test]
+async fn a_first_publish_is_vouched_for_by_a_snapshot_and_a_timestamp_of_the_server() {
+    let server = TestServer::start().await;
+    let mut publisher = server.publisher(GUN).await;
+    let parts = publisher.first_publish();
+
+    let answer = server.publish(GUN, &parts).await.ok();
+
+    assert_eq!(answer.text(), "");
+    let timestamp = server.file(GUN, "timestamp.json").await.ok().body;
+    let snapshot = server.file(GUN, "snapshot.json").await.ok().body;
+    assert!(publisher.trusts("timestamp", &timestamp));
+    assert!(publisher.trusts("snapshot", &snapshot));
+    assert!(lists(&timestamp, "snapshot", &snapshot));
+    for (role, bytes) in &parts {
+        let current = server.file(GUN, &format!("{role}.json")).await.ok().body;
+        assert_eq!(&current, bytes, "{role}");
+        assert!(lists(&snapshot, role, bytes), "{role}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_hashed_and_served_as_they_came_even_if_oddly_spaced() {
+    let server = TestServer::start().await;
+    let mut publisher = server.publisher(GUN).await;
+    let mut parts = publisher.first_publish();
+    for (_, bytes) in &mut parts {
+        *bytes = [b" ".as_slice(), bytes, b" \n"].concat();
+    }
+    server.publish(GUN, &parts).await.ok();
+
+    for (role, bytes) in &parts {
+        assert_eq!(
+            &server.file(GUN, &format!("{role}.json")).await.ok().body,
+            bytes
+        );
+    }
+    // Notary lost sight of such a root, and let anybody bring another.
+    let mut thief = server.publisher(GUN).await;
+    let answer = server.publish(GUN, &thief.first_publish()).await;
+    assert_eq!(answer.error().1, "ErrBadRoot");
+}
+
+#[tokio::test]
+async fn an_update_costs_two_signatures_and_asks_for_no_key() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let before = server.signer.signatures.load(Ordering::SeqCst);
+    let lookups = server.signer.lookups.load(Ordering::SeqCst);
+
+    publisher.add_target("targets", "v1", b"content");
+    server
+        .publish(GUN, &publisher.next(&["targets"]))
+        .await
+        .ok();
+
+    assert_eq!(server.signer.signatures.load(Ordering::SeqCst) - before, 2);
+    assert_eq!(server.signer.lookups.load(Ordering::SeqCst), lookups);
+}
+
+#[tokio::test]
+async fn an_empty_update_makes_a_new_snapshot_and_timestamp() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    server.publish(GUN, &[]).await.ok();
+    assert_eq!(server.version(GUN, "snapshot").await, 2);
+    assert_eq!(server.version(GUN, "timestamp").await, 2);
+}
+
+#[tokio::test]
+async fn a_snapshot_made_by_the_client_is_taken_as_it_is() {
+    let server = TestServer::start().await;
+    let key = server.file(GUN, "timestamp.key").await.ok().body;
+    let mut publisher = fixtures::Publisher::new(GUN)
+        .with_server_key_document("timestamp", &key)
+        .holds_snapshot(true);
+    let parts = publisher.first_publish();
+    server.publish(GUN, &parts).await.ok();
+    let (_, snapshot) = parts.iter().find(|(role, _)| role == "snapshot").unwrap();
+    assert_eq!(&server.file(GUN, "snapshot.json").await.ok().body, snapshot);
+
+    publisher.add_target("targets", "v1", b"content");
+    server
+        .publish(GUN, &publisher.next(&["targets"]))
+        .await
+        .ok();
+    assert_eq!(server.version(GUN, "targets").await, 2);
+}
+
+#[tokio::test]
+async fn without_the_snapshot_or_its_key_the_update_has_no_hierarchy() {
+    let server = TestServer::start().await;
+    let key = server.file(GUN, "timestamp.key").await.ok().body;
+    let mut publisher = fixtures::Publisher::new(GUN).with_server_key_document("timestamp", &key);
+
+    let answer = server.publish(GUN, &publisher.first_publish()).await;
+
+    assert_eq!(
+        answer.json()["errors"][0]["detail"],
+        json!({"Name": "ErrBadHierarchy", "Error": {"Missing": "snapshot", "Msg":
+            "no snapshot was included in update and server does not hold current snapshot key for repository"}})
+    );
+    assert_eq!(server.rows("tuf_files").await, 0);
+}
+
+#[tokio::test]
+async fn a_timestamp_key_of_somebody_else_is_a_bad_root() {
+    let server = TestServer::start().await;
+    let key = server.file(GUN, "snapshot.key").await.ok().body;
+    let mut publisher = fixtures::Publisher::new(GUN).with_server_key_document("snapshot", &key);
+    let answer = server.publish(GUN, &publisher.first_publish()).await;
+    assert_eq!(
+        answer.error(),
+        ("INVALID_UPDATE".into(), "ErrBadRoot".into())
+    );
+    assert_eq!(answer.refusal(), "no  timestamp keys exist on the server");
+}
+
+#[tokio::test]
+async fn targets_signed_by_a_stranger_are_refused() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let rows = server.rows("tuf_files").await;
+    publisher.sign_with("targets", Key::throw_away_ecdsa());
+
+    let answer = server.publish(GUN, &publisher.next(&["targets"])).await;
+
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        answer.error(),
+        ("INVALID_UPDATE".into(), "ErrBadTargets".into())
+    );
+    assert_eq!(
+        answer.refusal(),
+        "valid signatures did not meet threshold for targets"
+    );
+    assert_eq!(server.rows("tuf_files").await, rows);
+}
+
+#[tokio::test]
+async fn the_same_files_again_are_a_version_conflict() {
+    let server = TestServer::start().await;
+    let mut publisher = server.publisher(GUN).await;
+    let parts = publisher.first_publish();
+    server.publish(GUN, &parts).await.ok();
+    let again = server.publish(GUN, &parts).await;
+    assert_eq!(again.error().0, "VERSION");
+    assert_eq!(
+        again.text(),
+        "{\"errors\":[{\"code\":\"VERSION\",\"message\":\"A newer version of metadata is already available.\",\"detail\":{}}]}\n"
+    );
+}
+
+#[tokio::test]
+async fn an_older_version_of_targets_cannot_come_back() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let old = publisher.next(&["targets"]);
+    let new = publisher.next(&["targets"]);
+    server.publish(GUN, &new).await.ok();
+    assert_eq!(server.publish(GUN, &old).await.error().0, "VERSION");
+}
+
+#[tokio::test]
+async fn a_version_that_would_leave_no_room_for_another_is_refused() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    for version in [
+        20_000,
+        2_147_483_646,
+        2_147_483_647,
+        2_147_483_648,
+        i64::MAX,
+    ] {
+        publisher.document_mut("targets").set_version(version - 1);
+        let answer = server.publish(GUN, &publisher.next(&["targets"])).await;
+        assert_eq!(answer.error().1, "ErrBadTargets", "{version}");
+    }
+    publisher.document_mut("targets").set_version(1);
+    server
+        .publish(GUN, &publisher.next(&["targets"]))
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn a_member_beside_signed_and_signatures_is_refused() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let mut parts = publisher.next(&["targets"]);
+    let text = String::from_utf8(parts[0].1.clone()).unwrap();
+    parts[0].1 = text.replacen('{', "{\"extra\":1,", 1).into_bytes();
+    let answer = server.publish(GUN, &parts).await;
+    assert_eq!(answer.error().1, "ErrBadTargets");
+    assert!(answer.refusal().contains("extra"), "{}", answer.refusal());
+}
+
+#[tokio::test]
+async fn nulls_in_odd_places_are_refused() {
+    let server = TestServer::start().await;
+    let publisher = server.published(GUN).await;
+    let keys = publisher.clone().document_mut("targets").signers.clone();
+    let good = publisher.clone().next(&["targets"]);
+    let bad = [
+        resign(&good[0].1, &keys, |signed| *signed = json!(null)),
+        resign(&good[0].1, &keys, |signed| {
+            signed["delegations"]["roles"] = json!([null]);
+        }),
+        resign(&good[0].1, &keys, |signed| signed["_type"] = json!(null)),
+        resign(&good[0].1, &keys, |signed| signed["version"] = json!(null)),
+        resign(&good[0].1, &keys, |signed| signed["expires"] = json!(null)),
+    ];
+    for (at, bytes) in bad.into_iter().enumerate() {
+        let answer = server.publish(GUN, &[("targets".into(), bytes)]).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "case {at}: {}",
+            answer.text()
+        );
+    }
+    server.publish(GUN, &good).await.ok();
+}
+
+#[tokio::test]
+async fn a_root_is_replaced_only_with_the_word_of_the_old_one() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    publisher.rotate_root();
+    server.publish(GUN, &publisher.next(&["root"])).await.ok();
+    assert_eq!(server.version(GUN, "root").await, 2);
+    for version in 1..=2 {
+        server.file(GUN, &format!("{version}.root.json")).await.ok();
+    }
+    let mut thief = server.publisher(GUN).await;
+    thief.document_mut("root").set_version(2);
+    let answer = server.publish(GUN, &thief.next(&["root"])).await;
+    assert_eq!(
+        answer.refusal(),
+        "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates"
+    );
+}
+
+#[tokio::test]
+async fn a_delegate_needs_no_key_but_its_own() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let key = Key::throw_away_ecdsa();
+    publisher.delegate("targets", "releases", &[key], &[""], 1);
+    server
+        .publish(GUN, &publisher.next(&["targets", "targets/releases"]))
+        .await
+        .ok();
+    publisher.add_target("targets/releases", "v1", b"content");
+    server
+        .publish(GUN, &publisher.next(&["targets/releases"]))
+        .await
+        .ok();
+    assert_eq!(server.version(GUN, "targets/releases").await, 2);
+    assert_eq!(server.version(GUN, "targets").await, 2);
+
+    publisher.sign_with("targets/releases", Key::throw_away_ecdsa());
+    let answer = server
+        .publish(GUN, &publisher.next(&["targets/releases"]))
+        .await;
+    assert_eq!(
+        answer.refusal(),
+        "valid signatures did not meet threshold for targets/releases"
+    );
+}
+
+#[tokio::test]
+async fn rivals_that_publish_different_roles_both_win() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    for name in ["alice", "bob"] {
+        publisher.delegate("targets", name, &[Key::throw_away_ecdsa()], &[""], 1);
+    }
+    server
+        .publish(
+            GUN,
+            &publisher.next(&["targets", "targets/alice", "targets/bob"]),
+        )
+        .await
+        .ok();
+    let sibling = server.sibling();
+    let (mut alice, mut bob) = (publisher.clone(), publisher);
+    for _ in 0..10 {
+        let (one, other) = (alice.next(&["targets/alice"]), bob.next(&["targets/bob"]));
+        let (one, other) = tokio::join!(server.publish(GUN, &one), sibling.publish(GUN, &other));
+        one.ok();
+        other.ok();
+    }
+    assert_eq!(server.version(GUN, "targets/alice").await, 11);
+    assert_eq!(server.version(GUN, "targets/bob").await, 11);
+}
+
+#[tokio::test]
+async fn of_rivals_for_one_version_exactly_one_wins() {
+    let server = TestServer::start().await;
+    let publisher = server.published(GUN).await;
+    let siblings: Vec<TestServer> = (0..4).map(|_| server.sibling()).collect();
+    let attempts = siblings.iter().map(|sibling| {
+        let parts = publisher.clone().next(&["targets"]);
+        async move { sibling.publish(GUN, &parts).await }
+    });
+    let answers = futures_util::future::join_all(attempts).await;
+    let won = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::OK)
+        .count();
+    assert_eq!(won, 1);
+    for answer in answers
+        .iter()
+        .filter(|answer| answer.status != StatusCode::OK)
+    {
+        assert_eq!(answer.error().0, "VERSION");
+    }
+    assert_eq!(server.rows("changefeed").await, 2);
+}
+
+#[tokio::test]
+async fn a_signer_that_is_away_is_no_fault_of_the_client() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let rows = server.rows("tuf_files").await;
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    let parts = publisher.next(&["targets"]);
+    let answer = server.publish(GUN, &parts).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.error().0, "UNAVAILABLE");
+    assert_eq!(server.rows("tuf_files").await, rows);
+    server.signer.is_away.store(false, Ordering::SeqCst);
+    server.publish(GUN, &parts).await.ok();
+}
+
+#[tokio::test]
+async fn a_database_that_fails_halfway_keeps_nothing() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let rows = server.rows("tuf_files").await;
+    sqlx::query(
+        "CREATE TRIGGER full BEFORE INSERT ON changefeed BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    )
+    .execute(&server.pool)
+    .await
+    .unwrap();
+    let parts = publisher.next(&["targets"]);
+    let answer = server.publish(GUN, &parts).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        answer.text(),
+        "{\"errors\":[{\"code\":\"UPDATING\",\"message\":\"An error has occurred while updating the TUF repository.\"}]}\n"
+    );
+    assert_eq!(server.rows("tuf_files").await, rows);
+    sqlx::query("DROP TRIGGER full")
+        .execute(&server.pool)
+        .await
+        .unwrap();
+    server.publish(GUN, &parts).await.ok();
+}
+
+#[tokio::test]
+async fn after_a_deletion_versions_start_over() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    let sum = {
+        use ring::digest;
+        let root = server.file(GUN, "root.json").await.ok().body;
+        hex::encode(digest::digest(&digest::SHA256, &root))
+    };
+    server.file(GUN, &format!("root.{sum}.json")).await.ok();
+    server
+        .request("DELETE", &format!("/v2/{GUN}/_trust/tuf/"))
+        .await
+        .ok();
+    assert_eq!(
+        server.file(GUN, "root.json").await.status,
+        StatusCode::NOT_FOUND
+    );
+    let answer = server.file(GUN, &format!("root.{sum}.json")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    server.published(GUN).await;
+    assert_eq!(server.version(GUN, "timestamp").await, 1);
+}
+
+#[tokio::test]
+async fn deletion_takes_exactly_one_gun() {
+    let server = TestServer::start().await;
+    server.published("a").await;
+    server.published("a/b").await;
+    server.request("DELETE", "/v2/a/_trust/tuf/").await.ok();
+    server.file("a/b", "root.json").await.ok();
+    assert_eq!(
+        server.file("a", "root.json").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_root_is_a_fault_and_not_an_invitation() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    sqlx::query("UPDATE tuf_files SET data = 'x' WHERE role = 'root'")
+        .execute(&server.pool)
+        .await
+        .unwrap();
+    let fresh = server.sibling();
+    let mut thief = fixtures::Publisher::new(GUN);
+    let answer = fresh.publish(GUN, &thief.first_publish()).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    let answer = fresh.file(GUN, "timestamp.key").await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+}

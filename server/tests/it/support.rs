@@ -1,0 +1,286 @@
+//! A server in this process, and how to talk to it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use fixtures::Publisher;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use server::{
+    App, Parts, Turns, UploadLimits,
+    cache::MetadataCache,
+    config::MaxAge,
+    health::Health,
+    signer::{LocalSigner, Signer, SignerError},
+    store::{MIGRATIONS, SqlStore, TrustStore},
+};
+use time::{Duration, OffsetDateTime};
+use tuf::{Gun, KeyId, PublicKey, Role};
+
+/// A metadata file: the role it is sent for, and its bytes.
+pub(crate) type Part = (String, Vec<u8>);
+
+/// What a server answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The code of the one error, and the name in its detail if there is one.
+    pub(crate) fn error(&self) -> (String, String) {
+        let error = &self.json()["errors"][0];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&error["code"]), text(&error["detail"]["Name"]))
+    }
+
+    /// The text in the detail of a refused update.
+    pub(crate) fn refusal(&self) -> String {
+        let detail = &self.json()["errors"][0]["detail"]["Error"]["Msg"];
+        detail.as_str().unwrap_or_default().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        self
+    }
+}
+
+/// A signer that can be told to be away, or to have lost its keys, and counts what it is asked.
+#[derive(Default)]
+pub(crate) struct MoodySigner {
+    keys: LocalSigner,
+    pub(crate) is_away: AtomicBool,
+    pub(crate) is_forgetful: AtomicBool,
+    pub(crate) signatures: AtomicUsize,
+    pub(crate) lookups: AtomicUsize,
+    pub(crate) creations: AtomicUsize,
+}
+
+impl MoodySigner {
+    fn mood(&self) -> Result<(), SignerError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(SignerError::Unavailable("it is away".into()));
+        }
+        if self.is_forgetful.load(Ordering::SeqCst) {
+            return Err(SignerError::KeyNotFound("forgotten".into()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Signer for MoodySigner {
+    async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
+        self.creations.fetch_add(1, Ordering::SeqCst);
+        if self.is_away.load(Ordering::SeqCst) {
+            self.mood()?;
+        }
+        self.keys.create_key(gun, role).await
+    }
+
+    async fn public_key(&self, id: &KeyId) -> Result<PublicKey, SignerError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        self.mood()?;
+        self.keys.public_key(id).await
+    }
+
+    async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.signatures.fetch_add(1, Ordering::SeqCst);
+        self.mood()?;
+        self.keys.sign(key, message).await
+    }
+
+    async fn check(&self) -> Result<(), SignerError> {
+        self.mood()
+    }
+}
+
+/// What a test may set before the server starts.
+pub(crate) struct Settings {
+    pub(crate) caching: MaxAge,
+    pub(crate) gun_prefixes: Vec<String>,
+    pub(crate) upload_bytes: u64,
+    pub(crate) cache_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            caching: MaxAge::default(),
+            gun_prefixes: Vec::new(),
+            upload_bytes: 1 << 20,
+            cache_bytes: 1 << 20,
+        }
+    }
+}
+
+/// The store of a test: `SQLite` in memory.
+pub(crate) async fn memory_pool() -> sqlx::SqlitePool {
+    let pool = database::connect_sqlite("memory").await.unwrap();
+    database::migrate(&pool, &MIGRATIONS).await.unwrap();
+    pool
+}
+
+/// A server whose clock stands still until the test moves it.
+pub(crate) struct TestServer {
+    pub(crate) app: App,
+    pub(crate) signer: Arc<MoodySigner>,
+    pub(crate) pool: sqlx::SqlitePool,
+    seconds: Arc<AtomicI64>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let pool = memory_pool().await;
+        Self::on(pool, Arc::default(), settings)
+    }
+
+    /// Another server on the same database and signer, with a memory of its own.
+    pub(crate) fn sibling(&self) -> Self {
+        let sibling = Self::on(self.pool.clone(), self.signer.clone(), Settings::default());
+        sibling
+            .seconds
+            .store(self.seconds.load(Ordering::SeqCst), Ordering::SeqCst);
+        sibling
+    }
+
+    fn on(pool: sqlx::SqlitePool, signer: Arc<MoodySigner>, settings: Settings) -> Self {
+        let seconds = Arc::new(AtomicI64::new(0));
+        let clock = seconds.clone();
+        let store: Arc<dyn TrustStore> = Arc::new(SqlStore::new(pool.clone()));
+        let app = App::new(Parts {
+            store,
+            signer: signer.clone(),
+            cache: MetadataCache::new(settings.cache_bytes),
+            caching: settings.caching,
+            gun_prefixes: settings.gun_prefixes,
+            limits: UploadLimits::new(settings.upload_bytes),
+            turns: Turns::default(),
+            health: Health::default(),
+            metrics: daemon::metrics::install_recorder(&[]),
+            clock: Box::new(move || {
+                fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst))
+            }),
+        });
+        Self {
+            app,
+            signer,
+            pool,
+            seconds,
+        }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.app.now()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = server::http::answer(self.app.clone(), request)
+            .await
+            .unwrap();
+        let (head, body) = response.into_parts();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.collect().await.unwrap().to_bytes().to_vec(),
+        }
+    }
+
+    pub(crate) async fn request(&self, method: &str, path: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path).await
+    }
+
+    /// GET of a file below a GUN's trust data.
+    pub(crate) async fn file(&self, gun: &str, file: &str) -> Answer {
+        self.get(&format!("/v2/{gun}/_trust/tuf/{file}")).await
+    }
+
+    pub(crate) async fn post(
+        &self,
+        gun: &str,
+        content_type: Option<&str>,
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method("POST")
+            .uri(format!("/v2/{gun}/_trust/tuf/"));
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    pub(crate) async fn publish(&self, gun: &str, parts: &[Part]) -> Answer {
+        let (content_type, body) = fixtures::multipart(parts);
+        self.post(gun, Some(&content_type), body).await
+    }
+
+    /// A publisher whose root names keys that this server holds for timestamp and snapshot.
+    pub(crate) async fn publisher(&self, gun: &str) -> Publisher {
+        let timestamp = self.file(gun, "timestamp.key").await.ok();
+        let snapshot = self.file(gun, "snapshot.key").await.ok();
+        Publisher::new(gun)
+            .with_server_key_document("timestamp", &timestamp.body)
+            .with_server_key_document("snapshot", &snapshot.body)
+    }
+
+    /// A publisher that has published once.
+    pub(crate) async fn published(&self, gun: &str) -> Publisher {
+        let mut publisher = self.publisher(gun).await;
+        self.publish(gun, &publisher.first_publish()).await.ok();
+        publisher
+    }
+
+    /// The version of the current file of `role`.
+    pub(crate) async fn version(&self, gun: &str, role: &str) -> i64 {
+        let answer = self.file(gun, &format!("{role}.json")).await.ok();
+        answer.json()["signed"]["version"].as_i64().unwrap()
+    }
+
+    /// How many rows there are of a table.
+    pub(crate) async fn rows(&self, table: &'static str) -> i64 {
+        let statement = match table {
+            "tuf_files" => "SELECT COUNT(*) FROM tuf_files",
+            _ => "SELECT COUNT(*) FROM changefeed",
+        };
+        sqlx::query_scalar(statement)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+}

@@ -1,0 +1,116 @@
+//! Bodies that are too much, too little, or not what they say.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::StreamBody;
+
+use crate::support::{Settings, TestServer};
+
+const FORM: &str = "multipart/form-data; boundary=XX";
+
+fn part(filename: &str, content: &str) -> String {
+    format!(
+        "--XX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{filename}\"\r\n\r\n{content}\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_body_above_the_limit_is_refused_with_a_reason_that_clients_show() {
+    let server = TestServer::with(Settings {
+        upload_bytes: 1000,
+        ..Settings::default()
+    })
+    .await;
+    let body = part("root", &" ".repeat(2000)) + "--XX--";
+    let declared = server
+        .post("a", Some(FORM), body.clone().into_bytes())
+        .await;
+    assert_eq!(declared.refusal(), "the body has more than 1000 bytes");
+    let chunks = body
+        .into_bytes()
+        .chunks(100)
+        .map(Bytes::copy_from_slice)
+        .collect::<Vec<_>>();
+    let stream = futures_util::stream::iter(
+        chunks
+            .into_iter()
+            .map(|chunk| Ok::<_, std::io::Error>(http_body::Frame::data(chunk))),
+    );
+    let request = Request::post("/v2/a/_trust/tuf/")
+        .header("content-type", FORM)
+        .body(Body::new(StreamBody::new(stream)))
+        .unwrap();
+    let streamed = server.send(request).await;
+    assert_eq!(streamed.status, StatusCode::BAD_REQUEST);
+    assert_eq!(streamed.refusal(), "the body has more than 1000 bytes");
+}
+
+#[tokio::test]
+async fn a_body_without_its_end_is_malformed() {
+    let server = TestServer::start().await;
+    for body in ["", "hello", "--XX\r\n", &(part("root", "{}") + "--XX\r\n")] {
+        let answer = server.post("a", Some(FORM), body.as_bytes().to_vec()).await;
+        assert_eq!(answer.error().0, "MALFORMED_UPLOAD", "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_parts_are_refused() {
+    let server = TestServer::start().await;
+    let mut body: String = (0..1001)
+        .map(|n| part(&format!("targets/a{n}"), "{}"))
+        .collect();
+    body.push_str("--XX--");
+    let answer = server.post("a", Some(FORM), body.into_bytes()).await;
+    assert_eq!(answer.refusal(), "the update has more than 1000 parts");
+}
+
+#[tokio::test]
+async fn deep_json_is_malformed_and_the_server_lives() {
+    let server = TestServer::start().await;
+    for open in ["[", "{\"a\":"] {
+        let body = part("targets", &open.repeat(100_000)) + "--XX--";
+        let answer = server.post("a", Some(FORM), body.into_bytes()).await;
+        assert_eq!(answer.error().0, "MALFORMED_JSON");
+    }
+    server.get("/v2/").await.ok();
+}
+
+#[tokio::test]
+async fn of_two_parts_for_one_role_the_last_counts() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published("a").await;
+    let good = publisher.next(&["targets"]);
+    let junk = ("targets".to_owned(), b"{}".to_vec());
+    let refused = server.publish("a", &[good[0].clone(), junk.clone()]).await;
+    assert_eq!(refused.error().1, "ErrBadTargets");
+    server.publish("a", &[junk, good[0].clone()]).await.ok();
+}
+
+#[tokio::test]
+async fn an_uploaded_timestamp_is_looked_at_and_left_out() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published("a").await;
+    let mut parts = publisher.next(&["targets"]);
+    parts.push((
+        "timestamp".into(),
+        b"{\"signed\":{\"version\":99}}".to_vec(),
+    ));
+    server.publish("a", &parts).await.ok();
+    assert_eq!(server.version("a", "timestamp").await, 2);
+}
+
+#[tokio::test]
+async fn a_targets_file_of_megabytes_is_taken() {
+    let server = TestServer::with(Settings {
+        upload_bytes: 16 << 20,
+        ..Settings::default()
+    })
+    .await;
+    let mut publisher = server.publisher("a").await;
+    publisher.big_targets(10_000);
+    server.publish("a", &publisher.first_publish()).await.ok();
+    let current = server.file("a", "targets.json").await.ok();
+    assert!(current.body.len() > 1 << 20);
+}
