@@ -1,0 +1,5 @@
+//! Makes a changed migration change the program.
+
+fn main() {
+    println!("cargo::rerun-if-changed=../migrations/signer");
+}

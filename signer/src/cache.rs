@@ -1,0 +1,270 @@
+//! Decrypted keys in memory: few, for a while, and wiped when they go.
+//!
+//! A map under a lock instead of a concurrent cache: those drop entries some time after they
+//! left, while here the last owner of a key wipes it at once.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tuf::PrivateKey;
+
+use crate::{keystore::KeyId, metrics};
+
+/// How much the cache may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheLimits {
+    /// The most keys.
+    pub keys: NonZeroUsize,
+    /// How long a key stays after its last use.
+    pub idle: Duration,
+    /// How long a key stays at most, used or not: so long may it go unnoticed that another
+    /// signer on the same database changed it.
+    pub age: Duration,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self {
+            keys: NonZeroUsize::new(10_000).expect("not zero"),
+            idle: Duration::from_mins(15),
+            age: Duration::from_hours(1),
+        }
+    }
+}
+
+/// A decrypted key. Wiped when its last owner drops it.
+pub struct OpenKey {
+    /// The key.
+    pub key: PrivateKey,
+    /// The role that it was made for.
+    pub role: String,
+    /// Whether the database knows that it has signed.
+    used: AtomicBool,
+}
+
+impl OpenKey {
+    /// A key that was just decrypted; `used` as its row says.
+    #[must_use]
+    pub fn new(key: PrivateKey, role: String, used: bool) -> Self {
+        Self {
+            key,
+            role,
+            used: AtomicBool::new(used),
+        }
+    }
+
+    /// Whether it never signed as far as the database knows.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.used.load(Ordering::Acquire)
+    }
+
+    /// The database knows now.
+    pub fn set_used(&self) {
+        self.used.store(true, Ordering::Release);
+    }
+}
+
+/// Decrypted keys by id.
+pub struct KeyCache {
+    limits: CacheLimits,
+    entries: Mutex<HashMap<KeyId, Entry>>,
+    turns: Turns,
+}
+
+struct Entry {
+    key: Arc<OpenKey>,
+    since: Instant,
+    used: Instant,
+}
+
+impl Entry {
+    fn is_stale(&self, limits: &CacheLimits, now: Instant) -> bool {
+        now.saturating_duration_since(self.used) >= limits.idle
+            || now.saturating_duration_since(self.since) >= limits.age
+    }
+}
+
+impl KeyCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(limits: CacheLimits) -> Self {
+        Self {
+            limits,
+            entries: Mutex::default(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// The key called `id`, if it is here and fresh.
+    pub fn get(&self, id: &KeyId, now: Instant) -> Option<Arc<OpenKey>> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(id)?;
+        if entry.is_stale(&self.limits, now) {
+            entries.remove(id);
+            return None;
+        }
+        entry.used = now;
+        Some(Arc::clone(&entry.key))
+    }
+
+    /// Keeps `key`; the key that was longest unused goes if there is no room.
+    pub fn insert(&self, id: KeyId, key: Arc<OpenKey>, now: Instant) {
+        let mut entries = self.entries();
+        if entries.len() >= self.limits.keys.get() && !entries.contains_key(&id) {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
+            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
+                entries.remove(&oldest);
+            }
+        }
+        entries.insert(
+            id,
+            Entry {
+                key,
+                since: now,
+                used: now,
+            },
+        );
+        metrics::cache_size(entries.len());
+    }
+
+    /// Forgets the key called `id`.
+    pub fn remove(&self, id: &KeyId) {
+        let mut entries = self.entries();
+        entries.remove(id);
+        metrics::cache_size(entries.len());
+    }
+
+    /// Forgets what has been here too long.
+    pub fn sweep(&self, now: Instant) {
+        let mut entries = self.entries();
+        entries.retain(|_, entry| !entry.is_stale(&self.limits, now));
+        metrics::cache_size(entries.len());
+    }
+
+    /// How many keys are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries().len()
+    }
+
+    /// Whether no key is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until nobody else loads or deletes the key called `id`. Of many requests for one
+    /// key, one decrypts it; and no key comes back into the cache while it is being deleted.
+    pub async fn turn(&self, id: &KeyId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turns.of(id).lock().await
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<KeyId, Entry>> {
+        // Nothing panics while it holds the lock; if it did, the map would still be whole.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fixed number of locks shared by all keys: few keys meet at one, and none leaks.
+struct Turns {
+    hasher: RandomState,
+    locks: [tokio::sync::Mutex<()>; 64],
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let locks = std::array::from_fn(|_| tokio::sync::Mutex::default());
+        Self {
+            hasher: RandomState::new(),
+            locks,
+        }
+    }
+}
+
+impl Turns {
+    fn of(&self, id: &KeyId) -> &tokio::sync::Mutex<()> {
+        let count = u64::try_from(self.locks.len()).expect("64 fits");
+        let index = usize::try_from(self.hasher.hash_one(id) % count).expect("below 64");
+        &self.locks[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use tuf::KeyAlgorithm;
+
+    use super::*;
+
+    fn cache(keys: usize) -> KeyCache {
+        let keys = NonZeroUsize::new(keys).unwrap();
+        let idle = Duration::from_secs(10);
+        KeyCache::new(CacheLimits {
+            keys,
+            idle,
+            age: Duration::from_secs(30),
+        })
+    }
+
+    /// Puts a new key into `cache`; its last owner is the cache.
+    fn put(cache: &KeyCache, now: Instant) -> (KeyId, Weak<OpenKey>) {
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        let id = KeyId::from(key.public().id());
+        let key = Arc::new(OpenKey::new(key, "timestamp".to_owned(), false));
+        let weak = Arc::downgrade(&key);
+        cache.insert(id.clone(), key, now);
+        (id, weak)
+    }
+
+    #[test]
+    fn the_key_longest_unused_makes_room_and_is_dropped_at_once() {
+        let (cache, start) = (cache(2), Instant::now());
+        let (first, first_key) = put(&cache, start);
+        let (_, second_key) = put(&cache, start + Duration::from_secs(1));
+        cache.get(&first, start + Duration::from_secs(2)).unwrap();
+        put(&cache, start + Duration::from_secs(3));
+        assert_eq!(cache.len(), 2);
+        assert!(second_key.upgrade().is_none(), "still in memory");
+        assert!(first_key.upgrade().is_some());
+    }
+
+    #[test]
+    fn a_key_leaves_when_it_is_not_used_and_when_it_is_old() {
+        let (cache, start) = (cache(2), Instant::now());
+        let (id, key) = put(&cache, start);
+        for seconds in [9, 18, 27] {
+            assert!(
+                cache
+                    .get(&id, start + Duration::from_secs(seconds))
+                    .is_some(),
+                "{seconds}"
+            );
+        }
+        assert!(
+            cache.get(&id, start + Duration::from_secs(30)).is_none(),
+            "too old"
+        );
+        assert!(key.upgrade().is_none());
+        let (_, idle) = put(&cache, start);
+        cache.sweep(start + Duration::from_secs(10));
+        assert!(idle.upgrade().is_none() && cache.is_empty());
+    }
+
+    #[test]
+    fn a_removed_key_is_dropped_at_once() {
+        let cache = cache(2);
+        let (id, key) = put(&cache, Instant::now());
+        cache.remove(&id);
+        assert!(key.upgrade().is_none());
+    }
+}

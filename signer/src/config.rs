@@ -1,0 +1,359 @@
+//! The configuration: Notary's file, its environment variables, and a few settings of our own.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use daemon::{Key, Kind, Level, Settings, SettingsError};
+use database::SqliteUrl;
+
+use crate::{
+    cache::CacheLimits,
+    envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
+};
+
+/// What the names of environment variables begin with.
+pub const ENVIRONMENT: &str = "NOTARY_SIGNER";
+
+/// Every setting. Those of `RethinkDB` and the crash reporter are known so that an old file draws
+/// no warning about spelling; each says what becomes of it.
+pub const KEYS: &[Key] = &[
+    Key::new(
+        "server.grpc_addr",
+        Kind::Text,
+        "where to listen, such as :7899",
+    ),
+    Key::new(
+        "server.http_addr",
+        Kind::Text,
+        "without effect; Notary before 0.2 had it",
+    ),
+    Key::new(
+        "server.tls_cert_file",
+        Kind::Path,
+        "certificate chain in PEM, leaf first",
+    ),
+    Key::new(
+        "server.tls_key_file",
+        Kind::Path,
+        "private key of the certificate in PEM, not encrypted",
+    ),
+    Key::new(
+        "server.client_ca_file",
+        Kind::Path,
+        "certificates in PEM of callers or their issuers; without it anybody may sign",
+    ),
+    Key::new(
+        "server.client_names",
+        Kind::List,
+        "if given, only callers with one of these subject alternative names",
+    ),
+    Key::new(
+        "server.metrics_addr",
+        Kind::Text,
+        "where to answer /metrics and /debug/health over plain HTTP; not at all by default",
+    ),
+    Key::new(
+        "logging.level",
+        Kind::Text,
+        "panic, fatal, error (default), warn, info, debug or trace",
+    ),
+    Key::new("storage.backend", Kind::Text, "sqlite3 or memory"),
+    Key::new(
+        "storage.db_url",
+        Kind::Text,
+        "the database file, such as /var/lib/notary/signer.db",
+    )
+    .secret(),
+    Key::new(
+        "storage.default_alias",
+        Kind::Text,
+        "the passphrase alias of new keys",
+    ),
+    Key::new(
+        "storage.passphrase_files",
+        Kind::Map,
+        "by alias, a file that holds its passphrase; NOTARY_SIGNER_ALIAS comes first",
+    ),
+    Key::new(
+        "storage.kdf_rounds",
+        Kind::Integer,
+        "PBKDF2 rounds for new envelopes, 8192 (default, as Notary) to 1000000",
+    ),
+    Key::new(
+        "storage.tls_ca_file",
+        Kind::Path,
+        "RethinkDB only: without effect",
+    ),
+    Key::new(
+        "storage.client_cert_file",
+        Kind::Path,
+        "RethinkDB only: without effect",
+    ),
+    Key::new(
+        "storage.client_key_file",
+        Kind::Path,
+        "RethinkDB only: without effect",
+    ),
+    Key::new(
+        "storage.database",
+        Kind::Text,
+        "RethinkDB only: without effect",
+    ),
+    Key::new(
+        "storage.username",
+        Kind::Text,
+        "RethinkDB only: without effect",
+    ),
+    Key::new(
+        "storage.password",
+        Kind::Text,
+        "RethinkDB only: without effect",
+    )
+    .secret(),
+    Key::new(
+        "default_alias",
+        Kind::Text,
+        "used where storage.default_alias is not set",
+    ),
+    Key::new(
+        "cache.keys",
+        Kind::Integer,
+        "the most decrypted keys in memory, 10000 by default",
+    ),
+    Key::new(
+        "cache.idle_seconds",
+        Kind::Integer,
+        "how long an unused key stays decrypted in memory, 900 by default",
+    ),
+    Key::new(
+        "reporting.bugsnag.api_key",
+        Kind::Text,
+        "without effect: nothing is reported",
+    )
+    .secret(),
+    Key::new(
+        "reporting.bugsnag.release_stage",
+        Kind::Text,
+        "without effect: nothing is reported",
+    ),
+    Key::new(
+        "reporting.bugsnag.endpoint",
+        Kind::Text,
+        "without effect: nothing is reported",
+    ),
+];
+
+/// The backends that Notary's files may name.
+const BACKENDS: &str = "[memory mysql sqlite3 rethinkdb postgres]";
+
+/// A configuration that makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file, or one value in it.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Something that must be set is not; Notary's sentence comes last.
+    #[error("{0} is not set: {1}")]
+    Missing(&'static str, String),
+    /// A backend that this build does not serve.
+    #[error("storage.backend: {0}")]
+    Backend(String),
+    /// A database URL that leads nowhere.
+    #[error("storage.db_url: {0}")]
+    Url(#[from] database::DatabaseError),
+}
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: String,
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Which client certificates are accepted; none: nobody is asked for one.
+    pub client_ca: Option<PathBuf>,
+    /// Names that a client certificate must carry one of; empty: any will do.
+    pub client_names: Vec<String>,
+    /// Where metrics are answered.
+    pub metrics: Option<String>,
+    /// What to log.
+    pub level: Level,
+    /// Where keys are kept.
+    pub storage: Storage,
+    /// Rounds of PBKDF2 for new envelopes.
+    pub rounds: NonZeroU32,
+    /// What may stay decrypted.
+    pub cache: CacheLimits,
+    /// Settings that the operator should look at.
+    pub warnings: Vec<String>,
+}
+
+/// Where keys are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Nowhere: they go with the process.
+    Memory,
+    /// In a file.
+    Sqlite {
+        /// The file.
+        url: SqliteUrl,
+        /// The alias of new keys.
+        default_alias: String,
+        /// Passphrase files by alias.
+        passphrase_files: Vec<(String, PathBuf)>,
+    },
+}
+
+impl Config {
+    /// Makes sense of `settings`, whose file is in `folder`; what protects is never replaced by
+    /// something weaker.
+    pub fn read(settings: &Settings, folder: &Path) -> Result<Self, ConfigError> {
+        let mut warnings = settings.warnings();
+        warnings.extend(bugsnag(settings)?);
+        let level = match settings.text("logging.level") {
+            None => Level::default(),
+            Some(text) => text
+                .parse()
+                .map_err(|error| settings.invalid("logging.level", error))?,
+        };
+        let config = Self {
+            level,
+            listen: required(
+                settings,
+                "server.grpc_addr",
+                "grpc listen address required for server",
+            )?
+            .to_owned(),
+            cert: required_path(settings, "server.tls_cert_file")?,
+            key: required_path(settings, "server.tls_key_file")?,
+            client_ca: settings.path("server.client_ca_file"),
+            client_names: settings.list("server.client_names")?,
+            metrics: settings.text("server.metrics_addr").map(str::to_owned),
+            storage: storage(settings, folder)?,
+            rounds: rounds(settings)?,
+            cache: cache(settings)?,
+            warnings,
+        };
+        config.with_security_warnings()
+    }
+
+    fn with_security_warnings(mut self) -> Result<Self, ConfigError> {
+        if self.client_ca.is_none() {
+            if !self.client_names.is_empty() {
+                let without = "server.client_names needs certificates to look at".to_owned();
+                return Err(ConfigError::Missing("server.client_ca_file", without));
+            }
+            self.warnings.push(
+                "server.client_ca_file is not set: ANYBODY who reaches this port can create keys \
+                 and sign with them"
+                    .to_owned(),
+            );
+        }
+        Ok(self)
+    }
+}
+
+fn required<'a>(
+    settings: &'a Settings,
+    path: &'static str,
+    notary: &str,
+) -> Result<&'a str, ConfigError> {
+    settings
+        .text(path)
+        .ok_or_else(|| ConfigError::Missing(path, notary.to_owned()))
+}
+
+fn required_path(settings: &Settings, path: &'static str) -> Result<PathBuf, ConfigError> {
+    let notary = "unable to set up TLS: a certificate and its key are required".to_owned();
+    settings
+        .path(path)
+        .ok_or(ConfigError::Missing(path, notary))
+}
+
+/// Notary's check of its crash reporter, and what we make of it.
+fn bugsnag(settings: &Settings) -> Result<Option<String>, ConfigError> {
+    let [key, stage, endpoint] = [
+        "reporting.bugsnag.api_key",
+        "reporting.bugsnag.release_stage",
+        "reporting.bugsnag.endpoint",
+    ]
+    .map(|path| settings.text(path));
+    if key.is_none() && (stage.is_some() || endpoint.is_some()) {
+        let notary = "must provide an API key for bugsnag".to_owned();
+        return Err(ConfigError::Missing("reporting.bugsnag.api_key", notary));
+    }
+    Ok(key.map(|_| "reporting.bugsnag has no effect: errors are logged, not sent away".to_owned()))
+}
+
+fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
+    let backend = settings.text("storage.backend").unwrap_or_default();
+    match backend {
+        "memory" => Ok(Storage::Memory),
+        "sqlite3" => sqlite(settings, folder),
+        "mysql" | "postgres" => Err(ConfigError::Backend(format!(
+            "this build does not speak {backend} yet; accepted: sqlite3, memory"
+        ))),
+        "rethinkdb" => Err(ConfigError::Backend(
+            "RethinkDB is not supported: move the keys to an SQL database; accepted: sqlite3, memory"
+                .to_owned(),
+        )),
+        other => Err(ConfigError::Backend(format!(
+            "{other} is not an allowed backend, must be one of: {BACKENDS}"
+        ))),
+    }
+}
+
+fn sqlite(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
+    let notary = "must provide a non-empty database source for sqlite3";
+    let url = SqliteUrl::parse(required(settings, "storage.db_url", notary)?)?;
+    let alias = settings
+        .text("storage.default_alias")
+        .or_else(|| settings.text("default_alias"));
+    let notary = "must provide a default alias for the key DB".to_owned();
+    let alias = alias.ok_or(ConfigError::Missing("storage.default_alias", notary))?;
+    let default_alias = alias.to_owned();
+    Ok(Storage::Sqlite {
+        url,
+        default_alias,
+        passphrase_files: passphrase_files(settings, folder)?,
+    })
+}
+
+/// Passphrase files by alias; relative paths start at the configuration file, as others do.
+fn passphrase_files(
+    settings: &Settings,
+    folder: &Path,
+) -> Result<Vec<(String, PathBuf)>, ConfigError> {
+    let path = "storage.passphrase_files";
+    let files = settings
+        .map(path)
+        .into_iter()
+        .map(|(alias, file)| match file.as_str() {
+            Some(file) if !file.is_empty() => Ok((alias, folder.join(file))),
+            _ => Err(settings.invalid(path, "a path for each alias").into()),
+        });
+    files.collect()
+}
+
+fn rounds(settings: &Settings) -> Result<NonZeroU32, ConfigError> {
+    let (least, most) = (i64::from(DEFAULT_ROUNDS.get()), i64::from(MAX_ROUNDS));
+    let rounds = settings.integer_in("storage.kdf_rounds", least..=most, least)?;
+    let rounds = u32::try_from(rounds).ok().and_then(NonZeroU32::new);
+    Ok(rounds.expect("the range leaves only numbers that fit"))
+}
+
+fn cache(settings: &Settings) -> Result<CacheLimits, ConfigError> {
+    let keys = settings.integer_in("cache.keys", 1..=10_000_000, 10_000)?;
+    let idle = settings.integer_in("cache.idle_seconds", 1..=86_400, 900)?;
+    let keys = usize::try_from(keys).ok().and_then(NonZeroUsize::new);
+    Ok(CacheLimits {
+        keys: keys.expect("the range leaves only numbers that fit"),
+        idle: Duration::from_secs(idle.unsigned_abs()),
+        ..CacheLimits::default()
+    })
+}

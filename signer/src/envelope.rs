@@ -1,0 +1,316 @@
+//! A private key at rest: encrypted under a passphrase, as JWE compact serialization.
+//!
+//! The form is that of Notary 0.7, so that either program opens what the other stored: PBES2
+//! derives a key from the passphrase, which wraps a random key, which encrypts with AES-GCM.
+
+use std::num::NonZeroU32;
+
+use aes_kw::{KwAes128, KwAes192, KwAes256, cipher::KeyInit};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::{
+    aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    pbkdf2,
+    rand::{SecureRandom, SystemRandom},
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// Key wrapping of what is written, and what the column `keywrap_alg` says.
+pub const KEY_WRAPPING: &str = "PBES2-HS256+A128KW";
+/// Content encryption of what is written, and what the column `encryption_alg` says.
+pub const ENCRYPTION: &str = "A256GCM";
+/// Rounds of PBKDF2 that Notary 0.7 writes.
+pub const DEFAULT_ROUNDS: NonZeroU32 = NonZeroU32::new(8192).expect("not zero");
+/// The most rounds that are read: the number comes from the database, and each costs time.
+pub const MAX_ROUNDS: u32 = 1_000_000;
+/// The fewest rounds that are read (RFC 7518, 4.8.1.2).
+pub const MIN_ROUNDS: u32 = 1000;
+
+/// Octets of random salt in what is written.
+const SALT: usize = 12;
+/// Octets of the key that encrypts the content in what is written.
+const CONTENT_KEY: usize = 32;
+/// Octets that AES key wrapping adds (RFC 3394).
+const WRAPPING: usize = 8;
+/// Octets of AES-GCM's tag.
+const TAG: usize = 16;
+
+/// Why an envelope does not open, or cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not five parts of base64url with a header that makes sense.
+    #[error("the stored key is not a well-formed envelope: {0}")]
+    Malformed(&'static str),
+    /// An algorithm outside the explicit list.
+    #[error("the stored key is encrypted in a way that is not accepted: {0}")]
+    Unaccepted(&'static str),
+    /// The passphrase is another one.
+    #[error("the passphrase does not open the stored key")]
+    WrongPassphrase,
+    /// The passphrase is right and the content is not what was encrypted.
+    #[error("the stored key was altered")]
+    Altered,
+    /// The operating system gave no random octets.
+    #[error("no random numbers are to be had")]
+    NoRandom,
+}
+
+/// Encrypts `plaintext` under `passphrase`.
+pub fn seal(
+    plaintext: &[u8],
+    passphrase: &[u8],
+    rounds: NonZeroU32,
+) -> Result<String, EnvelopeError> {
+    let fresh = Fresh::new().ok_or(EnvelopeError::NoRandom)?;
+    Ok(fresh.seal(plaintext, passphrase, rounds))
+}
+
+/// Decrypts what [`seal`], or Notary 0.7, made.
+pub fn open(envelope: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+    let text = std::str::from_utf8(envelope).map_err(|_| EnvelopeError::Malformed("not text"))?;
+    let parts = Parts::read(text)?;
+    let content_key = parts.unwrap_content_key(passphrase)?;
+    parts.decrypt(&content_key)
+}
+
+/// What must be new for every envelope.
+struct Fresh {
+    salt: [u8; SALT],
+    content_key: Zeroizing<[u8; CONTENT_KEY]>,
+    nonce: [u8; NONCE_LEN],
+}
+
+impl Fresh {
+    fn new() -> Option<Self> {
+        let random = SystemRandom::new();
+        let mut fresh = Self {
+            salt: [0; SALT],
+            content_key: Zeroizing::new([0; CONTENT_KEY]),
+            nonce: [0; NONCE_LEN],
+        };
+        random.fill(&mut fresh.salt).ok()?;
+        random.fill(fresh.content_key.as_mut_slice()).ok()?;
+        random.fill(&mut fresh.nonce).ok()?;
+        Some(fresh)
+    }
+
+    fn seal(self, plaintext: &[u8], passphrase: &[u8], rounds: NonZeroU32) -> String {
+        let salt = URL_SAFE_NO_PAD.encode(self.salt);
+        // Members in the order of Notary's library, which is how its rows look.
+        let header = format!(
+            r#"{{"alg":"{KEY_WRAPPING}","enc":"{ENCRYPTION}","p2c":{rounds},"p2s":"{salt}"}}"#
+        );
+        let header = URL_SAFE_NO_PAD.encode(header);
+        let key = Wrapping::Hs256.derive(passphrase, &self.salt, rounds);
+        let mut wrapped = [0; CONTENT_KEY + WRAPPING];
+        Wrapping::Hs256
+            .wrap(&key, self.content_key.as_slice(), &mut wrapped)
+            .expect("the sizes fit each other");
+        let mut content = plaintext.to_vec();
+        let tag = content_cipher(&AES_256_GCM, self.content_key.as_slice())
+            .expect("the key is as long as the algorithm wants")
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(self.nonce),
+                Aad::from(&header),
+                &mut content,
+            )
+            .expect("a private key is shorter than AES-GCM's limit");
+        let parts = [wrapped.as_slice(), &self.nonce, &content, tag.as_ref()];
+        parts.iter().fold(header, |text, part| {
+            text + "." + &URL_SAFE_NO_PAD.encode(part)
+        })
+    }
+}
+
+/// An envelope taken apart.
+struct Parts<'a> {
+    /// The first part as it stands: it is authenticated along with the content.
+    header_text: &'a str,
+    wrapping: Wrapping,
+    encryption: &'static Algorithm,
+    rounds: NonZeroU32,
+    salt: Vec<u8>,
+    wrapped_key: Vec<u8>,
+    nonce: [u8; NONCE_LEN],
+    /// Ciphertext and tag, in place of which the plaintext will stand.
+    content: Zeroizing<Vec<u8>>,
+}
+
+/// The header. Members that would change the meaning of the rest (`crit`, `zip`) are refused
+/// along with everything else that is not known.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    enc: String,
+    p2c: u64,
+    p2s: String,
+    #[serde(default, rename = "typ")]
+    _type: Option<String>,
+    #[serde(default, rename = "cty")]
+    _content_type: Option<String>,
+    #[serde(default, rename = "kid")]
+    _key_id: Option<String>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Result<Self, EnvelopeError> {
+        let parts: Vec<&str> = text.split('.').collect();
+        let [header_text, wrapped_key, nonce, content, tag] = parts[..] else {
+            return Err(EnvelopeError::Malformed("not five parts"));
+        };
+        let header: Header = serde_json::from_slice(&octets(header_text)?)
+            .map_err(|_| EnvelopeError::Malformed("the header is not as expected"))?;
+        let nonce = octets(nonce)?.try_into();
+        let tag = octets(tag)?;
+        if tag.len() != TAG {
+            return Err(EnvelopeError::Malformed("the tag has the wrong length"));
+        }
+        let mut content = octets(content)?;
+        content.extend_from_slice(&tag);
+        Ok(Self {
+            header_text,
+            wrapping: Wrapping::named(&header.alg)?,
+            encryption: encryption_named(&header.enc)?,
+            rounds: rounds(header.p2c)?,
+            salt: salt(&header.p2s)?,
+            wrapped_key: octets(wrapped_key)?,
+            nonce: nonce.map_err(|_| EnvelopeError::Malformed("the nonce has the wrong length"))?,
+            content: Zeroizing::new(content),
+        })
+    }
+
+    fn unwrap_content_key(&self, passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+        let length = self.encryption.key_len();
+        if self.wrapped_key.len() != length + WRAPPING {
+            return Err(EnvelopeError::Malformed(
+                "the wrapped key has the wrong length",
+            ));
+        }
+        let key = self.wrapping.derive(passphrase, &self.salt, self.rounds);
+        let mut content_key = Zeroizing::new(vec![0; length]);
+        self.wrapping
+            .unwrap(&key, &self.wrapped_key, &mut content_key)?;
+        Ok(content_key)
+    }
+
+    fn decrypt(mut self, content_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+        let cipher = content_cipher(self.encryption, content_key)?;
+        let nonce = Nonce::assume_unique_for_key(self.nonce);
+        let length = cipher
+            .open_in_place(nonce, Aad::from(self.header_text), &mut self.content)
+            .map_err(|_| EnvelopeError::Altered)?
+            .len();
+        self.content.truncate(length);
+        Ok(self.content)
+    }
+}
+
+fn octets(text: &str) -> Result<Vec<u8>, EnvelopeError> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| EnvelopeError::Malformed("a part is not base64url"))
+}
+
+fn rounds(count: u64) -> Result<NonZeroU32, EnvelopeError> {
+    u32::try_from(count)
+        .ok()
+        .filter(|count| (MIN_ROUNDS..=MAX_ROUNDS).contains(count))
+        .and_then(NonZeroU32::new)
+        .ok_or(EnvelopeError::Unaccepted(
+            "its rounds are not between 1000 and 1000000",
+        ))
+}
+
+fn salt(text: &str) -> Result<Vec<u8>, EnvelopeError> {
+    let salt = octets(text)?;
+    if salt.len() < 8 {
+        return Err(EnvelopeError::Unaccepted(
+            "its salt is shorter than 8 octets",
+        ));
+    }
+    Ok(salt)
+}
+
+fn encryption_named(name: &str) -> Result<&'static Algorithm, EnvelopeError> {
+    match name {
+        "A128GCM" => Ok(&AES_128_GCM),
+        ENCRYPTION => Ok(&AES_256_GCM),
+        _ => Err(EnvelopeError::Unaccepted(
+            "its `enc` is neither A128GCM nor A256GCM",
+        )),
+    }
+}
+
+fn content_cipher(algorithm: &'static Algorithm, key: &[u8]) -> Result<LessSafeKey, EnvelopeError> {
+    let key = UnboundKey::new(algorithm, key);
+    Ok(LessSafeKey::new(key.map_err(|_| {
+        EnvelopeError::Malformed("the key has the wrong length")
+    })?))
+}
+
+/// How a passphrase protects the content key (RFC 7518, 4.8).
+#[derive(Clone, Copy)]
+enum Wrapping {
+    Hs256,
+    Hs384,
+    Hs512,
+}
+
+impl Wrapping {
+    fn named(name: &str) -> Result<Self, EnvelopeError> {
+        [Self::Hs256, Self::Hs384, Self::Hs512]
+            .into_iter()
+            .find(|wrapping| wrapping.name() == name)
+            .ok_or(EnvelopeError::Unaccepted(
+                "its `alg` is none of the three PBES2 algorithms",
+            ))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => KEY_WRAPPING,
+            Self::Hs384 => "PBES2-HS384+A192KW",
+            Self::Hs512 => "PBES2-HS512+A256KW",
+        }
+    }
+
+    /// The key that wraps the content key. The name of the algorithm is part of the salt.
+    fn derive(self, passphrase: &[u8], salt: &[u8], rounds: NonZeroU32) -> Zeroizing<Vec<u8>> {
+        let (algorithm, length) = match self {
+            Self::Hs256 => (pbkdf2::PBKDF2_HMAC_SHA256, 16),
+            Self::Hs384 => (pbkdf2::PBKDF2_HMAC_SHA384, 24),
+            Self::Hs512 => (pbkdf2::PBKDF2_HMAC_SHA512, 32),
+        };
+        let salt = [self.name().as_bytes(), &[0], salt].concat();
+        let mut key = Zeroizing::new(vec![0; length]);
+        pbkdf2::derive(algorithm, rounds, &salt, passphrase, &mut key);
+        key
+    }
+
+    fn wrap(self, key: &[u8], content_key: &[u8], out: &mut [u8]) -> Result<(), EnvelopeError> {
+        let done = match self {
+            Self::Hs256 => kek::<KwAes128>(key)?.wrap_key(content_key, out),
+            Self::Hs384 => kek::<KwAes192>(key)?.wrap_key(content_key, out),
+            Self::Hs512 => kek::<KwAes256>(key)?.wrap_key(content_key, out),
+        };
+        done.map(|_| ())
+            .map_err(|_| EnvelopeError::Malformed("the key has the wrong length"))
+    }
+
+    fn unwrap(self, key: &[u8], wrapped: &[u8], out: &mut [u8]) -> Result<(), EnvelopeError> {
+        let done = match self {
+            Self::Hs256 => kek::<KwAes128>(key)?.unwrap_key(wrapped, out),
+            Self::Hs384 => kek::<KwAes192>(key)?.unwrap_key(wrapped, out),
+            Self::Hs512 => kek::<KwAes256>(key)?.unwrap_key(wrapped, out),
+        };
+        done.map(|_| ()).map_err(|_| EnvelopeError::WrongPassphrase)
+    }
+}
+
+fn kek<K: KeyInit>(key: &[u8]) -> Result<K, EnvelopeError> {
+    K::new_from_slice(key).map_err(|_| EnvelopeError::Malformed("the key has the wrong length"))
+}
+
+#[cfg(test)]
+mod tests;

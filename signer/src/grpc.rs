@@ -1,0 +1,274 @@
+//! Protobuf to domain and back; decides nothing.
+//!
+//! Status codes are those of Notary 0.7, whose server treats all alike, with three corrections
+//! that a careful caller can act on: `INVALID_ARGUMENT` for what can name no key, `UNAVAILABLE`
+//! while the database is away, and `INTERNAL` for a key that is there and does not open. Only
+//! `NOT_FOUND` says that a key does not exist.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use database::Fault;
+use proto::{
+    Algorithm, CreateKeyRequest, GetKeyInfoResponse, KeyId as WireKeyId, KeyInfo, MAX_REQUEST,
+    PublicKey as WirePublicKey, Signature, SignatureRequest, Void,
+    key_management_server::{KeyManagement, KeyManagementServer},
+    signer_server::{Signer, SignerServer},
+};
+use ring::digest::{SHA256, digest};
+use tonic::{Code, Request, Response, Status, service::interceptor::InterceptedService};
+use tracing::{Instrument, Span};
+use tuf::{KeyAlgorithm, PublicKey};
+
+use crate::{
+    clients::Clients,
+    health::HealthService,
+    keys::{KeyError, Keys},
+    keystore::{KeyId, Purpose, algorithm_name},
+};
+
+/// The longest GUN and role that Notary's columns hold, in characters.
+const LONGEST_NAME: usize = 255;
+/// The longest request id that is taken over into the log.
+const LONGEST_REQUEST_ID: usize = 128;
+/// How long a request may take before the signer gives up on it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Everything that is served: keys, signatures (to `clients` only) and health.
+pub fn router(keys: &Arc<Keys>, clients: Clients, health: HealthService) -> axum::Router {
+    let service = Service {
+        keys: Arc::clone(keys),
+    };
+    let management =
+        KeyManagementServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST);
+    let signer = SignerServer::new(service).max_decoding_message_size(MAX_REQUEST);
+    tonic::service::Routes::new(health)
+        .add_service(InterceptedService::new(management, clients.clone()))
+        .add_service(InterceptedService::new(signer, clients))
+        .into_axum_router()
+        .layer(axum::middleware::map_response(resource_exhausted))
+}
+
+/// A request that is too large is `RESOURCE_EXHAUSTED` everywhere but in tonic, which calls it
+/// `OUT_OF_RANGE`; nothing else here answers that.
+async fn resource_exhausted(mut response: axum::response::Response) -> axum::response::Response {
+    let status = response.headers_mut().get_mut("grpc-status");
+    if let Some(status) =
+        status.filter(|status| Code::from_bytes(status.as_bytes()) == Code::OutOfRange)
+    {
+        *status = http::HeaderValue::from(Code::ResourceExhausted as i32);
+    }
+    response
+}
+
+/// Both gRPC services.
+#[derive(Clone)]
+struct Service {
+    keys: Arc<Keys>,
+}
+
+#[tonic::async_trait]
+impl KeyManagement for Service {
+    async fn create_key(
+        &self,
+        request: Request<CreateKeyRequest>,
+    ) -> Result<Response<WirePublicKey>, Status> {
+        let span = span("CreateKey", &request);
+        let request = request.into_inner();
+        span.record("gun", request.gun.as_str())
+            .record("role", request.role.as_str());
+        in_time(self.create(request)).instrument(span).await
+    }
+
+    async fn get_key_info(
+        &self,
+        request: Request<WireKeyId>,
+    ) -> Result<Response<GetKeyInfoResponse>, Status> {
+        let span = span("GetKeyInfo", &request);
+        in_time(self.describe(request.into_inner()))
+            .instrument(span)
+            .await
+    }
+
+    async fn delete_key(&self, request: Request<WireKeyId>) -> Result<Response<Void>, Status> {
+        let span = span("DeleteKey", &request);
+        in_time(self.delete(request.into_inner()))
+            .instrument(span)
+            .await
+    }
+}
+
+#[tonic::async_trait]
+impl Signer for Service {
+    async fn sign(
+        &self,
+        request: Request<SignatureRequest>,
+    ) -> Result<Response<Signature>, Status> {
+        let span = span("Sign", &request);
+        in_time(self.make_signature(request.into_inner()))
+            .instrument(span)
+            .await
+    }
+}
+
+impl Service {
+    async fn create(&self, request: CreateKeyRequest) -> Result<Response<WirePublicKey>, Status> {
+        let purpose = purpose(request)?;
+        let key = self.keys.create(purpose).await.map_err(|error| {
+            tracing::error!("CreateKey: failed to create key: {error}");
+            status(&error, String::new(), "Key creation failed".to_owned())
+        })?;
+        tracing::info!("CreateKey: Created KeyID {}", key.id());
+        let public_key = Bytes::copy_from_slice(key.public_bytes());
+        Ok(Response::new(WirePublicKey {
+            key_info: Some(key_info(&key)),
+            public_key,
+        }))
+    }
+
+    async fn describe(&self, id: WireKeyId) -> Result<Response<GetKeyInfoResponse>, Status> {
+        let id = key_id(Some(id))?;
+        let described = self.keys.describe(&id).await.map_err(|error| {
+            tracing::error!("GetKeyInfo: key {id}: {error}");
+            status(
+                &error,
+                format!("key {id} not found"),
+                format!("key {id} cannot be used"),
+            )
+        })?;
+        tracing::debug!("GetKeyInfo: Returning PublicKey for KeyID {id}");
+        Ok(Response::new(GetKeyInfoResponse {
+            key_info: Some(key_info(&described.key)),
+            public_key: Bytes::copy_from_slice(described.key.public_bytes()),
+            role: described.role,
+        }))
+    }
+
+    async fn delete(&self, id: WireKeyId) -> Result<Response<Void>, Status> {
+        let id = key_id(Some(id))?;
+        let deleted = self.keys.delete(&id).await.map_err(|error| {
+            tracing::error!("DeleteKey: key {id}: {error}");
+            status(
+                &error,
+                String::new(),
+                format!("Key deletion for KeyID {id} failed"),
+            )
+        })?;
+        tracing::info!(deleted, "DeleteKey: KeyID {id}");
+        Ok(Response::new(Void {}))
+    }
+
+    async fn make_signature(
+        &self,
+        request: SignatureRequest,
+    ) -> Result<Response<Signature>, Status> {
+        let id = key_id(request.key_id)?;
+        let content = request.content;
+        let signed = self
+            .keys
+            .sign(&id, content.clone())
+            .await
+            .map_err(|error| {
+                tracing::error!("Sign: key {id}: {error}");
+                let not_found = format!("signing key not found: {id}");
+                status(&error, not_found, format!("Signing failed for KeyID {id}"))
+            })?;
+        if tracing::enabled!(tracing::Level::INFO) {
+            let (digest, octets) = (hex::encode(digest(&SHA256, &content)), content.len());
+            tracing::info!("Sign: Signed sha256:{digest} ({octets} octets) with KeyID {id}");
+        }
+        let method = signed.key.signature_method().as_str().to_owned();
+        Ok(Response::new(Signature {
+            key_info: Some(key_info(&signed.key)),
+            algorithm: Some(Algorithm { algorithm: method }),
+            content: signed.signature.into(),
+        }))
+    }
+}
+
+/// Ends a request that hangs, so that callers without a deadline hear something.
+async fn in_time<T>(work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let done = tokio::time::timeout(DEADLINE, work).await;
+    done.unwrap_or_else(|_| Err(Status::deadline_exceeded("the signer took too long")))
+}
+
+/// What a key is wanted for, if this signer makes such keys.
+fn purpose(request: CreateKeyRequest) -> Result<Purpose, Status> {
+    let CreateKeyRequest {
+        algorithm,
+        gun,
+        role,
+    } = request;
+    let known = [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519];
+    let Some(algorithm) = known
+        .into_iter()
+        .find(|one| algorithm_name(*one) == algorithm)
+    else {
+        tracing::error!(
+            "CreateKey: unsupported algorithm: {}",
+            algorithm.escape_debug()
+        );
+        let message = format!("algorithm {algorithm} not supported for create key");
+        return Err(Status::unknown(message));
+    };
+    for (what, name) in [("gun", &gun), ("role", &role)] {
+        if name.chars().count() > LONGEST_NAME || name.contains('\0') {
+            let message = format!("{what} is longer than {LONGEST_NAME} characters or holds a NUL");
+            return Err(Status::invalid_argument(message));
+        }
+    }
+    Ok(Purpose {
+        algorithm,
+        gun,
+        role,
+    })
+}
+
+fn key_id(id: Option<WireKeyId>) -> Result<KeyId, Status> {
+    id.and_then(|id| KeyId::parse(&id.id))
+        .ok_or_else(|| Status::invalid_argument("a key ID of 64 hex digits is required"))
+}
+
+fn key_info(key: &PublicKey) -> KeyInfo {
+    KeyInfo {
+        key_id: Some(WireKeyId {
+            id: key.id().as_str().to_owned(),
+        }),
+        algorithm: Some(Algorithm {
+            algorithm: key.key_type().as_str().to_owned(),
+        }),
+    }
+}
+
+/// The status for `error`; the cause stays in the log.
+fn status(error: &KeyError, not_found: String, failed: String) -> Status {
+    match error {
+        KeyError::NotFound => Status::not_found(not_found),
+        KeyError::Store(error) if error.fault == Fault::Full => {
+            Status::resource_exhausted("the key database is full")
+        }
+        KeyError::Store(_) => Status::unavailable("the key database is not available"),
+        KeyError::Vault(_) | KeyError::Signing(_) => Status::internal(failed),
+    }
+}
+
+/// What every line about this request says: the call, and the caller's id for it.
+fn span<T>(call: &'static str, request: &Request<T>) -> Span {
+    let id = request
+        .metadata()
+        .get("x-request-id")
+        .and_then(|id| id.to_str().ok());
+    let id = id.filter(|id| id.len() <= LONGEST_REQUEST_ID);
+    let peer = request
+        .extensions()
+        .get::<daemon::Peer>()
+        .map(|peer| peer.addr);
+    tracing::info_span!(
+        "call",
+        grpc.method = call,
+        request_id = id,
+        peer = peer.map(tracing::field::display),
+        gun = tracing::field::Empty,
+        role = tracing::field::Empty,
+    )
+}

@@ -1,0 +1,270 @@
+//! The service: creates, describes, uses and deletes keys. Knows neither gRPC nor SQL.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+use tuf::{PrivateKey, PublicKey, SigningError};
+
+use crate::{
+    cache::{CacheLimits, KeyCache, OpenKey},
+    keystore::{KeyId, KeyStore, NewKey, Purpose, StoreError, algorithm_name},
+    metrics,
+    vault::{Vault, VaultError},
+};
+
+/// Octets of content from which on signing leaves the threads that serve requests.
+const LARGE: usize = 64 * 1024;
+
+/// Why a request cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// No such key.
+    #[error("there is no such key")]
+    NotFound,
+    /// The database is away; later the same request may succeed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key is there and cannot be opened, or a new one cannot be put away.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The key could not sign, or not be made.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+}
+
+/// The keys, and all that is done with them.
+pub struct Keys {
+    store: Arc<dyn KeyStore>,
+    vault: Vault,
+    cache: KeyCache,
+    default_alias: String,
+    clock: fn() -> OffsetDateTime,
+    /// Signatures by keys already known as used, to be written down together.
+    uses: Mutex<BTreeMap<KeyId, OffsetDateTime>>,
+}
+
+/// A signature and the key that made it.
+pub struct Signed {
+    /// The key.
+    pub key: PublicKey,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// What may be told about a key.
+pub struct Described {
+    /// Its public half.
+    pub key: PublicKey,
+    /// The role that it was made for.
+    pub role: String,
+}
+
+impl Keys {
+    /// Serves the keys of `store`; new ones are encrypted under `default_alias`.
+    pub fn new(
+        store: Arc<dyn KeyStore>,
+        vault: Vault,
+        limits: CacheLimits,
+        default_alias: String,
+        clock: fn() -> OffsetDateTime,
+    ) -> Self {
+        let cache = KeyCache::new(limits);
+        Self {
+            store,
+            vault,
+            cache,
+            default_alias,
+            clock,
+            uses: Mutex::default(),
+        }
+    }
+
+    /// The store behind.
+    #[must_use]
+    pub fn store(&self) -> &dyn KeyStore {
+        &*self.store
+    }
+
+    /// The vault behind.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The alias of new keys.
+    #[must_use]
+    pub fn default_alias(&self) -> &str {
+        &self.default_alias
+    }
+
+    /// The decrypted keys.
+    #[must_use]
+    pub fn cache(&self) -> &KeyCache {
+        &self.cache
+    }
+
+    /// The pending key for `purpose`, made now if there is none. A key is pending until its first
+    /// signature, so that asking again before publishing gives the same key.
+    pub async fn create(&self, purpose: Purpose) -> Result<PublicKey, KeyError> {
+        if let Some(pending) = self.store.pending(&purpose).await? {
+            return Ok(pending);
+        }
+        let key = PrivateKey::generate(purpose.algorithm)?;
+        let public = key.public().clone();
+        let envelope = self
+            .vault
+            .seal(&self.default_alias, key.to_stored())
+            .await?;
+        let algorithm = algorithm_name(purpose.algorithm);
+        let alias = self.default_alias.clone();
+        let new = NewKey {
+            public,
+            purpose,
+            alias,
+            envelope,
+        };
+        let stored = self.store.insert_pending(&new, self.now()).await?;
+        if stored.id() == new.public.id() {
+            metrics::key_created(algorithm);
+        }
+        Ok(stored)
+    }
+
+    /// Describes the key called `id`, having made sure that it can sign.
+    pub async fn describe(&self, id: &KeyId) -> Result<Described, KeyError> {
+        let open = self.load(id).await?;
+        Ok(Described {
+            key: open.key.public().clone(),
+            role: open.role.clone(),
+        })
+    }
+
+    /// Signs `content` with the key called `id`.
+    ///
+    /// The first signature of a key is answered only when the database knows that the key is no
+    /// longer pending: otherwise a rotation could hand out the old key as the new one.
+    pub async fn sign(&self, id: &KeyId, content: Bytes) -> Result<Signed, KeyError> {
+        let start = Instant::now();
+        let open = self.load(id).await.inspect_err(|_| {
+            metrics::signature("unknown", "no_key", start.elapsed());
+        })?;
+        let signed = self.sign_with(id, &open, content).await;
+        let outcome = if signed.is_ok() { "signed" } else { "failed" };
+        metrics::signature(
+            open.key.public().key_type().as_str(),
+            outcome,
+            start.elapsed(),
+        );
+        signed
+    }
+
+    async fn sign_with(
+        &self,
+        id: &KeyId,
+        open: &Arc<OpenKey>,
+        content: Bytes,
+    ) -> Result<Signed, KeyError> {
+        let signature = make_signature(open, content).await?;
+        self.note_use(id, open).await?;
+        Ok(Signed {
+            key: open.key.public().clone(),
+            signature,
+        })
+    }
+
+    /// Deletes the key called `id`, from memory as well; answers whether there was one.
+    pub async fn delete(&self, id: &KeyId) -> Result<bool, KeyError> {
+        let _turn = self.cache.turn(id).await;
+        self.cache.remove(id);
+        Ok(self.store.delete(id, self.now()).await?)
+    }
+
+    /// Writes down when keys last signed, and forgets those that were deleted meanwhile, by
+    /// another signer for instance. On failure nothing is lost: the next call tries again.
+    pub async fn write_uses(&self) -> Result<(), StoreError> {
+        let uses: Vec<_> = mem::take(&mut *self.uses()).into_iter().collect();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        match self.store.mark_used(&uses).await {
+            Ok(gone) => {
+                for id in &gone {
+                    self.cache.remove(id);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let mut waiting = self.uses();
+                for (id, at) in uses {
+                    waiting.entry(id).or_insert(at);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The time by the clock that was handed in.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        (self.clock)()
+    }
+
+    /// Keeps the cache small; call it now and then.
+    pub fn sweep(&self) {
+        self.cache.sweep(Instant::now());
+    }
+
+    async fn note_use(&self, id: &KeyId, open: &OpenKey) -> Result<(), KeyError> {
+        let now = self.now();
+        if !open.is_pending() {
+            self.uses().insert(id.clone(), now);
+            return Ok(());
+        }
+        if self.store.mark_used(&[(id.clone(), now)]).await?.is_empty() {
+            open.set_used();
+            return Ok(());
+        }
+        self.cache.remove(id);
+        Err(KeyError::NotFound)
+    }
+
+    async fn load(&self, id: &KeyId) -> Result<Arc<OpenKey>, KeyError> {
+        if let Some(open) = self.cache.get(id, Instant::now()) {
+            metrics::cache_lookup(true);
+            return Ok(open);
+        }
+        let _turn = self.cache.turn(id).await;
+        if let Some(open) = self.cache.get(id, Instant::now()) {
+            metrics::cache_lookup(true);
+            return Ok(open);
+        }
+        metrics::cache_lookup(false);
+        let stored = self.store.find(id).await?.ok_or(KeyError::NotFound)?;
+        let (role, used) = (stored.role.clone(), stored.used);
+        let key = self.vault.open(stored).await?;
+        let open = Arc::new(OpenKey::new(key, role, used));
+        self.cache
+            .insert(id.clone(), Arc::clone(&open), Instant::now());
+        Ok(open)
+    }
+
+    fn uses(&self) -> MutexGuard<'_, BTreeMap<KeyId, OffsetDateTime>> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Signs; what takes long does so on a thread of its own.
+async fn make_signature(open: &Arc<OpenKey>, content: Bytes) -> Result<Vec<u8>, SigningError> {
+    if content.len() < LARGE {
+        return open.key.sign(&content);
+    }
+    let open = Arc::clone(open);
+    let signature = tokio::task::spawn_blocking(move || open.key.sign(&content));
+    signature.await.expect("signing does not panic")
+}

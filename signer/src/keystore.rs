@@ -1,0 +1,177 @@
+//! What the signer keeps, and the trait behind which it is kept.
+
+pub mod sql;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use database::Fault;
+use time::OffsetDateTime;
+use tuf::{KeyAlgorithm, PublicKey};
+
+/// Names a key: 64 hex digits. A request without this is refused before anything is looked up:
+/// an empty id made Notary 0.7 sign with, or delete, keys that nobody had named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Arc<str>);
+
+impl KeyId {
+    /// `text` if it is 64 hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        hex.then(|| Self(text.into()))
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl From<&tuf::KeyId> for KeyId {
+    /// Only for ids that were computed from a key, which are digits by construction.
+    fn from(id: &tuf::KeyId) -> Self {
+        Self(id.as_str().into())
+    }
+}
+
+/// What a key is made for. Two purposes are the same only if all three are, letter by letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// The kind of key.
+    pub algorithm: KeyAlgorithm,
+    /// The repository; free text, may be empty.
+    pub gun: String,
+    /// `timestamp` or `snapshot`; free text, may be empty.
+    pub role: String,
+}
+
+/// How algorithms of new keys are spelled in requests and rows.
+#[must_use]
+pub fn algorithm_name(algorithm: KeyAlgorithm) -> &'static str {
+    match algorithm {
+        KeyAlgorithm::Ecdsa => "ecdsa",
+        KeyAlgorithm::Ed25519 => "ed25519",
+    }
+}
+
+/// A key that is to be stored.
+#[derive(Clone)]
+pub struct NewKey {
+    /// Its public half.
+    pub public: PublicKey,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Under whose passphrase it is encrypted.
+    pub alias: String,
+    /// The private half as [`envelope`](crate::envelope).
+    pub envelope: String,
+}
+
+/// A key as stored.
+#[derive(Clone)]
+pub struct StoredKey {
+    /// Its id, as the row says.
+    pub id: String,
+    /// `ecdsa`, `ed25519`, `rsa`, or whatever was put there.
+    pub algorithm: String,
+    /// Under whose passphrase it is encrypted.
+    pub alias: String,
+    /// Its public half in the encoding of its algorithm.
+    pub public: Vec<u8>,
+    /// The private half as [`envelope`](crate::envelope).
+    pub envelope: Vec<u8>,
+    /// The repository that it was made for; empty on rows older than Notary 0.4.
+    pub gun: String,
+    /// The role that it was made for.
+    pub role: String,
+    /// Whether it ever signed; otherwise it is pending.
+    pub used: bool,
+}
+
+/// A key in a listing: nothing that needs a passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedKey {
+    /// The number of its row, by which listings go on.
+    pub row: i64,
+    /// Its id.
+    pub id: String,
+    /// The repository that it was made for.
+    pub gun: String,
+    /// The role that it was made for.
+    pub role: String,
+    /// The kind of key.
+    pub algorithm: String,
+    /// Under whose passphrase it is encrypted.
+    pub alias: String,
+    /// When it last signed; none for a pending key.
+    pub last_used: Option<OffsetDateTime>,
+}
+
+/// The database failed; the cause is for the log, not for callers.
+#[derive(Debug, thiserror::Error)]
+#[error("the key database {fault}: {error}")]
+pub struct StoreError {
+    /// The kind of failure.
+    pub fault: Fault,
+    /// What the driver says.
+    #[source]
+    pub error: sqlx::Error,
+}
+
+/// Where keys are kept. Deleted keys are invisible to every method.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// The key for `purpose` that has not signed yet; of several, the one with the smallest id.
+    async fn pending(&self, purpose: &Purpose) -> Result<Option<PublicKey>, StoreError>;
+
+    /// Stores `key` as pending, unless its purpose has a pending key already, be it from a
+    /// request that won the race against this one. Answers the key that is pending now.
+    async fn insert_pending(
+        &self,
+        key: &NewKey,
+        now: OffsetDateTime,
+    ) -> Result<PublicKey, StoreError>;
+
+    /// The key called `id`.
+    async fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError>;
+
+    /// Notes when keys last signed, all or none; they are pending no more. Answers those that
+    /// are gone.
+    async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError>;
+
+    /// Deletes the key called `id`; answers whether there was one.
+    async fn delete(&self, id: &KeyId, now: OffsetDateTime) -> Result<bool, StoreError>;
+
+    /// Replaces the envelope of `key`, which must still be under the alias that `key` says, by
+    /// `envelope` under `alias`. Answers whether it was; nothing else about the key changes.
+    async fn reseal(
+        &self,
+        key: &StoredKey,
+        alias: &str,
+        envelope: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Up to `limit` keys behind row `after`, in the order of their rows.
+    async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError>;
+
+    /// The aliases under which keys are encrypted.
+    async fn aliases(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Up to `limit` keys under `alias`.
+    async fn under_alias(&self, alias: &str, limit: u16) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Fails if keys could not be read now.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Sets the gauges that describe the connections.
+    fn record_metrics(&self);
+}

@@ -1,0 +1,32 @@
+//! `notary-signer`: creates the timestamp and snapshot keys of `notary-server`, keeps them
+//! encrypted, and signs with them for whoever its certificate check accepts.
+//!
+//! A request goes [`grpc`] → [`keys`] → [`cache`], or [`keystore`] and [`vault`]. Protocol, table
+//! and encryption at rest are those of Notary 0.7: either program can take over from the other.
+
+pub mod cache;
+pub mod clients;
+mod command;
+pub mod config;
+pub mod envelope;
+pub mod grpc;
+pub mod health;
+pub mod keys;
+pub mod keystore;
+pub mod metrics;
+pub mod open;
+pub mod passphrases;
+pub mod rotation;
+pub mod serve;
+pub mod vault;
+
+use std::{ffi::OsString, process::ExitCode};
+
+/// Runs `notary-signer` with the command line `arguments` (the program's name first) in
+/// `environment`, inside a runtime of the caller, until its command is done or a signal ends it.
+pub async fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    command::run(arguments, environment.into_iter().collect()).await
+}

@@ -1,0 +1,90 @@
+//! Running until told to stop.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use daemon::{Limits, LogControl, ServerTls, debug, listener, logging::STARTUP, signals};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{clients::Clients, config::Config, grpc, health::Health, keys::Keys, metrics, open};
+
+/// Serves `keys` as `config` says until a signal ends it; what is running then is finished.
+pub async fn serve(
+    config: Config,
+    debug: bool,
+    log: LogControl,
+    keys: Arc<Keys>,
+) -> anyhow::Result<()> {
+    if !debug {
+        hide_memory()?;
+    }
+    open::test_passphrases(&keys).await?;
+    let tls = ServerTls::load(&config.cert, &config.key, config.client_ca.as_deref())
+        .context("unable to set up TLS")?;
+    let listener = listener::bind(&config.listen).await?;
+    let shutdown = signals::install(log, vec![Arc::clone(&tls)]);
+    let health = Health::default();
+    let pages = start_pages(&config, debug, &health, &shutdown).await?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("listening on {address}");
+    }
+    let clients = Clients::named(config.client_names);
+    run(listener, tls, clients, keys, health, shutdown).await;
+    for page in pages {
+        page.await
+            .context("a page for operators ended abnormally")?;
+    }
+    Ok(())
+}
+
+/// Serves until `shutdown`, finishes what is running, and writes down what is left to write.
+pub async fn run(
+    listener: TcpListener,
+    tls: Arc<ServerTls>,
+    clients: Clients,
+    keys: Arc<Keys>,
+    health: Health,
+    shutdown: CancellationToken,
+) {
+    health.check(&keys).await;
+    let app = grpc::router(&keys, clients, health.service());
+    let watch = tokio::spawn(health.watch(Arc::clone(&keys), shutdown.clone()));
+    listener::serve(listener, Some(tls), app, Limits::default(), shutdown).await;
+    if let Err(error) = watch.await {
+        tracing::error!("the health check ended abnormally: {error}");
+    }
+    if let Err(error) = keys.write_uses().await {
+        tracing::error!("the last uses of keys are not written down: {error}");
+    }
+}
+
+/// Opens the pages for operators: the debug listener of `-debug`, and metrics where configured.
+async fn start_pages(
+    config: &Config,
+    debug: bool,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let recorder = daemon::metrics::install_recorder(metrics::BUCKETS);
+    metrics::describe();
+    let addresses = debug
+        .then_some(debug::ADDRESS)
+        .into_iter()
+        .chain(config.metrics.as_deref());
+    let mut pages = Vec::new();
+    for address in addresses {
+        let health = health.clone();
+        let page = debug::Health::new(move || health.failing());
+        pages.push(debug::start(address, page, recorder.clone(), shutdown.clone()).await?);
+        tracing::info!(target: STARTUP, "metrics and health are on http://{address}");
+    }
+    Ok(pages)
+}
+
+/// Keeps other processes of the same user, and core dumps, away from keys and passphrases.
+fn hide_memory() -> anyhow::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .context("the memory of this process cannot be hidden from others")
+}

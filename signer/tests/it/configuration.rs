@@ -1,0 +1,175 @@
+//! What an operator may write, and what is said about it.
+
+use std::{fs, path::Path};
+
+use daemon::{Level, Settings};
+use signer::config::{Config, ENVIRONMENT, KEYS, Storage};
+
+use crate::support::environment;
+
+const GOOD: &str = r#"{
+    "server": {"grpc_addr": ":7899", "tls_cert_file": "s.crt", "tls_key_file": "s.key",
+               "client_ca_file": "ca.crt"},
+    "logging": {"level": "Info"},
+    "storage": {"backend": "sqlite3", "db_url": "/var/lib/signer.db", "default_alias": "one",
+                "passphrase_files": {"one": "one.pass", "two": "/etc/two.pass"}}
+}"#;
+
+/// Reads `text` as a file in a folder of its own.
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("signer.json");
+    fs::write(&file, text).unwrap();
+    let settings = Settings::load(&file, ENVIRONMENT, KEYS, environment(variables))
+        .map_err(|error| error.to_string())?;
+    Config::read(&settings, Path::new("/etc/notary")).map_err(|error| error.to_string())
+}
+
+fn refusal(of: &str, by: &str) -> String {
+    read(&GOOD.replace(of, by), &[]).expect_err(by)
+}
+
+#[test]
+fn a_good_file_is_read_with_paths_from_its_folder() {
+    let config = read(GOOD, &[]).unwrap();
+    assert_eq!(config.listen, ":7899");
+    assert_eq!(config.level, Level::Info);
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let Storage::Sqlite {
+        url,
+        default_alias,
+        passphrase_files,
+    } = config.storage
+    else {
+        panic!("another storage");
+    };
+    assert_eq!(url.file(), Some(Path::new("/var/lib/signer.db")));
+    assert_eq!(default_alias, "one");
+    let files: Vec<_> = passphrase_files
+        .iter()
+        .map(|(_, file)| file.to_str().unwrap())
+        .collect();
+    assert_eq!(files, ["/etc/notary/one.pass", "/etc/two.pass"]);
+}
+
+#[test]
+fn the_environment_and_the_old_place_of_the_default_alias_count() {
+    let without = GOOD.replace(r#""default_alias": "one","#, "");
+    let alias = |variables: &[(&str, &str)], text: &str| match read(text, variables)?.storage {
+        Storage::Sqlite { default_alias, .. } => Ok(default_alias),
+        Storage::Memory => panic!("another storage"),
+    };
+    let old = [("NOTARY_SIGNER_DEFAULT_ALIAS", "old")];
+    assert_eq!(alias(&old, &without).as_deref(), Ok("old"));
+    assert_eq!(alias(&old, GOOD).as_deref(), Ok("one"));
+    let new = [("NOTARY_SIGNER_STORAGE_DEFAULT_ALIAS", "new")];
+    assert_eq!(alias(&new, GOOD).as_deref(), Ok("new"));
+    let error: String = alias(&[], &without).unwrap_err();
+    assert!(
+        error.ends_with("must provide a default alias for the key DB"),
+        "{error}"
+    );
+}
+
+#[test]
+fn memory_needs_neither_url_nor_alias() {
+    let text = GOOD
+        .replace("sqlite3", "memory")
+        .replace("default_alias", "unused");
+    assert_eq!(read(&text, &[]).unwrap().storage, Storage::Memory);
+}
+
+#[test]
+fn what_is_missing_is_named_in_notarys_words() {
+    let error = refusal(r#""grpc_addr": ":7899","#, "");
+    assert_eq!(
+        error,
+        "server.grpc_addr is not set: grpc listen address required for server"
+    );
+    let error = refusal("/var/lib/signer.db", "");
+    assert!(
+        error.ends_with("must provide a non-empty database source for sqlite3"),
+        "{error}"
+    );
+    assert!(refusal(r#""tls_key_file": "s.key","#, "").contains("server.tls_key_file"));
+}
+
+#[test]
+fn backends_that_are_not_served_are_refused_and_say_why() {
+    for (backend, part) in [
+        ("mysql", "does not speak mysql yet"),
+        ("postgres", "does not speak postgres yet"),
+        ("rethinkdb", "RethinkDB is not supported"),
+        (
+            "Memory",
+            "must be one of: [memory mysql sqlite3 rethinkdb postgres]",
+        ),
+        ("", "must be one of"),
+    ] {
+        let error = refusal("sqlite3", backend);
+        assert!(error.contains(part), "{backend}: {error}");
+    }
+}
+
+#[test]
+fn nonsense_is_refused_with_what_is_accepted() {
+    let error = refusal("Info", "2");
+    assert!(
+        error.contains("logging.level") && error.contains("not a valid logrus Level"),
+        "{error}"
+    );
+    let error = refusal("/var/lib/signer.db", "mysql://u:hunter2@db/x");
+    assert!(
+        error.starts_with("storage.db_url: ") && !error.contains("hunter2"),
+        "{error}"
+    );
+    let rounds = |count: &str| {
+        refusal(
+            r#""backend""#,
+            &format!(r#""kdf_rounds": {count}, "backend""#),
+        )
+    };
+    for count in ["1000", "1000001", "\"many\""] {
+        assert!(rounds(count).contains("storage.kdf_rounds"), "{count}");
+    }
+    let error = refusal("\"one.pass\"", "[]");
+    assert!(error.contains("storage.passphrase_files"), "{error}");
+    let bugsnag = GOOD.replace(
+        "\"logging\"",
+        r#""reporting": {"bugsnag": {"endpoint": "x"}}, "logging""#,
+    );
+    let error = read(&bugsnag, &[]).unwrap_err();
+    assert!(
+        error.ends_with("must provide an API key for bugsnag"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_open_door_is_warned_about_and_names_without_certificates_are_refused() {
+    let open = GOOD.replace(r#""client_ca_file": "ca.crt""#, r#""http_addr": """#);
+    let warnings = read(&open, &[]).unwrap().warnings;
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("ANYBODY"),
+        "{warnings:?}"
+    );
+    let names = GOOD.replace(r#""client_ca_file": "ca.crt""#, r#""client_names": ["a"]"#);
+    assert!(
+        read(&names, &[])
+            .unwrap_err()
+            .contains("server.client_ca_file")
+    );
+}
+
+#[test]
+fn a_misspelt_key_is_a_warning() {
+    let warnings = read(&GOOD.replace("client_ca_file", "client_ca_fil"), &[])
+        .unwrap()
+        .warnings;
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("client_ca_fil")),
+        "{warnings:?}"
+    );
+}

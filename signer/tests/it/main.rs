@@ -1,0 +1,13 @@
+//! The signer as its callers and its operators meet it.
+
+mod calls;
+mod commands;
+mod configuration;
+mod health;
+mod pki;
+mod recorded;
+mod rotation;
+mod statements;
+mod storage;
+mod support;
+mod tls;

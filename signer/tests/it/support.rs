@@ -1,0 +1,232 @@
+//! A signer in this process, on a database of its own.
+
+use std::{ffi::OsString, sync::Arc, time::Duration};
+
+use database::{PoolLimits, SqliteUrl, migrate};
+use proto::{
+    CreateKeyRequest, KeyId as WireKeyId, PublicKey, Signature, SignatureRequest,
+    key_management_client::KeyManagementClient, signer_client::SignerClient,
+};
+use serde_json::Value;
+use signer::{
+    cache::CacheLimits,
+    clients::Clients,
+    envelope::DEFAULT_ROUNDS,
+    grpc,
+    health::Health,
+    keys::Keys,
+    keystore::sql::{SQLITE, SqlStore},
+    passphrases::Passphrases,
+    vault::Vault,
+};
+use sqlx::{AssertSqlSafe, Pool, Sqlite};
+use tempfile::TempDir;
+use time::{OffsetDateTime, macros::datetime};
+use tonic::{Request, Status};
+
+/// The time at which tests take place.
+pub(crate) fn now() -> OffsetDateTime {
+    datetime!(2026-11-22 12:00 UTC)
+}
+
+/// The alias of new keys.
+pub(crate) const ALIAS: &str = "timestamp_1";
+
+/// An environment with these variables.
+pub(crate) fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    variables
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+/// A recorded file of vectors.
+pub(crate) fn vectors(name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/vectors");
+    let text = std::fs::read(format!("{folder}/{name}.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// The environment that opens the recorded rows.
+pub(crate) fn recorded_environment() -> Vec<(OsString, OsString)> {
+    let rows = vectors("signer-db-rows");
+    let passphrases = rows["passphrases"].as_object().unwrap().values();
+    let text = |value: &Value| OsString::from(value.as_str().unwrap());
+    passphrases
+        .map(|entry| (text(&entry["env_var"]), text(&entry["passphrase"])))
+        .collect()
+}
+
+/// A signer without a network: the router is called directly.
+pub(crate) struct TestSigner {
+    /// The service behind the router.
+    pub(crate) keys: Arc<Keys>,
+    /// What the router's health service tells.
+    pub(crate) health: Health,
+    /// The database behind the service.
+    pub(crate) pool: Pool<Sqlite>,
+    /// What is served.
+    pub(crate) router: axum::Router,
+    folder: TempDir,
+}
+
+impl TestSigner {
+    /// A signer on an empty database, whose alias [`ALIAS`] has a passphrase.
+    pub(crate) async fn start() -> Self {
+        Self::with(environment(&[(
+            "NOTARY_SIGNER_TIMESTAMP_1",
+            "throwaway-pass-1",
+        )]))
+        .await
+    }
+
+    /// A signer on the recorded rows, with the recorded passphrases.
+    pub(crate) async fn recorded() -> Self {
+        let signer = Self::with(recorded_environment()).await;
+        signer.insert_recorded_rows().await;
+        signer
+    }
+
+    /// A signer on an empty database.
+    pub(crate) async fn with(environment: Vec<(OsString, OsString)>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::on(folder, environment, CacheLimits::default()).await
+    }
+
+    /// A signer on the database in `folder`, made if it is not there.
+    pub(crate) async fn on(
+        folder: TempDir,
+        environment: Vec<(OsString, OsString)>,
+        limits: CacheLimits,
+    ) -> Self {
+        let file = folder.path().join("signer.db");
+        let limits_of_pool = PoolLimits {
+            connections: 4,
+            wait: Duration::from_secs(5),
+        };
+        let url = SqliteUrl::parse(file.to_str().unwrap()).unwrap();
+        let pool = url.connect(limits_of_pool).await.unwrap();
+        migrate(&pool, &SQLITE).await.unwrap();
+        let passphrases = Passphrases::new(environment, []);
+        let vault = Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS);
+        let store = Arc::new(SqlStore::new(pool.clone()));
+        let keys = Arc::new(Keys::new(store, vault, limits, ALIAS.to_owned(), now));
+        let health = Health::default();
+        let router = grpc::router(&keys, Clients::default(), health.service());
+        Self {
+            keys,
+            health,
+            pool,
+            router,
+            folder,
+        }
+    }
+
+    /// The same database under another process, whose cache is empty.
+    pub(crate) async fn restarted(self, environment: Vec<(OsString, OsString)>) -> Self {
+        self.pool.close().await;
+        Self::on(self.folder, environment, CacheLimits::default()).await
+    }
+
+    pub(crate) fn management(&self) -> KeyManagementClient<axum::Router> {
+        KeyManagementClient::new(self.router.clone())
+    }
+
+    pub(crate) fn signer(&self) -> SignerClient<axum::Router> {
+        SignerClient::new(self.router.clone())
+    }
+
+    pub(crate) async fn create(
+        &self,
+        algorithm: &str,
+        gun: &str,
+        role: &str,
+    ) -> Result<PublicKey, Status> {
+        let (algorithm, gun, role) = (algorithm.into(), gun.into(), role.into());
+        let request = CreateKeyRequest {
+            algorithm,
+            gun,
+            role,
+        };
+        Ok(self.management().create_key(request).await?.into_inner())
+    }
+
+    /// The id of the key that [`create`](Self::create) answers.
+    pub(crate) async fn create_id(&self, gun: &str) -> String {
+        id_of(&self.create("ecdsa", gun, "timestamp").await.unwrap())
+    }
+
+    pub(crate) async fn sign(&self, id: &str, content: &[u8]) -> Result<Signature, Status> {
+        let key_id = Some(WireKeyId { id: id.to_owned() });
+        let request = SignatureRequest {
+            key_id,
+            content: content.to_vec().into(),
+        };
+        Ok(self
+            .signer()
+            .sign(Request::new(request))
+            .await?
+            .into_inner())
+    }
+
+    pub(crate) async fn describe(&self, id: &str) -> Result<proto::GetKeyInfoResponse, Status> {
+        let request = WireKeyId { id: id.to_owned() };
+        Ok(self.management().get_key_info(request).await?.into_inner())
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Result<(), Status> {
+        let request = WireKeyId { id: id.to_owned() };
+        self.management().delete_key(request).await.map(|_| ())
+    }
+
+    /// Runs SQL behind the signer's back.
+    pub(crate) async fn execute(&self, statement: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    /// One value out of the database.
+    pub(crate) async fn text(&self, statement: &str) -> Option<String> {
+        let statement = AssertSqlSafe(statement.to_owned());
+        sqlx::query_scalar(statement)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    async fn insert_recorded_rows(&self) {
+        let rows = vectors("signer-db-rows");
+        for row in rows["rows"].as_array().unwrap() {
+            let text = |member: &str| row[member].as_str().map(str::to_owned);
+            sqlx::query(
+                "INSERT INTO private_keys (id, created_at, updated_at, deleted_at, key_id, \
+                 encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, gun, \
+                 role, last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(row["id"].as_i64())
+            .bind(text("created_at"))
+            .bind(text("updated_at"))
+            .bind(text("deleted_at"))
+            .bind(text("key_id"))
+            .bind(text("encryption_alg"))
+            .bind(text("keywrap_alg"))
+            .bind(text("algorithm"))
+            .bind(text("passphrase_alias"))
+            .bind(hex::decode(row["public"].as_str().unwrap()).unwrap())
+            .bind(text("private").map(String::into_bytes))
+            .bind(text("gun"))
+            .bind(text("role"))
+            .bind(text("last_used"))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        }
+    }
+}
+
+/// The id that an answer names.
+pub(crate) fn id_of(key: &PublicKey) -> String {
+    key.key_info.clone().unwrap().key_id.unwrap().id
+}
