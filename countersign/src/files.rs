@@ -1,0 +1,162 @@
+//! Files that are there completely or not at all, and say who may read them from their first byte.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file or folder that could not be made or read, in a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The folder, file or disk does not take it.
+    #[error(
+        "{} cannot be written: {cause}. Make it writable, or choose another data folder with --data.",
+        path.display()
+    )]
+    Write {
+        /// What was to be written.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// It is there but cannot be read.
+    #[error(
+        "{} cannot be read: {cause}. Make it readable, or choose another data folder with --data.",
+        path.display()
+    )]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The owner alone (0600): keys and passphrases.
+    Owner,
+    /// Everybody who gets to the folder (0644).
+    All,
+}
+
+/// Makes `path` and its parents; a folder that is made here is its owner's alone (0700).
+pub fn make_folder(path: &Path) -> Result<(), FileError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|cause| FileError::Write {
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+/// Puts `bytes` at `path` in one step: a reader finds what was there before, or all of this.
+pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    replace(path, bytes, access).map_err(|cause| FileError::Write {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// The bytes of `path`, or `None` if there is no such file.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(FileError::Read {
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}
+
+/// The first `N` bytes of `path`, or as many as it has; `None` if there is no such file.
+pub fn read_start<const N: usize>(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let start = |file: File| {
+        let mut bytes = Vec::with_capacity(N);
+        file.take(N as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match File::open(path).and_then(start) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(FileError::Read {
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mode = match access {
+        Access::Owner => 0o600,
+        Access::All => 0o644,
+    };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&new)?;
+    // The mode given above is cut by the umask; this one is not.
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::{Access, make_folder, read, write};
+
+    #[test]
+    fn a_secret_is_readable_by_its_owner_alone_even_where_it_replaces_an_open_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        fs::write(&path, b"old").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("opened up");
+
+        write(&path, b"new", Access::Owner).expect("written");
+
+        assert_eq!(
+            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(read(&path).expect("readable").as_deref(), Some(&b"new"[..]));
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_leftover_of_a_killed_run_is_no_hindrance() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(folder.path().join("file.new"), b"half").expect("written");
+        write(&path, b"whole", Access::All).expect("written");
+        assert_eq!(fs::read(&path).expect("there"), b"whole");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_one_sentence_with_the_cure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let in_the_way = folder.path().join("file");
+        fs::write(&in_the_way, b"").expect("written");
+        let error = make_folder(&in_the_way.join("data")).expect_err("a file is in the way");
+        let text = error.to_string();
+        assert!(text.contains("file/data cannot be written"), "{text}");
+        assert!(text.contains("--data"), "{text}");
+    }
+}

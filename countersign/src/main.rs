@@ -1,0 +1,177 @@
+//! `countersign`: a whole content-trust service with one command, for a laptop or a first try.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use countersign::address::Address;
+use countersign::setup::Wishes;
+use countersign::up::Up;
+use rustix::process::{Signal, getpid, kill_process};
+
+/// Runs a content-trust service for docker and notary on this machine.
+///
+/// The first start makes a development CA, certificates, passphrases, configuration files and
+/// databases in one data folder; later ones find them there. It ends by printing what to paste into
+/// a shell to use the service.
+#[derive(Parser)]
+#[command(name = "countersign", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(flatten)]
+    up: UpArguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up and run server and signer (what happens without a command).
+    Up(UpArguments),
+    /// Run the server alone: `notary-server` with its own arguments.
+    #[command(disable_help_flag = true)]
+    Server(Passed),
+    /// Run the signer alone: `notary-signer` with its own arguments.
+    #[command(disable_help_flag = true)]
+    Signer(Passed),
+    /// Run a program that stops when its standard input ends.
+    #[command(hide = true, disable_help_flag = true)]
+    Child {
+        /// Which one.
+        program: Program,
+        #[command(flatten)]
+        passed: Passed,
+    },
+}
+
+/// The two programs inside this one.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Program {
+    /// `notary-server`
+    Server,
+    /// `notary-signer`
+    Signer,
+}
+
+impl Program {
+    /// The name under which it explains itself.
+    fn binary(self) -> &'static str {
+        match self {
+            Self::Server => "notary-server",
+            Self::Signer => "notary-signer",
+        }
+    }
+}
+
+#[derive(clap::Args)]
+struct UpArguments {
+    /// Where everything is kept [default: .countersign here, or in the checkout]
+    #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
+    data: Option<OsString>,
+    /// Where the server listens this time [default: as in server.json, at first 127.0.0.1:4443]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<Address>,
+    /// Where the signer listens this time [default: as in signer.json, at first 127.0.0.1:7899]
+    #[arg(long, value_name = "HOST:PORT")]
+    signer_listen: Option<Address>,
+    /// The log level of both this time [default: as in their files, at first info]
+    #[arg(long, value_name = "LEVEL", value_parser = ["error", "warning", "info", "debug", "trace"])]
+    log: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct Passed {
+    /// Handed on as they are.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGUMENTS"
+    )]
+    arguments: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        None => run_up(arguments.up),
+        Some(Command::Up(up)) => run_up(up),
+        Some(Command::Server(passed)) => run_program(Program::Server, passed.arguments),
+        Some(Command::Signer(passed)) => run_program(Program::Signer, passed.arguments),
+        Some(Command::Child { program, passed }) => run_child(program, passed.arguments),
+    }
+}
+
+/// A program of [`Up`]: ends as by SIGTERM when the pipe to its parent closes.
+fn run_child(program: Program, arguments: Vec<OsString>) -> ExitCode {
+    std::thread::spawn(|| {
+        // Nothing is ever sent: reading ends when the parent closes the pipe or is gone. If the
+        // pipe cannot be read, stopping is the safe answer too.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        kill_process(getpid(), Signal::TERM).expect("a process may signal itself");
+    });
+    run_program(program, arguments)
+}
+
+/// One of the two programs, as its own binary would run it.
+fn run_program(program: Program, arguments: Vec<OsString>) -> ExitCode {
+    let arguments = std::iter::once(program.binary().into()).chain(arguments);
+    match program {
+        Program::Server => server::run(arguments),
+        Program::Signer => match tokio::runtime::Runtime::new() {
+            Ok(runtime) => runtime.block_on(signer::run(arguments, environment())),
+            Err(error) => fail(&format!("the system refused: {error}")),
+        },
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the signer starts here, and is handed its settings"
+)]
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+fn run_up(arguments: UpArguments) -> ExitCode {
+    let UpArguments {
+        data,
+        listen,
+        signer_listen,
+        log,
+    } = arguments;
+    // An empty variable is as good as none; an empty path would be the current folder.
+    let data = data.filter(|data| !data.is_empty()).map(PathBuf::from);
+    let place = std::env::current_exe().and_then(|exe| Ok((exe, std::env::current_dir()?)));
+    let (executable, current) = match place {
+        Ok(place) => place,
+        Err(error) => return fail(&format!("this program cannot tell where it is: {error}")),
+    };
+    let wishes = Wishes {
+        data,
+        listen,
+        signer_listen,
+    };
+    let up = Up {
+        wishes,
+        log,
+        executable,
+        current,
+        now: daemon::clock::now,
+    };
+    // One thread: there is little to do, and children belong to the thread that started them.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime
+            .block_on(up.run())
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(format!("the system refused: {error}")),
+    };
+    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+fn fail(sentence: &str) -> ExitCode {
+    eprintln!("countersign: {sentence}");
+    ExitCode::FAILURE
+}

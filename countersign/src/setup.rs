@@ -1,0 +1,387 @@
+//! The data folder: everything the two programs need, made once and found again.
+//!
+//! ```text
+//! ca.crt ca.key                    the development CA; its certificate is what clients trust
+//! server.crt server.key            for the server's HTTPS
+//! signer.crt signer.key            for the signer's gRPC
+//! client.crt client.key            what the server shows to the signer
+//! passphrases/development          encrypts the keys in signer.db
+//! server.json signer.json          Notary's own configuration files; edits stay
+//! server.db signer.db              SQLite
+//! ```
+
+mod configuration;
+mod lines;
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::net::{IpAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::address::Address;
+use crate::files::{self, Access, FileError};
+use crate::pki::{Authority, Leaf, Outcome, PkiError, Purpose};
+
+pub use lines::Lines;
+
+/// Why the data folder cannot be used: one sentence, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The certificates are not in order.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// Configuration files are text, and have to name the folder.
+    #[error("the name of the data folder {0:?} is no text. Choose another folder with --data.")]
+    Name(PathBuf),
+    /// Somebody else works in the folder.
+    #[error(
+        "another countersign is running with the data folder {}. Stop it first, or choose another \
+         folder with --data.",
+        .0.display()
+    )]
+    Running(PathBuf),
+    /// A configuration file was edited into something else.
+    #[error(
+        "{} cannot be understood: {cause}. Correct it, or move it away to have a new one written.",
+        path.display()
+    )]
+    Configuration {
+        /// The configuration file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Without the passphrase the keys in the signer's database are lost.
+    #[error(
+        "{} is missing although {} is there, whose keys only it can open. Put it back, or move the \
+         database away to start without keys.",
+        passphrase.display(),
+        database.display()
+    )]
+    PassphraseLost {
+        /// The file that is gone.
+        passphrase: PathBuf,
+        /// The database that needs it.
+        database: PathBuf,
+    },
+    /// The file does not begin as every SQLite file does.
+    #[error(
+        "{} is damaged: it is no SQLite database. Put a backup in its place, or move it away to \
+         start with an empty one.",
+        .0.display()
+    )]
+    DatabaseDamaged(PathBuf),
+    /// Something listens there already, or the address is not of this machine.
+    #[error(
+        "the {program} cannot listen on {address}: {cause}. {} another address with {flag}.",
+        if cause.kind() == std::io::ErrorKind::AddrInUse { "Stop what uses it, or choose" }
+        else { "Choose" }
+    )]
+    Port {
+        /// Which of the two programs.
+        program: &'static str,
+        /// Where it was to listen.
+        address: Address,
+        /// What the system said.
+        cause: std::io::Error,
+        /// The flag that changes it.
+        flag: &'static str,
+    },
+}
+
+/// What a person may ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The data folder, if not the usual one.
+    pub data: Option<PathBuf>,
+    /// Where the server listens, if not where its configuration file says.
+    pub listen: Option<Address>,
+    /// Where the signer listens, if not where its configuration file says.
+    pub signer_listen: Option<Address>,
+}
+
+/// Where the files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The copy of the CA's certificate that people hand to their clients.
+    pub ca: PathBuf,
+}
+
+impl Place {
+    /// The folder that was asked for, or `.countersign` in a checkout of this repository, or
+    /// `.countersign` in the `current` folder.
+    ///
+    /// The CA goes to the checkout's `fixtures/root-ca.crt` if the data is the checkout's own, so
+    /// that a second service with `--data` does not take the first one's place there.
+    #[must_use]
+    pub fn find(asked: Option<&Path>, current: &Path) -> Self {
+        let checkout = current.ancestors().find(|folder| is_checkout(folder));
+        match (asked, checkout) {
+            (None, Some(checkout)) => Self {
+                data: checkout.join(FOLDER),
+                ca: checkout.join("fixtures/root-ca.crt"),
+            },
+            (asked, _) => {
+                let data = current.join(asked.unwrap_or(Path::new(FOLDER)));
+                Self {
+                    ca: data.join("root-ca.crt"),
+                    data,
+                }
+            }
+        }
+    }
+
+    /// The path of a file in the data folder.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+}
+
+/// A data folder that is ready, and locked as long as this lives.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where the files are.
+    pub place: Place,
+    /// Where the server will listen.
+    pub server: Address,
+    /// Where the signer will listen.
+    pub signer: Address,
+    /// What was made or renewed, in words for people; empty when all was found as it was.
+    pub news: Vec<String>,
+    _lock: File,
+}
+
+impl Setup {
+    /// Makes what is missing in the data folder and leaves alone what is there.
+    pub fn prepare(place: Place, wishes: &Wishes, now: OffsetDateTime) -> Result<Self, SetupError> {
+        if place.data.to_str().is_none() {
+            return Err(SetupError::Name(place.data));
+        }
+        let is_new = !place.data.exists();
+        files::make_folder(&place.data)?;
+        let lock = lock(&place)?;
+        // The folder may lie in somebody's repository: its keys must never be committed.
+        make_once(&place.file(".gitignore"), Access::All, || b"*\n".to_vec())?;
+        check_database(&place.file("server.db"))?;
+        check_database(&place.file("signer.db"))?;
+        make_passphrase(&place)?;
+        let (server, signer) = configuration::make(&place, wishes)?;
+        let mut setup = Self {
+            place,
+            server,
+            signer,
+            news: Vec::new(),
+            _lock: lock,
+        };
+        setup.news = setup.certify(now)?;
+        if is_new {
+            setup.news = vec!["made the data folder with a development CA and keys".to_owned()];
+        }
+        Ok(setup)
+    }
+
+    /// Renews the certificates that are about to expire, and says which. Both programs take
+    /// renewed files up by themselves.
+    pub fn certify(&self, now: OffsetDateTime) -> Result<Vec<String>, SetupError> {
+        let (authority, outcome) = Authority::open(&self.place.data, now)?;
+        let mut news = Vec::new();
+        tell(&mut news, "ca", outcome);
+        for leaf in [
+            Leaf {
+                name: "server",
+                purpose: Purpose::Listen,
+                hosts: hosts(&self.server),
+            },
+            Leaf {
+                name: "signer",
+                purpose: Purpose::Listen,
+                hosts: hosts(&self.signer),
+            },
+            Leaf {
+                name: "client",
+                purpose: Purpose::Connect,
+                hosts: hosts(&configuration::local(0)),
+            },
+        ] {
+            tell(&mut news, leaf.name, authority.ensure(&leaf, now)?);
+        }
+        if files::read(&self.place.ca)?.as_deref() != Some(authority.pem().as_bytes()) {
+            files::write(&self.place.ca, authority.pem().as_bytes(), Access::All)?;
+        }
+        Ok(news)
+    }
+
+    /// Checks that nobody listens where the two programs will.
+    pub fn check_ports(&self) -> Result<(), SetupError> {
+        for (program, address, flag) in [
+            ("signer", &self.signer, "--signer-listen"),
+            ("server", &self.server, "--listen"),
+        ] {
+            let host = if address.host.is_empty() {
+                "0.0.0.0"
+            } else {
+                &address.host
+            };
+            TcpListener::bind((host, address.port)).map_err(|cause| SetupError::Port {
+                program,
+                address: address.clone(),
+                cause,
+                flag,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+const FOLDER: &str = ".countersign";
+/// The passphrase alias of the development signer, and the name of its passphrase's file.
+const ALIAS: &str = "development";
+
+fn is_checkout(folder: &Path) -> bool {
+    [
+        "Cargo.toml",
+        "countersign/Cargo.toml",
+        "fixtures/Cargo.toml",
+    ]
+    .iter()
+    .all(|file| folder.join(file).is_file())
+}
+
+fn lock(place: &Place) -> Result<File, SetupError> {
+    let path = place.file("lock");
+    let opened = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = opened.map_err(|cause| FileError::Write {
+        path: path.clone(),
+        cause,
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SetupError::Running(place.data.clone())),
+        Err(TryLockError::Error(cause)) => Err(FileError::Write { path, cause }.into()),
+    }
+}
+
+/// The content of `path`, which is written first if there is no such file.
+fn make_once(
+    path: &Path,
+    access: Access,
+    content: impl FnOnce() -> Vec<u8>,
+) -> Result<Vec<u8>, FileError> {
+    if let Some(found) = files::read(path)? {
+        return Ok(found);
+    }
+    let made = content();
+    files::write(path, &made, access)?;
+    Ok(made)
+}
+
+/// Catches a file that was cut or overwritten before a program trips over it. An empty file is
+/// what SQLite itself starts from.
+fn check_database(path: &Path) -> Result<(), SetupError> {
+    match files::read_start::<16>(path)? {
+        Some(start) if !start.is_empty() && start != b"SQLite format 3\0" => {
+            Err(SetupError::DatabaseDamaged(path.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn make_passphrase(place: &Place) -> Result<(), SetupError> {
+    let path = place.file("passphrases").join(ALIAS);
+    let database = place.file("signer.db");
+    if files::read_start::<1>(&path)?.is_some() {
+        return Ok(());
+    }
+    if files::read_start::<1>(&database)?.is_some_and(|start| !start.is_empty()) {
+        return Err(SetupError::PassphraseLost {
+            passphrase: path,
+            database,
+        });
+    }
+    let mut random = Zeroizing::new([0; 32]);
+    SystemRandom::new()
+        .fill(&mut *random)
+        .map_err(|_| FileError::Write {
+            path: path.clone(),
+            cause: std::io::Error::other("the system has no random bytes"),
+        })?;
+    files::make_folder(&place.file("passphrases"))?;
+    let text = Zeroizing::new(hex::encode(*random));
+    Ok(files::write(&path, text.as_bytes(), Access::Owner)?)
+}
+
+/// Every name of this machine to itself, and the one that was asked for.
+fn hosts(address: &Address) -> BTreeSet<String> {
+    let asked = address.reachable_host();
+    let asked = asked
+        .parse::<IpAddr>()
+        .map_or_else(|_| asked.to_lowercase(), |ip| ip.to_string());
+    ["localhost", "127.0.0.1", "::1"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([asked])
+        .collect()
+}
+
+fn tell(news: &mut Vec<String>, name: &str, outcome: Outcome) {
+    match (name, outcome) {
+        (_, Outcome::Kept) => {}
+        ("ca", Outcome::Renewed) => news.push(
+            "renewed the development CA (ca.crt); copy it to the clients again within a year"
+                .to_owned(),
+        ),
+        (_, Outcome::Made) => news.push(format!("made {name}.crt")),
+        (_, Outcome::Renewed) => news.push(format!("renewed {name}.crt")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::Place;
+
+    #[test]
+    fn the_data_is_in_the_checkout_from_anywhere_inside_it_unless_a_folder_is_named() {
+        let checkout = tempfile::tempdir().expect("a folder");
+        for folder in ["countersign/src", "fixtures"] {
+            fs::create_dir_all(checkout.path().join(folder)).expect("made");
+        }
+        for file in [
+            "Cargo.toml",
+            "countersign/Cargo.toml",
+            "fixtures/Cargo.toml",
+        ] {
+            fs::write(checkout.path().join(file), "").expect("written");
+        }
+        let place = Place::find(None, &checkout.path().join("countersign/src"));
+        assert_eq!(place.data, checkout.path().join(".countersign"));
+        assert_eq!(place.ca, checkout.path().join("fixtures/root-ca.crt"));
+
+        let place = Place::find(Some(Path::new("mine")), checkout.path());
+        assert_eq!(place.data, checkout.path().join("mine"));
+        assert_eq!(place.ca, checkout.path().join("mine/root-ca.crt"));
+    }
+
+    #[test]
+    fn outside_a_checkout_the_data_is_in_the_current_folder() {
+        let place = Place::find(None, Path::new("/srv"));
+        assert_eq!(place.data, Path::new("/srv/.countersign"));
+        assert_eq!(place.ca, Path::new("/srv/.countersign/root-ca.crt"));
+    }
+}

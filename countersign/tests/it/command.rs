@@ -1,0 +1,109 @@
+//! The command as it is typed.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn countersign(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn sentence(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "",
+        "nothing is to be pasted"
+    );
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let last = text.lines().last().unwrap_or_default().to_owned();
+    assert!(last.starts_with("countersign: "), "{text}");
+    last
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_busy_port_ends_it_with_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+
+    let output = countersign(&["--data", text(folder.path()), "--listen", &address]);
+
+    let sentence = sentence(&output);
+    // The signer's usual port may be taken too, on a machine where countersign runs.
+    assert!(
+        sentence.contains("cannot listen on 127.0.0.1:"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("choose another address with --"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_ends_it_with_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_the_way = folder.path().join("file");
+    std::fs::write(&in_the_way, b"").unwrap();
+
+    let output = countersign(&["up", "--data", text(&in_the_way)]);
+
+    assert!(
+        sentence(&output).contains("cannot be written"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn an_empty_variable_does_not_make_the_current_folder_the_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".countersign"), b"").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .env("COUNTERSIGN_DATA", "")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        sentence(&output).contains("/.countersign cannot be written"),
+        "{output:?}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn help_names_every_flag_and_both_programs() {
+    let output = countersign(&["--help"]);
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in [
+        "--data",
+        "COUNTERSIGN_DATA",
+        "--listen",
+        "--signer-listen",
+        "--log",
+        "server",
+        "signer",
+    ] {
+        assert!(text.contains(word), "{word}");
+    }
+    assert!(!text.contains("child"), "not for people");
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_with_an_example() {
+    let output = countersign(&["--listen", "everywhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        text.contains("write HOST:PORT, such as 127.0.0.1:4443"),
+        "{text}"
+    );
+}

@@ -1,0 +1,292 @@
+//! The data folder: made once, found again, and one sentence for what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use countersign::setup::{Lines, Place, Setup, Wishes};
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::{FIRST, prepare};
+
+/// Every file below `folder` with its permissions and content.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            found.insert(path.clone(), (mode, fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_second_start_finds_everything_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = prepare(&data, FIRST).unwrap();
+    assert!(!first.news.is_empty());
+    let lines = Lines(&first).to_string();
+    drop(first);
+    let before = contents(&data);
+
+    let second = prepare(&data, FIRST + Duration::days(30)).unwrap();
+
+    assert_eq!(second.news, Vec::<String>::new());
+    assert_eq!(Lines(&second).to_string(), lines);
+    assert_eq!(contents(&data), before);
+}
+
+#[test]
+fn secrets_are_their_owner_s_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    prepare(&data, FIRST).unwrap();
+
+    let contents = contents(&data);
+    for name in [
+        "ca.key",
+        "server.key",
+        "signer.key",
+        "client.key",
+        "passphrases/development",
+        "signer.json",
+    ] {
+        assert_eq!(contents[&data.join(name)].0, 0o600, "{name}");
+    }
+    for secret in [&data, &data.join("passphrases")] {
+        assert_eq!(
+            fs::metadata(secret).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+    }
+    assert_eq!(contents[&data.join("ca.crt")].0, 0o644);
+    assert_eq!(contents[&data.join(".gitignore")].1, b"*\n");
+}
+
+#[test]
+fn passphrases_are_long_random_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let passphrase = |name: &str| {
+        let data = folder.path().join(name);
+        prepare(&data, FIRST).unwrap();
+        let secret = fs::read_to_string(data.join("passphrases/development")).unwrap();
+        let elsewhere = contents(&data).into_iter().filter(|(path, (_, content))| {
+            !path.starts_with(data.join("passphrases"))
+                && content
+                    .windows(secret.len())
+                    .any(|window| window == secret.as_bytes())
+        });
+        assert_eq!(elsewhere.count(), 0);
+        secret
+    };
+    let (one, other) = (passphrase("one"), passphrase("other"));
+    assert_eq!(one.len(), 64);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn the_configuration_files_are_notary_s_and_lead_to_the_files_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap()
+    };
+    let (server, signer) = (read("server.json"), read("signer.json"));
+    assert_eq!(server["server"]["http_addr"], "127.0.0.1:4443");
+    assert_eq!(server["trust_service"]["type"], "remote");
+    assert_eq!(server["trust_service"]["port"], "7899");
+    assert_eq!(signer["server"]["grpc_addr"], "127.0.0.1:7899");
+    assert_eq!(signer["storage"]["default_alias"], "development");
+    for file in [
+        &server["server"]["tls_cert_file"],
+        &server["server"]["tls_key_file"],
+        &server["trust_service"]["tls_ca_file"],
+        &server["trust_service"]["tls_client_cert"],
+        &server["trust_service"]["tls_client_key"],
+        &signer["server"]["tls_cert_file"],
+        &signer["server"]["tls_key_file"],
+        &signer["server"]["client_ca_file"],
+        &signer["storage"]["passphrase_files"]["development"],
+    ] {
+        assert!(
+            folder.path().join(file.as_str().unwrap()).is_file(),
+            "{file}"
+        );
+    }
+    assert_eq!(
+        server["storage"]["db_url"],
+        json!(folder.path().join("server.db"))
+    );
+}
+
+#[test]
+fn an_edited_address_stays_and_is_what_people_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let path = folder.path().join("server.json");
+    let edited = fs::read_to_string(&path)
+        .unwrap()
+        .replace("127.0.0.1:4443", "0.0.0.0:5443");
+    fs::write(&path, &edited).unwrap();
+
+    let setup = prepare(folder.path(), FIRST).unwrap();
+
+    assert_eq!(fs::read_to_string(&path).unwrap(), edited);
+    assert!(
+        Lines(&setup)
+            .to_string()
+            .contains("https://localhost:5443\n")
+    );
+}
+
+#[test]
+fn an_address_that_is_asked_for_holds_for_this_start_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let place = Place::find(Some(folder.path()), Path::new("/"));
+    let wishes = Wishes {
+        listen: Some("127.0.0.1:6443".parse().unwrap()),
+        ..Wishes::default()
+    };
+    assert_eq!(
+        Setup::prepare(place, &wishes, FIRST).unwrap().server.port,
+        6443
+    );
+    assert_eq!(prepare(folder.path(), FIRST).unwrap().server.port, 4443);
+}
+
+#[test]
+fn three_lines_tell_docker_what_it_has_to_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = prepare(folder.path(), FIRST).unwrap();
+    let ca = folder.path().join("root-ca.crt");
+    let expected = format!(
+        "export DOCKER_CONTENT_TRUST=1\n\
+         export DOCKER_CONTENT_TRUST_SERVER=https://localhost:4443\n\
+         mkdir -p ~/.docker/tls/localhost:4443 && cp {} ~/.docker/tls/localhost:4443/ca.crt",
+        ca.display()
+    );
+    assert_eq!(Lines(&setup).to_string(), expected);
+    assert_eq!(
+        fs::read(ca).unwrap(),
+        fs::read(folder.path().join("ca.crt")).unwrap()
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_one_sentence_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), b"").unwrap();
+    let error = prepare(&folder.path().join("file/data"), FIRST)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("file/data cannot be written") && error.contains("--data"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_turned_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
+    let error = prepare(&data, FIRST).unwrap_err().to_string();
+    assert!(
+        error.contains("is no text") && error.contains("--data"),
+        "{error}"
+    );
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_second_countersign_on_the_same_folder_is_turned_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = prepare(folder.path(), FIRST).unwrap();
+    let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+    assert!(
+        error.starts_with("another countersign is running"),
+        "{error}"
+    );
+    drop(running);
+    prepare(folder.path(), FIRST).unwrap();
+}
+
+#[test]
+fn a_busy_port_is_named_with_the_program_and_the_flag_that_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::find(Some(folder.path()), Path::new("/"));
+    let wishes = Wishes {
+        signer_listen: Some(address.to_string().parse().unwrap()),
+        ..Wishes::default()
+    };
+    let setup = Setup::prepare(place, &wishes, FIRST).unwrap();
+
+    let error = setup.check_ports().unwrap_err().to_string();
+
+    assert!(
+        error.starts_with(&format!("the signer cannot listen on {address}: ")),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("choose another address with --signer-listen."),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_database_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let path = folder.path().join("server.db");
+    fs::write(&path, b"").unwrap();
+    prepare(folder.path(), FIRST).expect("an empty file is a new database");
+
+    fs::write(&path, b"SQLite format 2\0 and so on").unwrap();
+    let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+
+    assert!(
+        error.contains("server.db is damaged") && error.contains("backup"),
+        "{error}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), b"SQLite format 2\0 and so on");
+}
+
+#[test]
+fn a_lost_passphrase_is_not_replaced_while_keys_depend_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let passphrase = folder.path().join("passphrases/development");
+    fs::remove_file(&passphrase).unwrap();
+    fs::write(folder.path().join("signer.db"), b"SQLite format 3\0").unwrap();
+
+    let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+
+    assert!(
+        error.contains("passphrases/development is missing"),
+        "{error}"
+    );
+    assert!(!passphrase.exists());
+}
+
+#[test]
+fn a_configuration_file_that_is_no_json_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    fs::write(folder.path().join("signer.json"), b"{").unwrap();
+    let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+    assert!(
+        error.contains("signer.json cannot be understood: EOF"),
+        "{error}"
+    );
+}

@@ -1,0 +1,24 @@
+//! The data folder and the command as a person meets them.
+
+mod certificates;
+mod command;
+mod folder;
+mod processes;
+mod service;
+
+use std::path::Path;
+
+use countersign::setup::{Place, Setup, SetupError, Wishes};
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+/// The moment of the first start in these tests.
+const FIRST: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+
+fn prepare(folder: &Path, now: OffsetDateTime) -> Result<Setup, SetupError> {
+    Setup::prepare(
+        Place::find(Some(folder), Path::new("/")),
+        &Wishes::default(),
+        now,
+    )
+}
