@@ -28,6 +28,19 @@ pub struct Program {
 }
 
 impl Program {
+    /// A program of this workspace: all are of one version, built from one commit by one compiler.
+    #[must_use]
+    pub fn new(name: &'static str, about: &'static str, commands: Vec<clap::Command>) -> Self {
+        Self {
+            name,
+            about,
+            version: env!("CARGO_PKG_VERSION"),
+            commit: env!("COUNTERSIGN_COMMIT"),
+            rust: env!("COUNTERSIGN_RUSTC"),
+            commands,
+        }
+    }
+
     /// The first line of the log and, after the program's name, the answer to `-version`.
     #[must_use]
     pub fn version_line(&self) -> String {

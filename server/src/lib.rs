@@ -19,6 +19,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     ops::Deref,
     sync::Arc,
+    time::Duration,
 };
 
 use daemon::MetricsHandle;
@@ -118,8 +119,12 @@ impl UploadLimits {
     }
 }
 
+/// How long to wait for one's turn before going ahead regardless.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Lets one publish or renewal of a GUN at a time begin, so that rivals within this process wait
-/// instead of signing in vain. Rivals in other processes are left to the store.
+/// instead of signing in vain. Rivals in other processes are left to the store, and so is whoever has
+/// waited long enough: a signer that hangs must not line everybody up behind it.
 pub struct Turns([Mutex<()>; 64]);
 
 impl Default for Turns {
@@ -129,11 +134,13 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for the turn of `gun`; some GUNs share one.
-    pub async fn wait(&self, gun: &Gun) -> MutexGuard<'_, ()> {
+    /// Waits for the turn of `gun`, though not for ever; some GUNs share one.
+    pub async fn wait(&self, gun: &Gun) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
         gun.hash(&mut hasher);
         let slot = usize::try_from(hasher.finish() % 64).expect("less than 64");
-        self.0[slot].lock().await
+        tokio::time::timeout(PATIENCE, self.0[slot].lock())
+            .await
+            .ok()
     }
 }

@@ -101,12 +101,12 @@ async fn accepted(
 /// A key that the signer does not hold is the update's fault, not the server's: root names it.
 fn refused(error: SealError) -> PublishError {
     match error {
-        SealError::KeysMissing(Role::Snapshot) => PublishError::Refused(Refusal::Hierarchy(
-            "no snapshot was included in update and server does not hold current snapshot key for repository".into(),
-        )),
-        SealError::KeysMissing(_) => {
-            PublishError::Refused(Refusal::Root("no  timestamp keys exist on the server".into()))
+        SealError::KeysMissing(Role::Snapshot) => {
+            PublishError::Refused(Refusal::missing_snapshot())
         }
+        SealError::KeysMissing(_) => PublishError::Refused(Refusal::Root(
+            "no  timestamp keys exist on the server".into(),
+        )),
         SealError::Signer(error) => error.into(),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     config::{self, Config, TrustService},
     health::{self, Health},
     http, renewal,
-    signer::{LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
+    signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
     store::{MIGRATIONS, SqlStore},
 };
 
@@ -28,14 +28,11 @@ const SECONDS: &[f64] = &[
 ];
 
 fn program() -> Program {
-    Program {
-        name: "notary-server",
-        about: "Stores and serves signed trust data for repositories",
-        version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("COUNTERSIGN_COMMIT").unwrap_or_default(),
-        rust: env!("CARGO_PKG_RUST_VERSION"),
-        commands: Vec::new(),
-    }
+    Program::new(
+        "notary-server",
+        "Stores and serves signed trust data for repositories",
+        Vec::new(),
+    )
 }
 
 /// Runs the program with its command line, `arguments[0]` being its name.
@@ -93,7 +90,7 @@ fn settings(file: &Path) -> Result<daemon::Settings> {
 /// Prints what is in force, then whether it makes sense.
 fn check_config(file: &Path) -> Result<()> {
     let settings = settings(file)?;
-    print!("{}", settings.effective());
+    println!("{}", settings.effective().trim_end());
     let config = Config::read(&settings)?;
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
@@ -102,6 +99,7 @@ fn check_config(file: &Path) -> Result<()> {
         ServerTls::load(&tls.cert, &tls.key, tls.client_ca.as_deref())?;
     }
     client_tls(&config.trust_service)?;
+    eprintln!("the configuration is in order");
     Ok(())
 }
 
@@ -157,6 +155,7 @@ fn signer(trust_service: &TrustService) -> Result<Arc<dyn Signer>> {
             port: *port,
             key_algorithm: key_algorithm.clone(),
             tls,
+            deadline: DEADLINE,
         })?))
     } else {
         tracing::warn!(target: "startup", "trust_service.type is \"local\": the keys of timestamps and snapshots are in memory and lost when this process ends");

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
 
 pub use local::LocalSigner;
-pub use remote::{RemoteSigner, RemoteSignerConfig};
+pub use remote::{DEADLINE, RemoteSigner, RemoteSignerConfig};
 
 /// Why a signer gave no key or no signature.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -36,14 +36,11 @@ pub(crate) async fn run(
 }
 
 fn program() -> Program {
-    Program {
-        name: "notary-signer",
-        about: "Holds the timestamp and snapshot keys of notary-server and signs with them",
-        version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("COUNTERSIGN_COMMIT").unwrap_or_default(),
-        rust: option_env!("COUNTERSIGN_RUST").unwrap_or_default(),
-        commands: vec![key_command()],
-    }
+    Program::new(
+        "notary-signer",
+        "Holds the timestamp and snapshot keys of notary-server and signs with them",
+        vec![key_command()],
+    )
 }
 
 fn key_command() -> clap::Command {

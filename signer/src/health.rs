@@ -7,6 +7,7 @@ use std::{
 };
 
 use proto::{KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{
     ServingStatus,
@@ -98,12 +99,12 @@ impl Health {
         }
     }
 
-    /// Checks again and again until `shutdown`, and does what has to be done now and then: writes
+    /// Checks again and again until `shutdown` (the first [`check`](Self::check) is the caller's), and does what has to be done now and then: writes
     /// down when keys were used, empties the cache of what is too old, and sets gauges.
     pub async fn watch(self, keys: Arc<Keys>, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(PERIOD);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut round = 0_u32;
+        let mut ticks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut round = 1_u32;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
             if round.is_multiple_of(PASSPHRASES_EVERY) {
                 self.check(&keys).await;

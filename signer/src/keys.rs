@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -186,27 +185,28 @@ impl Keys {
     }
 
     /// Writes down when keys last signed, and forgets those that were deleted meanwhile, by
-    /// another signer for instance. On failure nothing is lost: the next call tries again.
+    /// another signer for instance. What could not be written, because the database failed or the
+    /// caller lost patience, is written by the next call.
     pub async fn write_uses(&self) -> Result<(), StoreError> {
-        let uses: Vec<_> = mem::take(&mut *self.uses()).into_iter().collect();
+        let uses: Vec<_> = self
+            .uses()
+            .iter()
+            .map(|(id, at)| (id.clone(), *at))
+            .collect();
         if uses.is_empty() {
             return Ok(());
         }
-        match self.store.mark_used(&uses).await {
-            Ok(gone) => {
-                for id in &gone {
-                    self.cache.remove(id);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let mut waiting = self.uses();
-                for (id, at) in uses {
-                    waiting.entry(id).or_insert(at);
-                }
-                Err(error)
+        for gone in self.store.mark_used(&uses).await? {
+            self.cache.remove(&gone);
+        }
+        let mut waiting = self.uses();
+        for (id, at) in uses {
+            // Used again meanwhile: that is still to be written.
+            if waiting.get(&id) == Some(&at) {
+                waiting.remove(&id);
             }
         }
+        Ok(())
     }
 
     /// The time by the clock that was handed in.

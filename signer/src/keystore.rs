@@ -169,7 +169,7 @@ pub trait KeyStore: Send + Sync {
     /// Up to `limit` keys under `alias`.
     async fn under_alias(&self, alias: &str, limit: u16) -> Result<Vec<StoredKey>, StoreError>;
 
-    /// Fails if keys could not be read now.
+    /// Fails if keys could not be read now, or if what is written now would be lost.
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// Sets the gauges that describe the connections.

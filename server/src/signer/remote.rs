@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use daemon::tls::{ClientTls, connector};
 use proto::{
-    CreateKeyRequest, KeyInfo, SignatureRequest, key_management_client::KeyManagementClient,
-    signer_client::SignerClient,
+    CreateKeyRequest, KEY_MANAGEMENT_HEALTH, KeyInfo, SIGNER_HEALTH, SignatureRequest,
+    key_management_client::KeyManagementClient, signer_client::SignerClient,
 };
 use tonic::{
     Code, Request, Status,
@@ -27,13 +27,7 @@ use super::{Signer, SignerError};
 use crate::http::REQUEST_ID;
 
 /// How long a key or a signature may take, connecting included.
-const DEADLINE: Duration = Duration::from_secs(10);
-
-/// The names under which a signer reports its health, beside the standard service's own.
-const HEALTH_NAMES: [&str; 2] = [
-    "grpc.health.v1.Health.KeyManagement",
-    "grpc.health.v1.Health.Signer",
-];
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where the signer is, and what keys it is asked for.
 #[derive(Clone)]
@@ -46,14 +40,18 @@ pub struct RemoteSignerConfig {
     pub key_algorithm: String,
     /// The CA of the signer's certificate, and the certificate this server shows it.
     pub tls: ClientTls,
+    /// How long a call may take, connecting included; [`DEADLINE`] but for tests.
+    pub deadline: Duration,
 }
 
-/// A signer over the network.
+/// A signer over the network; clones share the connection.
+#[derive(Clone)]
 pub struct RemoteSigner {
     keys: KeyManagementClient<Channel>,
     signatures: SignerClient<Channel>,
     health: HealthClient<Channel>,
     key_algorithm: String,
+    deadline: Duration,
 }
 
 impl RemoteSigner {
@@ -68,6 +66,7 @@ impl RemoteSigner {
             port,
             key_algorithm,
             tls,
+            deadline,
         } = config;
         // "http" although it is TLS: that is the connector's business.
         let authority = if hostname.contains(':') {
@@ -82,27 +81,36 @@ impl RemoteSigner {
             signatures: SignerClient::new(channel.clone()),
             health: HealthClient::new(channel),
             key_algorithm,
+            deadline,
         })
     }
 }
 
-/// Waits for an answer no longer than the deadline, and sorts failures by what they mean here.
-async fn answer<T>(
-    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-) -> Result<T, SignerError> {
-    match tokio::time::timeout(DEADLINE, call).await {
-        Err(_) => Err(SignerError::Unavailable(format!(
-            "no answer within {} seconds",
-            DEADLINE.as_secs()
-        ))),
-        Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) => Err(match status.code() {
-            Code::NotFound => SignerError::KeyNotFound(status.message().to_owned()),
-            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => {
-                SignerError::Unavailable(causes(&status))
-            }
-            _ => SignerError::Refused(format!("{:?}: {}", status.code(), status.message())),
-        }),
+impl RemoteSigner {
+    /// Waits for an answer no longer than the deadline, and sorts failures by what they mean here.
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, SignerError> {
+        match tokio::time::timeout(self.deadline, call).await {
+            Err(_) => Err(SignerError::Unavailable(format!(
+                "no answer within {:?}",
+                self.deadline
+            ))),
+            Ok(answer) => answer
+                .map(tonic::Response::into_inner)
+                .map_err(|status| failure(&status)),
+        }
+    }
+}
+
+fn failure(status: &Status) -> SignerError {
+    match status.code() {
+        Code::NotFound => SignerError::KeyNotFound(status.message().to_owned()),
+        Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => {
+            SignerError::Unavailable(causes(status))
+        }
+        code => SignerError::Refused(format!("{code:?}: {}", causes(status))),
     }
 }
 
@@ -153,12 +161,13 @@ fn checked(info: Option<KeyInfo>, public: &Bytes) -> Result<PublicKey, SignerErr
 #[async_trait]
 impl Signer for RemoteSigner {
     async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
-        let made = answer(self.keys.clone().create_key(request(CreateKeyRequest {
-            algorithm: self.key_algorithm.clone(),
-            gun: gun.as_str().to_owned(),
-            role: role.as_str().to_owned(),
-        })))
-        .await?;
+        let made = self
+            .answer(self.keys.clone().create_key(request(CreateKeyRequest {
+                algorithm: self.key_algorithm.clone(),
+                gun: gun.as_str().to_owned(),
+                role: role.as_str().to_owned(),
+            })))
+            .await?;
         checked(made.key_info, &made.public_key)
     }
 
@@ -166,7 +175,9 @@ impl Signer for RemoteSigner {
         let asked = proto::KeyId {
             id: id.as_str().to_owned(),
         };
-        let found = answer(self.keys.clone().get_key_info(request(asked))).await?;
+        let found = self
+            .answer(self.keys.clone().get_key_info(request(asked)))
+            .await?;
         let key = checked(found.key_info, &found.public_key)?;
         if key.id() != id {
             return Err(SignerError::BadAnswer(format!("key {} for {id}", key.id())));
@@ -181,16 +192,21 @@ impl Signer for RemoteSigner {
             }),
             content: Bytes::copy_from_slice(message),
         };
-        let signature = answer(self.signatures.clone().sign(request(asked))).await?;
+        let signature = self
+            .answer(self.signatures.clone().sign(request(asked)))
+            .await?;
         Ok(signature.content.into())
     }
 
     async fn check(&self) -> Result<(), SignerError> {
-        for service in HEALTH_NAMES {
+        for service in [KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH] {
             let asked = Request::new(HealthCheckRequest {
                 service: service.to_owned(),
             });
-            let status = answer(self.health.clone().check(asked)).await?.status();
+            let status = self
+                .answer(self.health.clone().check(asked))
+                .await?
+                .status();
             if status != ServingStatus::Serving {
                 let name = service.rsplit('.').next().unwrap_or(service);
                 return Err(SignerError::Unavailable(format!(

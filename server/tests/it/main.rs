@@ -7,6 +7,7 @@ mod keys;
 mod observed;
 mod publishing;
 mod reading;
+mod remote;
 mod renewal;
 mod store;
 mod support;

@@ -158,25 +158,47 @@ impl TestServer {
 
     pub(crate) async fn with(settings: Settings) -> Self {
         let pool = memory_pool().await;
-        Self::on(pool, Arc::default(), settings)
+        let signer = Arc::<MoodySigner>::default();
+        Self::on(pool, signer.clone(), signer, settings)
+    }
+
+    /// A server that has its keys elsewhere.
+    pub(crate) async fn signed_by(signer: Arc<dyn Signer>) -> Self {
+        Self::on(
+            memory_pool().await,
+            Arc::default(),
+            signer,
+            Settings::default(),
+        )
     }
 
     /// Another server on the same database and signer, with a memory of its own.
     pub(crate) fn sibling(&self) -> Self {
-        let sibling = Self::on(self.pool.clone(), self.signer.clone(), Settings::default());
+        let signer = self.signer.clone();
+        let sibling = Self::on(
+            self.pool.clone(),
+            signer.clone(),
+            signer,
+            Settings::default(),
+        );
         sibling
             .seconds
             .store(self.seconds.load(Ordering::SeqCst), Ordering::SeqCst);
         sibling
     }
 
-    fn on(pool: sqlx::SqlitePool, signer: Arc<MoodySigner>, settings: Settings) -> Self {
+    fn on(
+        pool: sqlx::SqlitePool,
+        moody: Arc<MoodySigner>,
+        signer: Arc<dyn Signer>,
+        settings: Settings,
+    ) -> Self {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
         let store: Arc<dyn TrustStore> = Arc::new(SqlStore::new(pool.clone()));
         let app = App::new(Parts {
             store,
-            signer: signer.clone(),
+            signer,
             cache: MetadataCache::new(settings.cache_bytes),
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
@@ -190,7 +212,7 @@ impl TestServer {
         });
         Self {
             app,
-            signer,
+            signer: moody,
             pool,
             seconds,
         }

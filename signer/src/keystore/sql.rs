@@ -342,8 +342,10 @@ where
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        DB::still_there(&mut connection).await?;
         sqlx::query(DB::sql(statements::PROBE))
-            .execute(&self.pool)
+            .execute(&mut *connection)
             .await?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use signer::config::{Config, ENVIRONMENT, KEYS, Storage};
 
 use crate::support::environment;
 
-const GOOD: &str = r#"{
+pub(crate) const GOOD: &str = r#"{
     "server": {"grpc_addr": ":7899", "tls_cert_file": "s.crt", "tls_key_file": "s.key",
                "client_ca_file": "ca.crt"},
     "logging": {"level": "Info"},
@@ -16,7 +16,7 @@ const GOOD: &str = r#"{
 }"#;
 
 /// Reads `text` as a file in a folder of its own.
-fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+pub(crate) fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("signer.json");
     fs::write(&file, text).unwrap();

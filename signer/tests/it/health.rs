@@ -168,3 +168,16 @@ async fn one_damaged_row_is_not_taken_for_a_wrong_passphrase() {
     signer.health.check(&signer.keys).await;
     assert_all(&signer, ServingStatus::Serving).await;
 }
+
+#[tokio::test]
+async fn a_database_file_that_was_removed_is_a_failing_check() {
+    let signer = TestSigner::start().await;
+    std::fs::remove_file(signer.file()).unwrap();
+    signer.health.check(&signer.keys).await;
+    assert_all(&signer, ServingStatus::NotServing).await;
+    let problem = &signer.health.failing()["DB operational"];
+    assert!(
+        problem.contains("signer.db was moved or removed"),
+        "{problem}"
+    );
+}

@@ -4,6 +4,7 @@ mod calls;
 mod commands;
 mod configuration;
 mod health;
+mod observed;
 mod pki;
 mod recorded;
 mod rotation;

@@ -2,9 +2,14 @@
 
 use std::num::NonZeroUsize;
 
-use signer::{cache::CacheLimits, keystore::KeyId};
+use signer::{
+    cache::CacheLimits,
+    keystore::{KeyId, Purpose},
+};
 use tonic::Code;
+use tuf::{KeyAlgorithm, Method};
 
+use crate::configuration::{GOOD, read};
 use crate::support::{ALIAS, TestSigner, environment};
 
 async fn only(signer: &TestSigner, column: &str) -> Option<String> {
@@ -209,4 +214,22 @@ async fn a_table_that_another_program_made_is_used_as_it_is() {
         .await
         .unwrap();
     assert!(found.unwrap().used);
+}
+
+#[tokio::test]
+async fn the_memory_backend_needs_no_passphrase_and_hands_out_pending_keys_alike() {
+    let text = GOOD.replace("sqlite3", "memory");
+    let keys = signer::open::open(&read(&text, &[]).unwrap(), Vec::new())
+        .await
+        .unwrap();
+    signer::open::test_passphrases(&keys).await.unwrap();
+    let purpose = Purpose {
+        algorithm: KeyAlgorithm::Ed25519,
+        gun: "a".to_owned(),
+        role: "snapshot".to_owned(),
+    };
+    let key = keys.create(purpose.clone()).await.unwrap();
+    assert_eq!(keys.create(purpose).await.unwrap(), key);
+    let signed = keys.sign(&KeyId::from(key.id()), "x".into()).await.unwrap();
+    assert!(key.verifies(&Method::EdDsa, b"x", &signed.signature));
 }

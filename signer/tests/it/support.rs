@@ -1,6 +1,6 @@
 //! A signer in this process, on a database of its own.
 
-use std::{ffi::OsString, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use database::{PoolLimits, SqliteUrl, migrate};
 use proto::{
@@ -126,6 +126,11 @@ impl TestSigner {
     pub(crate) async fn restarted(self, environment: Vec<(OsString, OsString)>) -> Self {
         self.pool.close().await;
         Self::on(self.folder, environment, CacheLimits::default()).await
+    }
+
+    /// The database file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("signer.db")
     }
 
     pub(crate) fn management(&self) -> KeyManagementClient<axum::Router> {

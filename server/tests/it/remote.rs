@@ -1,0 +1,315 @@
+//! The client of the signer: what it asks, and that it believes nothing it is answered.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use daemon::{ClientTls, Limits, ServerTls, listener};
+use proto::{
+    Algorithm, CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyId as WireKeyId,
+    KeyInfo, SIGNER_HEALTH, Signature, SignatureRequest, Void,
+    key_management_server::{KeyManagement, KeyManagementServer},
+    signer_server::{Signer as WireSigner, SignerServer},
+};
+use rcgen::{CertificateParams, KeyPair};
+use server::signer::{RemoteSigner, RemoteSignerConfig, Signer, SignerError};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, service::Routes};
+use tuf::{Gun, KeyAlgorithm, PrivateKey, PublicKey, Role};
+
+use crate::support::TestServer;
+
+/// How a scripted signer answers, whatever it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Script {
+    Honest,
+    EmptyKey,
+    KeyUnderAnotherId,
+    UnknownAlgorithm,
+    NotFound,
+    Away,
+    Broken,
+    Hangs,
+}
+
+struct Scripted {
+    script: Script,
+    key: PrivateKey,
+    request_ids: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scripted {
+    async fn key<T>(&self, request: &Request<T>) -> Result<(KeyInfo, Vec<u8>), Status> {
+        let id = request.metadata().get("x-request-id");
+        let id = id.map_or("", |id| id.to_str().unwrap()).to_owned();
+        self.request_ids.lock().unwrap().push(id);
+        let public = self.key.public();
+        let mut id = public.id().to_string();
+        let mut algorithm = public.key_type().as_str().to_owned();
+        let mut bytes = public.public_bytes().to_vec();
+        match self.script {
+            Script::Honest => {}
+            Script::EmptyKey => (algorithm, bytes) = (String::new(), Vec::new()),
+            Script::KeyUnderAnotherId => id = "ab".repeat(32),
+            Script::UnknownAlgorithm => "rot13".clone_into(&mut algorithm),
+            Script::NotFound => return Err(Status::not_found("key not found")),
+            Script::Away => return Err(Status::unavailable("the database is away")),
+            Script::Broken => return Err(Status::internal("broken")),
+            Script::Hangs => std::future::pending().await,
+        }
+        let info = KeyInfo {
+            key_id: Some(WireKeyId { id }),
+            algorithm: Some(Algorithm { algorithm }),
+        };
+        Ok((info, bytes))
+    }
+}
+
+#[async_trait]
+impl KeyManagement for Scripted {
+    async fn create_key(
+        &self,
+        request: Request<CreateKeyRequest>,
+    ) -> Result<Response<proto::PublicKey>, Status> {
+        let (info, bytes) = self.key(&request).await?;
+        Ok(Response::new(proto::PublicKey {
+            key_info: Some(info),
+            public_key: bytes.into(),
+        }))
+    }
+
+    async fn get_key_info(
+        &self,
+        request: Request<WireKeyId>,
+    ) -> Result<Response<GetKeyInfoResponse>, Status> {
+        let (info, bytes) = self.key(&request).await?;
+        Ok(Response::new(GetKeyInfoResponse {
+            key_info: Some(info),
+            public_key: bytes.into(),
+            role: "timestamp".into(),
+        }))
+    }
+
+    async fn delete_key(&self, _: Request<WireKeyId>) -> Result<Response<Void>, Status> {
+        Err(Status::unimplemented("no server deletes keys"))
+    }
+}
+
+#[async_trait]
+impl WireSigner for Scripted {
+    async fn sign(
+        &self,
+        request: Request<SignatureRequest>,
+    ) -> Result<Response<Signature>, Status> {
+        let (info, _) = self.key(&request).await?;
+        let content = self.key.sign(&request.into_inner().content).unwrap();
+        Ok(Response::new(Signature {
+            key_info: Some(info),
+            algorithm: None,
+            content: content.into(),
+        }))
+    }
+}
+
+/// A scripted signer on a port of its own, and a client of it.
+struct Stage {
+    client: RemoteSigner,
+    public: PublicKey,
+    request_ids: Arc<Mutex<Vec<String>>>,
+    shutdown: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Writes a self-signed certificate and its key; the certificate is its own authority.
+fn certificate(folder: &Path) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(folder.join("a.crt"), certificate.pem()).unwrap();
+    std::fs::write(folder.join("a.key"), key.serialize_pem()).unwrap();
+}
+
+async fn stage(script: Script) -> Stage {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let (cert, key) = (folder.path().join("a.crt"), folder.path().join("a.key"));
+    let tls = ServerTls::load(&cert, &key, Some(&cert)).unwrap();
+    let socket = listener::bind("localhost:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let request_ids = Arc::new(Mutex::new(Vec::new()));
+    let scripted = Arc::new(Scripted {
+        script,
+        key: PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap(),
+        request_ids: request_ids.clone(),
+    });
+    let public = scripted.key.public().clone();
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let status = match script {
+        Script::Away => tonic_health::ServingStatus::NotServing,
+        _ => tonic_health::ServingStatus::Serving,
+    };
+    health
+        .set_service_status(KEY_MANAGEMENT_HEALTH, tonic_health::ServingStatus::Serving)
+        .await;
+    health.set_service_status(SIGNER_HEALTH, status).await;
+    let app = Routes::new(KeyManagementServer::from_arc(scripted.clone()))
+        .add_service(SignerServer::from_arc(scripted))
+        .add_service(health_service)
+        .into_axum_router();
+    let shutdown = CancellationToken::new();
+    tokio::spawn(listener::serve(
+        socket,
+        Some(tls),
+        app,
+        Limits::default(),
+        shutdown.clone(),
+    ));
+    let client = RemoteSigner::new(RemoteSignerConfig {
+        hostname: "localhost".into(),
+        port,
+        key_algorithm: "ed25519".into(),
+        tls: ClientTls::load(Some(&cert), Some((&cert, &key))).unwrap(),
+        deadline: Duration::from_secs(2),
+    })
+    .unwrap();
+    Stage {
+        client,
+        public,
+        request_ids,
+        shutdown,
+        _folder: folder,
+    }
+}
+
+impl Stage {
+    async fn create(&self) -> Result<PublicKey, SignerError> {
+        self.client
+            .create_key(&Gun::parse("a").unwrap(), &Role::Timestamp)
+            .await
+    }
+}
+
+#[tokio::test]
+async fn an_honest_signer_makes_finds_and_uses_keys() {
+    let stage = stage(Script::Honest).await;
+    let key = stage.create().await.unwrap();
+    assert_eq!(key, stage.public);
+    assert_eq!(stage.client.public_key(key.id()).await.unwrap(), key);
+    let signature = stage.client.sign(&key, b"message").await.unwrap();
+    assert!(key.verifies(&key.signature_method(), b"message", &signature));
+    stage.client.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_right_is_not_handed_on() {
+    for script in [
+        Script::EmptyKey,
+        Script::KeyUnderAnotherId,
+        Script::UnknownAlgorithm,
+    ] {
+        let stage = stage(script).await;
+        let created = stage.create().await;
+        assert!(
+            matches!(created, Err(SignerError::BadAnswer(_))),
+            "{script:?}: {created:?}"
+        );
+        let found = stage.client.public_key(stage.public.id()).await;
+        assert!(
+            matches!(found, Err(SignerError::BadAnswer(_))),
+            "{script:?}: {found:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_key_than_the_one_asked_for_is_not_taken() {
+    let stage = stage(Script::Honest).await;
+    let other = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+    let found = stage.client.public_key(other.public().id()).await;
+    assert!(matches!(found, Err(SignerError::BadAnswer(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn only_not_found_means_not_found() {
+    for (script, is_missing, is_away) in [
+        (Script::NotFound, true, false),
+        (Script::Away, false, true),
+        (Script::Broken, false, false),
+    ] {
+        let stage = stage(script).await;
+        let error = stage
+            .client
+            .public_key(stage.public.id())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            matches!(error, SignerError::KeyNotFound(_)),
+            is_missing,
+            "{error:?}"
+        );
+        assert_eq!(
+            matches!(error, SignerError::Unavailable(_)),
+            is_away,
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_signer_that_never_answers_is_given_up() {
+    let stage = stage(Script::Hangs).await;
+    let started = Instant::now();
+    let error = stage.client.sign(&stage.public, b"x").await.unwrap_err();
+    assert!(matches!(error, SignerError::Unavailable(_)), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(8));
+}
+
+#[tokio::test]
+async fn a_signer_that_is_not_there_is_unavailable_and_found_again_when_it_is() {
+    let stage = stage(Script::Honest).await;
+    stage.create().await.unwrap();
+    stage.shutdown.cancel();
+    let gone = loop {
+        match stage.create().await {
+            Err(error) => break error,
+            Ok(_) => tokio::task::yield_now().await,
+        }
+    };
+    assert!(matches!(gone, SignerError::Unavailable(_)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn health_is_that_of_both_services() {
+    let stage = stage(Script::Away).await;
+    let error = stage.client.check().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the signer is unavailable: Got the serving status of Signer: NOT_SERVING, want SERVING"
+    );
+}
+
+#[tokio::test]
+async fn the_id_of_a_request_travels_with_it() {
+    let stage = stage(Script::Honest).await;
+    let client = Arc::new(stage.client.clone());
+    let server = TestServer::signed_by(client).await;
+    let request = http::Request::get("/v2/a/_trust/tuf/timestamp.key")
+        .header("x-request-id", "from-the-client")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    server.send(request).await.ok();
+    assert_eq!(
+        stage.request_ids.lock().unwrap().as_slice(),
+        ["from-the-client"]
+    );
+}
