@@ -18,9 +18,9 @@ pub const ENV_PREFIX: &str = "NOTARY_SERVER";
 /// One year, the longest that answers may be kept.
 const LONGEST_MAX_AGE: i64 = 31_536_000;
 
-/// The largest upload taken unless the operator says otherwise: far above real repositories, below
-/// the 100 MiB at which clients refuse to read.
-const DEFAULT_UPLOAD_BYTES: i64 = 64 << 20;
+/// The largest upload taken unless the operator says otherwise: room for more than 100,000 tags in
+/// one file.
+const DEFAULT_UPLOAD_BYTES: i64 = 32 << 20;
 
 /// Memory for metadata unless the operator says otherwise.
 const DEFAULT_CACHE_BYTES: i64 = 64 << 20;
@@ -53,7 +53,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "server.max_upload_bytes",
         Kind::Integer,
-        "largest update taken, in bytes; default 67108864",
+        "largest update taken, in bytes; default 33554432",
     ),
     Key::new(
         "server.max_connections",

@@ -83,40 +83,70 @@ impl Deref for App {
     }
 }
 
-/// How many uploads of the largest size may be in memory at once.
-const LARGEST_UPLOADS: u64 = 8;
+/// How many uploads of the largest size may be in memory at once. Taking one apart may cost several
+/// times its size for a moment.
+const LARGEST_UPLOADS: u32 = 4;
+
+/// How long an upload waits for others to make room.
+const ROOM_TIME: Duration = Duration::from_secs(10);
 
 /// How much memory uploads may take.
 pub struct UploadLimits {
     /// The largest one, in bytes.
     pub upload_bytes: u64,
+    /// In KiB.
     space: Arc<Semaphore>,
 }
 
 impl UploadLimits {
-    /// Uploads of at most `upload_bytes`, and of eight times as much at once.
+    /// Uploads of at most `upload_bytes`, and of four times as much at once.
     #[must_use]
     pub fn new(upload_bytes: u64) -> Self {
-        let space = Self::kibibytes(upload_bytes)
-            .saturating_mul(u32::try_from(LARGEST_UPLOADS).unwrap_or(8));
+        let space = kibibytes(upload_bytes).saturating_mul(LARGEST_UPLOADS);
         Self {
             upload_bytes,
             space: Arc::new(Semaphore::new(space as usize)),
         }
     }
 
-    /// Waits until there is room for an upload of `bytes`, and keeps it until dropped.
-    pub async fn upload_space(&self, bytes: u64) -> OwnedSemaphorePermit {
-        self.space
-            .clone()
-            .acquire_many_owned(Self::kibibytes(bytes))
-            .await
-            .expect("the semaphore is never closed")
+    /// The space of an upload of which nothing has come yet.
+    pub(crate) fn no_space(&self) -> UploadSpace {
+        UploadSpace {
+            space: self.space.clone(),
+            held: None,
+        }
     }
+}
 
-    fn kibibytes(bytes: u64) -> u32 {
-        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 16)
+/// The memory that one upload occupies; given back when dropped.
+pub(crate) struct UploadSpace {
+    space: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl UploadSpace {
+    /// Makes room for `bytes` in all; `None` if others do not give way in time.
+    pub(crate) async fn grow(&mut self, bytes: u64) -> Option<()> {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = kibibytes(bytes).saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
+        if more == 0 {
+            return Some(());
+        }
+        let room = self.space.clone().acquire_many_owned(more);
+        let room = tokio::time::timeout(ROOM_TIME, room).await.ok()?.ok()?;
+        match &mut self.held {
+            Some(held) => held.merge(room),
+            None => self.held = Some(room),
+        }
+        Some(())
     }
+}
+
+fn kibibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 16)
 }
 
 /// How long to wait for one's turn before going ahead regardless.

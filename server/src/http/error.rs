@@ -57,6 +57,9 @@ pub enum ApiError {
     /// The update has more parts than this server accepts.
     #[error("the update has more than {0} parts")]
     TooManyParts(usize),
+    /// Other uploads occupy all the memory there is for them.
+    #[error("too many uploads at once")]
+    Overloaded,
     /// The client stopped sending before its body was complete.
     #[error("the body broke off")]
     BrokenBody,
@@ -177,7 +180,7 @@ impl ApiError {
                 ),
                 Some(Detail(detail.to_string())),
             ),
-            Self::SignerUnavailable(_) => (
+            Self::SignerUnavailable(_) | Self::Overloaded => (
                 (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
                 Some(Detail::empty()),
             ),

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use axum::{body::Body, response::Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use tuf::{File, Gun, Role};
 
 use super::{
     ApiError, empty,
     multipart::{self, Malformed, Part},
 };
-use crate::{App, publish};
+use crate::{App, UploadSpace, publish};
 
 /// More parts than any repository has delegations.
 const MOST_PARTS: usize = 1000;
@@ -41,26 +42,35 @@ pub(super) async fn publish(
 }
 
 /// The whole body, and the share of memory it occupies until it is done with.
-async fn body(app: &App, request: Request<Body>) -> Result<(Bytes, impl Send), ApiError> {
+async fn body(app: &App, request: Request<Body>) -> Result<(Bytes, UploadSpace), ApiError> {
     let limit = app.limits.upload_bytes;
-    let declared = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-        .unwrap_or(limit);
+    let declared = request.body().size_hint().lower();
     if declared > limit {
         return Err(ApiError::TooLarge(limit));
     }
-    let space = app.limits.upload_space(declared).await;
-    let limited = Limited::new(
-        request.into_body(),
-        usize::try_from(limit).unwrap_or(usize::MAX),
-    );
-    match tokio::time::timeout(BODY_TIME, limited.collect()).await {
-        Ok(Ok(collected)) => Ok((collected.to_bytes(), space)),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(limit)),
-        Ok(Err(_)) | Err(_) => Err(ApiError::BrokenBody),
+    tokio::time::timeout(BODY_TIME, collected(app, request.into_body()))
+        .await
+        .unwrap_or(Err(ApiError::BrokenBody))
+}
+
+/// Collects what comes, taking up room only for what has come: announcing a large body and sending
+/// nothing holds up nobody.
+async fn collected(app: &App, mut body: Body) -> Result<(Bytes, UploadSpace), ApiError> {
+    let limit = app.limits.upload_bytes;
+    let mut space = app.limits.no_space();
+    let mut form = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ApiError::BrokenBody)?.into_data() else {
+            continue;
+        };
+        let length = (form.len() + data.len()) as u64;
+        if length > limit {
+            return Err(ApiError::TooLarge(limit));
+        }
+        space.grow(length).await.ok_or(ApiError::Overloaded)?;
+        form.extend_from_slice(&data);
     }
+    Ok((form.freeze(), space))
 }
 
 /// The metadata files of a form. Parts are looked at in their order, the first fault ends it.

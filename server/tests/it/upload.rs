@@ -114,3 +114,34 @@ async fn a_targets_file_of_megabytes_is_taken() {
     let current = server.file("a", "targets.json").await.ok();
     assert!(current.body.len() > 1 << 20);
 }
+
+#[tokio::test]
+async fn bodies_that_never_end_hold_up_others_only_by_what_they_have_sent() {
+    let server = TestServer::start().await;
+    let stalled = (0..16).map(|_| {
+        let started = futures_util::stream::iter([Ok::<_, std::io::Error>(
+            http_body::Frame::data(Bytes::from_static(b"--XX")),
+        )]);
+        let body = StreamBody::new(futures_util::StreamExt::chain(
+            started,
+            futures_util::stream::pending(),
+        ));
+        let request = Request::post("/v2/a/_trust/tuf/")
+            .header("content-type", FORM)
+            .body(Body::new(body))
+            .unwrap();
+        server.send(request)
+    });
+    let stalled = futures_util::future::join_all(stalled);
+    let honest = async {
+        let mut publisher = server.published("b").await;
+        server
+            .publish("b", &publisher.next(&["targets"]))
+            .await
+            .ok();
+    };
+    tokio::select! {
+        _ = stalled => panic!("a body that does not end was answered"),
+        () = honest => {}
+    }
+}
