@@ -71,7 +71,7 @@ fn signatures(criterion: &mut Criterion) {
         let method = key.public().signature_method();
         let mut group = criterion.benchmark_group(method.as_str());
         group.bench_function("sign", |bencher| {
-            bencher.iter(|| key.sign(black_box(&message)))
+            bencher.iter(|| key.sign(black_box(&message)));
         });
         group.bench_function("verify", |bencher| {
             bencher.iter(|| {

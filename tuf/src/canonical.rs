@@ -1,7 +1,7 @@
 //! Canonical JSON, the form of metadata that is signed.
 //!
-//! No white space; members sorted by their names' bytes; in strings only `"` and `\` are escaped; numbers are
-//! 64-bit floats that must be whole and are written as integers (Notary 0.7).
+//! No white space; members sorted by their names' bytes; in strings only `"` and `\` are escaped;
+//! numbers are 64-bit floats that must be whole and are written as integers (Notary 0.7).
 
 use crate::json::{self, DecodeError, Member, SyntaxError, Value};
 
@@ -11,7 +11,8 @@ pub enum CanonicalError {
     /// The text is not JSON; in the words of Notary 0.7.
     #[error("{0}")]
     Syntax(String),
-    /// A value cannot be signed: a number with a fraction or out of range, or a text that is no object.
+    /// A value cannot be signed: a number with a fraction or out of range, or a text that is no
+    /// object.
     #[error("{0}")]
     Value(String),
 }
@@ -37,7 +38,8 @@ pub(crate) fn message(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
     write(value, write_string)
 }
 
-/// The same structure with JSON's own escapes: what stands in a file around the bytes that were signed.
+/// The same structure with JSON's own escapes: what stands in a file around the bytes that were
+/// signed.
 ///
 /// Canonical JSON leaves control characters raw, which no JSON reader takes.
 pub(crate) fn readable(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
@@ -46,7 +48,7 @@ pub(crate) fn readable(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
 
 fn write(value: &Value<'_>, strings: fn(&str, &mut Vec<u8>)) -> Result<Vec<u8>, CanonicalError> {
     let mut writer = Writer {
-        out: Vec::with_capacity(1024),
+        out: Vec::with_capacity(4096),
         strings,
     };
     writer.value(value)?;
@@ -89,7 +91,8 @@ impl Writer {
             return self.members(members.iter());
         }
         let mut sorted: Vec<&Member<'_>> = members.iter().rev().collect();
-        // The sort is stable: of equal names, the one that came last in the text stands first and is kept.
+        // The sort is stable: of equal names, the one that came last in the text stands first and
+        // is kept.
         sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
         sorted.dedup_by(|(later, _), (kept, _)| later == kept);
         self.members(sorted.into_iter())

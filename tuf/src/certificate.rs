@@ -1,6 +1,7 @@
 //! X.509 certificates as root and delegation keys, with the checks of Notary 0.7.
 //!
-//! There is no chain to a CA: a certificate binds a key to the repositories that its common name fits.
+//! There is no chain to a CA: a certificate binds a key to the repositories that its common name
+//! fits.
 
 use time::{Duration, OffsetDateTime};
 use x509_parser::certificate::X509Certificate;
@@ -68,9 +69,11 @@ impl Bundle {
         })
     }
 
-    /// The key that these certificates make when written again, with the intermediates that `keep` picks.
+    /// The key that these certificates make when written again, with the intermediates that `keep`
+    /// picks.
     ///
-    /// Notary 0.7 checks root signatures against this key, so a root key in any other spelling never verifies.
+    /// Notary 0.7 checks root signatures against this key, so a root key in any other spelling
+    /// never verifies.
     pub(crate) fn key(&self, keep: impl Fn(&Certificate) -> bool) -> Option<PublicKey> {
         let key_type = match self.leaf.subject {
             SubjectKey::Ec => KeyType::EcdsaX509,
@@ -144,7 +147,8 @@ impl Certificate {
         }
     }
 
-    /// Whether `now` is within the dates; a certificate that begins within a day counts (clocks differ).
+    /// Whether `now` is within the dates; a certificate that begins within a day counts (clocks
+    /// differ).
     pub(crate) fn is_current(&self, now: OffsetDateTime) -> bool {
         let tomorrow = now.saturating_add(Duration::DAY);
         self.not_before <= tomorrow.unix_timestamp() && now.unix_timestamp() <= self.not_after
@@ -189,4 +193,74 @@ fn bit_length(magnitude: &[u8]) -> usize {
     significant.first().map_or(0, |first| {
         significant.len() * 8 - first.leading_zeros() as usize
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{File, Role};
+
+    /// SHA-256 with RSA, and the SHA-1 variant that differs in its last byte.
+    const RSA_SIGNATURE: [[u8; 9]; 2] = [
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b],
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
+    ];
+
+    /// The first root key of a recorded root.
+    fn root_key(name: &str) -> PublicKey {
+        let text = include_str!("../../fixtures/vectors/root_validation.json");
+        let cases: Vec<Value> = serde_json::from_str(text).expect("recorded vectors");
+        let case = cases.iter().find(|case| case["name"] == name);
+        let root = case.and_then(|case| case["root_b64"].as_str());
+        let bytes = STANDARD
+            .decode(root.expect("a recorded root"))
+            .expect("recorded base64");
+        let file = File::parse(Role::Root, bytes.into()).expect("recorded JSON");
+        let root = crate::wire::notary::check_root(file.envelope()).expect("a whole root");
+        root.keys(&Role::Root).remove(0)
+    }
+
+    #[test]
+    fn a_delegation_key_in_a_sound_certificate_passes_and_so_does_one_in_no_certificate() {
+        assert_eq!(check_delegation_key(&root_key("rsa-x509")), Ok(()));
+        let plain = PublicKey::new(KeyType::Ed25519, vec![0; 32]);
+        assert_eq!(check_delegation_key(&plain), Ok(()));
+    }
+
+    #[test]
+    fn a_delegation_key_in_a_short_rsa_certificate_is_refused() {
+        let refused = check_delegation_key(&root_key("rsa-x509-1024"));
+        assert_eq!(refused, Err("RSA bit length is too short".to_owned()));
+    }
+
+    #[test]
+    fn a_delegation_key_in_a_certificate_signed_over_sha1_is_refused() {
+        let key = root_key("rsa-x509");
+        let mut der = pem::first(key.public_bytes())
+            .expect("a certificate")
+            .contents;
+        let [sha256, sha1] = RSA_SIGNATURE;
+        for at in 0..der.len() - 9 {
+            if der[at..at + 9] == sha256 {
+                der[at..at + 9].copy_from_slice(&sha1);
+            }
+        }
+        let key = PublicKey::new(
+            KeyType::RsaX509,
+            pem::encode("CERTIFICATE", &der).into_bytes(),
+        );
+        let text = "certificate with CN example.com/app uses invalid SHA1 signature algorithm";
+        assert_eq!(check_delegation_key(&key), Err(text.to_owned()));
+    }
+
+    #[test]
+    fn bits_are_counted_from_the_first_that_is_set() {
+        assert_eq!(bit_length(&[0, 0x80, 0]), 16);
+        assert_eq!(bit_length(&[0, 1]), 1);
+        assert_eq!(bit_length(&[0]), 0);
+    }
 }

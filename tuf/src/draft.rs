@@ -1,6 +1,7 @@
 //! Metadata that the server has to sign.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use time::{Duration, OffsetDateTime};
 
@@ -10,8 +11,9 @@ use crate::{File, KeyId, PublicKey, Role, Root};
 
 /// A snapshot or timestamp without signatures.
 ///
-/// Have [`Draft::message`] signed by the [`Draft::keys`] that the server holds, then [`Draft::seal`] it.
-#[derive(Clone, Debug)]
+/// Have [`Draft::message`] signed by the [`Draft::keys`] that the server holds, then
+/// [`Draft::seal`] it.
+#[derive(Clone)]
 pub struct Draft {
     role: Role,
     version: i64,
@@ -73,14 +75,15 @@ impl Draft {
         &self.keys
     }
 
-    /// How many of the keys have to sign. More than there are keys makes a draft that nothing can seal.
+    /// How many of the keys have to sign. More than there are keys makes a draft that nothing can
+    /// seal.
     #[must_use]
     pub fn threshold(&self) -> u32 {
         self.threshold
     }
 
-    /// Makes the file, if enough of the keys signed. A signature that does not verify, or is by another key, is left
-    /// out; so is a second one by the same key.
+    /// Makes the file, if enough of the keys signed. A signature that does not verify, or is by
+    /// another key, is left out; so is a second one by the same key.
     pub fn seal(self, signatures: Vec<(KeyId, Vec<u8>)>) -> Result<File, SealError> {
         let mut good: Vec<(KeyId, _, Vec<u8>)> = Vec::new();
         let mut refused = Vec::new();
@@ -103,6 +106,16 @@ impl Draft {
         }
         let file = notary::sealed(&self.composed, &good);
         Ok(File::parse(self.role, file.into()).expect("what is composed here can be read"))
+    }
+}
+
+/// Names the file to be; what is in it stays out of logs.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut name = f.debug_struct("Draft");
+        name.field("role", &self.role)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 

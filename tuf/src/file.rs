@@ -13,7 +13,8 @@ use crate::{Role, instant};
 
 /// A metadata file, parsed once, together with the very bytes that are stored, hashed and served.
 ///
-/// Parsing promises little: whether the file is to be believed is for [`crate::check`] to say. Cloning is cheap.
+/// Parsing promises little: whether the file is to be believed is for [`crate::check`] to say.
+/// Cloning is cheap.
 #[derive(Clone)]
 pub struct File(Arc<Contents>);
 
@@ -27,10 +28,11 @@ struct Contents {
 impl File {
     /// Reads a part as Notary 0.7 does when it is uploaded.
     ///
-    /// Members are optional, unknown ones are ignored here, names match in any case, null is absent and a repeated
-    /// member's last value counts. Nesting beyond 512 levels is malformed (Notary 0.7 took 10,000). Faults that Notary
-    /// finds later (text after the value, wrong types beyond `_type`, `expires`, `version` and the signatures,
-    /// fractions) are kept and come out when the file is checked.
+    /// Members are optional, unknown ones are ignored here, names match in any case, null is absent
+    /// and a repeated member's last value counts. Nesting beyond 512 levels is malformed (Notary
+    /// 0.7 took 10,000). Faults that Notary finds later (text after the value, wrong types beyond
+    /// `_type`, `expires`, `version` and the signatures, fractions) are kept and come out when the
+    /// file is checked.
     pub fn parse(role: Role, bytes: Bytes) -> Result<Self, MalformedJson> {
         let envelope = notary::read(&role, &bytes).map_err(MalformedJson)?;
         Ok(Self(Arc::new(Contents {
@@ -88,8 +90,9 @@ impl File {
         self.envelope().trailing.clone().map_or(Ok(()), Err)
     }
 
-    /// Refuses members beside the signed part and the signatures, which nobody signed and which every later reader
-    /// might take for something else (audit finding TUF-01-001; Notary 0.7 stored them).
+    /// Refuses members beside the signed part and the signatures, which nobody signed and which
+    /// every later reader might take for something else (audit finding TUF-01-001; Notary 0.7
+    /// stored them).
     pub(crate) fn check_members(&self) -> Result<(), String> {
         let unexpected = self.envelope().unexpected.as_ref();
         unexpected.map_or(Ok(()), |name| {

@@ -15,7 +15,8 @@ impl Gun {
 
     /// Takes `name` if it can name a repository.
     ///
-    /// Notary 0.7 routes any text without `*`; NUL is refused here because PostgreSQL cannot store it.
+    /// Notary 0.7 routes any text without `*`; NUL is refused here because PostgreSQL cannot store
+    /// it.
     pub fn parse(name: &str) -> Result<Self, InvalidGun> {
         if name.is_empty() {
             return Err(InvalidGun::Empty);

@@ -22,7 +22,8 @@ pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
     Some(OffsetDateTime::new_in_offset(date, time, offset(rest)?))
 }
 
-/// Writes a time in UTC with as many fractional digits as it needs, as Go does: `2026-12-05T22:57:23.2773Z`.
+/// Writes a time in UTC with as many fractional digits as it needs, as Go does:
+/// `2026-12-05T22:57:23.2773Z`.
 pub(crate) fn format(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
     let fraction = match at.nanosecond() {
@@ -37,7 +38,8 @@ pub(crate) fn format(at: OffsetDateTime) -> String {
     )
 }
 
-/// Writes a time as Notary's messages do: `Thu Jan 2 03:04:05 UTC 2020`, in the zone that the file names.
+/// Writes a time as Notary's messages do: `Thu Jan 2 03:04:05 UTC 2020`, in the zone that the file
+/// names.
 ///
 /// A missing expiry is Go's zero time.
 pub(crate) fn describe(at: Option<OffsetDateTime>) -> String {
@@ -54,7 +56,8 @@ pub(crate) fn describe(at: Option<OffsetDateTime>) -> String {
     )
 }
 
-/// Whether something that expires at `expires` has expired `now`; nothing without an expiry is fresh.
+/// Whether something that expires at `expires` has expired `now`; nothing without an expiry is
+/// fresh.
 pub(crate) fn is_past(expires: Option<OffsetDateTime>, now: OffsetDateTime) -> bool {
     expires.is_none_or(|expires| expires.unix_timestamp_nanos() < now.unix_timestamp_nanos())
 }

@@ -1,7 +1,8 @@
 //! JSON as Go reads it, since that decides what Notary 0.7 takes, refuses and signs.
 //!
-//! Differences to stricter readers: invalid UTF-8 and lone surrogates become U+FFFD, a repeated member's last
-//! value wins, and members of known structures match regardless of case. Values borrow from the text.
+//! Differences to stricter readers: invalid UTF-8 and lone surrogates become U+FFFD, a repeated
+//! member's last value wins, and members of known structures match regardless of case. Values
+//! borrow from the text.
 
 mod decode;
 mod parser;

@@ -25,7 +25,8 @@ pub enum KeyType {
     Other(String),
 }
 
-/// A key's id as it stands in metadata. Only [`PublicKey::id`] is known to be the hash it claims to be.
+/// A key's id as it stands in metadata. Only [`PublicKey::id`] is known to be the hash it claims to
+/// be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Arc<str>);
 
@@ -79,7 +80,8 @@ impl PublicKey {
         self.0.public.as_deref().unwrap_or_default()
     }
 
-    /// The key as the key endpoints answer it: `public` stands first, unlike in the text hashed for the id.
+    /// The key as the key endpoints answer it: `public` stands first, unlike in the text hashed for
+    /// the id.
     #[must_use]
     pub fn document(&self) -> String {
         let mut key_type = Vec::new();
@@ -102,7 +104,8 @@ impl PublicKey {
 
     /// Whether the bytes can be read as what the type promises, so that signatures could verify.
     ///
-    /// P-256 points and Ed25519 keys are checked for their form only, not for being on the curve.
+    /// P-256 and P-384 points and Ed25519 keys are checked for their form only, not for being on the
+    /// curve, and RSA keys not for their size: a signature by such a key does not verify.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.material().is_some()
@@ -176,7 +179,8 @@ impl KeyId {
         &self.0
     }
 
-    /// Hashes `{"keytype":T,"keyval":{"private":null,"public":B}}`, where `private` is null whatever the file says.
+    /// Hashes `{"keytype":T,"keyval":{"private":null,"public":B}}`, where `private` is null
+    /// whatever the file says.
     fn of(key_type: &KeyType, public: Option<&[u8]>) -> Self {
         let mut text = b"{\"keytype\":".to_vec();
         crate::canonical::write_string(key_type.as_str(), &mut text);

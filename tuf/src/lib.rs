@@ -1,16 +1,14 @@
-//! The Notary dialect of TUF: names, canonical JSON, keys, signatures, metadata, and whether an update is to be believed.
+//! The Notary dialect of TUF: names, canonical JSON, keys, signatures, metadata, and whether an
+//! update is to be believed.
 //!
-//! Nothing here does IO, reads a clock or logs: bytes, stored files and the time come in as values, verdicts and
-//! files go out. A caller that publishes walks through these, in this order:
+//! Nothing here does IO, reads a clock or logs: bytes, stored files and the time come in as values,
+//! verdicts and files go out. A caller that publishes walks through these, in this order:
 //!
 //! 1. [`File::parse`] for every uploaded part, [`Update::insert`] for each file;
 //! 2. [`Update::needed`] says which stored files of the targets tree to bring along in [`Stored`];
-//! 3. [`check`] judges; its [`Accepted`] holds the files to store and the [`Draft`]s that the server has to sign;
+//! 3. [`check`] judges; its [`Accepted`] holds the files to store and the [`Draft`]s that the
+//!    server has to sign;
 //! 4. [`Draft::seal`] turns signatures into a [`File`] again.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "nothing here panics on any input: each `expect` states an invariant"
-)]
 
 mod binary;
 pub mod canonical;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::json::Value;
-use crate::verify::Signers;
 use crate::{KeyId, PublicKey, Role, Signature};
 
 /// What a root says: which keys speak for the four top roles.
@@ -63,18 +62,6 @@ impl Root {
             .map_or(1, |holders| holders.threshold.max(1));
         u32::try_from(threshold).unwrap_or(u32::MAX)
     }
-
-    /// The keys and threshold against which a top role's files are verified.
-    pub(crate) fn signers(&self, role: &Role) -> Signers {
-        let none = Holders {
-            key_ids: Vec::new(),
-            threshold: 0,
-        };
-        self.roles
-            .get(role.as_str())
-            .unwrap_or(&none)
-            .signers(role.as_str(), &self.keys)
-    }
 }
 
 /// Whose signatures a role needs: any `threshold` of these keys.
@@ -83,20 +70,6 @@ pub(crate) struct Holders {
     pub(crate) key_ids: Vec<KeyId>,
     /// As written; below 1 it is refused with the file that says so.
     pub(crate) threshold: i64,
-}
-
-impl Holders {
-    pub(crate) fn signers(&self, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Signers {
-        let named = self
-            .key_ids
-            .iter()
-            .filter_map(|id| Some((id.clone(), keys.get(id)?.clone())));
-        Signers {
-            role: role.to_owned(),
-            keys: named.collect(),
-            threshold: self.threshold,
-        }
-    }
 }
 
 /// What a file of the targets tree says about the roles below it.

@@ -26,7 +26,8 @@ pub enum KeyAlgorithm {
 
 /// A private key together with its public half.
 ///
-/// The stored form is wiped on drop. ring keeps a copy of its own to sign with and offers no way to wipe that.
+/// The stored form is wiped on drop. ring keeps a copy of its own to sign with and offers no way to
+/// wipe that.
 pub struct PrivateKey {
     public: PublicKey,
     stored: Zeroizing<Vec<u8>>,
@@ -52,7 +53,8 @@ pub enum StoredKeyError {
     /// Keys of this type cannot sign here.
     #[error("keys of type {0:?} cannot sign")]
     Algorithm(String),
-    /// The private bytes are not in the encoding that Notary 0.7 keeps for the algorithm, or on a curve unknown here.
+    /// The private bytes are not in the encoding that Notary 0.7 keeps for the algorithm, or on a
+    /// curve unknown here.
     #[error("the private key is malformed")]
     Private,
     /// The public bytes are not in the encoding that the algorithm asks for.
@@ -80,36 +82,11 @@ impl PrivateKey {
 
     /// Signs `message` by the key's [`PublicKey::signature_method`].
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
-        let random = SystemRandom::new();
-        match &self.signer {
-            Signer::P256(key) => key
-                .sign(&random, message)
-                .map(|made| made.as_ref().to_vec())
-                .map_err(|_| SigningError),
-            Signer::P384(key) => {
-                let made: Result<p384::ecdsa::Signature, _> =
-                    key.sign_prehash(digest(&SHA256, message).as_ref());
-                made.map(|made| made.to_bytes().to_vec())
-                    .map_err(|_| SigningError)
-            }
-            Signer::P521(key) => {
-                let made: Result<p521::ecdsa::Signature, _> =
-                    key.sign_prehash(&p521_digest(message));
-                made.map(|made| made.to_bytes().to_vec())
-                    .map_err(|_| SigningError)
-            }
-            Signer::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
-            Signer::Rsa(key) => {
-                let mut made = vec![0; key.public().modulus_len()];
-                key.sign(&RSA_PSS_SHA256, &random, message, &mut made)
-                    .map_err(|_| SigningError)?;
-                Ok(made)
-            }
-        }
+        self.signer.sign(message).ok_or(SigningError)
     }
 
-    /// Reads a key as Notary 0.7 keeps it: SEC 1 DER for `ecdsa`, public, seed and public again (96 bytes) for
-    /// `ed25519`, PKCS#1 DER for `rsa`; public bytes as in metadata.
+    /// Reads a key as Notary 0.7 keeps it: SEC 1 DER for `ecdsa`, public, seed and public again (96
+    /// bytes) for `ed25519`, PKCS#1 DER for `rsa`; public bytes as in metadata.
     ///
     /// Both halves are checked against each other, which Notary 0.7 does not do.
     pub fn from_stored(
@@ -147,6 +124,23 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl Signer {
+    /// ECDSA is over SHA-256 on every curve, in fixed width; RSA is PSS.
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match self {
+            Self::P256(key) => Some(key.sign(&random, message).ok()?.as_ref().to_vec()),
+            Self::P384(key) => sign_p384(key, message),
+            Self::P521(key) => sign_p521(key, message),
+            Self::Ed25519(key) => Some(key.sign(message).as_ref().to_vec()),
+            Self::Rsa(key) => {
+                let mut made = vec![0; key.public().modulus_len()];
+                key.sign(&RSA_PSS_SHA256, &random, message, &mut made)
+                    .ok()?;
+                Some(made)
+            }
+        }
+    }
+
     /// Reads the private half of the key that `public` is the other half of.
     fn read(private: &[u8], public: &Material) -> Result<Self, StoredKeyError> {
         match public {
@@ -157,6 +151,16 @@ impl Signer {
             Material::Rsa { der, .. } => rsa(private, der),
         }
     }
+}
+
+fn sign_p384(key: &p384::ecdsa::SigningKey, message: &[u8]) -> Option<Vec<u8>> {
+    let made: p384::ecdsa::Signature = key.sign_prehash(digest(&SHA256, message).as_ref()).ok()?;
+    Some(made.to_bytes().to_vec())
+}
+
+fn sign_p521(key: &p521::ecdsa::SigningKey, message: &[u8]) -> Option<Vec<u8>> {
+    let made: p521::ecdsa::Signature = key.sign_prehash(&p521_digest(message)).ok()?;
+    Some(made.to_bytes().to_vec())
 }
 
 fn p256(private: &[u8], point: &[u8]) -> Result<Signer, StoredKeyError> {
@@ -276,7 +280,8 @@ const P256_SPKI: [u8; 26] = [
 ];
 /// A SEC 1 private key on P-256, up to the private number.
 const P256_SEC1: [u8; 7] = [0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20];
-/// What stands between the private number and the point: the curve, and the beginning of the bit string.
+/// What stands between the private number and the point: the curve, and the beginning of the bit
+/// string.
 const P256_SEC1_CURVE: [u8; 17] = [
     0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0xa1, 0x44, 0x03, 0x42,
     0x00,
@@ -301,4 +306,42 @@ fn generate_p256() -> Result<PrivateKey, SigningError> {
         stored,
         signer: Signer::P256(pair),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A subject public key info for P-521, up to the point.
+    const P521_SPKI: &str = "30819b301006072a8648ce3d020106052b8104002303818600";
+    /// A SEC 1 private key on P-521 up to its private number, and the curve that follows it.
+    const P521_SEC1: [&str; 2] = ["30500201010442", "a00706052b81040023"];
+
+    #[test]
+    fn keys_on_p521_sign_and_keep_their_halves_together() {
+        let scalar = [vec![0; 2], vec![7; 64]].concat();
+        let spki = |scalar: &[u8]| {
+            let key =
+                p521::ecdsa::SigningKey::from_slice(scalar).expect("a number below the order");
+            let point = key.verifying_key().to_sec1_point(false);
+            [&hex::decode(P521_SPKI).expect("hex"), point.as_bytes()].concat()
+        };
+        let [head, curve] = P521_SEC1;
+        let private = hex::decode(format!("{head}{}{curve}", hex::encode(&scalar)));
+        let private = private.expect("hex");
+        let key = PrivateKey::from_stored("ecdsa", &private, &spki(&scalar)).expect("a good key");
+        let signature = key.sign(b"message").expect("a signature");
+        assert_eq!(signature.len(), 132);
+        assert!(
+            key.public()
+                .verifies(&key.public().signature_method(), b"message", &signature)
+        );
+        assert!(
+            !key.public()
+                .verifies(&key.public().signature_method(), b"massage", &signature)
+        );
+        let other = spki(&[vec![0; 2], vec![8; 64]].concat());
+        let refused = PrivateKey::from_stored("ecdsa", &private, &other);
+        assert_eq!(refused.err(), Some(StoredKeyError::Mismatch));
+    }
 }

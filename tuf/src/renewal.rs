@@ -12,16 +12,16 @@ use crate::{Checksums, Draft, File, PublicKey, Role};
 
 /// Makes the snapshot that follows `snapshot`: all entries are kept, root's is refreshed.
 ///
-/// The expiry of `root`, and that of its certificates, is not looked at: a repository stays readable until its
-/// clients judge (Notary 0.7 stops renewing).
+/// The expiry of `root`, and that of its certificates, is not looked at: a repository stays
+/// readable until its clients judge (Notary 0.7 stops renewing).
 pub fn renew_snapshot(root: &File, snapshot: &File, now: OffsetDateTime) -> Result<Draft, Damaged> {
     let trusted = trusted_root(root)?;
     let successor = Successor::after(snapshot)?;
     Ok(successor.pinning([(&Role::Root, root.checksums())], trusted, now))
 }
 
-/// Makes the timestamp that follows `previous` and pins `snapshot`, which root's keys must have signed and which
-/// must not have expired.
+/// Makes the timestamp that follows `previous` and pins `snapshot`, which root's keys must have
+/// signed and which must not have expired.
 ///
 /// The expiry of `root` is not looked at, as in [`renew_snapshot`].
 pub fn renew_timestamp(
@@ -61,7 +61,7 @@ pub struct Damaged {
 }
 
 /// A snapshot or timestamp to be made: what follows from the one before it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Successor {
     role: Role,
     version: i64,

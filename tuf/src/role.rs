@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// Whom a metadata file speaks for.
 ///
-/// Roles are ordered as a publish stores them: root, then the targets tree (parents before children, siblings
-/// by name), then snapshot, then timestamp.
+/// Roles are ordered as a publish stores them: root, then the targets tree (parents before
+/// children, siblings by name), then snapshot, then timestamp.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Names the keys of the other three top roles.
@@ -30,8 +30,9 @@ impl Role {
     /// The longest role name, in bytes (Notary 0.7).
     pub const MAX_BYTES: usize = 255;
 
-    /// Reads a role's name as Notary 0.7 takes it: the four top roles, or `targets/` and at least one more
-    /// segment, the whole name of `a-z`, `0-9`, `-`, `_` and `/` alone, without empty segments.
+    /// Reads a role's name as Notary 0.7 takes it: the four top roles, or `targets/` and at least
+    /// one more segment, the whole name of `a-z`, `0-9`, `-`, `_` and `/` alone, without empty
+    /// segments.
     pub fn parse(name: &str) -> Result<Self, InvalidRole> {
         match name {
             "root" => Ok(Self::Root),
@@ -119,7 +120,8 @@ impl DelegationName {
 #[error("{0:?} is not the name of a role")]
 pub struct InvalidRole(String);
 
-/// Notary 0.7's test for a delegation's name. Dots are outside the alphabet, so `.` and `..` cannot occur.
+/// Notary 0.7's test for a delegation's name. Dots are outside the alphabet, so `.` and `..` cannot
+/// occur.
 fn is_delegation(name: &str) -> bool {
     let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/');
     name.len() <= Role::MAX_BYTES

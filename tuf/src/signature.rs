@@ -208,7 +208,8 @@ fn verifies_p521(key: &p521::ecdsa::VerifyingKey, message: &[u8], signature: &[u
         .is_ok()
 }
 
-/// SHA-256 widened with zeros in front, which is the same number: the crate wants at least half a field.
+/// SHA-256 widened with zeros in front, which is the same number: the crate wants at least half a
+/// field.
 pub(crate) fn p521_digest(message: &[u8]) -> [u8; 64] {
     let mut wide = [0; 64];
     wide[32..].copy_from_slice(digest(&SHA256, message).as_ref());

@@ -5,6 +5,7 @@ mod snapshot;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -14,24 +15,26 @@ use crate::{Damaged, Draft, File, Gun, Role, Root};
 
 /// How far a role's version may be above the version that is stored.
 ///
-/// Notary 0.7 takes any version, so one publish of version 2147483647, the last that the database can hold, ends
-/// all publishing (audit finding TUF-01-002). Root is held to steps of one in any case.
+/// Notary 0.7 takes any version, so one publish of version 2147483647, the last that the database
+/// can hold, ends all publishing (audit finding TUF-01-002). Root is held to steps of one in any
+/// case.
 pub const MAX_VERSION_STEP: i64 = 10_000;
 
 /// Judges an update of the repository `gun` whose current files are `stored`.
 ///
 /// The steps, their order and the texts of refusals are Notary 0.7's, but for these differences:
 ///
-/// * Checksums are of the bytes as they came. Notary hashed what it had parsed and written again, and lost files, even
-///   the root, by it.
-/// * A stored root that cannot be read, or that is gone while a snapshot or timestamp is still there, is
-///   [`Refusal::Stored`], never "no root": otherwise anyone's root could take its place.
-/// * The dates of a stored root's certificates are not looked at, so an expired certificate can be replaced by a root
-///   that old and new keys sign. A new root's certificates are checked in full.
+/// * Checksums are of the bytes as they came. Notary hashed what it had parsed and written again,
+///   and lost files, even the root, by it.
+/// * A stored root that cannot be read, or that is gone while a snapshot or timestamp is still
+///   there, is [`Refusal::Stored`], never "no root": otherwise anyone's root could take its place.
+/// * The dates of a stored root's certificates are not looked at, so an expired certificate can be
+///   replaced by a root that old and new keys sign. A new root's certificates are checked in full.
 /// * A version too far above the stored one is refused; see [`MAX_VERSION_STEP`].
 /// * Members beside `signed` and `signatures` are refused (TUF-01-001).
 /// * `null` for `signed` or for a delegated role is refused; Notary's request crashed.
-/// * A stored file of the targets tree that the new root's keys did not sign is [`Refusal::Targets`], with a text.
+/// * A stored file of the targets tree that the new root's keys did not sign is
+///   [`Refusal::Targets`], with a text.
 pub fn check(
     gun: &Gun,
     stored: &Stored,
@@ -70,21 +73,23 @@ pub struct Update {
 }
 
 impl Update {
-    /// Adds a file. Of two for one role the last counts; a timestamp is left out, since the server makes its own.
+    /// Adds a file. Of two for one role the last counts; a timestamp is left out, since the server
+    /// makes its own.
     pub fn insert(&mut self, file: File) {
         if *file.role() != Role::Timestamp {
             self.files.insert(file.role().clone(), file);
         }
     }
 
-    /// Whether there is nothing to store. Such an update is fine: the server makes a new snapshot and timestamp.
+    /// Whether there is nothing to store. Such an update is fine: the server makes a new snapshot
+    /// and timestamp.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// The roles of the targets tree whose stored files [`check`] wants to see: those in the update, for their
-    /// versions, and all above them, for their delegations.
+    /// The roles of the targets tree whose stored files [`check`] wants to see: those in the
+    /// update, for their versions, and all above them, for their delegations.
     #[must_use]
     pub fn needed(&self) -> BTreeSet<Role> {
         let mut needed = BTreeSet::new();
@@ -109,12 +114,13 @@ pub struct Stored {
 }
 
 /// An update that is to be believed. Only [`check`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Accepted {
     files: Vec<File>,
     /// The root in force.
     trusted: Root,
-    /// What a snapshot has to pin: the root in force and every file of the targets tree that was looked at.
+    /// What a snapshot has to pin: the root in force and every file of the targets tree that was
+    /// looked at.
     pending: BTreeMap<Role, File>,
     /// The snapshot that the server makes; `None` if the client sent one.
     snapshot: Option<Successor>,
@@ -122,22 +128,25 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// The uploaded files in the order in which to store them: root, targets, delegations, snapshot.
+    /// The uploaded files in the order in which to store them: root, targets, delegations,
+    /// snapshot.
     #[must_use]
     pub fn files(&self) -> &[File] {
         &self.files
     }
 
-    /// The uploaded files in the order in which to store them: root, targets, delegations, snapshot.
+    /// The uploaded files in the order in which to store them: root, targets, delegations,
+    /// snapshot.
     #[must_use]
     pub fn into_files(self) -> Vec<File> {
         self.files
     }
 
-    /// The snapshot that the server has to sign, unless the client sent one. All entries of the previous snapshot
-    /// are kept, also those of delegations that were removed (Notary 0.7).
+    /// The snapshot that the server has to sign, unless the client sent one. All entries of the
+    /// previous snapshot are kept, also those of delegations that were removed (Notary 0.7).
     ///
-    /// If the server holds too few of its keys, the publish ends with [`Refusal::missing_snapshot`].
+    /// If the server holds too few of its keys, the publish ends with
+    /// [`Refusal::missing_snapshot`].
     #[must_use]
     pub fn snapshot_to_make(&self, now: OffsetDateTime) -> Option<Draft> {
         let successor = self.snapshot.as_ref()?;
@@ -162,6 +171,15 @@ impl Accepted {
     }
 }
 
+/// Names the files; what is in them stays out of logs.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why an update is not to be believed; the texts are what clients are told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -180,7 +198,8 @@ pub enum Refusal {
     /// The update is incomplete (`ErrValidation`).
     #[error("{0}")]
     Validation(String),
-    /// A stored file is damaged: a fault of the server, not of the client, who is not told this text.
+    /// A stored file is damaged: a fault of the server, not of the client, who is not told this
+    /// text.
     #[error("{0}")]
     Stored(String),
 }

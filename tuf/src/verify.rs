@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::metadata::Envelope;
-use crate::{KeyId, PublicKey};
+use crate::metadata::{Envelope, Holders};
+use crate::{KeyId, PublicKey, Role, Root};
 
-/// The keys that speak for a role, by the ids they are listed under, and how many of them must sign.
+/// How many signatures of one key are tried. Honest files hold one; without a bound, an upload full
+/// of bad ones would cost hours (Notary 0.7 tries all).
+const MAX_TRIES: u32 = 8;
+
+/// The keys that speak for a role, by the ids they are listed under, and how many of them must
+/// sign.
 #[derive(Clone, Debug)]
 pub(crate) struct Signers {
     pub(crate) role: String,
@@ -17,9 +22,9 @@ pub(crate) struct Signers {
 impl Signers {
     /// Checks that enough of the keys signed `envelope`; the texts are Notary 0.7's.
     ///
-    /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures instead would
-    /// let one stolen key meet any threshold. A signature that does not verify is no reason to refuse the others,
-    /// but a key under a false id is.
+    /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures
+    /// instead would let one stolen key meet any threshold. A signature that does not verify is no
+    /// reason to refuse the others, but a key under a false id is.
     pub(crate) fn verify(&self, envelope: &Envelope) -> Result<(), String> {
         if envelope.signatures.is_empty() {
             return Err("tuf: data has no signatures".to_owned());
@@ -27,8 +32,21 @@ impl Signers {
         if self.threshold < 1 {
             return Err("valid signatures did not meet threshold".to_owned());
         }
+        let good = self.good_keys(envelope)?.len();
+        if i64::try_from(good).is_ok_and(|good| good >= self.threshold) {
+            return Ok(());
+        }
+        Err(format!(
+            "valid signatures did not meet threshold for {}",
+            self.role
+        ))
+    }
+
+    /// The keys of which a signature verifies.
+    fn good_keys<'s>(&'s self, envelope: &Envelope) -> Result<BTreeSet<&'s KeyId>, String> {
         let message = envelope.message.as_ref().map_err(Clone::clone)?;
         let mut good = BTreeSet::new();
+        let mut tries: BTreeMap<&KeyId, u32> = BTreeMap::new();
         for signature in &envelope.signatures {
             let Some(key) = self.keys.get(&signature.key_id) else {
                 continue;
@@ -36,19 +54,44 @@ impl Signers {
             if key.id() != &signature.key_id {
                 return Err("key ID is not valid for key content".to_owned());
             }
-            if !good.contains(key.id())
-                && key.verifies(&signature.method, message, &signature.bytes)
-            {
+            let tries = tries.entry(key.id()).or_default();
+            if *tries == MAX_TRIES || good.contains(key.id()) {
+                continue;
+            }
+            *tries += 1;
+            if key.verifies(&signature.method, message, &signature.bytes) {
                 good.insert(key.id());
             }
         }
-        if i64::try_from(good.len()).is_ok_and(|count| count >= self.threshold) {
-            return Ok(());
+        Ok(good)
+    }
+}
+
+impl Root {
+    /// The keys and threshold against which a top role's files are verified.
+    pub(crate) fn signers(&self, role: &Role) -> Signers {
+        let none = Holders {
+            key_ids: Vec::new(),
+            threshold: 0,
+        };
+        self.roles
+            .get(role.as_str())
+            .unwrap_or(&none)
+            .signers(role.as_str(), &self.keys)
+    }
+}
+
+impl Holders {
+    pub(crate) fn signers(&self, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Signers {
+        let named = self
+            .key_ids
+            .iter()
+            .filter_map(|id| Some((id.clone(), keys.get(id)?.clone())));
+        Signers {
+            role: role.to_owned(),
+            keys: named.collect(),
+            threshold: self.threshold,
         }
-        Err(format!(
-            "valid signatures did not meet threshold for {}",
-            self.role
-        ))
     }
 }
 
@@ -59,7 +102,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::{File, KeyType, Role};
+    use crate::{File, KeyType};
 
     #[derive(Deserialize)]
     struct Case {
@@ -78,7 +121,8 @@ mod tests {
         public_b64: String,
     }
 
-    /// Where our text is not Notary's: it refuses these two while reading (`signed-is-array`), or crashed.
+    /// Where our text is not Notary's: it refuses these two while reading (`signed-is-array`), or
+    /// crashed.
     const OTHER_TEXTS: [&str; 2] = ["signed-is-array", "signed-is-null"];
 
     #[test]

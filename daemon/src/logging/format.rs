@@ -1,11 +1,17 @@
 //! The three forms of a line.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use serde_json::Value;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::{Level, LogFormat, layer::Fields};
+use super::{Level, LogFormat};
+
+/// Fields by their name, sorted as logrus sorts them.
+pub(super) type Fields = BTreeMap<String, Value>;
 
 /// One event, ready to be written.
 pub(super) struct Line<'a> {

@@ -1,7 +1,6 @@
 //! From events and spans to lines.
 
 use std::{
-    collections::BTreeMap,
     error::Error,
     fmt::{self, Write as _},
 };
@@ -20,11 +19,11 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
-use super::{Causes, FATAL, Level, LogControl, LogFormat, PANIC, STARTUP, format};
+use super::{
+    Causes, FATAL, Level, LogControl, LogFormat, PANIC, STARTUP,
+    format::{self, Fields},
+};
 use crate::clock;
-
-/// Fields by their name, sorted as logrus sorts them.
-pub(super) type Fields = BTreeMap<String, Value>;
 
 /// Crates whose lines are the project's own. What other crates log at info and below is not for
 /// operators, and may hold headers or statements that must not be written anywhere.

@@ -18,7 +18,8 @@ impl DecodeError {
     }
 }
 
-/// The member of a structure: its name matches exactly or in another case, the last one wins, null is absent.
+/// The member of a structure: its name matches exactly or in another case, the last one wins, null
+/// is absent.
 pub(crate) fn member<'v, 'a>(members: &'v [Member<'a>], name: &str) -> Option<&'v Value<'a>> {
     let (_, value) = members
         .iter()
@@ -95,4 +96,57 @@ pub(crate) fn folds_to(found: &str, name: &str) -> bool {
         other => other.to_ascii_lowercase(),
     };
     found == name || (found.len() >= name.len() && found.chars().map(fold).eq(name.chars()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+
+    #[test]
+    fn a_member_is_found_in_any_case_and_the_last_one_counts() {
+        let value = parse(r#"{"version":1,"VERSION":2,"expires":3,"expires":null}"#).expect("JSON");
+        let members = object(Some(&value), "x").expect("an object");
+        assert_eq!(integer(member(members, "version")), Ok(2));
+        assert_eq!(member(members, "expires"), None);
+    }
+
+    #[test]
+    fn names_fold_as_go_folds_them() {
+        for name in ["keys", "KEYS", "Keys", "\u{212a}ey\u{17f}"] {
+            assert!(folds_to(name, "keys"), "{name}");
+        }
+        for name in ["key", "keyss", "", "k\u{e9}ys"] {
+            assert!(!folds_to(name, "keys"), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_a_map_are_taken_as_they_are() {
+        let value = parse(r#"{"a":1,"A":2,"a":3}"#).expect("JSON");
+        let elements = elements(Some(&value), "x").expect("an object");
+        let found: Vec<_> = elements
+            .into_iter()
+            .map(|(name, n)| (name, integer(Some(n))))
+            .collect();
+        assert_eq!(found, [("A", Ok(2)), ("a", Ok(3))]);
+    }
+
+    #[test]
+    fn integers_are_whole_literals_of_64_bits() {
+        for (literal, read) in [
+            ("-1", Some(-1)),
+            ("-0", Some(0)),
+            ("1.0", None),
+            ("1e0", None),
+            ("9223372036854775808", None),
+        ] {
+            assert_eq!(
+                integer(parse(literal).ok().as_ref()).ok(),
+                read,
+                "{literal}"
+            );
+        }
+        assert!(integer(Some(&Value::from("1"))).is_err());
+    }
 }

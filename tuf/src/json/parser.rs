@@ -32,7 +32,8 @@ impl Scope {
     }
 }
 
-/// The text of `bytes`; every byte that is not part of valid UTF-8 becomes U+FFFD, each one its own.
+/// The text of `bytes`; every byte that is not part of valid UTF-8 becomes U+FFFD, each one its
+/// own.
 pub(crate) fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);

@@ -131,8 +131,8 @@ fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundle> {
 
 /// Whether as many of the certificates' keys as `root` asks for signed `envelope`.
 ///
-/// The keys are those that the certificates make when written again (Notary 0.7); an intermediate that is not current
-/// is left out of a new root's, and so changes the key's id.
+/// The keys are those that the certificates make when written again (Notary 0.7); an intermediate
+/// that is not current is left out of a new root's, and so changes the key's id.
 fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, dates: Dates) -> bool {
     let keys = bundles.iter().filter_map(|bundle| match dates {
         Dates::Checked(now) => bundle.key(|above| above.check().is_ok() && above.is_current(now)),

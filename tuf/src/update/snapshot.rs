@@ -47,7 +47,8 @@ fn check_sent(
         .try_for_each(|(role, file)| check_pinned(pins, role, file.checksums()))
 }
 
-/// Checks that a snapshot pins a file's bytes as they are. Lengths are not compared (Notary 0.7): the hashes cover them.
+/// Checks that a snapshot pins a file's bytes as they are. Lengths are not compared (Notary 0.7):
+/// the hashes cover them.
 fn check_pinned(pins: &Pins, role: &Role, actual: &Checksums) -> Result<(), String> {
     let (sha256, sha512) = pins
         .get(role.as_str())

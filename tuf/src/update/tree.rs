@@ -59,8 +59,8 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Loads an ancestor from the store, where expired is fine. One that is not there is left out: what depends on it
-    /// then fails by itself.
+    /// Loads an ancestor from the store, where expired is fine. One that is not there is left out:
+    /// what depends on it then fails by itself.
     fn load_stored(&mut self, role: Role, stored: &Stored) -> Result<(), Refusal> {
         let Some(bytes) = stored.targets.get(&role) else {
             return Ok(());
@@ -79,7 +79,8 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Checks structure and signatures, for a delegation in this order and for targets in the other (Notary 0.7).
+    /// Checks structure and signatures, for a delegation in this order and for targets in the other
+    /// (Notary 0.7).
     fn verify(&self, file: &File) -> Result<(), String> {
         let (role, envelope) = (file.role(), file.envelope());
         if *role == Role::Targets {

@@ -15,8 +15,9 @@ pub(crate) use structure::{check_root, check_snapshot, check_targets, check_time
 
 /// Reads a file as Notary 0.7 reads an uploaded part.
 ///
-/// An error means malformed JSON. What Notary notices later is left in the envelope: text after the value, members
-/// of the wrong type beyond `_type`, `expires` and `version`, and numbers that cannot be signed.
+/// An error means malformed JSON. What Notary notices later is left in the envelope: text after the
+/// value, members of the wrong type beyond `_type`, `expires` and `version`, and numbers that
+/// cannot be signed.
 pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
     let text = json::to_text(bytes);
     let (value, end) = json::parse_first(&text, Scope::Whole).map_err(|fault| fault.to_string())?;
@@ -31,16 +32,11 @@ pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
 pub(crate) fn version(bytes: &[u8]) -> Result<i64, String> {
     let text = json::to_text(bytes);
     let (value, _) = json::parse_first(&text, Scope::Version).map_err(|fault| fault.to_string())?;
-    let read = || {
-        integer(member(
-            object(
-                member(object(Some(&value), "Signed")?, "signed"),
-                "SignedCommon",
-            )?,
-            "version",
-        ))
+    let version = || {
+        let signed = member(object(Some(&value), "data.SignedMeta")?, "signed");
+        integer(member(object(signed, "data.SignedCommon")?, "version"))
     };
-    read().map_err(|DecodeError(text)| text)
+    version().map_err(|DecodeError(text)| text)
 }
 
 fn envelope(role: &Role, value: &Value<'_>) -> Result<Envelope, DecodeError> {

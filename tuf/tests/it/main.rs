@@ -5,6 +5,7 @@ mod given;
 mod private_keys;
 mod properties;
 mod publish;
+mod refusals;
 mod renewal;
 mod roots;
 mod snapshots;

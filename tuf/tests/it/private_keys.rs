@@ -81,30 +81,56 @@ fn keys_that_notary_stored_sign() {
     }
 }
 
-#[test]
-fn halves_of_different_keys_are_refused() {
+/// The halves of a key that Notary stored.
+fn halves(name: &str) -> (Vec<u8>, Vec<u8>) {
     let vectors = vectors("signer-jwe-at-rest");
     let cases = vectors["cases"].as_array().expect("a list of cases");
-    let halves = |name: &str| {
-        let case = cases
-            .iter()
-            .find(|case| case["name"] == name)
-            .unwrap_or_else(|| panic!("{name}"));
-        (hex(case, "plaintext_hex"), hex(case, "public_hex"))
-    };
-    let other = PrivateKey::generate(KeyAlgorithm::Ecdsa).unwrap();
+    let case = cases.iter().find(|case| case["name"] == name);
+    let case = case.unwrap_or_else(|| panic!("{name}"));
+    (hex(case, "plaintext_hex"), hex(case, "public_hex"))
+}
+
+/// The public half of a key whose private one was never recorded.
+fn public_of_another(name: &str) -> Vec<u8> {
+    let vectors = vectors("key_ids");
+    let keys = vectors["keys"].as_array().expect("a list of keys");
+    let key = keys.iter().find(|key| key["name"] == name);
+    fixtures::bytes(&key.unwrap_or_else(|| panic!("{name}"))["public_b64"])
+}
+
+#[test]
+fn halves_of_different_keys_are_refused() {
+    for (algorithm, name, other) in [
+        ("ecdsa", "ecdsa-p256", "ecdsa-p256"),
+        ("ecdsa", "ecdsa-p384-imported", "ecdsa-p384"),
+        ("rsa", "rsa-2048-imported", "rsa-2048"),
+    ] {
+        let (private, public) = halves(name);
+        assert!(
+            PrivateKey::from_stored(algorithm, &private, &public).is_ok(),
+            "{name}"
+        );
+        let refused = PrivateKey::from_stored(algorithm, &private, &public_of_another(other));
+        assert_eq!(refused.err(), Some(StoredKeyError::Mismatch), "{name}");
+    }
+}
+
+#[test]
+fn each_of_the_three_parts_of_an_ed25519_key_must_fit() {
+    let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+    for part in [0, 32, 64] {
+        let mut private = key.to_stored();
+        private[part + 7] ^= 1;
+        let refused = PrivateKey::from_stored("ed25519", &private, key.public().public_bytes());
+        assert_eq!(refused.err(), Some(StoredKeyError::Mismatch), "{part}");
+    }
+}
+
+#[test]
+fn a_private_key_on_another_curve_than_the_public_one_is_malformed() {
     let (private, _) = halves("ecdsa-p256");
-    let refused = PrivateKey::from_stored("ecdsa", &private, other.public().public_bytes());
-    assert_eq!(refused.err(), Some(StoredKeyError::Mismatch));
-    let other = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
-    let mut private = other.to_stored();
-    private[40] ^= 1;
-    let refused = PrivateKey::from_stored("ed25519", &private, other.public().public_bytes());
-    assert_eq!(refused.err(), Some(StoredKeyError::Mismatch));
-    private[40] ^= 1;
-    private[0] ^= 1;
-    let refused = PrivateKey::from_stored("ed25519", &private, other.public().public_bytes());
-    assert_eq!(refused.err(), Some(StoredKeyError::Mismatch));
+    let refused = PrivateKey::from_stored("ecdsa", &private, &public_of_another("ecdsa-p384"));
+    assert_eq!(refused.err(), Some(StoredKeyError::Private));
 }
 
 #[test]

@@ -75,7 +75,7 @@ proptest! {
     fn canonical_json_is_its_own_canonical_form_where_it_is_json(value in object()) {
         let once = canonical::encode(value.to_string().as_bytes()).expect("whole numbers only");
         // Control characters stay raw, which no parser takes back.
-        if !once.iter().any(u8::is_ascii_control) || once.contains(&0x7f) && !once.iter().any(|byte| *byte < 0x20) {
+        if once.iter().all(|byte| *byte >= 0x20) {
             prop_assert_eq!(canonical::encode(&once), Ok(once.clone()));
             let again: Value = serde_json::from_slice(&once).expect("canonical JSON is JSON");
             prop_assert_eq!(again, value);

@@ -105,3 +105,19 @@ fn a_version_without_successor_is_reported_not_wrapped() {
         renew_timestamp(&files[0], &files[2], &file("timestamp", &last.1), clock()).unwrap_err();
     assert_eq!(damaged.reason, "version 2147483647 has no successor");
 }
+
+#[test]
+fn a_view_leaves_out_what_pins_nothing_and_treats_no_expiry_as_long_past() {
+    let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let entry = format!(r#"{{"hashes":{{"sha256":"{zeros}"}}}}"#);
+    let meta = format!(
+        r#"{{"root":{entry},"targets":{entry},"targets/a":null,"targets/b":{{"hashes":{{"sha256":"AA=="}}}}}}"#
+    );
+    let snapshot = format!(r#"{{"signed":{{"_type":"Snapshot","version":3,"meta":{meta}}}}}"#);
+    let view = SnapshotView::parse(snapshot.as_bytes()).unwrap();
+    assert_eq!(
+        view.sha256_by_role.keys().collect::<Vec<_>>(),
+        ["root", "targets"]
+    );
+    assert_eq!((view.version, view.expires.year()), (3, 1));
+}

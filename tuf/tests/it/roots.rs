@@ -199,13 +199,13 @@ fn targets_are_judged_by_the_root_that_comes_with_them() {
 fn the_root_in_force_names_its_keys_in_order_and_without_impostors() {
     let server = Server::new();
     let mut owner = server.owner();
-    let [one, two] = [Key::throw_away_ecdsa(), Key::throw_away_ecdsa()];
+    let [one, two, impostor] = [(); 3].map(|()| Key::throw_away_ecdsa());
     owner.name_keys("timestamp", &[two.public(), one.public()], 2);
     let ids = &mut owner.root.signed["roles"]["timestamp"]["keyids"];
     ids.as_array_mut()
         .unwrap()
         .extend([json!(two.id()), json!("zz")]);
-    owner.root.signed["keys"]["zz"] = one.public().document();
+    owner.root.signed["keys"]["zz"] = impostor.public().document();
     let mut parts = owner.first_publish();
     let accepted = server.judge(&parts).unwrap();
     let root = accepted.root();
@@ -215,4 +215,17 @@ fn the_root_in_force_names_its_keys_in_order_and_without_impostors() {
     assert_eq!(ids, [two.id(), one.id()]);
     let stored = file("root", part(&mut parts, "root"));
     assert_eq!(tuf::role_keys(&stored, &Role::Timestamp), Ok(keys));
+}
+
+#[test]
+fn a_root_has_no_version_beyond_what_a_database_holds() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.root.set_version(i64::from(i32::MAX));
+    server.stored.root = Some(owner.root.seal().into());
+    let text = "version 2147483648 is too far above the current version 2147483647";
+    assert_eq!(
+        server.refusal(&owner.next(&["root", "targets"])),
+        root_refusal(text)
+    );
 }

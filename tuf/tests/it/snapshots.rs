@@ -54,7 +54,7 @@ fn a_snapshot_with_other_bytes_for_a_sent_file_is_refused() {
 fn a_snapshot_with_another_sha512_is_refused_and_the_length_is_not_looked_at() {
     let server = Server::new();
     let parts = with_snapshot(&server, |signed| {
-        signed["meta"]["root"]["length"] = json!(1)
+        signed["meta"]["root"]["length"] = json!(1);
     });
     assert!(server.judge(&parts).is_ok());
     let parts = with_snapshot(&server, |signed| {
@@ -124,7 +124,7 @@ fn a_delegation_that_the_snapshot_does_not_list_is_refused() {
     let mut parts = owner.first_publish();
     let snapshot = part(&mut parts, "snapshot");
     *snapshot = resign(snapshot, &owner.snapshot.signers, |signed| {
-        signed["meta"]["targets/a"] = json!({"hashes": {"md5": "AA=="}})
+        signed["meta"]["targets/a"] = json!({"hashes": {"md5": "AA=="}});
     });
     let text = "no checksums for supported algorithms were provided for targets/a";
     assert_eq!(server.refusal(&parts), snapshot_refusal(text));
@@ -159,4 +159,19 @@ fn what_is_not_in_the_update_may_have_any_checksum() {
         signed["meta"]["targets"] = signed["meta"]["root"].clone();
     });
     assert!(server.judge(&parts).is_ok());
+}
+
+#[test]
+fn a_snapshots_version_is_measured_from_the_stored_one() {
+    let mut server = Server::new();
+    let mut owner = server.independent_owner();
+    owner.snapshot.set_version(5);
+    server.publish(&owner.first_publish());
+    owner.snapshot.set_version(4 + tuf::MAX_VERSION_STEP);
+    assert!(server.judge(&owner.next(&["targets"])).is_ok());
+    let text = "version 10006 is too far above the current version 5";
+    assert_eq!(
+        server.refusal(&owner.next(&["targets"])),
+        snapshot_refusal(text)
+    );
 }

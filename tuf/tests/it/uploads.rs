@@ -6,7 +6,8 @@ use tuf::{File, Refusal, Role, Stored, Update, check};
 
 use crate::given::GUN;
 
-/// What the server would answer: a code, and for a refused update the name of the error and its text.
+/// What the server would answer: a code, and for a refused update the name of the error and its
+/// text.
 type Answer = (String, Option<(String, String)>);
 
 /// Decided by how a request is cut into parts, before any file is looked at.

@@ -148,3 +148,34 @@ fn files_in_any_spelling_keep_the_bytes_that_came_and_are_hashed_by_them() {
         assert_eq!(same, case["unchanged"] == true, "{name}");
     }
 }
+
+/// Recorded keys that are no keys of their type, or of a kind that is not supported.
+const UNUSABLE: [&str; 15] = [
+    "ecdsa-p224",
+    "ecdsa-secp256k1",
+    "ecdsa-compressed-point-spki",
+    "ecdsa-spki-trailing-byte",
+    "ecdsa-key-as-PEM",
+    "ecdsa-key-is-rsa-spki",
+    "ecdsa-x509-as-DER",
+    "ecdsa-x509-holds-rsa-cert",
+    "ecdsa-x509-garbage",
+    "ed25519-key-31-bytes",
+    "ed25519-key-as-SPKI",
+    "rsa-pkcs1-public-key-der",
+    "rsa-x509-holds-ec-cert",
+    "unknown-keytype",
+    "rsa-pss-oid-spki",
+];
+
+#[test]
+fn a_key_is_usable_if_its_bytes_are_what_its_type_promises() {
+    for case in cases("signatures", 79) {
+        let name = text(&case, "name");
+        let key = PublicKey::new(
+            KeyType::from(text(&case, "keytype")),
+            bytes(&case["public_b64"]),
+        );
+        assert_eq!(key.is_usable(), !UNUSABLE.contains(&name), "{name}");
+    }
+}

@@ -52,7 +52,8 @@ fn targets(signed: &[Member<'_>]) -> Decoded<Delegations> {
     })
 }
 
-/// Checks that a client could read the listed targets, without keeping any of them: nobody here asks for one.
+/// Checks that a client could read the listed targets, without keeping any of them: nobody here
+/// asks for one.
 fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
     for (_, target) in object(targets, "data.Files")? {
         let target = object(Some(target), "data.FileMeta")?;

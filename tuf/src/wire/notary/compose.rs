@@ -8,11 +8,12 @@ use crate::json::Value;
 use crate::{Checksums, KeyId, Method, Role, binary, canonical, instant, json};
 
 /// The signed part of a file to be, in both of its spellings.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Composed {
     /// The canonical bytes that are signed.
     pub(crate) message: Vec<u8>,
-    /// What the file holds; differs from `message` only where names hold characters that JSON or Go escape.
+    /// What the file holds; differs from `message` only where names hold characters that JSON or Go
+    /// escape.
     text: Vec<u8>,
 }
 

@@ -1,4 +1,5 @@
-//! What each kind of file must look like before anything else is believed of it; the texts are Notary 0.7's.
+//! What each kind of file must look like before anything else is believed of it; the texts are
+//! Notary 0.7's.
 
 use std::collections::BTreeMap;
 

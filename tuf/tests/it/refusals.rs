@@ -1,0 +1,336 @@
+//! What a publish is refused for, whichever role it is about.
+
+use fixtures::Key;
+use serde_json::json;
+use tuf::{MAX_VERSION_STEP, Refusal, Role};
+
+use crate::given::{Server, part};
+
+fn targets_refusal(text: &str) -> Refusal {
+    Refusal::Targets(text.to_owned())
+}
+
+#[test]
+fn targets_signed_by_a_stranger_are_refused() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.sign_with("targets", Key::throw_away_ecdsa());
+    let text = "valid signatures did not meet threshold for targets";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+}
+
+#[test]
+fn a_changed_target_breaks_the_signature() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.add_target("targets", "v1", b"content");
+    let mut parts = owner.first_publish();
+    let bytes = part(&mut parts, "targets");
+    *bytes = String::from_utf8(bytes.clone())
+        .unwrap()
+        .replace("v1", "v2")
+        .into_bytes();
+    let text = "valid signatures did not meet threshold for targets";
+    assert_eq!(server.refusal(&parts), targets_refusal(text));
+}
+
+#[test]
+fn two_signatures_of_one_key_do_not_meet_a_threshold_of_two() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    let [one, two] = [Key::throw_away_ecdsa(), Key::throw_away_ecdsa()];
+    owner.name_keys("targets", &[one.public(), two.public()], 2);
+    owner.targets.signers = vec![one.clone(), one.clone()];
+    let text = "valid signatures did not meet threshold for targets";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+    owner.targets.signers = vec![one, two];
+    assert!(server.judge(&owner.first_publish()).is_ok());
+}
+
+#[test]
+fn expired_targets_are_refused_with_the_moment_they_expired() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    owner.targets.signed["expires"] = json!("2020-01-02T03:04:05Z");
+    let text = "targets expired at Thu Jan 2 03:04:05 UTC 2020";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+    owner.targets.signed["expires"] = json!(null);
+    let text = "targets expired at Mon Jan 1 00:00:00 UTC 0001";
+    assert_eq!(
+        server.refusal(&owner.first_publish()),
+        targets_refusal(text)
+    );
+}
+
+#[test]
+fn the_structure_of_targets_is_checked() {
+    let delegations = |role: serde_json::Value| json!({"keys": {}, "roles": [role]});
+    let role = |name: &str, threshold: i64| json!({"keyids": ["zz"], "name": name, "paths": [""], "threshold": threshold});
+    for (member, value, text) in [
+        (
+            "_type",
+            json!("targets"),
+            "targets type metadata invalid: expected type Targets, not targets",
+        ),
+        (
+            "version",
+            json!(0),
+            "targets type metadata invalid: version cannot be less than one",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/A", 1)),
+            "targets type metadata invalid: delegation role targets/A invalid",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/a/b", 1)),
+            "targets type metadata invalid: delegation role targets/a/b invalid",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/a", 0)),
+            "targets type metadata invalid: invalid threshold specified for targets/a: 0 ",
+        ),
+        (
+            "delegations",
+            delegations(role("targets/a", 1)),
+            "targets type metadata invalid: key ID zz specified in targets/a without corresponding key",
+        ),
+        (
+            "delegations",
+            delegations(json!(null)),
+            "json: cannot unmarshal null into Go value of type data.Role",
+        ),
+        (
+            "delegations",
+            json!({"roles": 1}),
+            "json: cannot unmarshal number into Go value of type []*data.Role",
+        ),
+        (
+            "targets",
+            json!({"v1": {"length": "1"}}),
+            "json: cannot unmarshal string into Go value of type int",
+        ),
+        (
+            "targets",
+            json!({"v1": {"hashes": {"sha256": "!"}}}),
+            "illegal base64 data at input byte 0",
+        ),
+    ] {
+        let server = Server::new();
+        let mut owner = server.owner();
+        owner.targets.signed[member] = value;
+        assert_eq!(
+            server.refusal(&owner.first_publish()),
+            targets_refusal(text)
+        );
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_signed_are_named() {
+    let server = Server::new();
+    let mut parts = server.owner().first_publish();
+    let bytes = part(&mut parts, "targets");
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    *bytes = text
+        .replace("\"signed\":{", "\"signed\":{\"x\":1.5,")
+        .into_bytes();
+    assert_eq!(
+        server.refusal(&parts),
+        targets_refusal("json: unsupported value: 1.5")
+    );
+}
+
+#[test]
+fn unsigned_and_empty_files_are_refused_not_crashed_on() {
+    let server = Server::new();
+    let mut parts = server.owner().first_publish();
+    for (bytes, text) in [
+        ("null", "tuf: data has no signatures"),
+        (
+            r#"{"signed":{"version":1},"signatures":[]}"#,
+            "tuf: data has no signatures",
+        ),
+        (
+            r#"{"signed":{"version":1},"signatures":[null]}"#,
+            "valid signatures did not meet threshold for targets",
+        ),
+        (
+            r#"{"signed":null,"signatures":[{"keyid":"a"}]}"#,
+            "there is nothing to sign: signed is null",
+        ),
+        (
+            r#"{"signed":{"version":1}} x"#,
+            "invalid character 'x' after top-level value",
+        ),
+    ] {
+        *part(&mut parts, "targets") = bytes.as_bytes().to_vec();
+        assert_eq!(server.refusal(&parts), targets_refusal(text));
+    }
+}
+
+#[test]
+fn unknown_members_beside_the_signed_part_are_refused_in_every_role() {
+    let server = Server::new();
+    let text = "unexpected member \"x\" in the envelope".to_owned();
+    for (role, refusal) in [
+        ("root", Refusal::Root(text.clone())),
+        ("targets", Refusal::Targets(text.clone())),
+        ("snapshot", Refusal::Snapshot(text.clone())),
+    ] {
+        let mut parts = server.independent_owner().first_publish();
+        let bytes = part(&mut parts, role);
+        bytes.splice(0..1, br#"{"x":1,"#.iter().copied());
+        assert_eq!(server.refusal(&parts), refusal);
+    }
+}
+
+#[test]
+fn unknown_members_of_a_stored_file_do_not_lock_the_repository() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+    server.publish(&owner.first_publish());
+    for bytes in [
+        &mut server.stored.root,
+        &mut server.stored.snapshot,
+        &mut server.stored.timestamp,
+    ] {
+        let text = String::from_utf8(bytes.as_ref().unwrap().to_vec()).unwrap();
+        *bytes = Some(text.replacen('{', r#"{"x":1,"#, 1).into());
+    }
+    assert!(server.judge(&owner.next(&["targets/a"])).is_ok());
+}
+
+#[test]
+fn a_version_may_jump_but_not_out_of_reach() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.targets.set_version(4);
+    server.publish(&owner.first_publish());
+    owner.targets.set_version(i64::from(i32::MAX) - 1);
+    let text = "version 2147483647 is too far above the current version 4";
+    assert_eq!(
+        server.refusal(&owner.next(&["targets"])),
+        targets_refusal(text)
+    );
+    owner.targets.set_version(4 + MAX_VERSION_STEP);
+    let text = "version 10005 is too far above the current version 4";
+    assert_eq!(
+        server.refusal(&owner.next(&["targets"])),
+        targets_refusal(text)
+    );
+    owner.targets.set_version(3 + MAX_VERSION_STEP);
+    assert!(server.judge(&owner.next(&["targets"])).is_ok());
+}
+
+#[test]
+fn a_version_ends_where_a_databases_integers_end() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    server.publish(&owner.first_publish());
+    for (version, accepted) in [(i32::MAX - 1, true), (i32::MAX, false)] {
+        owner.targets.set_version(i64::from(version));
+        server
+            .stored
+            .targets
+            .insert(Role::Targets, owner.targets.seal().into());
+        assert_eq!(
+            server.judge(&owner.next(&["targets"])).is_ok(),
+            accepted,
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn stored_files_that_were_changed_are_the_servers_fault() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+    server.publish(&owner.first_publish());
+    let next = owner.next(&["targets/a"]);
+    let root = server.stored.root.clone().unwrap();
+    let changed = String::from_utf8(root.to_vec())
+        .unwrap()
+        .replace("2036-", "2037-");
+    server.stored.root = Some(changed.into());
+    let integrity =
+        "could not validate the path to a trusted root: failed to validate integrity of roots";
+    let text = format!("the stored root cannot be used: {integrity}");
+    assert_eq!(server.refusal(&next), Refusal::Stored(text));
+    server.stored.root = Some(root);
+    let targets = server.stored.targets[&Role::Targets].clone();
+    let targets = String::from_utf8(targets.to_vec()).unwrap();
+    for (changed, reason) in [
+        (
+            format!("{targets}x"),
+            "invalid character 'x' after top-level value",
+        ),
+        (
+            targets.replace("\"Targets\"", "\"Root\""),
+            "targets type metadata invalid: expected type Targets, not Root",
+        ),
+    ] {
+        server.stored.targets.insert(Role::Targets, changed.into());
+        let text = format!("the stored targets cannot be used: {reason}");
+        assert_eq!(server.refusal(&next), Refusal::Stored(text));
+    }
+}
+
+#[test]
+fn damaged_stored_files_are_the_servers_fault() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    server.publish(&owner.first_publish());
+    let next = owner.next(&["targets"]);
+    let broken = Some("nope".into());
+    let damage = |change: &dyn Fn(&mut tuf::Stored)| {
+        let mut server = Server {
+            stored: server.stored.clone(),
+            ..Server::new()
+        };
+        change(&mut server.stored);
+        server.refusal(&next)
+    };
+    let refusals = [
+        damage(&|stored| stored.root = broken.clone()),
+        damage(&|stored| stored.root = None),
+        damage(&|stored| (stored.root, stored.snapshot) = (None, None)),
+        damage(&|stored| stored.snapshot = broken.clone()),
+        damage(&|stored| stored.snapshot = Some("{}".into())),
+        damage(&|stored| stored.timestamp = broken.clone()),
+        damage(&|stored| stored.timestamp = stored.snapshot.clone()),
+        damage(&|stored| drop(stored.targets.insert(Role::Targets, "nope".into()))),
+    ];
+    for refusal in refusals {
+        assert!(matches!(refusal, Refusal::Stored(_)), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_good_signature_behind_a_few_bad_ones_counts_but_not_behind_a_flood() {
+    let server = Server::new();
+    for (bad, accepted) in [(7, true), (8, false)] {
+        let mut parts = server.owner().first_publish();
+        let bytes = part(&mut parts, "targets");
+        let mut envelope: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        let signatures = envelope["signatures"].as_array_mut().unwrap();
+        let mut broken = signatures[0].clone();
+        broken["sig"] = json!("AAAA");
+        signatures.splice(0..0, vec![broken; bad]);
+        *bytes = envelope.to_string().into_bytes();
+        assert_eq!(server.judge(&parts).is_ok(), accepted, "{bad}");
+    }
+}
