@@ -1,6 +1,6 @@
 //! What the databases do not agree on.
 
-use std::{borrow::Cow, future::Future};
+use std::{borrow::Cow, future::Future, io, path::Path};
 
 use sqlx::{
     AssertSqlSafe, Database, Decode, Encode, IntoArguments, Pool, Sqlite, SqliteConnection, Type,
@@ -16,7 +16,8 @@ pub type Sql = AssertSqlSafe<Cow<'static, str>>;
 ///
 /// Adding a database is implementing this beside the others; stores stay as they are.
 pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate> {
-    /// Begins a transaction that will write.
+    /// Begins a transaction that will write, and that keeps out others of its kind until it ends
+    /// (by a lock, or by serialisable isolation): what it has read stays true until it commits.
     const BEGIN: &'static str;
     /// Whether the database lives inside the program, so that its schema is kept up to date at
     /// start, without an operator and without another program that could be surprised by it.
@@ -35,6 +36,12 @@ pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate>
         connection: &mut Self::Connection,
         name: &str,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Fails if the database that the connection is in is no longer the one that a restart would
+    /// find: what is written would be lost.
+    fn still_there(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Applies what is missing of `migrations`, so that of several programs starting at once one
     /// does the work and the others find it done.
@@ -69,6 +76,22 @@ impl Dialect for Sqlite {
         .bind(name)
         .fetch_one(connection)
         .await
+    }
+
+    /// A file that was moved or removed goes on working for those who have it open.
+    async fn still_there(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let file: Option<String> =
+            sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
+                .fetch_one(connection)
+                .await?;
+        // In memory there is no file to lose.
+        match file.filter(|file| !file.is_empty()) {
+            Some(file) if !Path::new(&file).exists() => Err(sqlx::Error::Io(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the file {file} was moved or removed"),
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// `SQLite` has no lock for migrations, so all of them run in one transaction that holds the

@@ -27,6 +27,10 @@ pub type HealthService = HealthServer<Inner>;
 
 /// Names under which health can be asked for. The empty one stands for the whole process.
 const NAMES: [&str; 3] = ["", KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH];
+/// The check of the database, under Notary's name.
+const DATABASE: &str = "DB operational";
+/// The check of the passphrases of all aliases in use.
+const PASSPHRASES: &str = "Passphrases";
 /// How often the database is looked at, and what waits for it is written.
 const PERIOD: Duration = Duration::from_secs(5);
 /// Every how many periods the passphrases are tried.
@@ -71,22 +75,25 @@ impl Health {
 
     /// Checks everything once.
     pub async fn check(&self, keys: &Keys) {
-        let mut failing = BTreeMap::new();
-        if let Err(problem) = database(keys).await {
-            failing.insert("DB operational".to_owned(), problem);
-        } else if let Err(problem) = passphrases(keys).await {
-            failing.insert("Passphrases".to_owned(), problem);
+        let mut failing = self.failing();
+        match database(keys).await {
+            Ok(()) => {
+                failing.remove(DATABASE);
+                note(&mut failing, PASSPHRASES, passphrases(keys).await);
+            }
+            // What is known about the passphrases stays: they cannot be tried now.
+            problem => note(&mut failing, DATABASE, problem),
         }
         self.report(failing).await;
     }
 
-    /// Checks the database only; what is known about the passphrases stays.
+    /// Checks the database only, unless it is back: then everything.
     async fn check_database(&self, keys: &Keys) {
         let mut failing = self.failing();
-        failing.remove("DB operational");
-        if let Err(problem) = database(keys).await {
-            failing.insert("DB operational".to_owned(), problem);
+        if failing.contains_key(DATABASE) {
+            return self.check(keys).await;
         }
+        note(&mut failing, DATABASE, database(keys).await);
         self.report(failing).await;
     }
 
@@ -99,8 +106,9 @@ impl Health {
         }
     }
 
-    /// Checks again and again until `shutdown` (the first [`check`](Self::check) is the caller's), and does what has to be done now and then: writes
-    /// down when keys were used, empties the cache of what is too old, and sets gauges.
+    /// Checks again and again until `shutdown` (the first [`check`](Self::check) is the caller's),
+    /// and does what has to be done now and then: writes down when keys were used, empties the
+    /// cache of what is too old, and sets gauges.
     pub async fn watch(self, keys: Arc<Keys>, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -132,6 +140,14 @@ impl Health {
             self.reporter.set_service_status(name, status).await;
         }
         log_changes(&before, &failing);
+    }
+}
+
+/// Remembers the outcome of one check.
+fn note(failing: &mut BTreeMap<String, String>, check: &str, outcome: Result<(), String>) {
+    match outcome {
+        Ok(()) => _ = failing.remove(check),
+        Err(problem) => _ = failing.insert(check.to_owned(), problem),
     }
 }
 

@@ -238,3 +238,24 @@ async fn a_taken_unique_key_is_recognised_and_other_refusals_are_not() {
     assert!(!is_unique_violation(&null));
     assert_eq!(fault(&null), Fault::Other);
 }
+
+#[tokio::test]
+async fn a_file_that_was_removed_is_noticed_though_it_goes_on_working() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.db");
+    let pool = connect_sqlite(file.to_str().unwrap()).await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    Sqlite::still_there(&mut connection).await.unwrap();
+    fs::remove_file(&file).unwrap();
+    let error = Sqlite::still_there(&mut connection).await.unwrap_err();
+    assert_eq!(fault(&error), Fault::Away);
+    assert!(
+        error.to_string().contains("x.db was moved or removed"),
+        "{error}"
+    );
+
+    let memory = connect_sqlite("memory").await.unwrap();
+    Sqlite::still_there(&mut *memory.acquire().await.unwrap())
+        .await
+        .unwrap();
+}

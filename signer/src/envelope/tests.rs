@@ -225,3 +225,20 @@ fn foreign(alg: &str, enc: &str, rounds: &str, wrapping: Option<Wrapping>) -> St
         text + "." + &URL_SAFE_NO_PAD.encode(part)
     })
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[A-Za-z0-9_.=-]{0,200}") {
+        let _ = open(text.as_bytes(), b"pass");
+    }
+
+    #[test]
+    fn no_single_change_to_an_envelope_goes_unnoticed(at in 0_usize..331, by in "[A-Za-z0-9_-]") {
+        let sealed = seal(&[1; 96], b"pass", NonZeroU32::new(1000).unwrap()).unwrap();
+        let mut changed = sealed.clone();
+        let at = at % changed.len();
+        changed.replace_range(at..=at, &by);
+        proptest::prop_assume!(changed != sealed);
+        proptest::prop_assert!(open(changed.as_bytes(), b"pass").is_err());
+    }
+}

@@ -79,6 +79,40 @@ async fn parallel_requests_for_one_purpose_get_one_key() {
     assert_eq!(rows.as_deref(), Some("1"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_signers_on_one_database_agree_on_the_pending_key() {
+    let first = TestSigner::start().await;
+    let second = first.beside().await;
+    for round in 0..10 {
+        let gun = format!("raced/{round}");
+        let (a, b) = tokio::join!(first.create_id(&gun), second.create_id(&gun));
+        assert_eq!(a, b);
+        first.sign(&a, b"x").await.unwrap();
+        second.sign(&b, b"x").await.unwrap();
+        assert_ne!(
+            second.create_id(&gun).await,
+            a,
+            "used through the other signer"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_first_requests_for_one_key_are_all_served() {
+    let signer = std::sync::Arc::new(TestSigner::recorded().await);
+    let rows = crate::support::vectors("signer-db-rows");
+    let requests = (0..64).map(|number| {
+        let signer = std::sync::Arc::clone(&signer);
+        let row = &rows["rows"][number % 7];
+        let id = row["key_id"].as_str().unwrap().to_owned();
+        tokio::spawn(async move { signer.sign(&id, b"content").await.map(|_| ()) })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        request.await.unwrap().unwrap();
+    }
+    assert_eq!(signer.keys.cache().len(), 7);
+}
+
 #[tokio::test]
 async fn other_algorithms_are_refused_in_notarys_words() {
     let signer = TestSigner::start().await;

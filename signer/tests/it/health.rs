@@ -116,6 +116,15 @@ async fn an_alias_in_use_without_its_passphrase_is_a_failing_check() {
     let signer = signer.restarted(environment).await;
     signer.health.check(&signer.keys).await;
     assert_all(&signer, ServingStatus::NotServing).await;
+    signer
+        .execute("ALTER TABLE private_keys RENAME TO away")
+        .await;
+    signer.health.check(&signer.keys).await;
+    assert_eq!(
+        signer.health.failing().len(),
+        2,
+        "the passphrase is still missing"
+    );
     let problem = &signer.health.failing()["Passphrases"];
     assert!(
         problem.contains("alias timestamp_2: set NOTARY_SIGNER_TIMESTAMP_2"),

@@ -98,14 +98,49 @@ fn is_refused_earlier(case: &Value) -> bool {
         .contains("0a0430306666")
 }
 
+#[tokio::test]
+async fn bodies_that_make_no_sense_are_refused_and_the_next_request_is_served() {
+    let signer = TestSigner::recorded().await;
+    let sign = "/proto.Signer/Sign";
+    // A length that runs past the end; text that is not UTF-8; a key ID that is a number.
+    for body in [
+        &[0x0a, 0x7f, 0x01][..],
+        &[0x0a, 0x04, 0x0a, 0x02, 0xff, 0xfe],
+        &[0x08, 0x01],
+    ] {
+        let (status, message, _) = call(&signer, sign, body).await;
+        assert_eq!(status, 13, "{body:02x?}: {message}");
+    }
+    let (status, message, _) = call_with(&signer, sign, &[], Some("gzip")).await;
+    assert_eq!(status, 12, "{message}");
+    let (status, ..) = call(&signer, sign, &[]).await;
+    assert_eq!(status, 3, "no key ID at all");
+    let rows = vectors("signer-db-rows");
+    signer
+        .sign(rows["rows"][2]["key_id"].as_str().unwrap(), b"x")
+        .await
+        .unwrap();
+}
+
 /// Status, message and body of a unary call with a raw protobuf body.
 async fn call(signer: &TestSigner, method: &str, body: &[u8]) -> (u16, String, Bytes) {
-    let mut frame = vec![0];
+    call_with(signer, method, body, None).await
+}
+
+/// The same for a body that claims to be compressed.
+async fn call_with(
+    signer: &TestSigner,
+    method: &str,
+    body: &[u8],
+    encoding: Option<&'static str>,
+) -> (u16, String, Bytes) {
+    let mut frame = vec![u8::from(encoding.is_some())];
     frame.extend_from_slice(&u32::try_from(body.len()).unwrap().to_be_bytes());
     frame.extend_from_slice(body);
     let request = Request::post(format!("http://signer{method}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
+        .header("grpc-encoding", encoding.unwrap_or("identity"))
         .body(Full::new(Bytes::from(frame)))
         .unwrap();
     let response = signer.router.clone().oneshot(request).await.unwrap();

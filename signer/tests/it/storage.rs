@@ -174,7 +174,7 @@ async fn no_more_keys_stay_decrypted_than_allowed() {
         ..CacheLimits::default()
     };
     let environment = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
-    let signer = TestSigner::on(tempfile::tempdir().unwrap(), environment, limits).await;
+    let signer = TestSigner::on(tempfile::tempdir().unwrap().into(), environment, limits).await;
     for gun in 0..6 {
         let id = signer.create_id(&gun.to_string()).await;
         signer.sign(&id, b"x").await.unwrap();
@@ -204,7 +204,7 @@ async fn a_table_that_another_program_made_is_used_as_it_is() {
     .unwrap();
     pool.close().await;
     let environment = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
-    let signer = TestSigner::on(folder, environment, CacheLimits::default()).await;
+    let signer = TestSigner::on(folder.into(), environment, CacheLimits::default()).await;
     let id = signer.create_id("a").await;
     signer.sign(&id, b"x").await.unwrap();
     let found = signer

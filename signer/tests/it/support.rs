@@ -67,7 +67,7 @@ pub(crate) struct TestSigner {
     pub(crate) pool: Pool<Sqlite>,
     /// What is served.
     pub(crate) router: axum::Router,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl TestSigner {
@@ -89,13 +89,13 @@ impl TestSigner {
 
     /// A signer on an empty database.
     pub(crate) async fn with(environment: Vec<(OsString, OsString)>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         Self::on(folder, environment, CacheLimits::default()).await
     }
 
     /// A signer on the database in `folder`, made if it is not there.
     pub(crate) async fn on(
-        folder: TempDir,
+        folder: Arc<TempDir>,
         environment: Vec<(OsString, OsString)>,
         limits: CacheLimits,
     ) -> Self {
@@ -120,6 +120,17 @@ impl TestSigner {
             router,
             folder,
         }
+    }
+
+    /// Another signer on the same database, with connections and a cache of its own.
+    pub(crate) async fn beside(&self) -> Self {
+        let environment = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
+        Self::on(
+            Arc::clone(&self.folder),
+            environment,
+            CacheLimits::default(),
+        )
+        .await
     }
 
     /// The same database under another process, whose cache is empty.
