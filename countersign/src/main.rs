@@ -115,12 +115,13 @@ fn run_child(program: Program, arguments: Vec<OsString>) -> ExitCode {
 /// One of the two programs, as its own binary would run it.
 fn run_program(program: Program, arguments: Vec<OsString>) -> ExitCode {
     let arguments = std::iter::once(program.binary().into()).chain(arguments);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the system refused: {error}")),
+    };
     match program {
-        Program::Server => server::run(arguments),
-        Program::Signer => match tokio::runtime::Runtime::new() {
-            Ok(runtime) => runtime.block_on(signer::run(arguments, environment())),
-            Err(error) => fail(&format!("the system refused: {error}")),
-        },
+        Program::Server => runtime.block_on(server::run(arguments, environment())),
+        Program::Signer => runtime.block_on(signer::run(arguments, environment())),
     }
 }
 

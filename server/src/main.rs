@@ -1,7 +1,9 @@
 //! The `notary-server` program.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-fn main() -> ExitCode {
-    server::run(std::env::args_os())
+#[tokio::main]
+#[expect(clippy::disallowed_methods, reason = "here the program starts")]
+async fn main() -> ExitCode {
+    server::run(env::args_os(), env::vars_os()).await
 }

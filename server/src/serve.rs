@@ -1,11 +1,11 @@
 //! Wiring: from arguments and configuration to a running server, and nothing else.
 
-use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use daemon::{
-    ClientTls, Command, Flags, Level, Limits, LogControl, Program, ServerTls, clock, debug,
-    listener, logging, metrics, signals,
+    ClientTls, Command, Flags, Level, Limits, LogControl, Program, ServerTls, Settings, clock,
+    debug, listener, logging, metrics, signals,
 };
 use database::{PoolLimits, SchemaState, SqliteUrl};
 use sqlx::{Pool, Sqlite};
@@ -35,19 +35,19 @@ fn program() -> Program {
     )
 }
 
-/// Runs the program with its command line, `arguments[0]` being its name.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// What the process was told by its environment.
+type Environment = Vec<(OsString, OsString)>;
+
+/// Runs the program with its command line, `arguments[0]` being its name, in `environment`, inside a
+/// runtime of the caller, until its command is done or a signal ends it.
+pub async fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
     let program = program();
     let flags = Flags::parse(&program, arguments);
     let log = logging::init(flags.log_format, Level::default());
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            logging::fatal(&error);
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(execute(&program, &flags, log)) {
+    match execute(&program, &flags, log, environment.into_iter().collect()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(error.as_ref());
@@ -56,15 +56,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn execute(program: &Program, flags: &Flags, log: LogControl) -> Result<()> {
+async fn execute(
+    program: &Program,
+    flags: &Flags,
+    log: LogControl,
+    environment: Environment,
+) -> Result<()> {
     let file = flags
         .config
         .as_deref()
         .context("no configuration: name a file with -config PATH")?;
+    let settings = config::load(file, environment)?;
     if flags.command == Command::ConfigCheck {
-        return check_config(file);
+        return check_config(&settings);
     }
-    let config = Config::read(&settings(file)?)?;
+    let config = Config::read(&settings)?;
     log.set(config.level);
     tracing::info!(target: "startup", "{}", program.version_line());
     for warning in &config.warnings {
@@ -79,19 +85,10 @@ async fn execute(program: &Program, flags: &Flags, log: LogControl) -> Result<()
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the environment is read here, once, and handed down"
-)]
-fn settings(file: &Path) -> Result<daemon::Settings> {
-    Ok(config::load(file, std::env::vars_os())?)
-}
-
 /// Prints what is in force, then whether it makes sense.
-fn check_config(file: &Path) -> Result<()> {
-    let settings = settings(file)?;
+fn check_config(settings: &Settings) -> Result<()> {
     println!("{}", settings.effective().trim_end());
-    let config = Config::read(&settings)?;
+    let config = Config::read(settings)?;
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
