@@ -1,0 +1,124 @@
+//! Publishes that meet each other, or the end of a connection.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Result, anyhow, ensure};
+use e2e::proxy::Proxy;
+use e2e::{Collaborator, Pair, Stage, Trust};
+
+on_every_pair![
+    the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again,
+    a_publish_that_is_cut_off_leaves_nothing_behind,
+];
+
+const GUN: &str = "example.com/team/app";
+
+#[test]
+fn readers_never_see_half_a_publish() -> Result<()> {
+    const ROUNDS: usize = 25;
+    e2e::play(|stage| {
+        let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+        let owner = Collaborator::new(stage, "owner", &trust)?;
+        owner.does(&["init", GUN])?;
+        owner.publishes(GUN, "v00")?;
+        let published = AtomicUsize::new(1);
+
+        thread::scope(|scope| {
+            let readers: Vec<_> = (0..2)
+                .map(|number| {
+                    let (trust, published) = (&trust, &published);
+                    scope.spawn(move || read_on(stage, trust, number, published))
+                })
+                .collect();
+            for round in 1..=ROUNDS {
+                owner.publishes(GUN, &format!("v{round:02}"))?;
+                published.store(round + 1, Ordering::Release);
+            }
+            published.store(usize::MAX, Ordering::Release);
+            readers
+                .into_iter()
+                .try_for_each(|reader| reader.join().map_err(|_| anyhow!("a reader panicked"))?)
+        })
+    })
+}
+
+/// Reads the repository as somebody new, again and again, until everything is published: what was
+/// published before a read began is in it.
+fn read_on(stage: &Stage, trust: &Trust, number: usize, published: &AtomicUsize) -> Result<()> {
+    for round in 0_usize.. {
+        let before = published.load(Ordering::Acquire);
+        if before == usize::MAX {
+            ensure!(round > 3, "only {round} reads were made meanwhile");
+            break;
+        }
+        let reader = Collaborator::new(stage, &format!("reader-{number}-{round}"), trust)?;
+        let listed = reader.does(&["list", GUN])?;
+        let seen = listed.matches(" targets").count();
+        ensure!(seen >= before, "{before} were published, but:\n{listed}");
+    }
+    Ok(())
+}
+
+/// Copies what `owner` has, keys included, to a second machine of theirs.
+fn second_machine(stage: &Stage, owner: &Collaborator, trust: &Trust) -> Result<Collaborator> {
+    let second = Collaborator::new(stage, "second", trust)?;
+    let mut copy = e2e::process::client("cp");
+    copy.arg("--recursive")
+        .arg(owner.folder().join("trust"))
+        .arg(second.folder());
+    e2e::Said::by(copy, "")?.succeeds()?;
+    Ok(second)
+}
+
+fn the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again(
+    stage: &Stage,
+    pair: Pair,
+) -> Result<()> {
+    let trust = Trust::start(stage, pair)?;
+    let owner = Collaborator::new(stage, "owner", &trust)?;
+    owner.does(&["init", GUN])?;
+    owner.publishes(GUN, "first")?;
+    let proxy = Proxy::start(stage, trust.address())?;
+    let slow = second_machine(stage, &owner, &trust)?.through(proxy.url());
+    slow.does(&["add", GUN, "slow", &slow.file("slow")?])?;
+
+    // The slow one has read the repository and is on its way when the other one publishes.
+    proxy.hold_publishes();
+    let publishing = thread::spawn({
+        let slow = slow.clone();
+        move || slow.notary(&["publish", GUN])
+    });
+    proxy.until_held();
+    owner.publishes(GUN, "fast")?;
+    proxy.pass();
+    let refused = publishing
+        .join()
+        .map_err(|_| anyhow!("the publisher panicked"))??;
+
+    refused.fails_saying("trust server rejected operation")?;
+    owner.sees(GUN, &["fast:targets", "first:targets"])?;
+    slow.does(&["publish", GUN])?;
+    owner.sees(GUN, &["fast:targets", "first:targets", "slow:targets"])
+}
+
+fn a_publish_that_is_cut_off_leaves_nothing_behind(stage: &Stage, pair: Pair) -> Result<()> {
+    let trust = Trust::start(stage, pair)?;
+    let proxy = Proxy::start(stage, trust.address())?;
+    let owner = Collaborator::new(stage, "owner", &trust)?.through(proxy.url());
+    owner.does(&["init", GUN])?;
+    owner.publishes(GUN, "first")?;
+    let before = trust.metadata(GUN, "timestamp.json")?;
+
+    proxy.cut_publishes();
+    let cut = owner.notary(&["add", GUN, "second", &owner.file("second")?, "--publish"])?;
+
+    ensure!(!cut.succeeded(), "nothing can have been published: {cut}");
+    ensure!(
+        trust.metadata(GUN, "timestamp.json")? == before,
+        "half a publish was taken"
+    );
+    proxy.pass();
+    owner.does(&["publish", GUN])?;
+    owner.sees(GUN, &["first:targets", "second:targets"])
+}

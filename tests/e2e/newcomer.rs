@@ -1,0 +1,141 @@
+//! The first five minutes of somebody new: one command, three lines to paste, and docker signs and verifies.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::process::{client, program};
+use e2e::{Cli, Daemon, Engine, Person, Said, Stage, trust};
+
+/// The one command, started in an empty folder.
+struct Countersign {
+    daemon: Daemon,
+    home: PathBuf,
+    server: SocketAddr,
+}
+
+impl Countersign {
+    fn up(stage: &Stage, home: &Path, server: SocketAddr, signer: SocketAddr) -> Result<Self> {
+        let mut command = program(trust::built("countersign")?);
+        command.current_dir(home).env("HOME", home).args([
+            "up",
+            "--listen",
+            &server.to_string(),
+            "--signer-listen",
+            &signer.to_string(),
+        ]);
+        let log = stage.log("countersign");
+        drop(std::fs::remove_file(&log));
+        let mut daemon = Daemon::start("countersign", &command, &log)?;
+        daemon.until("printed what to paste", || printed_lines(&log).len() == 3)?;
+        Ok(Self {
+            daemon,
+            home: home.to_owned(),
+            server,
+        })
+    }
+
+    /// What a shell's environment is after the three printed lines were pasted into it.
+    fn paste(&self) -> Result<Vec<(String, String)>> {
+        let mut shell = client("sh");
+        let lines = printed_lines(&self.daemon.log).join("\n");
+        shell
+            .current_dir(&self.home)
+            .env("HOME", &self.home)
+            .arg("-ec")
+            .arg(format!("{lines}\nenv"));
+        let environment = Said::by(shell, "")?.succeeds()?;
+        let variables = environment.lines().filter_map(|line| line.split_once('='));
+        Ok(variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+}
+
+/// The lines to paste are the only ones that shells would run.
+fn printed_lines(log: &Path) -> Vec<String> {
+    let printed = std::fs::read_to_string(log).unwrap_or_default();
+    let lines = printed.lines().map(str::trim);
+    lines
+        .filter(|line| line.starts_with("export ") || line.starts_with("mkdir "))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_printed_lines_let_docker_push_and_pull_with_content_trust() -> Result<()> {
+    e2e::play(|stage| newcomer(stage, Cli::Debian))
+}
+
+mod newer_cli {
+    use anyhow::Result;
+    use e2e::Cli;
+
+    #[test]
+    fn the_printed_lines_let_docker_push_and_pull_with_content_trust() -> Result<()> {
+        e2e::play(|stage| super::newcomer(stage, Cli::Newer))
+    }
+}
+
+fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
+    let engine = Engine::start(stage)?;
+    let (server, signer) = (stage.address()?, stage.address()?);
+    let countersign = Countersign::up(stage, &stage.folder("people/newcomer")?, server, signer)?;
+    let pasted = countersign.paste()?;
+    let value = |name: &str| {
+        pasted
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    };
+    ensure!(value("DOCKER_CONTENT_TRUST") == Some("1"), "{pasted:?}");
+    let url = value("DOCKER_CONTENT_TRUST_SERVER").context("no trust server among the lines")?;
+    ensure!(
+        url.ends_with(&format!("localhost:{}", countersign.server.port())),
+        "{url}"
+    );
+    let newcomer = Person::new(stage, "newcomer", cli, &engine, url)?;
+    let image = engine.image("hello:1");
+    newcomer.makes_image(&image, "hello")?;
+    let digest = newcomer.pushes_signed(&image)?;
+    newcomer.forgets(&[&image])?;
+    let pulled = newcomer.does(&["pull", &image])?;
+    ensure!(pulled.contains(&digest), "{pulled}");
+    the_ca_is_where_docker_looks(&newcomer, url)?;
+
+    // Ctrl-C, and the same command again: everything is as it was.
+    let home = countersign.home;
+    let status = countersign.daemon.interrupt()?;
+    ensure!(status.success(), "Ctrl-C ended it with {status}");
+    let _again = Countersign::up(stage, &home, server, signer)?;
+    let stranger = Person::new(stage, "stranger", cli, &engine, url)?;
+    ensure!(
+        stranger.does(&["pull", &image])?.contains(&digest),
+        "the second start forgot what was signed"
+    );
+    newcomer.makes_image(&image, "hello again")?;
+    newcomer.pushes_signed(&image)?;
+    Ok(())
+}
+
+/// An image of another registry makes docker check the certificate, and inspecting it contacts no registry.
+fn the_ca_is_where_docker_looks(newcomer: &Person, url: &str) -> Result<()> {
+    const ELSEWHERE: &str = "192.0.2.7:5000/hello";
+    let key = e2e::certificates::Leaf::key_pair()?.1;
+    std::fs::write(newcomer.folder().join("friend.pub"), key)?;
+    newcomer.does(&[
+        "trust",
+        "signer",
+        "add",
+        "friend",
+        "--key",
+        "friend.pub",
+        ELSEWHERE,
+    ])?;
+    let inspected = newcomer.does(&["trust", "inspect", ELSEWHERE])?;
+    ensure!(
+        inspected.contains(r#""Name": "friend""#),
+        "{url} was not believed:\n{inspected}"
+    );
+    Ok(())
+}

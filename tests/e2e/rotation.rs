@@ -1,0 +1,145 @@
+//! Key rotation with the notary CLI: every role, and clients that know the old keys.
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Collaborator, Pair, Stage, Trust};
+use serde_json::Value;
+
+on_every_pair![
+    the_root_key_is_rotated,
+    the_targets_key_is_rotated,
+    the_snapshot_key_goes_to_the_server_and_back,
+    the_timestamp_key_is_rotated,
+    a_client_that_missed_every_rotation_catches_up,
+];
+
+const GUN: &str = "example.com/team/app";
+
+/// A repository with one target, and a reader who has read it.
+struct Scene {
+    trust: Trust,
+    owner: Collaborator,
+    reader: Collaborator,
+}
+
+impl Scene {
+    fn set(stage: &Stage, pair: Pair) -> Result<Self> {
+        let trust = Trust::start(stage, pair)?;
+        let (owner, reader) = (
+            Collaborator::new(stage, "owner", &trust)?,
+            Collaborator::new(stage, "reader", &trust)?,
+        );
+        owner.does(&["init", GUN])?;
+        owner.publishes(GUN, "before")?;
+        reader.sees(GUN, &["before:targets"])?;
+        Ok(Self {
+            trust,
+            owner,
+            reader,
+        })
+    }
+
+    /// The ids of the keys that the current root gives `role`.
+    fn keys(&self, role: &str) -> Result<Value> {
+        let root: Value = serde_json::from_slice(&self.trust.metadata(GUN, "root.json")?)?;
+        let keys = &root["signed"]["roles"][role]["keyids"];
+        ensure!(
+            keys.as_array().is_some_and(|keys| keys.len() == 1),
+            "{role} has {keys}"
+        );
+        Ok(keys.clone())
+    }
+
+    /// Rotates `role`, which must change its keys, and after which the reader and somebody new can
+    /// read and the owner can publish.
+    fn rotates(&self, stage: &Stage, role: &str, server_managed: bool) -> Result<()> {
+        let before = self.keys(role)?;
+        let rotate = ["key", "rotate", GUN, role, "--server-managed"];
+        self.owner.does(if server_managed {
+            &rotate
+        } else {
+            &rotate[..4]
+        })?;
+
+        ensure!(
+            self.keys(role)? != before,
+            "the keys of {role} are the same"
+        );
+        self.reader.sees(GUN, &["before:targets"])?;
+        self.owner.publishes(GUN, "after")?;
+        let stranger = Collaborator::new(
+            stage,
+            &format!("stranger-{role}-{server_managed}"),
+            &self.trust,
+        )?;
+        for person in [&self.reader, &stranger] {
+            person.sees(GUN, &["after:targets", "before:targets"])?;
+        }
+        self.owner.does(&["remove", GUN, "after", "--publish"])?;
+        Ok(())
+    }
+}
+
+fn the_root_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
+    let scene = Scene::set(stage, pair)?;
+    scene.rotates(stage, "root", false)?;
+    scene.rotates(stage, "root", false)
+}
+
+fn the_targets_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
+    Scene::set(stage, pair)?.rotates(stage, "targets", false)
+}
+
+fn the_snapshot_key_goes_to_the_server_and_back(stage: &Stage, pair: Pair) -> Result<()> {
+    let scene = Scene::set(stage, pair)?;
+    scene.rotates(stage, "snapshot", true)?;
+    scene.rotates(stage, "snapshot", false)?;
+    scene.rotates(stage, "snapshot", true)
+}
+
+fn the_timestamp_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
+    let scene = Scene::set(stage, pair)?;
+    scene.rotates(stage, "timestamp", true)?;
+    let remembered = scene.keys("timestamp")?;
+    scene
+        .owner
+        .notary(&["key", "rotate", GUN, "timestamp"])?
+        .fails_saying("timestamp")?;
+    ensure!(
+        scene.keys("timestamp")? == remembered,
+        "a client may not hold the timestamp key"
+    );
+    Ok(())
+}
+
+fn a_client_that_missed_every_rotation_catches_up(stage: &Stage, pair: Pair) -> Result<()> {
+    let scene = Scene::set(stage, pair)?;
+    for (role, server_managed) in [
+        ("root", false),
+        ("timestamp", true),
+        ("snapshot", true),
+        ("targets", false),
+        ("root", false),
+    ] {
+        let rotate = ["key", "rotate", GUN, role, "--server-managed"];
+        scene.owner.does(if server_managed {
+            &rotate
+        } else {
+            &rotate[..4]
+        })?;
+    }
+    scene.owner.publishes(GUN, "after")?;
+
+    scene
+        .reader
+        .sees(GUN, &["after:targets", "before:targets"])?;
+    let versions =
+        (1..=6).map(|version| scene.trust.metadata(GUN, &format!("{version}.root.json")));
+    let versions = versions
+        .collect::<Result<Vec<_>>>()
+        .context("a version of the root is missing")?;
+    ensure!(
+        versions[5] == scene.trust.metadata(GUN, "root.json")?,
+        "the current root is not the sixth"
+    );
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! The harness of the end-to-end tests: it starts real daemons in folders and on ports of their own,
+//! and speaks to them through the clients people use.
+//!
+//! Nothing here knows how the programs under test work inside. A scenario is played on a [`Stage`],
+//! against a [`Trust`] made of a server and a signer, each of which is either ours or Go's
+//! ([`Make`]): a scenario that passes against Notary 0.7 is a fair one for Countersign.
+
+pub mod certificates;
+pub mod docker;
+pub mod notary;
+pub mod process;
+pub mod proxy;
+pub mod stage;
+pub mod trust;
+
+pub use docker::{Cli, Engine, Person};
+pub use notary::Collaborator;
+pub use process::{Daemon, Said};
+pub use stage::{Stage, play};
+pub use trust::{Make, Pair, Trust};

@@ -1,0 +1,129 @@
+//! Where a scenario is played: a folder and ports that no other test uses.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::process::tail;
+
+/// A scenario's own folder, ports and logs.
+#[derive(Debug)]
+pub struct Stage {
+    folder: TempDir,
+}
+
+/// Runs `scenario` on a stage of its own; if it fails, prints what every daemon on it logged.
+///
+/// # Errors
+///
+/// What the scenario returns.
+pub fn play(scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+    let stage = Stage::set()?;
+    let mut report = Report {
+        stage: &stage,
+        wanted: true,
+    };
+    let outcome = scenario(&stage);
+    report.wanted = outcome.is_err();
+    outcome
+}
+
+impl Stage {
+    fn set() -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("countersign-")
+            .tempdir()
+            .context("no temporary folder")?;
+        Ok(Self { folder })
+    }
+
+    /// The stage's folder, which is removed at the end.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A folder on the stage, made when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.path().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// Writes `content` into the file `name` and answers its path.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let file = self.path().join(name);
+        fs::write(&file, content)?;
+        Ok(file)
+    }
+
+    /// The log of the daemon `name`; all logs are shown when the scenario fails.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path().join(format!("{name}.log"))
+    }
+
+    /// A loopback address that nobody listens on.
+    ///
+    /// # Errors
+    ///
+    /// If every port this process may use is taken.
+    pub fn address(&self) -> Result<SocketAddr> {
+        loop {
+            let port = first_port()
+                .checked_add(TAKEN.fetch_add(1, Ordering::Relaxed))
+                .context("no port is free")?;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            if TcpListener::bind(address).is_ok() {
+                return Ok(address);
+            }
+        }
+    }
+}
+
+/// How many ports this process has tried: its tests may run at the same time.
+static TAKEN: AtomicU16 = AtomicU16::new(0);
+
+/// Ports for this process to try, below those the kernel gives to outgoing connections: tests run in
+/// processes of their own, whose numbers follow each other, and each starts 16 ports further.
+fn first_port() -> u16 {
+    const LOWEST: u16 = 20_000;
+    let slot = u16::try_from(std::process::id() % 700).unwrap_or_default();
+    LOWEST + slot * 16
+}
+
+/// Prints the logs when a scenario returns an error or panics.
+struct Report<'a> {
+    stage: &'a Stage,
+    wanted: bool,
+}
+
+impl Drop for Report<'_> {
+    fn drop(&mut self) {
+        if !self.wanted {
+            return;
+        }
+        for entry in fs::read_dir(self.stage.path())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                eprintln!("=== {}\n{}\n", path.display(), tail(&path));
+            }
+        }
+    }
+}
