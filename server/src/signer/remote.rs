@@ -110,6 +110,11 @@ fn failure(status: &Status) -> SignerError {
         Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => {
             SignerError::Unavailable(causes(status))
         }
+        // A status that the signer sent has no cause on this side; one that tonic made up for a
+        // broken connection does, whatever its code.
+        _ if std::error::Error::source(status).is_some() => {
+            SignerError::Unavailable(causes(status))
+        }
         code => SignerError::Refused(format!("{code:?}: {}", causes(status))),
     }
 }
