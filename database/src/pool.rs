@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection as _, Database, Pool, pool::PoolOptions};
+use sqlx::{Database, Pool, pool::PoolOptions};
 
 /// How many connections a program keeps, and how long a request waits for one.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +32,6 @@ impl PoolLimits {
             .acquire_timeout(self.wait)
             .idle_timeout(None)
             .max_lifetime(None)
-            // When a commit fails for want of space, SQLite rolls back by itself; the roll-back that
-            // follows fails, and the connection goes on counting a transaction that is none. It
-            // would refuse every later one.
-            .before_acquire(|connection, _| {
-                let is_free = !connection.is_in_transaction();
-                Box::pin(async move { Ok(is_free) })
-            })
     }
 }
 

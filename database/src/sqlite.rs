@@ -8,8 +8,8 @@ use std::{
 };
 
 use sqlx::{
-    Pool, Sqlite,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    Connection as _, Pool, Sqlite, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::{DatabaseError, PoolLimits, error::fault};
@@ -82,7 +82,10 @@ impl SqliteUrl {
             Place::File(file) => {
                 create(file)?;
                 limits
-                    .options()
+                    .options::<Sqlite>()
+                    // Asking whether it still lives, as across a network, would only cost time.
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, _| Box::pin(is_settled(connection)))
                     .connect_with(file_options(file, limits))
                     .await
             }
@@ -119,19 +122,30 @@ impl std::fmt::Display for SqliteUrl {
 }
 
 async fn memory_pool(limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
-    let options: SqlitePoolOptions = PoolLimits {
+    let one = PoolLimits {
         connections: 1,
         ..limits
-    }
-    .options::<Sqlite>()
-    .min_connections(1);
-    options
+    };
+    one.options::<Sqlite>()
+        .min_connections(1)
         .connect_with(
             SqliteConnectOptions::new()
                 .in_memory(true)
                 .foreign_keys(true),
         )
         .await
+}
+
+/// Whether `connection` can be lent out: not if it believes to be in a transaction that is none.
+///
+/// When a commit fails for want of space, `SQLite` rolls back by itself; the roll-back that sqlx sends
+/// then fails, and the connection goes on counting a transaction: it would refuse every later one.
+async fn is_settled(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A dropped transaction's roll-back may still be on its way; it is through when this is answered.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// How a file is opened: readers do not wait for the writer (WAL), and a commit that returned

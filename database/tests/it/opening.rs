@@ -204,6 +204,32 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_commit_that_finds_the_disk_full_is_no_hindrance_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = connect_sqlite(folder.path().join("x.db").to_str().unwrap())
+        .await
+        .unwrap();
+    sqlx::query("CREATE TABLE t (x)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
+    // What SQLite does of itself when there is no room, behind the back of sqlx.
+    sqlx::query("ROLLBACK")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap_err();
+    let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
+    sqlx::query("INSERT INTO t VALUES (1)")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(number(&pool, "SELECT COUNT(*) FROM t").await, 1);
+}
+
+#[tokio::test]
 async fn a_second_writer_waits_and_then_hears_that_the_database_is_busy() {
     let folder = tempfile::tempdir().unwrap();
     let url = SqliteUrl::parse(folder.path().join("x.db").to_str().unwrap()).unwrap();
