@@ -8,9 +8,13 @@
 //! A deletion must not be undone by a reader that began before it: readers put files in through a
 //! [`Ticket`] that a deletion voids.
 
-use std::sync::{
-    Arc, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use moka::sync::Cache;
@@ -32,8 +36,8 @@ pub struct View {
     pub snapshot: [u8; 32],
     /// When that snapshot expires.
     pub snapshot_expires: OffsetDateTime,
-    /// SHA-256 of each role the snapshot lists, in the order of their names.
-    pub roles: Vec<(Role, [u8; 32])>,
+    /// SHA-256 of each role that the snapshot lists.
+    pub roles: BTreeMap<Role, [u8; 32]>,
 }
 
 impl View {
@@ -42,10 +46,7 @@ impl View {
         match role {
             Role::Timestamp => Some(self.head),
             Role::Snapshot => Some(self.snapshot),
-            role => self
-                .roles
-                .iter()
-                .find_map(|(listed, sha256)| (listed == role).then_some(*sha256)),
+            role => self.roles.get(role).copied(),
         }
     }
 
@@ -53,6 +54,10 @@ impl View {
         size_of::<Self>() + self.timestamp.bytes.len() + self.roles.len() * 80
     }
 }
+
+/// How long a file is remembered. It cannot change, but its repository may be deleted by another server on
+/// the same database, which this one does not hear of.
+const FILE_LIFETIME: Duration = Duration::from_secs(60);
 
 type FileKey = (Gun, Role, [u8; 32]);
 
@@ -80,6 +85,7 @@ impl MetadataCache {
                 .weigher(move |(gun, ..): &FileKey, file: &StoredMetadata| {
                     weigh(file.bytes.len() + gun.as_str().len() + 160)
                 })
+                .time_to_live(FILE_LIFETIME)
                 .support_invalidation_closures()
                 .build(),
             views: Cache::builder()
