@@ -60,7 +60,10 @@ pub enum Command {
     /// Run until told to stop; what a command line without a command means.
     Serve,
     /// Bring the database to this version's schema, and end.
-    Migrate,
+    Migrate {
+        /// Only say what was found and what would be done.
+        plan: bool,
+    },
     /// Print the effective configuration without its secrets, and end.
     ConfigCheck,
     /// A command of the program itself.
@@ -148,7 +151,9 @@ impl Flags {
     fn from_matches(matches: &ArgMatches) -> Self {
         let command = match matches.subcommand() {
             None | Some(("serve", _)) => Command::Serve,
-            Some(("migrate", _)) => Command::Migrate,
+            Some(("migrate", arguments)) => Command::Migrate {
+                plan: arguments.get_flag("plan"),
+            },
             Some(("config", _)) => Command::ConfigCheck,
             Some((name, arguments)) => Command::Other {
                 name: name.to_owned(),
@@ -239,7 +244,14 @@ fn command_line(program: &Program) -> clap::Command {
         ])
         .subcommands([
             clap::Command::new("serve").about("Run until told to stop (the default)"),
-            clap::Command::new("migrate").about("Bring the database up to this version and end"),
+            clap::Command::new("migrate")
+                .about("Bring the database up to this version and end")
+                .arg(
+                    Arg::new("plan")
+                        .long("plan")
+                        .action(ArgAction::SetTrue)
+                        .help("Only say what was found and what would be done"),
+                ),
             clap::Command::new("config")
                 .about("Look at the configuration")
                 .subcommand_required(true)

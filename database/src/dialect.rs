@@ -1,13 +1,17 @@
 //! What the databases do not agree on.
 
-use std::{borrow::Cow, future::Future, io, path::Path};
+mod mysql;
+mod postgres;
+mod sqlite;
+
+use std::{borrow::Cow, future::Future};
 
 use sqlx::{
-    AssertSqlSafe, Database, Decode, Encode, IntoArguments, Pool, Sqlite, SqliteConnection, Type,
+    AssertSqlSafe, Database, Decode, Encode, IntoArguments, Pool, Type,
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use crate::time::{SqliteTime, Time};
+use crate::{Backend, adopt::Catalog, time::Time};
 
 /// A statement as one database reads it; every `sqlx::query*` function takes it.
 pub type Sql = AssertSqlSafe<Cow<'static, str>>;
@@ -16,8 +20,13 @@ pub type Sql = AssertSqlSafe<Cow<'static, str>>;
 ///
 /// Adding a database is implementing this beside the others; stores stay as they are.
 pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate> {
+    /// Which database this is.
+    const BACKEND: Backend;
     /// Begins a transaction that will write, and that keeps out others of its kind until it ends
     /// (by a lock, or by serialisable isolation): what it has read stays true until it commits.
+    ///
+    /// Where isolation does it, a rival may end with an error that [`crate::is_transient`] knows;
+    /// [`crate::retried`] begins such a transaction anew.
     const BEGIN: &'static str;
     /// Whether the database lives inside the program, so that its schema is kept up to date at
     /// start, without an operator and without another program that could be surprised by it.
@@ -25,7 +34,11 @@ pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate>
     /// What the time columns hold.
     type Time: Time + for<'q> Encode<'q, Self> + for<'r> Decode<'r, Self> + Type<Self>;
 
-    /// `statement`, with its `?` parameters spelled as this database reads them.
+    /// `statement`, spelled as this database reads it.
+    ///
+    /// Parameters are written `?`. `EXACT(column)` is the column for comparisons octet by octet:
+    /// write `gun = ? AND EXACT(gun) = ?`, so that the first finds the rows by their index even
+    /// where the collation takes `Ex.com` for `ex.com`, and the second keeps those that are meant.
     fn sql(statement: &'static str) -> Sql;
 
     /// How many rows a statement touched.
@@ -49,60 +62,74 @@ pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate>
         pool: &Pool<Self>,
         migrations: &'static Migrator,
     ) -> impl Future<Output = Result<(), MigrateError>> + Send;
+
+    /// The tables there are in the part of the database that unqualified names mean.
+    fn catalog(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Catalog, sqlx::Error>> + Send;
+
+    /// Takes the lock under which the schema is changed, waiting while another program holds it.
+    /// It goes with the connection if that is lost.
+    fn lock_schema(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Gives that lock back; `done` says whether everything went well (where changes to the schema
+    /// are part of a transaction, they are taken back if not).
+    fn unlock_schema(
+        connection: &mut Self::Connection,
+        done: bool,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
-impl Dialect for Sqlite {
-    /// Takes the write lock at once: a transaction that reads first and writes later fails with
-    /// `SQLITE_BUSY` whenever another has written in between.
-    const BEGIN: &'static str = "BEGIN IMMEDIATE";
-    const EMBEDDED: bool = true;
-    type Time = SqliteTime;
+/// `statement` for a database whose comparisons are exact anyway.
+fn without_exact(statement: &'static str) -> Cow<'static, str> {
+    if statement.contains("EXACT(") {
+        Cow::Owned(spell_exact(statement, str::to_owned))
+    } else {
+        Cow::Borrowed(statement)
+    }
+}
 
-    fn sql(statement: &'static str) -> Sql {
-        AssertSqlSafe(Cow::Borrowed(statement))
+/// `statement` with every `EXACT(column)` as `spelling` has it.
+fn spell_exact(statement: &str, spelling: impl Fn(&str) -> String) -> String {
+    let mut pieces = statement.split("EXACT(");
+    let mut spelled = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (column, rest) = piece
+            .split_once(')')
+            .expect("statements are constants, and every EXACT( in them is closed");
+        spelled.push_str(&spelling(column));
+        spelled.push_str(rest);
+    }
+    spelled
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{MySql, Postgres, SqlSafeStr as _, Sqlite};
+
+    use super::*;
+
+    const STATEMENT: &str = "SELECT 'a?' FROM t WHERE gun = ? AND EXACT(gun) = ?";
+
+    fn spelled<DB: Dialect>() -> String {
+        DB::sql(STATEMENT).into_sql_str().as_str().to_owned()
     }
 
-    fn rows_affected(result: &Self::QueryResult) -> u64 {
-        result.rows_affected()
-    }
-
-    async fn table_exists(
-        connection: &mut SqliteConnection,
-        name: &str,
-    ) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar(
-            "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = ?",
-        )
-        .bind(name)
-        .fetch_one(connection)
-        .await
-    }
-
-    /// A file that was moved or removed goes on working for those who have it open.
-    async fn still_there(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let file: Option<String> =
-            sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
-                .fetch_one(connection)
-                .await?;
-        // In memory there is no file to lose.
-        match file.filter(|file| !file.is_empty()) {
-            Some(file) if !Path::new(&file).exists() => Err(sqlx::Error::Io(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("the file {file} was moved or removed"),
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// `SQLite` has no lock for migrations, so all of them run in one transaction that holds the
-    /// write lock from its beginning; a killed process leaves none of it behind.
-    async fn apply(pool: &Pool<Sqlite>, migrations: &'static Migrator) -> Result<(), MigrateError> {
-        let mut transaction = pool.begin_with(Self::BEGIN).await?;
-        // `run`, which would do, has a future that the compiler cannot prove to be `Send`.
-        migrations
-            .run_direct(None, &mut *transaction, false)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+    #[test]
+    fn every_database_reads_the_one_statement_in_its_own_spelling() {
+        assert_eq!(
+            spelled::<Sqlite>(),
+            "SELECT 'a?' FROM t WHERE gun = ? AND gun = ?"
+        );
+        assert_eq!(
+            spelled::<Postgres>(),
+            "SELECT 'a?' FROM t WHERE gun = $1 AND gun = $2"
+        );
+        assert_eq!(
+            spelled::<MySql>(),
+            "SELECT 'a?' FROM t WHERE gun = ? AND CAST(gun AS BINARY) = ?"
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use sqlx::error::DatabaseError as _;
+use sqlx::{error::DatabaseError as _, mysql::MySqlDatabaseError};
+
+use crate::Backend;
 
 /// Why a database cannot be used. No text holds a password: URLs are never quoted.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,14 @@ pub enum DatabaseError {
          `sqlite://PATH`, `file:PATH` or `memory`"
     )]
     Url(String),
+    /// The URL is not one of the forms in which a server is named.
+    #[error("the database URL is not usable: {problem}; accepted: {}", accepted(*.backend))]
+    ServerUrl {
+        /// The kind of database it should name.
+        backend: Backend,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The folder that should hold the database file is not there.
     #[error("the database {} cannot be created: the folder {} does not exist", .file.display(), .folder.display())]
     NoFolder {
@@ -41,6 +51,21 @@ pub enum DatabaseError {
     },
 }
 
+/// How a database of this kind is named.
+fn accepted(backend: Backend) -> &'static str {
+    match backend {
+        Backend::MySql => {
+            "`user:password@tcp(host:3306)/name?parseTime=True`, `user:password@unix(/path)/name` \
+             or `mysql://user:password@host/name`"
+        }
+        Backend::Postgres => {
+            "`postgres://user:password@host:5432/name?sslmode=verify-full&sslrootcert=FILE` or \
+             `host=… user=… dbname=… sslmode=…`"
+        }
+        Backend::Sqlite | Backend::Memory => "the path of a file",
+    }
+}
+
 /// The kinds of failure that ask for different remedies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -58,6 +83,12 @@ pub enum Fault {
     Busy,
     /// It does not answer.
     Away,
+    /// It does not let this user in, or not do this.
+    Denied,
+    /// There is no database of this name.
+    Missing,
+    /// A text that its columns or its character set have no room for.
+    Unstorable,
     /// Anything else: a statement that it refused, for instance.
     Other,
 }
@@ -68,10 +99,17 @@ impl std::fmt::Display for Fault {
             Self::NotADatabase => "is not an SQLite database",
             Self::Damaged => "is damaged: restore it from a backup",
             Self::Full => "cannot grow: the disk is full",
-            Self::ReadOnly => "cannot be written: check the rights of the file and of its folder",
+            Self::ReadOnly => {
+                "cannot be written: it is read-only, or the rights of its file or folder are"
+            }
             Self::CannotOpen => "cannot be opened: check the rights of the file and of its folder",
             Self::Busy => "is busy: another program holds it, or all connections are in use",
             Self::Away => "does not answer",
+            Self::Denied => "refuses: check user, password and rights",
+            Self::Missing => "is not there: create it, empty, and a user for it",
+            Self::Unstorable => {
+                "cannot hold this text: its character set has no such characters, or it is too long"
+            }
             Self::Other => "failed",
         })
     }
@@ -99,16 +137,37 @@ pub fn is_unique_violation(error: &sqlx::Error) -> bool {
         .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
+/// Whether the database took back a transaction that may simply be begun again: rivals were in each
+/// other's way (a deadlock, or serialisable isolation).
+#[must_use]
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    if let Some(error) = error.as_ref().try_downcast_ref::<MySqlDatabaseError>() {
+        return matches!(error.number(), 1020 | 1213);
+    }
+    error
+        .code()
+        .is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+}
+
 /// The failure behind an answer of the database itself.
 fn database_fault(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Fault {
-    let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() else {
-        return Fault::Other;
-    };
-    let code: i32 = error
+    if let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+        let code = error.code().and_then(|code| code.parse().ok());
+        return sqlite_fault(code.unwrap_or_default());
+    }
+    if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
+        return mysql_fault(error.number());
+    }
+    error
         .code()
-        .and_then(|code| code.parse().ok())
-        .unwrap_or_default();
-    // The low octet is the primary code, the rest refines it (https://sqlite.org/rescode.html).
+        .map_or(Fault::Other, |state| postgres_fault(&state))
+}
+
+/// The low octet is the primary code, the rest refines it (<https://sqlite.org/rescode.html>).
+fn sqlite_fault(code: i32) -> Fault {
     match code & 0xff {
         5 | 6 => Fault::Busy,
         8 => Fault::ReadOnly,
@@ -118,5 +177,42 @@ fn database_fault(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Fault {
         14 => Fault::CannotOpen,
         26 => Fault::NotADatabase,
         _ => Fault::Other,
+    }
+}
+
+/// Numbers of `MySQL` and, from 1900 on, of `MariaDB`; 3988 is `MySQL`'s again.
+fn mysql_fault(number: u16) -> Fault {
+    match number {
+        // Too many connections, lock waits, deadlocks, statements that took too long.
+        1020 | 1040 | 1203 | 1205 | 1213 | 1226 | 1969 | 3024 => Fault::Busy,
+        1021 | 1041 | 1114 => Fault::Full,
+        // It shuts down, or the connection was killed.
+        1053 | 1077 | 1079 | 1080 | 1152..=1161 | 1184 | 1317 | 1927 => Fault::Away,
+        1034 | 1035 | 1194 | 1195 => Fault::Damaged,
+        1290 | 1792 | 1836 => Fault::ReadOnly,
+        1044 | 1045 | 1130 | 1142 | 1143 | 1227 | 1251 | 1698 => Fault::Denied,
+        1049 => Fault::Missing,
+        1253 | 1267 | 1300 | 1366 | 1406 | 3854 | 3988 => Fault::Unstorable,
+        _ => Fault::Other,
+    }
+}
+
+/// `SQLSTATE`s of `PostgreSQL`: the first two characters are the class.
+fn postgres_fault(state: &str) -> Fault {
+    match state {
+        "22001" | "22021" | "22P05" => Fault::Unstorable,
+        "25006" => Fault::ReadOnly,
+        "3D000" => Fault::Missing,
+        "42501" => Fault::Denied,
+        "53300" | "55P03" | "57014" => Fault::Busy,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Fault::Away,
+        "XX001" | "XX002" => Fault::Damaged,
+        state => match state.get(..2) {
+            Some("08") => Fault::Away,
+            Some("28") => Fault::Denied,
+            Some("40") => Fault::Busy,
+            Some("53") => Fault::Full,
+            _ => Fault::Other,
+        },
     }
 }

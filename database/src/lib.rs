@@ -1,21 +1,31 @@
 //! What `notary-server` and `notary-signer` both need of SQL: where their databases differ
-//! ([`Dialect`]), from a URL to a pool of connections ([`connect_sqlite`]), migrations
-//! ([`migrate`], [`schema_state`]), and telling failures apart.
+//! ([`Dialect`]), from a URL to a pool of connections ([`connect`]), migrations ([`migrate`],
+//! [`schema_state`]), taking over databases that Notary made ([`adopt`]), and telling failures apart.
 //!
 //! The meaning of the tables belongs to the programs. Statements are written once, with `?` for
 //! parameters, in the SQL that the databases share, and handed to
 //! [`Dialect::sql`].
 
+pub mod adopt;
+mod connect;
 mod dialect;
 mod error;
+mod int;
 mod pool;
+mod retry;
 mod schema;
 mod sqlite;
+mod tables;
 mod time;
+mod url;
 
+pub use connect::{Backend, Connected, DatabaseUrl, connect};
 pub use dialect::{Dialect, Sql};
-pub use error::{DatabaseError, Fault, fault, is_unique_violation};
+pub use error::{DatabaseError, Fault, fault, is_transient, is_unique_violation};
+pub use int::Int;
 pub use pool::{PoolLimits, record_pool};
+pub use retry::Retries;
 pub use schema::{SchemaError, SchemaState, is_current, migrate, schema_state};
 pub use sqlite::{SqliteUrl, connect_sqlite};
-pub use time::{SqliteTime, Time};
+pub use tables::WholeTables;
+pub use time::{MySqlTime, PostgresTime, SqliteTime, Time};

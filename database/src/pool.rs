@@ -33,6 +33,14 @@ impl PoolLimits {
             .idle_timeout(None)
             .max_lifetime(None)
     }
+
+    /// Pool options for a database across a network: connections are renewed now and then, so that a
+    /// database that moved is followed and one that balances its load can do so.
+    pub(crate) fn remote_options<DB: Database>(self) -> PoolOptions<DB> {
+        self.options()
+            .idle_timeout(Duration::from_mins(10))
+            .max_lifetime(Duration::from_mins(30))
+    }
 }
 
 /// Sets the gauges `database_connections` and `database_connections_idle` from the pool as it is

@@ -188,20 +188,5 @@ fn create(file: &Path) -> Result<(), DatabaseError> {
 
 /// Undoes `%XX` in the path of a URL.
 fn decode(text: &str) -> Result<String, DatabaseError> {
-    let wrong = || DatabaseError::Url("a `%` in it is not followed by two hex digits".to_owned());
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        if octet == b'%' {
-            let digits = [rest.next(), rest.next()].map(|digit| digit.map(char::from));
-            let [Some(high), Some(low)] = digits.map(|digit| digit.and_then(|d| d.to_digit(16)))
-            else {
-                return Err(wrong());
-            };
-            octets.push(u8::try_from(high * 16 + low).expect("two hex digits fit an octet"));
-        } else {
-            octets.push(octet);
-        }
-    }
-    String::from_utf8(octets).map_err(|_| DatabaseError::Url("it is not UTF-8".to_owned()))
+    crate::url::decode(text).map_err(|problem| DatabaseError::Url(problem.to_owned()))
 }

@@ -1,13 +1,16 @@
 //! Points in time as the time columns hold them.
 
 use sqlx::{
-    Decode, Encode, Sqlite, Type,
+    Decode, Encode, MySql, Postgres, Sqlite, Type, ValueRef as _,
     encode::IsNull,
     error::BoxDynError,
+    mysql::{MySqlTypeInfo, MySqlValueRef},
+    postgres::{PgArgumentBuffer, PgTypeInfo, PgValueRef},
     sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
 use time::{
-    OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
+    OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem,
+    macros::format_description,
 };
 
 /// What a time column holds, to and from UTC.
@@ -68,6 +71,100 @@ impl<'r> Decode<'r, Sqlite> for SqliteTime {
         Ok(Self::from(<OffsetDateTime as Decode<Sqlite>>::decode(
             value,
         )?))
+    }
+}
+
+/// A point in time as `PostgreSQL` holds it: `timestamp` without time zone, whose digits are UTC.
+///
+/// Notary 0.7 wrote the wall clock of its process and read it as UTC; the two agree wherever its
+/// process ran in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostgresTime(OffsetDateTime);
+
+impl Time for PostgresTime {}
+
+impl From<OffsetDateTime> for PostgresTime {
+    fn from(time: OffsetDateTime) -> Self {
+        Self(time.to_offset(UtcOffset::UTC))
+    }
+}
+
+impl From<PostgresTime> for OffsetDateTime {
+    fn from(time: PostgresTime) -> Self {
+        time.0
+    }
+}
+
+impl Type<Postgres> for PostgresTime {
+    fn type_info() -> PgTypeInfo {
+        <PrimitiveDateTime as Type<Postgres>>::type_info()
+    }
+
+    /// gorm, left to itself, made columns with time zone.
+    fn compatible(info: &PgTypeInfo) -> bool {
+        <PrimitiveDateTime as Type<Postgres>>::compatible(info)
+            || <OffsetDateTime as Type<Postgres>>::compatible(info)
+    }
+}
+
+impl Encode<'_, Postgres> for PostgresTime {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Postgres>::encode(PrimitiveDateTime::new(self.0.date(), self.0.time()), buffer)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for PostgresTime {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        if <OffsetDateTime as Type<Postgres>>::compatible(&value.type_info()) {
+            return Ok(Self::from(<OffsetDateTime as Decode<Postgres>>::decode(
+                value,
+            )?));
+        }
+        let digits = <PrimitiveDateTime as Decode<Postgres>>::decode(value)?;
+        Ok(Self(digits.assume_utc()))
+    }
+}
+
+/// A point in time as `MySQL` holds it: `timestamp` or `datetime`, in whole seconds of UTC.
+///
+/// The second is cut off, not rounded as the server would do, so that nothing is from the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MySqlTime(OffsetDateTime);
+
+impl Time for MySqlTime {}
+
+impl From<OffsetDateTime> for MySqlTime {
+    fn from(time: OffsetDateTime) -> Self {
+        let time = time.to_offset(UtcOffset::UTC);
+        Self(time.replace_nanosecond(0).unwrap_or(time))
+    }
+}
+
+impl From<MySqlTime> for OffsetDateTime {
+    fn from(time: MySqlTime) -> Self {
+        time.0
+    }
+}
+
+impl Type<MySql> for MySqlTime {
+    fn type_info() -> MySqlTypeInfo {
+        <OffsetDateTime as Type<MySql>>::type_info()
+    }
+
+    fn compatible(info: &MySqlTypeInfo) -> bool {
+        <OffsetDateTime as Type<MySql>>::compatible(info)
+    }
+}
+
+impl Encode<'_, MySql> for MySqlTime {
+    fn encode_by_ref(&self, buffer: &mut Vec<u8>) -> Result<IsNull, BoxDynError> {
+        Encode::<MySql>::encode(self.0, buffer)
+    }
+}
+
+impl<'r> Decode<'r, MySql> for MySqlTime {
+    fn decode(value: MySqlValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self(<OffsetDateTime as Decode<MySql>>::decode(value)?))
     }
 }
 

@@ -76,7 +76,13 @@ fn a_value_may_begin_with_a_dash() {
 fn commands_are_told_apart_and_those_of_the_program_get_their_arguments() {
     assert_eq!(
         parse(&["-config", "a", "migrate"]).unwrap().command,
-        Command::Migrate
+        Command::Migrate { plan: false }
+    );
+    assert_eq!(
+        parse(&["migrate", "-plan", "-config", "a"])
+            .unwrap()
+            .command,
+        Command::Migrate { plan: true }
     );
     assert_eq!(
         parse(&["config", "check", "-config", "a"]).unwrap().command,

@@ -1,4 +1,5 @@
 //! The embedded database as an operator meets it: opened, locked, full, damaged, migrated.
 
+mod adopting;
 mod opening;
 mod schema;

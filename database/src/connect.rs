@@ -1,0 +1,206 @@
+//! From `storage.backend` and `storage.db_url` to a pool.
+
+use std::path::Path;
+
+use sqlx::{ConnectOptions, Connection as _, MySql, Pool, Postgres, Sqlite};
+
+use crate::{
+    DatabaseError, PoolLimits, SqliteUrl,
+    error::fault,
+    url::{MySqlUrl, PostgresUrl},
+};
+
+/// The kinds of databases, by what `storage.backend` calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// `sqlite3`: a file.
+    Sqlite,
+    /// `memory`: the memory of this process.
+    Memory,
+    /// `postgres`: `PostgreSQL`.
+    Postgres,
+    /// `mysql`: `MySQL` or `MariaDB`.
+    MySql,
+}
+
+impl Backend {
+    /// The backend that Notary's configuration calls `name`; it is particular about the letters.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Sqlite, Self::Memory, Self::Postgres, Self::MySql]
+            .into_iter()
+            .find(|backend| backend.name() == name)
+    }
+
+    /// What Notary's configuration calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite3",
+            Self::Memory => "memory",
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+        }
+    }
+
+    /// Whether the database lives inside the program, which then keeps its schema up to date itself.
+    #[must_use]
+    pub fn is_embedded(self) -> bool {
+        matches!(self, Self::Sqlite | Self::Memory)
+    }
+}
+
+impl std::fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A pool of connections to one of the databases.
+#[derive(Clone, Debug)]
+pub enum Connected {
+    /// To a file, or to memory.
+    Sqlite(Pool<Sqlite>),
+    /// To `PostgreSQL`.
+    Postgres(Pool<Postgres>),
+    /// To `MySQL` or `MariaDB`.
+    MySql(Pool<MySql>),
+}
+
+/// Evaluates `$use` with `$pool` as the pool of a [`Connected`], whichever it is: the expression is
+/// compiled once for each database.
+///
+/// ```ignore
+/// let store: Arc<dyn TrustStore> = with_pool!(connected, pool => Arc::new(SqlStore::new(pool)));
+/// ```
+#[macro_export]
+macro_rules! with_pool {
+    ($connected:expr, $pool:ident => $use:expr) => {
+        match $connected {
+            $crate::Connected::Sqlite($pool) => $use,
+            $crate::Connected::Postgres($pool) => $use,
+            $crate::Connected::MySql($pool) => $use,
+        }
+    };
+}
+
+/// Where a database is, in any of the forms that are understood.
+///
+/// Shown, it names the place without credentials.
+#[derive(Clone, Debug)]
+pub struct DatabaseUrl(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Sqlite(SqliteUrl),
+    Postgres(Box<PostgresUrl>),
+    MySql(Box<MySqlUrl>),
+}
+
+impl DatabaseUrl {
+    /// The memory of this process.
+    pub const MEMORY: Self = Self(Place::Sqlite(SqliteUrl::MEMORY));
+
+    /// Understands `url` as `backend` reads it; for [`Backend::Memory`] it is without meaning.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, never with its password.
+    pub fn parse(backend: Backend, url: &str) -> Result<Self, DatabaseError> {
+        Ok(Self(match backend {
+            Backend::Memory => Place::Sqlite(SqliteUrl::MEMORY),
+            Backend::Sqlite => Place::Sqlite(SqliteUrl::parse(url)?),
+            Backend::Postgres => Place::Postgres(Box::new(PostgresUrl::parse(url)?)),
+            Backend::MySql => Place::MySql(Box::new(MySqlUrl::parse(url)?)),
+        }))
+    }
+
+    /// The kind of database.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match &self.0 {
+            Place::Sqlite(url) if url.file().is_none() => Backend::Memory,
+            Place::Sqlite(_) => Backend::Sqlite,
+            Place::Postgres(_) => Backend::Postgres,
+            Place::MySql(_) => Backend::MySql,
+        }
+    }
+
+    /// The file of an embedded database.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Sqlite(url) => url.file(),
+            Place::Postgres(_) | Place::MySql(_) => None,
+        }
+    }
+
+    /// Opens the database; of one across a network, a first connection is made, so that whatever is
+    /// wrong is known now.
+    ///
+    /// # Errors
+    ///
+    /// In a sentence that names the place and the kind of failure.
+    pub async fn connect(&self, limits: PoolLimits) -> Result<Connected, DatabaseError> {
+        Ok(match &self.0 {
+            Place::Sqlite(url) => Connected::Sqlite(url.connect(limits).await?),
+            Place::Postgres(url) => {
+                self.try_out(url.options(), limits).await?;
+                Connected::Postgres(url.pool(limits))
+            }
+            Place::MySql(url) => {
+                self.try_out(url.options(), limits).await?;
+                Connected::MySql(url.pool(limits))
+            }
+        })
+    }
+
+    /// `error` as a sentence that names this database.
+    #[must_use]
+    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
+        DatabaseError::Failed {
+            place: self.to_string(),
+            fault: fault(&error),
+            error,
+        }
+    }
+
+    /// A pool tries again and again and then says only that time is up; one connection says why.
+    async fn try_out<O>(&self, options: &O, limits: PoolLimits) -> Result<(), DatabaseError>
+    where
+        O: ConnectOptions<Connection: Sized>,
+    {
+        match tokio::time::timeout(limits.wait, options.connect()).await {
+            Ok(Ok(connection)) => {
+                // It has done its work; how it ends does not matter.
+                drop(connection.close().await);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.failed(error)),
+            Err(_) => Err(self.failed(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+        }
+    }
+}
+
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Place::Sqlite(url) => url.fmt(formatter),
+            Place::Postgres(url) => url.fmt(formatter),
+            Place::MySql(url) => url.fmt(formatter),
+        }
+    }
+}
+
+/// Opens the database at `url` with a pool of at most as many connections as `limits` say.
+///
+/// # Errors
+///
+/// See [`DatabaseUrl::parse`] and [`DatabaseUrl::connect`].
+pub async fn connect(
+    backend: Backend,
+    url: &str,
+    limits: PoolLimits,
+) -> Result<Connected, DatabaseError> {
+    DatabaseUrl::parse(backend, url)?.connect(limits).await
+}

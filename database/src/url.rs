@@ -1,0 +1,98 @@
+//! The forms in which servers of databases are named.
+
+mod mysql;
+mod postgres;
+
+pub(crate) use mysql::MySqlUrl;
+pub(crate) use postgres::PostgresUrl;
+
+use crate::{Backend, DatabaseError};
+
+/// Says what is wrong with a URL.
+fn wrong(backend: Backend, problem: impl Into<String>) -> DatabaseError {
+    DatabaseError::ServerUrl {
+        backend,
+        problem: problem.into(),
+    }
+}
+
+/// The parts of a `scheme://user:password@host:port/name?key=value` URL, `%XX` undone.
+#[derive(Debug, Default)]
+struct Parts {
+    user: Option<String>,
+    password: Option<String>,
+    host: String,
+    port: Option<u16>,
+    name: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Parts {
+    /// Takes `rest`, what follows `scheme://`, apart.
+    fn parse(backend: Backend, rest: &str) -> Result<Self, DatabaseError> {
+        let text = |text: &str| decode(text).map_err(|problem| wrong(backend, problem));
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
+        let (credentials, place) = match authority.rsplit_once('@') {
+            Some((credentials, place)) => (Some(credentials), place),
+            None => (None, authority),
+        };
+        let mut parts = Self {
+            name: text(name)?,
+            ..Self::default()
+        };
+        if let Some(credentials) = credentials {
+            let (user, password) = match credentials.split_once(':') {
+                Some((user, password)) => (user, Some(password)),
+                None => (credentials, None),
+            };
+            parts.user = Some(text(user)?).filter(|user| !user.is_empty());
+            parts.password = password.map(text).transpose()?;
+        }
+        let (host, port) = host_and_port(place)
+            .ok_or_else(|| wrong(backend, "its port is not a number below 65536"))?;
+        parts.host = text(host)?;
+        parts.port = port;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parts.parameters.push((text(key)?, text(value)?));
+        }
+        Ok(parts)
+    }
+}
+
+/// `host:port`, `[::1]:port`, `::1` or `host`; `None` if the port is none.
+fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
+    if let Some(rest) = place.strip_prefix('[') {
+        let (host, port) = rest.split_once(']')?;
+        return match port.strip_prefix(':') {
+            Some(port) => Some((host, Some(port.parse().ok()?))),
+            None => port.is_empty().then_some((host, None)),
+        };
+    }
+    match place.rsplit_once(':') {
+        Some((host, _)) if host.contains(':') => Some((place, None)),
+        Some((host, "")) => Some((host, None)),
+        Some((host, port)) => Some((host, Some(port.parse().ok()?))),
+        None => Some((place, None)),
+    }
+}
+
+/// Undoes `%XX`.
+pub(crate) fn decode(text: &str) -> Result<String, &'static str> {
+    const WRONG: &str = "a `%` in it is not followed by two hex digits";
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        if octet != b'%' {
+            octets.push(octet);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let (Some(high), Some(low)) = (digit(), digit()) else {
+            return Err(WRONG);
+        };
+        octets.push(u8::try_from(high * 16 + low).expect("two hex digits fit an octet"));
+    }
+    String::from_utf8(octets).map_err(|_| "it is not UTF-8")
+}
