@@ -128,6 +128,16 @@ impl Certificate {
         }
     }
 
+    /// The name that [`fits`](Self::fits) compares.
+    pub(crate) fn common_name(&self) -> &str {
+        &self.common_name
+    }
+
+    /// The last second of its validity, in Unix time.
+    pub(crate) fn not_after(&self) -> i64 {
+        self.not_after
+    }
+
     /// Checks everything about a certificate but its dates; the texts are Notary 0.7's.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.not_before > self.not_after {

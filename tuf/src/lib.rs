@@ -9,10 +9,13 @@
 //! 3. [`check`] judges; its [`Accepted`] holds the files to store and the [`Draft`]s that the
 //!    server has to sign;
 //! 4. [`Draft::seal`] turns signatures into a [`File`] again.
+//!
+//! [`walk`] is the other side: what a client would find who reads a repository from root down.
 
 mod binary;
 pub mod canonical;
 mod certificate;
+mod client;
 mod draft;
 mod file;
 mod gun;
@@ -30,6 +33,7 @@ mod verify;
 mod view;
 mod wire;
 
+pub use client::{Met, RootCertificate, Skipped, WalkError, Walked, Wanted, walk};
 pub use draft::{Draft, SealError};
 pub use file::{Checksums, File, MalformedJson};
 pub use gun::{Gun, InvalidGun};

@@ -106,6 +106,8 @@ pub(crate) struct Pin {
     pub(crate) sha256: Option<Vec<u8>>,
     /// As listed, of whatever length; `None` if not listed.
     pub(crate) sha512: Option<Vec<u8>>,
+    /// How many bytes the file has at most, as listed; 0 if not listed.
+    pub(crate) length: i64,
     /// The whole entry, to be carried over into the next snapshot.
     pub(crate) entry: Value<'static>,
 }

@@ -1,8 +1,8 @@
 //! Whether an upload is to be believed: the whole validation of a publish, as a pure function.
 
-mod root;
-mod snapshot;
-mod tree;
+pub(crate) mod root;
+pub(crate) mod snapshot;
+pub(crate) mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -26,20 +26,29 @@ impl Signers {
     /// instead would let one stolen key meet any threshold. A signature that does not verify is no
     /// reason to refuse the others, but a key under a false id is.
     pub(crate) fn verify(&self, envelope: &Envelope) -> Result<(), String> {
-        if envelope.signatures.is_empty() {
-            return Err("tuf: data has no signatures".to_owned());
+        if self.meet_threshold(envelope)? {
+            return Ok(());
         }
         if self.threshold < 1 {
             return Err("valid signatures did not meet threshold".to_owned());
-        }
-        let good = self.good_keys(envelope)?.len();
-        if i64::try_from(good).is_ok_and(|good| good >= self.threshold) {
-            return Ok(());
         }
         Err(format!(
             "valid signatures did not meet threshold for {}",
             self.role
         ))
+    }
+
+    /// Whether enough of the keys signed `envelope`: as [`verify`](Self::verify), for who goes on
+    /// without the file if they did not.
+    pub(crate) fn meet_threshold(&self, envelope: &Envelope) -> Result<bool, String> {
+        if envelope.signatures.is_empty() {
+            return Err("tuf: data has no signatures".to_owned());
+        }
+        if self.threshold < 1 {
+            return Ok(false);
+        }
+        let good = self.good_keys(envelope)?.len();
+        Ok(i64::try_from(good).is_ok_and(|good| good >= self.threshold))
     }
 
     /// The keys of which a signature verifies.

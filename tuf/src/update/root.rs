@@ -13,7 +13,7 @@ use crate::{Damaged, File, Gun, Role, Root};
 
 /// Which dates of certificates matter.
 #[derive(Clone, Copy, Debug)]
-enum Dates {
+pub(crate) enum Dates {
     /// Those of a new root: they must be current.
     Checked(OffsetDateTime),
     /// None: the root was current when it was accepted.
@@ -75,13 +75,13 @@ fn check_replacement(
 
 impl File {
     /// The root that this file holds, if it is whole.
-    pub(super) fn trusted(&self) -> Result<&Root, String> {
+    pub(crate) fn trusted(&self) -> Result<&Root, String> {
         notary::check_root(self.envelope())
     }
 }
 
 /// Checks a root by itself and against the previous one; its version and expiry are for the caller.
-fn check_trust(
+pub(crate) fn check_trust(
     gun: &Gun,
     file: &File,
     previous: Option<&Root>,
@@ -115,7 +115,7 @@ fn check_trust(
 }
 
 /// The certificates among the root role's keys that may speak for `gun`.
-fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundle> {
+pub(crate) fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundle> {
     let keys = root.signers(&Role::Root).keys;
     let bundles = keys
         .values()

@@ -49,7 +49,7 @@ fn check_sent(
 
 /// Checks that a snapshot pins a file's bytes as they are. Lengths are not compared (Notary 0.7):
 /// the hashes cover them.
-fn check_pinned(pins: &Pins, role: &Role, actual: &Checksums) -> Result<(), String> {
+pub(crate) fn check_pinned(pins: &Pins, role: &Role, actual: &Checksums) -> Result<(), String> {
     let (sha256, sha512) = pins
         .get(role.as_str())
         .map_or((None, None), |Pin { sha256, sha512, .. }| {

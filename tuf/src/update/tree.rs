@@ -100,15 +100,20 @@ impl Tree<'_> {
         let missing = || format!("tuf: invalid role {role}. delegation does not exist");
         let parent = role.parent().ok_or_else(missing)?;
         let file = self.loaded.get(&parent).ok_or_else(missing)?;
-        let delegations = notary::check_targets(&parent, file.envelope())?;
-        let signers = delegations
-            .find(role)
-            .ok_or_else(missing)?
-            .holders
-            .signers(role.as_str(), &delegations.keys);
-        signers.keys.values().try_for_each(check_delegation_key)?;
-        Ok(signers)
+        delegate(file, role)
     }
+}
+
+/// Who may sign for the delegation `role`, as `parent` says.
+pub(crate) fn delegate(parent: &File, role: &Role) -> Result<Signers, String> {
+    let delegations = notary::check_targets(parent.role(), parent.envelope())?;
+    let signers = delegations
+        .find(role)
+        .ok_or_else(|| format!("tuf: invalid role {role}. delegation does not exist"))?
+        .holders
+        .signers(role.as_str(), &delegations.keys);
+    signers.keys.values().try_for_each(check_delegation_key)?;
+    Ok(signers)
 }
 
 /// The version of the stored file that a sent one follows; 0 if there is none.

@@ -129,7 +129,7 @@ fn pins(signed: &[Member<'_>]) -> Decoded<Pins> {
 
 fn pin(value: &Value<'_>) -> Decoded<Pin> {
     let members = object(Some(value), "data.FileMeta")?;
-    integer(member(members, "length"))?;
+    let length = integer(member(members, "length"))?;
     let mut hashes = BTreeMap::new();
     for (algorithm, hash) in elements(member(members, "hashes"), "data.Hashes")? {
         hashes.insert(
@@ -140,6 +140,7 @@ fn pin(value: &Value<'_>) -> Decoded<Pin> {
     Ok(Pin {
         sha256: hashes.remove("sha256"),
         sha512: hashes.remove("sha512"),
+        length,
         entry: value.to_owned(),
     })
 }

@@ -1,0 +1,360 @@
+//! What a client does with a repository: from the root down, it believes nothing that is not
+//! vouched for.
+//!
+//! [`walk`] makes the whole way over stored bytes, for those who must know that clients can (a
+//! check-up of a repository, a backup that is to be trusted). It fails on what time cannot heal;
+//! what has merely expired is listed, since timestamps and snapshots are renewed when they are
+//! served.
+
+mod chain;
+
+use std::fmt;
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use crate::metadata::Pins;
+use crate::update::snapshot::check_pinned;
+use crate::update::tree;
+use crate::wire::notary;
+use crate::{File, Gun, Role, Root, SnapshotView, TimestampView};
+
+pub use chain::RootCertificate;
+use chain::RootChain;
+
+/// Goes through everything that a client of `gun` would read at `now`, and everything that an old
+/// client would read to catch up.
+///
+/// `files` gives the bytes of a role's file, or `None` if there are none. It is asked for the
+/// newest timestamp, for roots by version, and for everything else by the checksum that vouches for
+/// it.
+///
+/// Verified are, as Notary 0.7's client does it, the texts, structures, signatures, checksums and
+/// lengths of the current files and of every delegation that the snapshot lists, and that each
+/// stored root continues the one before it.
+pub fn walk(
+    gun: &Gun,
+    files: &dyn Fn(&Role, Wanted) -> Option<Bytes>,
+    now: OffsetDateTime,
+) -> Result<Walked, WalkError> {
+    let source = Source(files);
+    let timestamp = source.read(&Role::Timestamp, Wanted::Newest)?;
+    let snapshot = source.named_by_timestamp(&timestamp)?;
+    let current = source.named_by_snapshot(&snapshot)?;
+    let roots = RootChain::gather(gun, current, &source)?;
+    let root = roots.newest();
+    let pins = verify_pins(root, &timestamp, notary::check_timestamp)?;
+    verify_pinned(pins, &snapshot)?;
+    let pins = verify_pins(root, &snapshot, notary::check_snapshot)?;
+    verify_pinned(pins, roots.newest_file())?;
+    let tree = Tree::grow(root, pins, &source, now)?;
+    let top = [roots.newest_file(), &timestamp, &snapshot];
+    let met = top.into_iter().chain(&tree.met);
+    Ok(Walked {
+        met: met.map(|file| Met::of(file, now)).collect(),
+        skipped: tree.skipped,
+        roots,
+    })
+}
+
+/// Which file of a role is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The one of the highest version: asked of the timestamp only.
+    Newest,
+    /// The one of this version: asked of root only.
+    Version(i64),
+    /// The one whose bytes have this SHA-256.
+    Sha256([u8; 32]),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newest => f.write_str("newest version"),
+            Self::Version(version) => write!(f, "version {version}"),
+            Self::Sha256(sha256) => write!(f, "version with checksum {}", hex::encode(sha256)),
+        }
+    }
+}
+
+/// A repository that a client can follow, but for what has expired.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    /// The current files in the order in which they vouch for each other: root, timestamp,
+    /// snapshot, targets, delegations (parents first).
+    pub met: Vec<Met>,
+    /// Delegations that clients pass over with a warning, and all below them.
+    pub skipped: Vec<Skipped>,
+    roots: RootChain,
+}
+
+impl Walked {
+    /// The root in force.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        self.roots.newest()
+    }
+
+    /// The version of the oldest root that is still there. A client whose root is older cannot
+    /// catch up.
+    #[must_use]
+    pub fn first_root(&self) -> i64 {
+        self.roots.first_version()
+    }
+
+    /// The certificates that speak for the repository in the root of a version, in no particular
+    /// order; none if the version is not there.
+    #[must_use]
+    pub fn root_certificates(&self, version: i64) -> Vec<RootCertificate> {
+        self.roots.certificates(version)
+    }
+
+    /// Whether a client that trusts nobody yet takes the root in force at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not, in the words of Notary 0.7's client.
+    pub fn welcomes_newcomers(&self, now: OffsetDateTime) -> Result<(), String> {
+        self.roots.welcomes_newcomers(now)
+    }
+
+    /// Whether a client whose root has the version `from` gets to the root in force at `now`.
+    ///
+    /// Notary 0.7's client looks at the dates of certificates in every root it reads, its own
+    /// included, although only the last one is to be believed for longer.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not, naming the root at which it gives up.
+    pub fn welcomes_back(&self, from: i64, now: OffsetDateTime) -> Result<(), WalkError> {
+        self.roots.welcomes_back(from, now)
+    }
+
+    /// The files that have expired: clients refuse them, except for delegations, which they pass over.
+    pub fn expired(&self) -> impl Iterator<Item = &Met> {
+        self.met.iter().filter(|met| met.is_expired)
+    }
+}
+
+/// A current file that is as it should be, unless it has expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// Whom it speaks for.
+    pub role: Role,
+    /// Its version.
+    pub version: i64,
+    /// When it expires; `None` if it does not say, which counts as long ago.
+    pub expires: Option<OffsetDateTime>,
+    /// Whether that was before the walk.
+    pub is_expired: bool,
+}
+
+impl Met {
+    fn of(file: &File, now: OffsetDateTime) -> Self {
+        Self {
+            role: file.role().clone(),
+            version: file.version(),
+            expires: file.expires(),
+            is_expired: file.is_expired(now),
+        }
+    }
+}
+
+/// A delegation that clients pass over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which one.
+    pub role: Role,
+    /// Why, in the words of Notary 0.7's client.
+    pub reason: String,
+}
+
+/// Why no client can follow a repository, whatever the date.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalkError {
+    /// A file that others vouch for is not there.
+    #[error("{wanted} of {role} is missing")]
+    Missing {
+        /// Whose file.
+        role: Role,
+        /// Which one.
+        wanted: Wanted,
+    },
+    /// A file is there and not to be believed.
+    #[error("{role} version {version} is not to be believed: {reason}")]
+    Refused {
+        /// Whose file.
+        role: Role,
+        /// Its version, 0 if it cannot be read.
+        version: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl WalkError {
+    fn refused(file: &File) -> impl Fn(String) -> Self {
+        let (role, version) = (file.role().clone(), file.version());
+        move |reason| Self::Refused {
+            role: role.clone(),
+            version,
+            reason,
+        }
+    }
+}
+
+/// Where the files come from.
+struct Source<'f>(&'f dyn Fn(&Role, Wanted) -> Option<Bytes>);
+
+impl Source<'_> {
+    fn find(&self, role: &Role, wanted: Wanted) -> Result<Option<File>, WalkError> {
+        let Some(bytes) = self.0(role, wanted) else {
+            return Ok(None);
+        };
+        let refused = |reason| WalkError::Refused {
+            role: role.clone(),
+            version: 0,
+            reason,
+        };
+        let file =
+            File::parse(role.clone(), bytes).map_err(|malformed| refused(malformed.to_string()))?;
+        file.check_text().map_err(WalkError::refused(&file))?;
+        Ok(Some(file))
+    }
+
+    fn read(&self, role: &Role, wanted: Wanted) -> Result<File, WalkError> {
+        self.find(role, wanted)?.ok_or_else(|| WalkError::Missing {
+            role: role.clone(),
+            wanted,
+        })
+    }
+
+    /// The snapshot that a timestamp names; nothing vouches for either yet.
+    fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
+        let view = TimestampView::parse(timestamp.bytes())
+            .map_err(|damaged| WalkError::refused(timestamp)(damaged.reason))?;
+        self.read(&Role::Snapshot, Wanted::Sha256(view.snapshot_sha256))
+    }
+
+    /// The root that a snapshot names; nothing vouches for either yet.
+    fn named_by_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
+        let view = SnapshotView::parse(snapshot.bytes())
+            .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
+        let sha256 = view.sha256_by_role["root"];
+        self.read(&Role::Root, Wanted::Sha256(sha256))
+    }
+}
+
+/// What a snapshot or timestamp pins, if the keys that `root` names signed it.
+fn verify_pins<'f>(
+    root: &Root,
+    file: &'f File,
+    check: fn(&'f crate::metadata::Envelope) -> Result<&'f Pins, String>,
+) -> Result<&'f Pins, WalkError> {
+    let envelope = file.envelope();
+    let verified = root.signers(file.role()).verify(envelope);
+    verified
+        .and_then(|()| check(envelope))
+        .map_err(WalkError::refused(file))
+}
+
+/// Checks a file against the hashes that pin it, and that it is no longer than they say: clients
+/// stop reading there.
+fn verify_pinned(pins: &Pins, file: &File) -> Result<(), WalkError> {
+    let (role, actual) = (file.role(), file.checksums());
+    let listed = pins.get(role.as_str()).map_or(0, |pin| pin.length);
+    check_pinned(pins, role, actual)
+        .and_then(|()| {
+            if i64::try_from(actual.length).is_ok_and(|length| length <= listed) {
+                return Ok(());
+            }
+            Err(format!("it has {} bytes, not {listed}", actual.length))
+        })
+        .map_err(WalkError::refused(file))
+}
+
+/// Targets and the delegations that a client reads.
+struct Tree {
+    met: Vec<File>,
+    skipped: Vec<Skipped>,
+}
+
+impl Tree {
+    fn grow(
+        root: &Root,
+        pins: &Pins,
+        source: &Source<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Self, WalkError> {
+        let mut tree = Self {
+            met: Vec::new(),
+            skipped: Vec::new(),
+        };
+        let targets = pinned(pins, &Role::Targets, source)?
+            .expect("the check of the snapshot found a checksum of targets");
+        let verified = root.signers(&Role::Targets).verify(targets.envelope());
+        verified
+            .and_then(|()| notary::check_targets(&Role::Targets, targets.envelope()).map(drop))
+            .map_err(WalkError::refused(&targets))?;
+        tree.met.push(targets);
+        let mut next = 0;
+        while let Some(parent) = tree.met.get(next).cloned() {
+            // What has expired delegates nothing: clients do not read on.
+            if next == 0 || !parent.is_expired(now) {
+                tree.branch(&parent, pins, source)?;
+            }
+            next += 1;
+        }
+        Ok(tree)
+    }
+
+    /// Reads what `parent` delegates, as far as it was ever published.
+    fn branch(&mut self, parent: &File, pins: &Pins, source: &Source<'_>) -> Result<(), WalkError> {
+        let refused = WalkError::refused(parent);
+        let delegations =
+            notary::check_targets(parent.role(), parent.envelope()).map_err(&refused)?;
+        for delegation in &delegations.roles {
+            let role = Role::parse(&delegation.name).map_err(|error| refused(error.to_string()))?;
+            if self.met.iter().any(|met| *met.role() == role) {
+                continue;
+            }
+            if let Some(file) = pinned(pins, &role, source)? {
+                self.take(parent, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a delegation, or passes over it if too few signed.
+    fn take(&mut self, parent: &File, file: File) -> Result<(), WalkError> {
+        let (role, envelope) = (file.role(), file.envelope());
+        let signers = tree::delegate(parent, role).map_err(WalkError::refused(parent))?;
+        let met = notary::check_targets(role, envelope)
+            .and_then(|_| signers.meet_threshold(envelope))
+            .map_err(WalkError::refused(&file))?;
+        if met {
+            self.met.push(file);
+        } else {
+            self.skipped.push(Skipped {
+                role: role.clone(),
+                reason: format!("valid signatures did not meet threshold for {role}"),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The file of `role` that `pins` vouches for; none if it lists none, as before a delegation's first
+/// publication.
+fn pinned(pins: &Pins, role: &Role, source: &Source<'_>) -> Result<Option<File>, WalkError> {
+    let sha256 = pins
+        .get(role.as_str())
+        .and_then(|pin| pin.sha256.as_deref()?.try_into().ok());
+    let Some(sha256) = sha256 else {
+        return Ok(None);
+    };
+    let file = source.read(role, Wanted::Sha256(sha256))?;
+    verify_pinned(pins, &file)?;
+    Ok(Some(file))
+}

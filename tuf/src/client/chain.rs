@@ -1,0 +1,144 @@
+//! The roots of a repository, each signed by the keys of the one before it.
+
+use time::OffsetDateTime;
+
+use super::{Source, WalkError, Wanted};
+use crate::update::root::{Dates, check_trust, trusted_bundles};
+use crate::{File, Gun, Role, Root};
+
+/// The roots that are there, oldest first, without a gap, the last one in force.
+#[derive(Clone, Debug)]
+pub(super) struct RootChain {
+    gun: Gun,
+    roots: Vec<File>,
+}
+
+/// A certificate that speaks for a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootCertificate {
+    /// Whom it names: the GUN, or the beginning of it followed by `*`.
+    pub common_name: String,
+    /// The last second in which clients take it.
+    pub expires: OffsetDateTime,
+}
+
+impl RootChain {
+    /// Finds all roots up to `current` and checks each against the one before it.
+    ///
+    /// The dates of certificates do not matter here: they were current when the roots were taken.
+    pub(super) fn gather(gun: &Gun, current: File, source: &Source<'_>) -> Result<Self, WalkError> {
+        verify(gun, &current, None, Dates::Ignored)?;
+        let version = current.version();
+        let by_version = source.read(&Role::Root, Wanted::Version(version))?;
+        if by_version.bytes() != current.bytes() {
+            let reason = "the snapshot names another root of this version".to_owned();
+            return Err(WalkError::refused(&by_version)(reason));
+        }
+        let mut roots = vec![current];
+        for version in (1..version).rev() {
+            let Some(root) = find(source, version)? else {
+                no_gap(source, version)?;
+                break;
+            };
+            roots.push(root);
+        }
+        roots.reverse();
+        verify(gun, &roots[0], None, Dates::Ignored)?;
+        for pair in roots.windows(2) {
+            verify(gun, &pair[1], Some(&pair[0]), Dates::Ignored)?;
+        }
+        Ok(Self {
+            gun: gun.clone(),
+            roots,
+        })
+    }
+
+    pub(super) fn newest_file(&self) -> &File {
+        self.roots.last().expect("a chain has the root in force")
+    }
+
+    pub(super) fn newest(&self) -> &Root {
+        self.newest_file()
+            .trusted()
+            .expect("every root of a chain was verified")
+    }
+
+    pub(super) fn first_version(&self) -> i64 {
+        self.roots
+            .first()
+            .map_or_else(|| self.newest_file().version(), File::version)
+    }
+
+    pub(super) fn certificates(&self, version: i64) -> Vec<RootCertificate> {
+        let root = self.at(version).map(|index| &self.roots[index]);
+        let Some(root) = root.and_then(|file| file.trusted().ok()) else {
+            return Vec::new();
+        };
+        let bundles = trusted_bundles(&self.gun, root, Dates::Ignored);
+        let certificates = bundles.iter().map(|bundle| RootCertificate {
+            common_name: bundle.leaf.common_name().to_owned(),
+            expires: OffsetDateTime::from_unix_timestamp(bundle.leaf.not_after())
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        });
+        certificates.collect()
+    }
+
+    pub(super) fn welcomes_newcomers(&self, now: OffsetDateTime) -> Result<(), String> {
+        let root = self.newest_file();
+        check_trust(&self.gun, root, None, Dates::Checked(now))?;
+        root.check_expiry(now)
+    }
+
+    pub(super) fn welcomes_back(&self, from: i64, now: OffsetDateTime) -> Result<(), WalkError> {
+        let dates = Dates::Checked(now);
+        let start = self.at(from).ok_or(WalkError::Missing {
+            role: Role::Root,
+            wanted: Wanted::Version(from),
+        })?;
+        let (own, newest) = (&self.roots[start], self.newest_file());
+        verify(&self.gun, own, None, dates)?;
+        // Only a client whose keys did not sign the newest root reads those in between.
+        let is_direct = verify(&self.gun, newest, Some(own), Dates::Ignored).is_ok();
+        if is_direct {
+            verify(&self.gun, newest, Some(own), dates)?;
+        } else {
+            for pair in self.roots[start..].windows(2) {
+                verify(&self.gun, &pair[1], Some(&pair[0]), dates)?;
+            }
+        }
+        newest.check_expiry(now).map_err(WalkError::refused(newest))
+    }
+
+    /// Where the root of a version is.
+    fn at(&self, version: i64) -> Option<usize> {
+        self.roots.iter().position(|root| root.version() == version)
+    }
+}
+
+fn find(source: &Source<'_>, version: i64) -> Result<Option<File>, WalkError> {
+    let found = source.find(&Role::Root, Wanted::Version(version))?;
+    match found.as_ref().filter(|file| file.version() != version) {
+        None => Ok(found),
+        Some(file) => Err(WalkError::refused(file)(format!(
+            "it is stored as version {version}"
+        ))),
+    }
+}
+
+/// Checks that there is no root further back than a missing one. The first one is where a
+/// repository begins that was always whole.
+fn no_gap(source: &Source<'_>, missing: i64) -> Result<(), WalkError> {
+    if missing == 1 || source.find(&Role::Root, Wanted::Version(1))?.is_none() {
+        return Ok(());
+    }
+    Err(WalkError::Missing {
+        role: Role::Root,
+        wanted: Wanted::Version(missing),
+    })
+}
+
+fn verify(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Result<(), WalkError> {
+    let refused = WalkError::refused(file);
+    let previous = previous.map(File::trusted).transpose().map_err(&refused)?;
+    check_trust(gun, file, previous, dates).map_err(&refused)
+}

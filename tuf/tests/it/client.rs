@@ -1,0 +1,390 @@
+//! What clients would meet in a repository: the walk from root down over stored files.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use fixtures::{Key, Part, Publisher, clock, resign};
+use proptest::prelude::*;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use tuf::{File, Role, WalkError, Walked, Wanted, walk};
+
+use crate::given::{GUN, Server, role_named};
+
+/// Everything that a server ever stored of one repository.
+struct Archive {
+    server: Server,
+    files: Vec<File>,
+}
+
+impl Archive {
+    fn new() -> Self {
+        Self {
+            server: Server::new(),
+            files: Vec::new(),
+        }
+    }
+
+    fn publish(&mut self, parts: &[Part]) {
+        self.files.extend(self.server.publish(parts));
+    }
+
+    fn find(&self, role: &Role, wanted: Wanted) -> Option<Bytes> {
+        let mut files = self.files.iter().filter(|file| file.role() == role);
+        let found = match wanted {
+            Wanted::Newest => files.max_by_key(|file| file.version()),
+            Wanted::Version(version) => files.find(|file| file.version() == version),
+            Wanted::Sha256(sha256) => files.find(|file| file.checksums().sha256 == sha256),
+        };
+        found.map(|file| file.bytes().clone())
+    }
+
+    fn walk_at(&self, now: OffsetDateTime) -> Result<Walked, WalkError> {
+        walk(&GUN, &|role, wanted| self.find(role, wanted), now)
+    }
+
+    fn walk(&self) -> Walked {
+        self.walk_at(clock()).expect("clients can follow")
+    }
+
+    /// The walk with the bytes of one role's files replaced, however they are asked for.
+    fn walk_with(&self, replaced: &str, bytes: Option<Vec<u8>>) -> Result<Walked, WalkError> {
+        let replaced = role_named(replaced);
+        let bytes = bytes.map(Bytes::from);
+        let files = |role: &Role, wanted| {
+            if *role == replaced {
+                bytes.clone()
+            } else {
+                self.find(role, wanted)
+            }
+        };
+        walk(&GUN, &files, clock())
+    }
+
+    fn lose(&mut self, role: &str, version: i64) {
+        let role = role_named(role);
+        self.files
+            .retain(|file| (file.role(), file.version()) != (&role, version));
+    }
+}
+
+fn published() -> (Archive, Publisher) {
+    let mut archive = Archive::new();
+    let mut owner = archive.server.owner();
+    archive.publish(&owner.first_publish());
+    (archive, owner)
+}
+
+/// A repository whose root key was replaced twice, the first key being gone from the third root.
+fn rotated() -> Archive {
+    let (mut archive, mut owner) = published();
+    owner.rotate_root();
+    archive.publish(&owner.next(&["root"]));
+    owner.rotate_root();
+    owner.root.signers.remove(0);
+    archive.publish(&owner.next(&["root"]));
+    archive
+}
+
+fn with_delegations() -> (Archive, Publisher) {
+    let (mut archive, mut owner) = published();
+    let keys = [Key::throw_away_ecdsa()];
+    owner.delegate("targets", "a", &keys, &[""], 1);
+    owner.delegate("targets/a", "b", &keys, &[""], 1);
+    archive.publish(&owner.next(&["targets", "targets/a", "targets/a/b"]));
+    (archive, owner)
+}
+
+fn names(walked: &Walked) -> Vec<&str> {
+    walked.met.iter().map(|met| met.role.as_str()).collect()
+}
+
+fn reason(walked: Result<Walked, WalkError>) -> (String, String) {
+    match walked {
+        Err(WalkError::Refused { role, reason, .. }) => (role.to_string(), reason),
+        other => panic!("not a refusal: {other:?}"),
+    }
+}
+
+#[test]
+fn a_whole_repository_is_met_from_root_to_nested_delegations() {
+    let (archive, _) = with_delegations();
+    let walked = archive.walk();
+    let expected = [
+        "root",
+        "timestamp",
+        "snapshot",
+        "targets",
+        "targets/a",
+        "targets/a/b",
+    ];
+    assert_eq!(names(&walked), expected);
+    assert_eq!(walked.skipped, []);
+    assert_eq!(walked.expired().count(), 0);
+    assert_eq!(walked.met[1].version, 2);
+    assert_eq!(walked.welcomes_newcomers(clock()), Ok(()));
+}
+
+#[test]
+fn a_delegation_that_was_never_published_is_not_missed() {
+    let (mut archive, mut owner) = published();
+    owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+    archive.publish(&owner.next(&["targets"]));
+    assert_eq!(
+        names(&archive.walk()),
+        ["root", "timestamp", "snapshot", "targets"]
+    );
+}
+
+#[test]
+fn clients_with_any_stored_root_catch_up_over_those_in_between() {
+    let walked = rotated().walk();
+    assert_eq!((walked.first_root(), walked.root().version()), (1, 3));
+    for from in 1..=3 {
+        assert_eq!(walked.welcomes_back(from, clock()), Ok(()), "{from}");
+    }
+}
+
+#[test]
+fn a_gap_between_roots_is_found_and_a_lost_beginning_is_told() {
+    let mut archive = rotated();
+    archive.lose("root", 2);
+    let missing = WalkError::Missing {
+        role: Role::Root,
+        wanted: Wanted::Version(2),
+    };
+    assert_eq!(archive.walk_at(clock()).unwrap_err(), missing);
+    assert_eq!(missing.to_string(), "version 2 of root is missing");
+
+    let mut archive = rotated();
+    archive.lose("root", 1);
+    let walked = archive.walk();
+    assert_eq!(walked.first_root(), 2);
+    let missing = WalkError::Missing {
+        role: Role::Root,
+        wanted: Wanted::Version(1),
+    };
+    assert_eq!(walked.welcomes_back(1, clock()), Err(missing));
+}
+
+#[test]
+fn a_client_whose_key_signed_the_newest_root_does_not_read_those_in_between() {
+    let (mut archive, mut owner) = published();
+    let first = owner.root.signers[0].clone();
+    let ended = clock() + Duration::days(30);
+    let short = Key::certified(GUN.as_str(), clock() - Duration::DAY, ended);
+    owner.name_keys("root", &[short.public()], 1);
+    owner.root.signers.push(short);
+    archive.publish(&owner.next(&["root"]));
+    owner.name_keys("root", &[first.public()], 1);
+    archive.publish(&owner.next(&["root"]));
+    let later = ended + Duration::DAY;
+    let walked = archive.walk_at(later).unwrap();
+    assert_eq!(walked.welcomes_back(1, later), Ok(()));
+    assert!(walked.welcomes_back(2, later).is_err());
+}
+
+#[test]
+fn the_root_that_the_snapshot_names_is_the_one_of_its_version() {
+    let mut archive = rotated();
+    let mut stranger = archive.server.owner();
+    stranger.root.set_version(3);
+    let other = crate::given::file("root", &stranger.root.seal());
+    archive.files.insert(0, other);
+    let (role, text) = reason(archive.walk_at(clock()));
+    assert_eq!(role, "root");
+    assert_eq!(text, "the snapshot names another root of this version");
+}
+
+#[test]
+fn a_root_that_does_not_continue_the_one_before_is_refused() {
+    let mut archive = rotated();
+    archive.lose("root", 2);
+    let mut stranger = archive.server.owner();
+    stranger.root.set_version(2);
+    let root = stranger.root.seal();
+    archive.files.push(crate::given::file("root", &root));
+    let (role, text) = reason(archive.walk_at(clock()));
+    assert_eq!(role, "root");
+    assert!(
+        text.starts_with("could not rotate trust to a new trusted root"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_others_vouch_for_must_be_there() {
+    for lost in ["targets", "snapshot", "targets/a/b"] {
+        let (archive, _) = with_delegations();
+        let walked = archive.walk_with(lost, None);
+        assert!(
+            matches!(&walked, Err(WalkError::Missing { role, .. }) if role.as_str() == lost),
+            "{lost}: {walked:?}"
+        );
+    }
+    let nothing = walk(&GUN, &|_, _| None, clock()).unwrap_err();
+    assert_eq!(
+        nothing.to_string(),
+        "newest version of timestamp is missing"
+    );
+}
+
+#[test]
+fn bytes_other_than_those_hashed_are_refused() {
+    for changed in ["snapshot", "targets", "targets/a"] {
+        let (archive, _) = with_delegations();
+        let role = role_named(changed);
+        let last = archive.files.iter().rfind(|file| *file.role() == role);
+        let mut bytes = last.unwrap().bytes().to_vec();
+        bytes.push(b'\n');
+        let (role, text) = reason(archive.walk_with(changed, Some(bytes)));
+        assert_eq!(role, changed);
+        assert!(
+            text.starts_with(&format!("sha256 checksum for {changed} did not match")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_strangers_timestamp_is_refused() {
+    let (archive, _) = published();
+    let mut other = Archive::new();
+    let theirs = other.server.owner().first_publish();
+    other.publish(&theirs);
+    let timestamp = other.find(&Role::Timestamp, Wanted::Newest).unwrap();
+    let snapshot = archive.files[2].bytes().clone();
+    let files = |role: &Role, wanted| match role {
+        Role::Timestamp => Some(timestamp.clone()),
+        Role::Snapshot => Some(snapshot.clone()),
+        role => archive.find(role, wanted),
+    };
+    let (role, text) = reason(walk(&GUN, &files, clock()));
+    assert_eq!(role, "timestamp");
+    assert_eq!(
+        text,
+        "valid signatures did not meet threshold for timestamp"
+    );
+}
+
+#[test]
+fn a_file_longer_than_listed_is_refused_because_clients_stop_reading() {
+    let mut archive = Archive::new();
+    let mut owner = archive.server.independent_owner();
+    let mut parts = owner.first_publish();
+    let snapshot = crate::given::part(&mut parts, "snapshot");
+    *snapshot = resign(snapshot, &owner.snapshot.signers, |signed| {
+        signed["meta"]["targets"]["length"] = json!(3);
+    });
+    archive.publish(&parts);
+    let (role, text) = reason(archive.walk_at(clock()));
+    assert_eq!(role, "targets");
+    assert!(
+        text.starts_with("it has ") && text.ends_with(" bytes, not 3"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_delegation_whose_key_was_replaced_is_passed_over_with_all_below() {
+    let (mut archive, mut owner) = with_delegations();
+    let other = Key::throw_away_ecdsa();
+    let delegations = &mut owner.targets.signed["delegations"];
+    delegations["keys"] = json!({other.id(): other.public().document()});
+    delegations["roles"][0]["keyids"] = json!([other.id()]);
+    archive.publish(&owner.next(&["targets"]));
+    let walked = archive.walk();
+    assert_eq!(names(&walked), ["root", "timestamp", "snapshot", "targets"]);
+    assert_eq!(walked.skipped.len(), 1);
+    assert_eq!(
+        walked.skipped[0].reason,
+        "valid signatures did not meet threshold for targets/a"
+    );
+}
+
+#[test]
+fn what_has_expired_is_listed_and_an_expired_delegation_is_not_followed() {
+    let (mut archive, mut owner) = with_delegations();
+    owner.expire("targets/a", clock() + Duration::DAY);
+    archive.publish(&owner.next(&["targets/a"]));
+    let walked = archive.walk_at(clock() + Duration::days(20)).unwrap();
+    let expired: Vec<_> = walked.expired().map(|met| met.role.as_str()).collect();
+    assert_eq!(expired, ["timestamp", "targets/a"]);
+    assert!(!names(&walked).contains(&"targets/a/b"));
+}
+
+#[test]
+fn an_expired_certificate_stops_those_who_hold_or_need_it() {
+    let mut archive = Archive::new();
+    let mut owner = archive.server.owner();
+    let short = Key::certified(
+        GUN.as_str(),
+        clock() - Duration::DAY,
+        clock() + Duration::days(30),
+    );
+    owner.name_keys("root", &[short.public()], 1);
+    owner.sign_with("root", short);
+    archive.publish(&owner.first_publish());
+    let later = clock() + Duration::days(40);
+
+    let walked = archive.walk();
+    assert_eq!(walked.welcomes_newcomers(clock()), Ok(()));
+    assert_eq!(
+        walked.welcomes_newcomers(later),
+        Err("could not validate the path to a trusted root: unable to retrieve valid leaf certificates".to_owned())
+    );
+    let certificates = walked.root_certificates(1);
+    assert_eq!(certificates.len(), 1);
+    assert_eq!(certificates[0].common_name, GUN.as_str());
+    assert_eq!(certificates[0].expires, clock() + Duration::days(30));
+
+    owner.rotate_root();
+    archive.publish(&owner.next(&["root"]));
+    let walked = archive.walk();
+    assert_eq!(walked.welcomes_newcomers(later), Ok(()));
+    assert_eq!(walked.welcomes_back(1, clock()), Ok(()));
+    assert!(
+        matches!(
+            walked.welcomes_back(1, later),
+            Err(WalkError::Refused { version: 1, .. })
+        ),
+        "a client looks at the dates of its own root"
+    );
+    assert_eq!(walked.welcomes_back(2, later), Ok(()));
+}
+
+#[test]
+fn an_expired_root_turns_newcomers_away() {
+    let mut archive = Archive::new();
+    let mut owner = archive.server.owner();
+    owner.expire("root", clock() + Duration::DAY);
+    archive.publish(&owner.first_publish());
+    let later = clock() + Duration::days(2);
+    let walked = archive.walk_at(later).unwrap();
+    assert!(
+        walked
+            .welcomes_newcomers(later)
+            .unwrap_err()
+            .starts_with("root expired at ")
+    );
+    assert!(walked.welcomes_back(1, later).is_err());
+}
+
+static WHOLE: LazyLock<Archive> = LazyLock::new(|| with_delegations().0);
+
+proptest! {
+    #[test]
+    fn no_damage_to_a_stored_file_panics_the_walk_or_passes_for_it(
+        which in 0..6_usize, at in any::<prop::sample::Index>(), byte in any::<u8>(), truncate in any::<bool>(),
+    ) {
+        let role = WHOLE.walk().met[which].role.clone();
+        let file = WHOLE.files.iter().rfind(|file| *file.role() == role).unwrap();
+        let mut damaged = file.bytes().to_vec();
+        let at = at.index(damaged.len());
+        if truncate { damaged.truncate(at) } else { damaged[at] = byte }
+        let is_same = damaged == file.bytes()[..];
+        let walked = WHOLE.walk_with(role.as_str(), Some(damaged));
+        // Nothing pins the bytes of a timestamp; its signature covers what it says.
+        prop_assert!(walked.is_err() || is_same || role == Role::Timestamp);
+    }
+}
