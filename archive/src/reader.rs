@@ -1,0 +1,244 @@
+//! Reading an archive, believing nothing that its checksums do not confirm.
+
+use std::io::{self, Read};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    record::{
+        ChangeRow, End, FileRow, Header, KeyRow, Kind, LINK, MAGIC, MAGIC_NAME, MAX_BODY, MAX_HEAD,
+        PREFIX, Row, tag,
+    },
+    sealed,
+    writer::{first_link, next_link},
+};
+
+/// Why an archive cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The file is something else.
+    #[error("this is not an archive of notary-server or notary-signer")]
+    NotAnArchive,
+    /// It is encrypted, and no key was named.
+    #[error("this archive is sealed: name the private escrow key with --escrow-key")]
+    Sealed,
+    /// A later program made it.
+    #[error("this archive has a format that only a newer version of the program reads")]
+    Version,
+    /// It is the archive of the other program.
+    #[error("this archive holds the {found}, not the {expected}")]
+    Kind {
+        /// What was asked for.
+        expected: Kind,
+        /// What it is.
+        found: Kind,
+    },
+    /// Octets are not what they were; nothing from here on can be believed.
+    #[error("the archive is damaged behind row {row}: {what}")]
+    Damaged {
+        /// How many rows came before it.
+        row: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The file ends before the end mark.
+    #[error("the archive is cut off behind row {row}: it has no end mark")]
+    CutOff {
+        /// How many rows are whole.
+        row: u64,
+    },
+    /// The file cannot be read, or a sealed one does not open.
+    #[error("the archive cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Where the body of a row stands in an archive that is not sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Octets before it.
+    pub offset: u64,
+    /// Octets of it.
+    pub length: u32,
+}
+
+/// Reads an archive row by row, in the order of writing.
+pub struct Reader<R> {
+    input: R,
+    header: Header,
+    link: [u8; LINK],
+    rows: u64,
+    position: u64,
+    is_done: bool,
+}
+
+/// A record whose checksum is right.
+struct Record {
+    tag: u8,
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the beginning of an archive from `input`, which is best buffered.
+    pub fn new(mut input: R) -> Result<Self, ArchiveError> {
+        let mut line = Vec::with_capacity(MAGIC.len());
+        input
+            .by_ref()
+            .take(MAGIC.len() as u64)
+            .read_to_end(&mut line)?;
+        check_line(&line)?;
+        let mut reader = Self {
+            input,
+            header: Header {
+                kind: Kind::TrustData,
+                taken_at: time::OffsetDateTime::UNIX_EPOCH,
+                program: String::new(),
+            },
+            link: first_link(),
+            rows: 0,
+            position: MAGIC.len() as u64,
+            is_done: false,
+        };
+        let record = reader.record()?;
+        if record.tag != tag::HEADER {
+            return Err(reader.damaged("it does not begin with a header"));
+        }
+        reader.header = reader.head(&record.head)?;
+        Ok(reader)
+    }
+
+    /// What the archive says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The header, if the archive is one of `expected`.
+    pub fn expect(&self, expected: Kind) -> Result<&Header, ArchiveError> {
+        let found = self.header.kind;
+        if found == expected {
+            Ok(&self.header)
+        } else {
+            Err(ArchiveError::Kind { expected, found })
+        }
+    }
+
+    /// The next row; `None` only behind the end mark of an archive that is whole.
+    pub fn next_row(&mut self) -> Result<Option<Row>, ArchiveError> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let record = self.record()?;
+        let row = match record.tag {
+            tag::FILE => Row::File(FileRow {
+                data: record.body,
+                ..self.head(&record.head)?
+            }),
+            tag::CHANGE => Row::Change(self.head::<ChangeRow>(&record.head)?),
+            tag::KEY => Row::Key(KeyRow {
+                private: record.body,
+                ..self.head(&record.head)?
+            }),
+            tag::END => {
+                let end: End = self.head(&record.head)?;
+                return self.end(end.rows);
+            }
+            _ => return Err(self.damaged("a record is of an unknown kind")),
+        };
+        self.rows += 1;
+        Ok(Some(row))
+    }
+
+    /// How many rows were read.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many octets of the archive were read.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Where the body of the row that was read last stands; it is `length` octets long.
+    #[must_use]
+    pub fn place(&self, length: usize) -> Place {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        Place {
+            offset: self.position - LINK as u64 - u64::from(length),
+            length,
+        }
+    }
+
+    fn end(&mut self, rows: u64) -> Result<Option<Row>, ArchiveError> {
+        if rows != self.rows {
+            return Err(self.damaged("its end mark counts other rows"));
+        }
+        if self.input.read(&mut [0])? > 0 {
+            return Err(self.damaged("something follows its end mark"));
+        }
+        self.is_done = true;
+        Ok(None)
+    }
+
+    fn record(&mut self) -> Result<Record, ArchiveError> {
+        let prefix = self.exactly(PREFIX)?;
+        let number = |from: usize| {
+            u32::from_be_bytes(prefix[from..from + 4].try_into().expect("four octets"))
+        };
+        let (head, body) = (number(1), number(5));
+        if head > MAX_HEAD || body > MAX_BODY {
+            return Err(self.damaged("a length is out of bounds"));
+        }
+        let head = self.exactly(head as usize)?;
+        let body = self.exactly(body as usize)?;
+        let link = self.exactly(LINK)?;
+        self.link = next_link(self.link, &[&prefix, &head, &body]);
+        if link != self.link {
+            return Err(self.damaged("a checksum does not fit"));
+        }
+        Ok(Record {
+            tag: prefix[0],
+            head,
+            body,
+        })
+    }
+
+    /// The next `length` octets. Memory is taken as they come: the number may be wrong.
+    fn exactly(&mut self, length: usize) -> Result<Vec<u8>, ArchiveError> {
+        let mut octets = Vec::new();
+        self.input
+            .by_ref()
+            .take(length as u64)
+            .read_to_end(&mut octets)?;
+        self.position += octets.len() as u64;
+        if octets.len() < length {
+            return Err(ArchiveError::CutOff { row: self.rows });
+        }
+        Ok(octets)
+    }
+
+    fn head<T: DeserializeOwned>(&self, head: &[u8]) -> Result<T, ArchiveError> {
+        serde_json::from_slice(head).map_err(|_| self.damaged("the columns of a row are unknown"))
+    }
+
+    fn damaged(&self, what: &'static str) -> ArchiveError {
+        ArchiveError::Damaged {
+            row: self.rows,
+            what,
+        }
+    }
+}
+
+fn check_line(line: &[u8]) -> Result<(), ArchiveError> {
+    if line == MAGIC {
+        Ok(())
+    } else if sealed::is_sealed(line) {
+        Err(ArchiveError::Sealed)
+    } else if line.starts_with(MAGIC_NAME) && line.len() == MAGIC.len() {
+        Err(ArchiveError::Version)
+    } else {
+        Err(ArchiveError::NotAnArchive)
+    }
+}
