@@ -10,11 +10,9 @@ use signer::{
     cache::CacheLimits,
     envelope::DEFAULT_ROUNDS,
     keys::Keys,
-    keystore::{
-        KeyId, Purpose,
-        sql::{SQLITE, SqlStore},
-    },
+    keystore::{KeyId, Purpose, sql::SqlStore},
     passphrases::Passphrases,
+    schema::SQLITE,
     vault::Vault,
 };
 use tokio::runtime::Runtime;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use daemon::{Key, Kind, Level, Settings, SettingsError};
-use database::SqliteUrl;
+use database::{Backend, DatabaseUrl, PoolLimits};
 
 use crate::{
     cache::CacheLimits,
@@ -60,13 +60,23 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "panic, fatal, error (default), warn, info, debug or trace",
     ),
-    Key::new("storage.backend", Kind::Text, "sqlite3 or memory"),
+    Key::new(
+        "storage.backend",
+        Kind::Text,
+        "mysql (MariaDB too), postgres, sqlite3 or memory",
+    ),
     Key::new(
         "storage.db_url",
         Kind::Text,
-        "the database file, such as /var/lib/notary/signer.db",
+        "the database: user:password@tcp(host:3306)/name?parseTime=True, \
+         postgres://user:password@host/name?sslmode=verify-full, or a file",
     )
     .secret(),
+    Key::new(
+        "storage.max_connections",
+        Kind::Integer,
+        "the most connections to the database, 16 by default",
+    ),
     Key::new(
         "storage.default_alias",
         Kind::Text,
@@ -194,14 +204,16 @@ pub struct Config {
 }
 
 /// Where keys are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Storage {
     /// Nowhere: they go with the process.
     Memory,
-    /// In a file.
-    Sqlite {
-        /// The file.
-        url: SqliteUrl,
+    /// In a database.
+    Database {
+        /// Where it is.
+        url: DatabaseUrl,
+        /// How many connections to it there may be.
+        limits: PoolLimits,
         /// The alias of new keys.
         default_alias: String,
         /// Passphrase files by alias.
@@ -291,36 +303,47 @@ fn bugsnag(settings: &Settings) -> Result<Option<String>, ConfigError> {
 }
 
 fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
-    let backend = settings.text("storage.backend").unwrap_or_default();
-    match backend {
-        "memory" => Ok(Storage::Memory),
-        "sqlite3" => sqlite(settings, folder),
-        "mysql" | "postgres" => Err(ConfigError::Backend(format!(
-            "this build does not speak {backend} yet; accepted: sqlite3, memory"
-        ))),
-        "rethinkdb" => Err(ConfigError::Backend(
-            "RethinkDB is not supported: move the keys to an SQL database; accepted: sqlite3, memory"
+    let name = settings.text("storage.backend").unwrap_or_default();
+    match Backend::named(name) {
+        Some(Backend::Memory) => Ok(Storage::Memory),
+        Some(backend) => database(settings, folder, backend),
+        None if name == "rethinkdb" => Err(ConfigError::Backend(
+            "RethinkDB is not supported: move the keys to an SQL database; \
+             accepted: mysql, postgres, sqlite3, memory"
                 .to_owned(),
         )),
-        other => Err(ConfigError::Backend(format!(
-            "{other} is not an allowed backend, must be one of: {BACKENDS}"
+        None => Err(ConfigError::Backend(format!(
+            "{name} is not an allowed backend, must be one of: {BACKENDS}"
         ))),
     }
 }
 
-fn sqlite(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
-    let notary = "must provide a non-empty database source for sqlite3";
-    let url = SqliteUrl::parse(required(settings, "storage.db_url", notary)?)?;
+fn database(settings: &Settings, folder: &Path, backend: Backend) -> Result<Storage, ConfigError> {
+    let notary = format!("must provide a non-empty database source for {backend}");
+    let url = required(settings, "storage.db_url", &notary)?;
     let alias = settings
         .text("storage.default_alias")
         .or_else(|| settings.text("default_alias"));
     let notary = "must provide a default alias for the key DB".to_owned();
     let alias = alias.ok_or(ConfigError::Missing("storage.default_alias", notary))?;
-    let default_alias = alias.to_owned();
-    Ok(Storage::Sqlite {
-        url,
-        default_alias,
+    Ok(Storage::Database {
+        url: DatabaseUrl::parse(backend, url)?,
+        limits: pool_limits(settings)?,
+        default_alias: alias.to_owned(),
         passphrase_files: passphrase_files(settings, folder)?,
+    })
+}
+
+fn pool_limits(settings: &Settings) -> Result<PoolLimits, ConfigError> {
+    let limits = PoolLimits::default();
+    let most = settings.integer_in(
+        "storage.max_connections",
+        1..=1000,
+        i64::from(limits.connections),
+    )?;
+    Ok(PoolLimits {
+        connections: u32::try_from(most).expect("the range leaves only numbers that fit"),
+        ..limits
     })
 }
 

@@ -247,6 +247,8 @@ fn status(error: &KeyError, not_found: String, failed: String) -> Status {
         KeyError::Store(error) if error.fault == Fault::Full => {
             Status::resource_exhausted("the key database is full")
         }
+        // Trying again would not help: the name is one that no column there can hold.
+        KeyError::Store(error) if error.fault == Fault::Unstorable => Status::internal(failed),
         KeyError::Store(_) => Status::unavailable("the key database is not available"),
         KeyError::Vault(_) | KeyError::Signing(_) => Status::internal(failed),
     }

@@ -35,8 +35,9 @@ const PASSPHRASES: &str = "Passphrases";
 const PERIOD: Duration = Duration::from_secs(5);
 /// Every how many periods the passphrases are tried.
 const PASSPHRASES_EVERY: u32 = 12;
-/// How many keys of an alias are tried before its passphrase is called wrong: a single damaged
-/// row must not look like that.
+/// How many of the oldest and of the newest keys of an alias are tried before its passphrase is
+/// called wrong: a single damaged row must not look like that, nor must keys of before the
+/// passphrase was changed in place.
 const TRIES: u16 = 3;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -201,6 +202,24 @@ pub async fn unopenable(keys: &Keys) -> Result<Vec<VaultError>, crate::keystore:
         if let Err(problem) = open_any(keys.vault(), some).await {
             problems.push(problem);
         }
+    }
+    Ok(problems)
+}
+
+/// One problem for every alias of whose keys some open and some do not. Fails if the database does.
+pub async fn partly_unopenable(
+    keys: &Keys,
+) -> Result<Vec<VaultError>, crate::keystore::StoreError> {
+    let mut problems = Vec::new();
+    for alias in keys.store().aliases().await? {
+        let (mut opened, mut problem) = (false, None);
+        for key in keys.store().under_alias(&alias, 1).await? {
+            match keys.vault().open(key).await {
+                Ok(_) => opened = true,
+                Err(error) => problem = Some(error),
+            }
+        }
+        problems.extend(problem.filter(|_| opened));
     }
     Ok(problems)
 }

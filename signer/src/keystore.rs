@@ -1,5 +1,6 @@
 //! What the signer keeps, and the trait behind which it is kept.
 
+pub mod dialect;
 pub mod sql;
 
 use std::{fmt, sync::Arc};
@@ -111,6 +112,8 @@ pub struct ListedKey {
     pub algorithm: String,
     /// Under whose passphrase it is encrypted.
     pub alias: String,
+    /// When it was made, if the row says so.
+    pub created: Option<OffsetDateTime>,
     /// When it last signed; none for a pending key.
     pub last_used: Option<OffsetDateTime>,
 }
@@ -163,10 +166,14 @@ pub trait KeyStore: Send + Sync {
     /// Up to `limit` keys behind row `after`, in the order of their rows.
     async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError>;
 
+    /// How many keys there are, to tell how far a command is; looks at each of them.
+    async fn count(&self) -> Result<u64, StoreError>;
+
     /// The aliases under which keys are encrypted.
     async fn aliases(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Up to `limit` keys under `alias`.
+    /// Up to `limit` of the oldest keys under `alias` and as many of the newest, which may be the
+    /// same ones.
     async fn under_alias(&self, alias: &str, limit: u16) -> Result<Vec<StoredKey>, StoreError>;
 
     /// Fails if keys could not be read now, or if what is written now would be lost.

@@ -4,7 +4,9 @@
 //! A request goes [`grpc`] → [`keys`] → [`cache`], or [`keystore`] and [`vault`]. Protocol, table
 //! and encryption at rest are those of Notary 0.7: either program can take over from the other.
 
+pub mod backup;
 pub mod cache;
+pub mod checkup;
 pub mod clients;
 mod command;
 pub mod config;
@@ -16,7 +18,9 @@ pub mod keystore;
 pub mod metrics;
 pub mod open;
 pub mod passphrases;
+mod progress;
 pub mod rotation;
+pub mod schema;
 pub mod serve;
 pub mod vault;
 

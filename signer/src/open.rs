@@ -3,26 +3,24 @@
 use std::{ffi::OsString, sync::Arc};
 
 use anyhow::Context;
+use archive::Transfer;
 use daemon::logging::STARTUP;
-use database::{Dialect, PoolLimits, SchemaState, SqliteUrl, migrate, schema_state};
-use sqlx::{Pool, Sqlite};
+use database::{DatabaseUrl, PoolLimits, with_pool};
 
 use crate::{
     config::{Config, Storage},
     health,
     keys::Keys,
-    keystore::{
-        KeyStore,
-        sql::{SQLITE, SqlStore},
-    },
+    keystore::{KeyStore, sql::SqlStore},
     passphrases::Passphrases,
+    schema,
     vault::Vault,
 };
 
 /// The alias of keys that are kept in memory.
 const MEMORY_ALIAS: &str = "memory";
 
-/// Opens the store that `config` names and gets ready to use its keys. The embedded database is
+/// Opens the store that `config` names and gets ready to use its keys. An embedded database is
 /// brought up to date on the way.
 pub async fn open(
     config: &Config,
@@ -37,7 +35,7 @@ pub async fn open(
                 MEMORY_ALIAS.to_owned(),
             )
         }
-        Storage::Sqlite {
+        Storage::Database {
             default_alias,
             passphrase_files,
             ..
@@ -56,22 +54,36 @@ pub async fn open(
     )))
 }
 
-/// Opens the store alone, its schema up to date.
+/// Opens the store alone, having made sure that its table is as it must be.
 pub async fn open_store(storage: &Storage) -> anyhow::Result<Arc<dyn KeyStore>> {
-    let pool = connect(storage).await?;
-    Ok(Arc::new(SqlStore::new(pool)))
+    let (url, limits) = place(storage);
+    let connected = url.connect(limits).await?;
+    with_pool!(connected, pool => {
+        schema::make_ready(&pool)
+            .await
+            .with_context(|| format!("the database {url}"))?;
+        Ok(Arc::new(SqlStore::new(pool)))
+    })
 }
 
-/// Brings the schema up to date and says what had to be done.
-pub async fn migrate_store(storage: &Storage) -> anyhow::Result<String> {
-    let url = url_of(storage);
-    let pool = url.connect(PoolLimits::default()).await?;
-    let before = schema_state(&pool, &SQLITE).await?;
-    migrate(&pool, &SQLITE).await?;
-    Ok(match before {
-        SchemaState::Current => format!("the database {url} is up to date"),
-        _ => format!("the database {url} was brought up to date"),
+/// Opens the store as something to back up, or to restore into.
+pub async fn open_transfer(storage: &Storage) -> anyhow::Result<Arc<dyn Transfer>> {
+    let (url, limits) = place(storage);
+    let connected = url.connect(limits).await?;
+    with_pool!(connected, pool => {
+        schema::make_ready(&pool)
+            .await
+            .with_context(|| format!("the database {url}"))?;
+        Ok(Arc::new(SqlStore::new(pool)))
     })
+}
+
+/// Brings the schema up to date, or only says what that would mean if this is to be a `plan`.
+/// Answers what was found and what had to be done.
+pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<String> {
+    let (url, limits) = place(storage);
+    let connected = url.connect(limits).await?;
+    with_pool!(connected, pool => schema::migrate(&pool, url, plan).await)
 }
 
 /// Tries the passphrase of every alias in use, so that a wrong one is found now and not with the
@@ -83,6 +95,13 @@ pub async fn test_passphrases(keys: &Keys) -> anyhow::Result<()> {
             return Err(problem.into());
         }
         tracing::warn!(target: STARTUP, "some keys cannot be used: {problem}");
+    }
+    for problem in health::partly_unopenable(keys).await? {
+        tracing::warn!(
+            target: STARTUP,
+            "{problem}, but another key of this alias opens: `notary-signer key check` names all \
+             that do not"
+        );
     }
     let mut aliases = keys.store().aliases().await?;
     aliases.push(default.to_owned());
@@ -97,20 +116,10 @@ pub async fn test_passphrases(keys: &Keys) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn connect(storage: &Storage) -> anyhow::Result<Pool<Sqlite>> {
-    let url = url_of(storage);
-    let pool = url.connect(PoolLimits::default()).await?;
-    if Sqlite::EMBEDDED {
-        migrate(&pool, &SQLITE)
-            .await
-            .with_context(|| format!("the database {url}"))?;
-    }
-    Ok(pool)
-}
-
-fn url_of(storage: &Storage) -> &SqliteUrl {
+/// Where the database is, and how many connections to it there may be.
+fn place(storage: &Storage) -> (&DatabaseUrl, PoolLimits) {
     match storage {
-        Storage::Memory => &SqliteUrl::MEMORY,
-        Storage::Sqlite { url, .. } => url,
+        Storage::Memory => (&DatabaseUrl::MEMORY, PoolLimits::default()),
+        Storage::Database { url, limits, .. } => (url, *limits),
     }
 }

@@ -1,8 +1,12 @@
-//! Putting stored keys under another passphrase.
+//! Putting stored keys under another passphrase, while signers go on working with them.
+
+use futures_util::{StreamExt, stream};
 
 use crate::{
+    checkup::AT_ONCE,
     keys::{KeyError, Keys},
-    keystore::{KeyId, StoredKey},
+    keystore::{KeyId, ListedKey, StoredKey},
+    vault::VaultError,
 };
 
 /// How many rows are read at a time.
@@ -31,9 +35,9 @@ pub async fn rotate_one(keys: &Keys, id: &KeyId, alias: &str) -> Result<Rotated,
     Ok(rotated)
 }
 
-/// Puts all keys under `alias`, one after the other: an interrupted run leaves each key either
-/// under the old alias or under the new, and can be started again. A key that does not open is
-/// told to `progress` and left as it is.
+/// Puts all keys under `alias`: an interrupted run leaves each key either under the old alias or
+/// under the new, and can be started again. A key that does not open is told to `progress` and
+/// left as it is. Keys made meanwhile, under whatever alias, are among those that are moved.
 pub async fn rotate_all(
     keys: &Keys,
     alias: &str,
@@ -43,7 +47,7 @@ pub async fn rotate_all(
     keys.vault()
         .passphrases()
         .get(alias)
-        .map_err(crate::vault::VaultError::from)?;
+        .map_err(VaultError::from)?;
     let mut rotated = Rotated::default();
     let mut after = 0;
     loop {
@@ -52,29 +56,22 @@ pub async fn rotate_all(
             return Ok(rotated);
         };
         after = last.row;
-        for listed in page {
-            let problem = rotate_listed(keys, &listed.id, alias, &mut rotated).await?;
+        let mut moves = stream::iter(page)
+            .map(async |listed| rotate_listed(keys, &listed, alias).await)
+            .buffered(AT_ONCE);
+        while let Some(moved) = moves.next().await {
+            let problem = note(&mut rotated, moved)?;
             progress(&rotated, problem);
         }
     }
 }
 
-/// Rotates one key of many; answers why it could not be, if the database is not to blame.
-async fn rotate_listed(
-    keys: &Keys,
-    id: &str,
-    alias: &str,
+/// Counts one key of many; answers why it was left, if the database is not to blame.
+fn note(
     rotated: &mut Rotated,
+    moved: Result<bool, KeyError>,
 ) -> Result<Option<KeyError>, KeyError> {
-    let found = match KeyId::parse(id) {
-        Some(id) => keys.store().find(&id).await?,
-        None => None,
-    };
-    let Some(stored) = found else {
-        rotated.untouched += 1;
-        return Ok(None);
-    };
-    match move_key(keys, stored, alias).await {
+    match moved {
         Ok(true) => rotated.moved += 1,
         Ok(false) => rotated.untouched += 1,
         Err(error @ KeyError::Store(_)) => return Err(error),
@@ -86,6 +83,21 @@ async fn rotate_listed(
     Ok(None)
 }
 
+/// Rotates one key of many; answers whether it had to be and was.
+async fn rotate_listed(keys: &Keys, listed: &ListedKey, alias: &str) -> Result<bool, KeyError> {
+    if listed.alias == alias {
+        return Ok(false);
+    }
+    let found = match KeyId::parse(&listed.id) {
+        Some(id) => keys.store().find(&id).await?,
+        None => None,
+    };
+    match found {
+        Some(stored) => move_key(keys, stored, alias).await,
+        None => Ok(false),
+    }
+}
+
 /// Encrypts `stored` anew under `alias`; answers whether it had to be and was.
 async fn move_key(keys: &Keys, stored: StoredKey, alias: &str) -> Result<bool, KeyError> {
     if stored.alias == alias {
@@ -93,6 +105,13 @@ async fn move_key(keys: &Keys, stored: StoredKey, alias: &str) -> Result<bool, K
     }
     let key = keys.vault().open(stored.clone()).await?;
     let envelope = keys.vault().seal(alias, key.to_stored()).await?;
+    // The old envelope is given up only for one that opens.
+    let sealed = StoredKey {
+        alias: alias.to_owned(),
+        envelope: envelope.clone().into_bytes(),
+        ..stored.clone()
+    };
+    keys.vault().open(sealed).await?;
     Ok(keys
         .store()
         .reseal(&stored, alias, &envelope, keys.now())

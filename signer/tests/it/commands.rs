@@ -3,11 +3,24 @@
 use std::{
     fs,
     process::{Command, Output},
+    sync::Arc,
 };
 
+use signer::{
+    cache::CacheLimits,
+    envelope::DEFAULT_ROUNDS,
+    keys::Keys,
+    keystore::{Purpose, sql::SqlStore},
+    passphrases::Passphrases,
+    vault::Vault,
+};
 use tempfile::TempDir;
+use tuf::KeyAlgorithm;
 
-use crate::pki::{Pki, ServerAuth};
+use crate::{
+    pki::{Pki, ServerAuth},
+    support::{environment, now},
+};
 
 /// A folder with a configuration file.
 struct Setup {
@@ -30,6 +43,32 @@ impl Setup {
         assert!(pki.path().exists());
         fs::write(folder.path().join("signer.json"), text.to_string()).unwrap();
         Self { folder, _pki: pki }
+    }
+
+    /// Puts keys for these GUNs into the configured database, and answers their ids.
+    async fn make_keys(&self, guns: &[&str]) -> Vec<String> {
+        let file = self.folder.path().join("signer.db");
+        let pool = database::connect_sqlite(file.to_str().unwrap())
+            .await
+            .unwrap();
+        let passphrases = Passphrases::new(environment(&[("NOTARY_SIGNER_ONE", "pass")]), []);
+        let keys = Keys::new(
+            Arc::new(SqlStore::new(pool)),
+            Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS),
+            CacheLimits::default(),
+            "one".to_owned(),
+            now,
+        );
+        let mut ids = Vec::new();
+        for gun in guns {
+            let purpose = Purpose {
+                algorithm: KeyAlgorithm::Ecdsa,
+                gun: (*gun).to_owned(),
+                role: "timestamp".to_owned(),
+            };
+            ids.push(keys.create(purpose).await.unwrap().id().to_string());
+        }
+        ids
     }
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -95,7 +134,7 @@ fn migrate_and_key_commands_work_on_the_configured_database() {
     assert!(listed.status.success(), "{}", text(&listed.stderr));
     assert_eq!(
         text(&listed.stdout),
-        "KEY ID\tROLE\tGUN\tALGORITHM\tALIAS\tLAST USED\n"
+        "GUN\tROLE\tKEY ID\tALGORITHM\tALIAS\tCREATED\tLAST USED\n"
     );
     let rotated = setup.run(
         &["key", "rotate-passphrase", "--to", "two", "--all"],
@@ -103,8 +142,9 @@ fn migrate_and_key_commands_work_on_the_configured_database() {
     );
     assert_eq!(
         text(&rotated.stdout),
-        "0 keys moved to two, 0 left alone, 0 failed\n"
+        "0 keys moved to two, 0 left alone, 0 failed\nno key needs another passphrase now\n"
     );
+    assert!(text(&rotated.stderr).contains("set storage.default_alias to two"));
     let nowhere = setup.run(&["key", "rotate-passphrase", "--to", "three", "--all"], &[]);
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(text(&nowhere.stderr).contains("NOTARY_SIGNER_THREE"));
@@ -114,6 +154,88 @@ fn migrate_and_key_commands_work_on_the_configured_database() {
             .status
             .code(),
         Some(2)
+    );
+}
+
+#[tokio::test]
+async fn keys_are_listed_checked_and_moved_to_another_passphrase() {
+    let setup = Setup::new();
+    assert!(setup.run(&["migrate"], &[]).status.success());
+    let ids = setup.make_keys(&["a", "b\n"]).await;
+
+    let listed = text(&setup.run(&["key", "list"], &[]).stdout);
+    let line = listed.lines().nth(2).unwrap();
+    let expected = format!(
+        "b\\n\ttimestamp\t{}\tecdsa\tone\t2026-11-22T12:00:00Z\tpending",
+        ids[1]
+    );
+    assert_eq!(line, expected);
+
+    let one = ("NOTARY_SIGNER_ONE", "pass");
+    let checked = setup.run(&["key", "check"], &[one]);
+    assert_eq!(text(&checked.stdout), "all 2 keys open\n");
+    let wrong = setup.run(&["key", "check"], &[("NOTARY_SIGNER_ONE", "other")]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let named = text(&wrong.stdout);
+    for id in &ids {
+        assert!(
+            named.contains(&format!("key {id} (timestamp of ")),
+            "{named}"
+        );
+    }
+    assert!(named.contains("NOTARY_SIGNER_ONE"), "{named}");
+    assert!(text(&wrong.stderr).contains("2 of 2 keys do not open"));
+
+    // The new passphrase from a file.
+    fs::write(setup.folder.path().join("two"), "new pass\n").unwrap();
+    let file = setup.folder.path().join("two").to_str().unwrap().to_owned();
+    let two = ("NOTARY_SIGNER_TWO_FILE", file.as_str());
+    let to_two = ["key", "rotate-passphrase", "--to", "two"];
+    let first = setup.run(&[&to_two[..], &["--key", &ids[0]]].concat(), &[one, two]);
+    assert_eq!(
+        text(&first.stdout),
+        "1 key moved\n",
+        "{}",
+        text(&first.stderr)
+    );
+    let both = setup.run(&["key", "check"], &[one, two]);
+    assert!(
+        both.status.success(),
+        "the old alias is readable until all are moved"
+    );
+    let rest = setup.run(&[&to_two[..], &["--all"]].concat(), &[one, two]);
+    assert_eq!(
+        text(&rest.stdout),
+        "1 keys moved to two, 1 left alone, 0 failed\nno key needs another passphrase now\n"
+    );
+    let without_default = setup.run(&["key", "check"], &[two]);
+    assert!(
+        text(&without_default.stderr).contains("alias one"),
+        "new keys would need it"
+    );
+    let switched = [two, ("NOTARY_SIGNER_STORAGE_DEFAULT_ALIAS", "two")];
+    assert_eq!(
+        text(&setup.run(&["key", "check"], &switched).stdout),
+        "all 2 keys open\n"
+    );
+}
+
+#[test]
+fn a_plan_says_what_would_be_done_and_does_nothing() {
+    let setup = Setup::new();
+    let plan = setup.run(&["migrate", "--plan"], &[]);
+    assert!(plan.status.success(), "{}", text(&plan.stderr));
+    assert!(
+        text(&plan.stdout).contains("private_keys"),
+        "{}",
+        text(&plan.stdout)
+    );
+    assert!(text(&setup.run(&["migrate"], &[]).stdout).contains("was brought up to date"));
+    let plan = setup.run(&["migrate", "--plan"], &[]);
+    assert!(
+        text(&plan.stdout).contains("is up to date"),
+        "{}",
+        text(&plan.stdout)
     );
 }
 

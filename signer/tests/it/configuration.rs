@@ -35,15 +35,17 @@ fn a_good_file_is_read_with_paths_from_its_folder() {
     assert_eq!(config.listen, ":7899");
     assert_eq!(config.level, Level::Info);
     assert_eq!(config.warnings, Vec::<String>::new());
-    let Storage::Sqlite {
+    let Storage::Database {
         url,
+        limits,
         default_alias,
         passphrase_files,
     } = config.storage
     else {
         panic!("another storage");
     };
-    assert_eq!(url.file(), Some(Path::new("/var/lib/signer.db")));
+    assert_eq!(url.to_string(), "/var/lib/signer.db");
+    assert_eq!(limits.connections, 16);
     assert_eq!(default_alias, "one");
     let files: Vec<_> = passphrase_files
         .iter()
@@ -56,7 +58,7 @@ fn a_good_file_is_read_with_paths_from_its_folder() {
 fn the_environment_and_the_old_place_of_the_default_alias_count() {
     let without = GOOD.replace(r#""default_alias": "one","#, "");
     let alias = |variables: &[(&str, &str)], text: &str| match read(text, variables)?.storage {
-        Storage::Sqlite { default_alias, .. } => Ok(default_alias),
+        Storage::Database { default_alias, .. } => Ok(default_alias),
         Storage::Memory => panic!("another storage"),
     };
     let old = [("NOTARY_SIGNER_DEFAULT_ALIAS", "old")];
@@ -76,7 +78,8 @@ fn memory_needs_neither_url_nor_alias() {
     let text = GOOD
         .replace("sqlite3", "memory")
         .replace("default_alias", "unused");
-    assert_eq!(read(&text, &[]).unwrap().storage, Storage::Memory);
+    let storage = read(&text, &[]).unwrap().storage;
+    assert!(matches!(storage, Storage::Memory), "{storage:?}");
 }
 
 #[test]
@@ -95,10 +98,34 @@ fn what_is_missing_is_named_in_notarys_words() {
 }
 
 #[test]
+fn databases_are_named_as_notary_names_them_and_their_passwords_not_shown() {
+    for (backend, url) in [
+        ("mysql", "u:hunter2@tcp(db:3306)/signer?parseTime=True"),
+        (
+            "postgres",
+            "postgres://u:hunter2@db:5432/signer?sslmode=require",
+        ),
+    ] {
+        let text = GOOD
+            .replace("sqlite3", backend)
+            .replace("/var/lib/signer.db", url);
+        let few = [("NOTARY_SIGNER_STORAGE_MAX_CONNECTIONS", "3")];
+        let Storage::Database { url, limits, .. } = read(&text, &few).unwrap().storage else {
+            panic!("{backend} is a database");
+        };
+        assert_eq!(url.backend().name(), backend);
+        let shown = format!("{url} {url:?}");
+        assert!(
+            shown.contains("db") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        assert_eq!(limits.connections, 3);
+    }
+}
+
+#[test]
 fn backends_that_are_not_served_are_refused_and_say_why() {
     for (backend, part) in [
-        ("mysql", "does not speak mysql yet"),
-        ("postgres", "does not speak postgres yet"),
         ("rethinkdb", "RethinkDB is not supported"),
         (
             "Memory",

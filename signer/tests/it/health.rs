@@ -179,6 +179,28 @@ async fn one_damaged_row_is_not_taken_for_a_wrong_passphrase() {
 }
 
 #[tokio::test]
+async fn keys_of_before_a_passphrase_was_changed_in_place_do_not_keep_the_signer_from_starting() {
+    let signer = TestSigner::start().await;
+    for gun in ["a", "b", "c", "d"] {
+        signer.create_id(gun).await;
+    }
+    let changed = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "changed")]);
+    let signer = signer.restarted(changed).await;
+    signer::open::test_passphrases(&signer.keys)
+        .await
+        .unwrap_err();
+    let id = signer.create_id("e").await;
+    signer::open::test_passphrases(&signer.keys).await.unwrap();
+    let problems = signer::health::partly_unopenable(&signer.keys)
+        .await
+        .unwrap();
+    assert_eq!(problems.len(), 1, "but it is told");
+    signer.health.check(&signer.keys).await;
+    assert_all(&signer, ServingStatus::Serving).await;
+    signer.sign(&id, b"x").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_file_that_was_removed_is_a_failing_check() {
     let signer = TestSigner::start().await;
     std::fs::remove_file(signer.file()).unwrap();

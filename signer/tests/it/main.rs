@@ -1,9 +1,12 @@
 //! The signer as its callers and its operators meet it.
 
+mod backup;
+mod behaviour;
 mod calls;
 mod commands;
 mod configuration;
 mod health;
+mod keystores;
 mod observed;
 mod pki;
 mod recorded;

@@ -1,6 +1,7 @@
 //! Putting keys under another passphrase.
 
 use signer::{
+    checkup::{Checked, check_all},
     keystore::KeyId,
     rotation::{Rotated, rotate_all, rotate_one},
 };
@@ -116,4 +117,88 @@ async fn of_two_rotations_at_once_one_wins_a_key_and_it_stays_whole() {
         .await;
     assert!(!late.unwrap());
     signer.describe(&id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_tells_the_keys_that_do_not_open_from_those_that_do() {
+    let signer = TestSigner::with(environment(&BOTH)).await;
+    for gun in ["a", "b", "c", "d"] {
+        signer.create_id(gun).await;
+    }
+    signer
+        .execute(
+            "UPDATE private_keys SET private = 'garbage' WHERE gun = 'b';
+             UPDATE private_keys SET passphrase_alias = 'lost' WHERE gun = 'c';
+             UPDATE private_keys SET key_id = 'short' WHERE gun = 'd'",
+        )
+        .await;
+    let mut told = Vec::new();
+    let checked = check_all(&signer.keys, |key, problem| {
+        told.push((key.gun.clone(), problem.map(|problem| problem.to_string())));
+    });
+    assert_eq!(checked.await.unwrap(), Checked { open: 1, shut: 3 });
+    let problem = |gun: &str| {
+        let (_, problem) = told.iter().find(|(told, _)| told == gun).unwrap();
+        problem.clone().unwrap_or_default()
+    };
+    assert_eq!(problem("a"), "");
+    assert!(problem("b").contains("well-formed"), "{}", problem("b"));
+    assert!(
+        problem("c").contains("NOTARY_SIGNER_LOST"),
+        "{}",
+        problem("c")
+    );
+    assert!(problem("d").contains("64 hex digits"), "{}", problem("d"));
+}
+
+#[tokio::test]
+async fn an_interrupted_rotation_leaves_every_key_usable_and_is_continued() {
+    let signer = TestSigner::with(environment(&BOTH)).await;
+    let mut ids = Vec::new();
+    for gun in 0..40 {
+        ids.push(signer.create_id(&gun.to_string()).await);
+    }
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let mut stop = Some(stop);
+    let rotation = rotate_all(&signer.keys, "next", |so_far, _| {
+        if so_far.moved == 5 {
+            stop.take().unwrap().send(()).unwrap();
+        }
+    });
+    tokio::select! {
+        biased;
+        _ = stopped => {}
+        _ = rotation => panic!("it should have been interrupted"),
+    }
+    let checked = check_all(&signer.keys, |_, _| ()).await.unwrap();
+    assert_eq!(checked, Checked { open: 40, shut: 0 });
+
+    let again = rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
+    assert!(again.untouched >= 5 && again.moved > 0, "{again:?}");
+    assert_eq!(again.untouched + again.moved, 40);
+    let signer = signer.restarted(environment(&BOTH[1..])).await;
+    for id in ids {
+        signer.sign(&id, b"x").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_moves_more_keys_than_a_page_holds() {
+    let signer = TestSigner::with(environment(&BOTH)).await;
+    let id = signer.create_id("0").await;
+    let copies: Vec<String> = (0..450).map(|n| format!("({n})")).collect();
+    signer
+        .execute(&format!(
+            "WITH copies (n) AS (VALUES {}) INSERT INTO private_keys (key_id, encryption_alg, \
+             keywrap_alg, algorithm, passphrase_alias, public, private, gun, role) \
+             SELECT printf('%064d', n), '', '', 'ecdsa', 'next', '', '', 'x', '' FROM copies",
+            copies.join(",")
+        ))
+        .await;
+    let last = signer.create_id("1").await;
+    let rotated = rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
+    assert_eq!((rotated.moved, rotated.untouched), (2, 450));
+    let signer = signer.restarted(environment(&BOTH[1..])).await;
+    signer.describe(&id).await.unwrap();
+    signer.describe(&last).await.unwrap();
 }

@@ -1,12 +1,14 @@
 //! How the database goes about each statement.
 
+use database::Dialect;
 use signer::keystore::sql::statements;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr, Sqlite};
 
 use crate::support::TestSigner;
 
-async fn plan(signer: &TestSigner, statement: &str) -> String {
-    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+async fn plan(signer: &TestSigner, statement: &'static str) -> String {
+    let spelled = Sqlite::sql(statement).into_sql_str();
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", spelled.as_str()));
     let mut query = sqlx::query(explain);
     for _ in 0..statement.matches('?').count() {
         query = query.bind(1_i64);

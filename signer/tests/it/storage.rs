@@ -217,6 +217,35 @@ async fn a_table_that_another_program_made_is_used_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_table_of_another_kind_is_refused_in_a_sentence_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("signer.db");
+    let file = file.to_str().unwrap();
+    let pool = database::connect_sqlite(file).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE private_keys (id INTEGER PRIMARY KEY, pem TEXT NOT NULL)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let storage = read(&GOOD.replace("/var/lib/signer.db", file), &[])
+        .unwrap()
+        .storage;
+    let opened = signer::open::open_store(&storage).await.err();
+    let migrated = signer::open::migrate_store(&storage, false).await.err();
+    for refusal in [opened, migrated] {
+        let refusal = format!("{:#}", refusal.unwrap());
+        assert!(
+            refusal.contains("private_keys has no column key_id"),
+            "{refusal}"
+        );
+    }
+    let tables: Vec<(String,)> = sqlx::query_as("SELECT name FROM sqlite_schema")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(tables, [("private_keys".to_owned(),)]);
+}
+
+#[tokio::test]
 async fn the_memory_backend_needs_no_passphrase_and_hands_out_pending_keys_alike() {
     let text = GOOD.replace("sqlite3", "memory");
     let keys = signer::open::open(&read(&text, &[]).unwrap(), Vec::new())

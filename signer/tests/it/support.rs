@@ -9,15 +9,8 @@ use proto::{
 };
 use serde_json::Value;
 use signer::{
-    cache::CacheLimits,
-    clients::Clients,
-    envelope::DEFAULT_ROUNDS,
-    grpc,
-    health::Health,
-    keys::Keys,
-    keystore::sql::{SQLITE, SqlStore},
-    passphrases::Passphrases,
-    vault::Vault,
+    cache::CacheLimits, clients::Clients, envelope::DEFAULT_ROUNDS, grpc, health::Health,
+    keys::Keys, keystore::sql::SqlStore, passphrases::Passphrases, schema::SQLITE, vault::Vault,
 };
 use sqlx::{AssertSqlSafe, Pool, Sqlite};
 use tempfile::TempDir;

@@ -1,0 +1,253 @@
+//! The commands `backup`, `restore`, `verify-backup` and `escrow-key`.
+//!
+//! Keys leave the database as they are in it, encrypted under the passphrases of their aliases; sealed to an
+//! escrow key, an archive does not even tell which keys there are. In a set with the server's archive this
+//! one is made last: it then has every key that the other names.
+
+mod trial;
+
+use std::{
+    ffi::OsString,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use archive::{Header, Kind, Output, Transfer, escrow};
+use clap::{Arg, ArgMatches, builder::PathBufValueParser};
+use daemon::{Command, clock};
+
+use crate::{
+    config::{Config, Storage},
+    open,
+    passphrases::Passphrases,
+    vault::Vault,
+};
+
+pub use trial::{Tried, try_keys};
+
+/// What `program` in the header of an archive says.
+const PROGRAM: &str = concat!("notary-signer ", env!("CARGO_PKG_VERSION"));
+
+/// What the command line asks for that needs the configuration.
+pub(crate) enum Task {
+    /// Write all keys to a new file.
+    Backup {
+        file: PathBuf,
+        /// The public escrow key to seal it to.
+        escrow: Option<PathBuf>,
+    },
+    /// Fill the empty database from a file.
+    Restore(Sealed),
+    /// See whether a file could be restored, and whether its keys open.
+    Verify(Sealed),
+}
+
+/// An archive that may be sealed.
+pub(crate) struct Sealed {
+    file: PathBuf,
+    /// The private escrow key that opens it.
+    key: Option<PathBuf>,
+}
+
+/// The commands, for the help.
+pub(crate) fn commands() -> [clap::Command; 4] {
+    let path = |name: &'static str, value: &'static str| {
+        Arg::new(name)
+            .value_name(value)
+            .value_parser(PathBufValueParser::new())
+    };
+    let file = |help: &'static str| path("file", "FILE").required(true).help(help);
+    let key = || {
+        path("escrow-key", "PRIVATE")
+            .long("escrow-key")
+            .help("The private escrow key, if the backup is sealed")
+    };
+    let generate = clap::Command::new("generate")
+        .about("Makes an escrow key: the public half for the signer, the private half for a safe")
+        .arg(
+            path("private", "PRIVATE")
+                .required(true)
+                .help("The new file for the private half"),
+        )
+        .arg(
+            path("public", "PUBLIC")
+                .required(true)
+                .help("The new file for the public half"),
+        );
+    [
+        clap::Command::new("backup")
+            .about(
+                "Writes all keys, encrypted as they are, to a file; after the backup of the server",
+            )
+            .arg(file("The new file, or - for standard output"))
+            .arg(path("escrow", "PUBLIC").long("escrow").help(
+                "Seals the backup, so that only the private half of this escrow key opens it",
+            )),
+        clap::Command::new("restore")
+            .about("Fills an empty database from a backup, of whatever kind of database")
+            .arg(file("The backup, or - for standard input"))
+            .arg(key()),
+        clap::Command::new("verify-backup")
+            .about("Checks a backup, and that every key in it opens with the passphrases at hand")
+            .arg(file("The backup, or - for standard input"))
+            .arg(key()),
+        clap::Command::new("escrow-key")
+            .about("Looks after the keys that backups are sealed to")
+            .subcommand_required(true)
+            .subcommand(generate),
+    ]
+}
+
+/// Makes an escrow key, if that is what `command` asks for; answers whether it was. Needs no configuration.
+pub(crate) fn generate(command: &Command) -> anyhow::Result<bool> {
+    let Command::Other { name, arguments } = command else {
+        return Ok(false);
+    };
+    let Some(("generate", arguments)) = arguments.subcommand().filter(|_| name == "escrow-key")
+    else {
+        return Ok(false);
+    };
+    let key = escrow::PrivateKey::generate()?;
+    // The private half first: a public one alone would seal backups that nobody opens.
+    write(&required(arguments, "private"), &key.to_pem())?;
+    write(&required(arguments, "public"), &key.public().to_pem())?;
+    Ok(true)
+}
+
+impl Task {
+    /// What `command` asks for, if it is one of these.
+    pub(crate) fn of(command: &Command) -> Option<Self> {
+        let Command::Other { name, arguments } = command else {
+            return None;
+        };
+        let sealed = || Sealed {
+            file: required(arguments, "file"),
+            key: arguments.get_one("escrow-key").cloned(),
+        };
+        match name.as_str() {
+            "backup" => Some(Self::Backup {
+                file: required(arguments, "file"),
+                escrow: arguments.get_one("escrow").cloned(),
+            }),
+            "restore" => Some(Self::Restore(sealed())),
+            "verify-backup" => Some(Self::Verify(sealed())),
+            _ => None,
+        }
+    }
+
+    /// Does it, with the database and the passphrases that `config` and `environment` name.
+    pub(crate) async fn run(
+        self,
+        config: &Config,
+        environment: Vec<(OsString, OsString)>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Backup { file, escrow } => {
+                backup(&*store(config).await?, &file, escrow.as_deref()).await
+            }
+            Self::Restore(sealed) => restore(&*store(config).await?, &sealed).await,
+            Self::Verify(sealed) => verify(&vault(config, environment), &sealed).await,
+        }
+    }
+}
+
+fn required(arguments: &ArgMatches, name: &str) -> PathBuf {
+    let path: Option<&PathBuf> = arguments.get_one(name);
+    path.expect("clap requires it").clone()
+}
+
+async fn store(config: &Config) -> anyhow::Result<Arc<dyn Transfer>> {
+    if matches!(config.storage, Storage::Memory) {
+        bail!(
+            "storage.backend is memory: no key lasts, so there is nothing to back up or to restore"
+        );
+    }
+    open::open_transfer(&config.storage).await
+}
+
+/// What opens keys, without a database.
+fn vault(config: &Config, environment: Vec<(OsString, OsString)>) -> Vault {
+    let files = match &config.storage {
+        Storage::Memory => Vec::new(),
+        Storage::Database {
+            passphrase_files, ..
+        } => passphrase_files.clone(),
+    };
+    let passphrases = Passphrases::new(environment, files);
+    Vault::new(Arc::new(passphrases), config.rounds)
+}
+
+async fn backup(store: &dyn Transfer, file: &Path, escrow: Option<&Path>) -> anyhow::Result<()> {
+    let escrow = escrow
+        .map(|path| escrow::PublicKey::read(path).with_context(|| path.display().to_string()))
+        .transpose()?;
+    let header = Header {
+        kind: Kind::Keys,
+        taken_at: clock::now(),
+        program: PROGRAM.to_owned(),
+    };
+    let rows = archive::backup(store, file, header, escrow)
+        .await
+        .with_context(|| file.display().to_string())?;
+    eprintln!("{rows} keys were written to {}", file.display());
+    Ok(())
+}
+
+async fn restore(store: &dyn Transfer, sealed: &Sealed) -> anyhow::Result<()> {
+    let (reader, size) = sealed.open()?;
+    let taken_at = reader.header().moment();
+    let rows = archive::restore(store, Kind::Keys, reader, size)
+        .await
+        .with_context(|| sealed.file.display().to_string())?;
+    eprintln!("{rows} keys were restored, as they were at {taken_at}");
+    Ok(())
+}
+
+async fn verify(vault: &Vault, sealed: &Sealed) -> anyhow::Result<()> {
+    let (reader, size) = sealed.open()?;
+    let taken_at = reader.header().moment();
+    let tried = try_keys(vault, reader, size)
+        .await
+        .with_context(|| sealed.file.display().to_string())?;
+    let mut out = std::io::stdout();
+    for fault in &tried.faults {
+        writeln!(out, "WRONG: {fault}")?;
+    }
+    let Tried {
+        open,
+        deleted,
+        faults,
+    } = tried;
+    writeln!(
+        out,
+        "{open} keys open, {} do not, {deleted} are deleted, as they were at {taken_at}",
+        faults.len()
+    )?;
+    if !faults.is_empty() {
+        bail!("the backup holds keys that are of no use with the passphrases at hand");
+    }
+    Ok(())
+}
+
+impl Sealed {
+    fn open(&self) -> anyhow::Result<(archive::Reader<archive::Input>, Option<u64>)> {
+        let key = self
+            .key
+            .as_deref()
+            .map(|path| escrow::PrivateKey::read(path).with_context(|| path.display().to_string()))
+            .transpose()?;
+        archive::open(&self.file, key.as_ref()).with_context(|| self.file.display().to_string())
+    }
+}
+
+/// A new file with a key, readable by its owner alone.
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut output = Output::create(file)?;
+        output.write_all(text.as_bytes())?;
+        output.commit()
+    };
+    write().with_context(|| file.display().to_string())
+}

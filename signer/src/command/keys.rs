@@ -1,0 +1,190 @@
+//! `notary-signer key`: looking after stored keys. No command shows a private key.
+
+use anyhow::{Context, bail};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::print;
+use crate::{
+    checkup::{self, Checked},
+    keys::Keys,
+    keystore::{KeyId, ListedKey},
+    progress::Progress,
+    rotation::{self, Rotated},
+};
+
+/// How many keys are listed at a time.
+const PAGE: u16 = 500;
+
+/// What `notary-signer key` understands.
+pub(super) fn command() -> clap::Command {
+    clap::Command::new("key")
+        .about("Looks after stored keys")
+        .subcommand_required(true)
+        .subcommand(clap::Command::new("list").about("Lists stored keys, without secrets"))
+        .subcommand(clap::Command::new("check").about(
+            "Tries whether every key opens with the passphrases at hand; names those that do not",
+        ))
+        .subcommand(rotate_command())
+}
+
+fn rotate_command() -> clap::Command {
+    clap::Command::new("rotate-passphrase")
+        .about(
+            "Encrypts stored keys anew under the passphrase of another alias; signers may go on \
+             running, and an interrupted run is continued by the same command",
+        )
+        .arg(
+            Arg::new("to")
+                .long("to")
+                .value_name("ALIAS")
+                .required(true)
+                .help("The new alias; every running signer must have its passphrase already"),
+        )
+        .arg(
+            Arg::new("key")
+                .long("key")
+                .value_name("ID")
+                .help("This key only"),
+        )
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("Every key"),
+        )
+        .group(ArgGroup::new("which").args(["key", "all"]).required(true))
+}
+
+/// Does what `arguments` say.
+pub(super) async fn run(arguments: &ArgMatches, keys: &Keys) -> anyhow::Result<()> {
+    match arguments.subcommand() {
+        Some(("list", _)) => list(keys).await,
+        Some(("check", _)) => check(keys).await,
+        Some(("rotate-passphrase", arguments)) => {
+            let to: &String = arguments.get_one("to").expect("clap requires it");
+            match arguments.get_one::<String>("key") {
+                Some(id) => rotate_one(keys, id, to).await,
+                None => rotate_all(keys, to).await,
+            }
+        }
+        _ => unreachable!("clap requires one of the sub-commands"),
+    }
+}
+
+async fn list(keys: &Keys) -> anyhow::Result<()> {
+    print("GUN\tROLE\tKEY ID\tALGORITHM\tALIAS\tCREATED\tLAST USED")?;
+    let mut after = 0;
+    loop {
+        let page = keys.store().list(after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = last.row;
+        for key in &page {
+            print(&line(key)?)?;
+        }
+    }
+}
+
+/// A key on one line; names are free text and may hold anything, line ends included.
+fn line(key: &ListedKey) -> anyhow::Result<String> {
+    let fields = [
+        &key.gun,
+        &key.role,
+        &key.id,
+        &key.algorithm,
+        &key.alias,
+        &time(key.created, "unknown")?,
+        &time(key.last_used, "pending")?,
+    ];
+    Ok(fields
+        .map(|field| field.escape_debug().to_string())
+        .join("\t"))
+}
+
+fn time(time: Option<OffsetDateTime>, none: &str) -> anyhow::Result<String> {
+    Ok(match time {
+        Some(time) => time.format(&Rfc3339)?,
+        None => none.to_owned(),
+    })
+}
+
+/// Names the keys that do not open, on standard output, and fails if there are any.
+async fn check(keys: &Keys) -> anyhow::Result<()> {
+    let mut progress = Progress::new(keys.store().count().await?, "keys");
+    let mut said = Ok(());
+    let checked = checkup::check_all(keys, |key, problem| {
+        if let Some(problem) = problem {
+            let line = format!("key {} ({} of {}): {problem}", key.id, key.role, key.gun);
+            let printed = progress.pause(|| print(&line.escape_debug().to_string()));
+            said = std::mem::replace(&mut said, Ok(())).and(printed);
+        }
+        progress.step();
+    })
+    .await?;
+    progress.finish();
+    said?;
+    let Checked { open, shut } = checked;
+    if shut > 0 {
+        bail!("{shut} of {} keys do not open", open + shut);
+    }
+    // New keys will be put under it, so it has to be there even if no key is.
+    let default = keys.default_alias();
+    keys.vault().passphrases().get(default)?;
+    print(&format!("all {open} keys open"))
+}
+
+async fn rotate_one(keys: &Keys, id: &str, to: &str) -> anyhow::Result<()> {
+    let id = KeyId::parse(id).context("--key wants the 64 hex digits of a key ID")?;
+    let rotated = rotation::rotate_one(keys, &id, to)
+        .await
+        .with_context(|| format!("key {id}"))?;
+    print(match rotated.moved {
+        0 => "the key was under this alias already",
+        _ => "1 key moved",
+    })
+}
+
+async fn rotate_all(keys: &Keys, to: &str) -> anyhow::Result<()> {
+    let default = keys.default_alias();
+    if default != to {
+        eprintln!(
+            "signers go on putting new keys under {default}: set storage.default_alias to {to}"
+        );
+    }
+    let mut progress = Progress::new(keys.store().count().await?, "keys");
+    let rotated = rotation::rotate_all(keys, to, |_, problem| {
+        if let Some(problem) = problem {
+            progress.pause(|| eprintln!("left as it was: {problem}"));
+        }
+        progress.step();
+    })
+    .await?;
+    progress.finish();
+    let Rotated {
+        moved,
+        untouched,
+        failed,
+    } = rotated;
+    print(&format!(
+        "{moved} keys moved to {to}, {untouched} left alone, {failed} failed"
+    ))?;
+    if failed > 0 {
+        bail!("{failed} keys are still under their old alias");
+    }
+    tell_what_is_left(keys, to).await
+}
+
+/// Says which other passphrases are still needed: a key may have been made behind the last look.
+async fn tell_what_is_left(keys: &Keys, to: &str) -> anyhow::Result<()> {
+    let mut others = keys.store().aliases().await?;
+    others.retain(|alias| alias != to);
+    if others.is_empty() {
+        return print("no key needs another passphrase now");
+    }
+    print(&format!(
+        "new keys were made meanwhile under {}: run this again",
+        others.join(", ")
+    ))
+}

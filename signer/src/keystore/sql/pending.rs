@@ -1,0 +1,137 @@
+//! Making the one key of a purpose that is handed out until it signs.
+
+use database::{Dialect, Fault};
+use sqlx::{Connection as _, Encode, Executor, FromRow, Pool, Transaction, Type};
+use time::OffsetDateTime;
+use tuf::{KeyType, PublicKey};
+
+use super::statements;
+use crate::{
+    envelope::{ENCRYPTION, KEY_WRAPPING},
+    keystore::{NewKey, Purpose, StoreError, algorithm_name, dialect::KeyDialect},
+};
+
+/// Inserts `key` unless its purpose has a pending key; answers the one it has then, or nothing if
+/// the row that was inserted reads as another (and is taken back).
+pub(super) async fn insert_unless_pending<DB>(
+    pool: &Pool<DB>,
+    key: &NewKey,
+    now: OffsetDateTime,
+) -> Result<Option<PublicKey>, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'r> PendingRow: FromRow<'r, DB::Row>,
+{
+    let mut connection = pool.acquire().await?;
+    if DB::TURN_IS_THE_CONNECTIONS {
+        // Before the turn is taken, so that it ends even if this future is dropped.
+        connection.close_on_drop();
+    }
+    let mut transaction = connection.begin_with(DB::BEGIN_TURN).await?;
+    DB::take_turn(&mut transaction, &key.purpose).await?;
+    if let Some(winner) = choose(rivals(&mut transaction, key).await?, &key.purpose) {
+        return Ok(Some(winner));
+    }
+    insert(&mut transaction, key, now).await?;
+    let stored = choose(rivals(&mut transaction, key).await?, &key.purpose);
+    if stored.as_ref() != Some(&key.public) {
+        return Ok(None);
+    }
+    transaction.commit().await?;
+    Ok(stored)
+}
+
+/// Columns of [`statements::PENDING`].
+#[derive(FromRow)]
+pub(super) struct PendingRow {
+    key_id: String,
+    algorithm: String,
+    public: Vec<u8>,
+    gun: String,
+    role: String,
+}
+
+impl PendingRow {
+    /// The key, if it is for `purpose` letter by letter (Notary's collation on MySQL ignores case
+    /// and accents) and is the one its id names.
+    fn into_key_for(self, purpose: &Purpose) -> Option<PublicKey> {
+        let exact = self.gun == purpose.gun
+            && self.role == purpose.role
+            && self.algorithm == algorithm_name(purpose.algorithm);
+        let key =
+            exact.then(|| PublicKey::new(KeyType::from(self.algorithm.as_str()), self.public))?;
+        if key.id().as_str() != self.key_id {
+            tracing::error!(
+                key_id = self.key_id,
+                "a pending key is not the one its id names"
+            );
+            return None;
+        }
+        Some(key)
+    }
+}
+
+/// The first of the stored keys that is for `purpose`.
+pub(super) fn choose(rows: Vec<PendingRow>, purpose: &Purpose) -> Option<PublicKey> {
+    rows.into_iter().find_map(|row| row.into_key_for(purpose))
+}
+
+/// The rows of `key`'s purpose as a transaction sees them.
+async fn rivals<DB>(
+    transaction: &mut Transaction<'_, DB>,
+    key: &NewKey,
+) -> Result<Vec<PendingRow>, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'r> PendingRow: FromRow<'r, DB::Row>,
+{
+    sqlx::query_as(DB::sql(statements::PENDING))
+        .bind(key.purpose.gun.as_str())
+        .bind(key.purpose.role.as_str())
+        .bind(algorithm_name(key.purpose.algorithm))
+        .fetch_all(&mut **transaction)
+        .await
+}
+
+/// Inserts `key` in a transaction.
+async fn insert<DB>(
+    transaction: &mut Transaction<'_, DB>,
+    key: &NewKey,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+{
+    let now = DB::Time::from(now);
+    sqlx::query(DB::sql(statements::INSERT))
+        .bind(now)
+        .bind(now)
+        .bind(key.public.id().as_str())
+        .bind(ENCRYPTION)
+        .bind(KEY_WRAPPING)
+        .bind(algorithm_name(key.purpose.algorithm))
+        .bind(key.alias.as_str())
+        .bind(key.public.public_bytes())
+        .bind(key.envelope.as_bytes())
+        .bind(key.purpose.gun.as_str())
+        .bind(key.purpose.role.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// What is answered when a row that was just inserted reads as another.
+pub(super) fn altered() -> StoreError {
+    StoreError {
+        fault: Fault::Unstorable,
+        error: sqlx::Error::Protocol("GUN or role did not come back as they were".to_owned()),
+    }
+}

@@ -1,0 +1,388 @@
+//! What every key store does, whatever the database behind it. Shared with the tests that have
+//! PostgreSQL and MariaDB at hand.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use database::Fault;
+use signer::keystore::{KeyId, KeyStore, NewKey, Purpose};
+use time::{Duration, OffsetDateTime, macros::datetime};
+use tokio::task::JoinSet;
+use tuf::{KeyAlgorithm, PrivateKey, PublicKey};
+
+/// Two signers' views of one empty database, each with connections of its own.
+pub(crate) struct Stores {
+    /// The one that most calls are made to.
+    pub(crate) one: Arc<dyn KeyStore>,
+    /// The one that another process would have.
+    pub(crate) other: Arc<dyn KeyStore>,
+}
+
+/// Makes a test of each behaviour by the macro named, which is given its name.
+macro_rules! each_behaviour {
+    ($test:ident) => {
+        $test!(a_pending_key_is_handed_out_for_its_purpose_letter_by_letter);
+        $test!(parallel_requests_to_several_signers_get_one_key_for_each_purpose);
+        $test!(an_abandoned_request_keeps_nobody_waiting);
+        $test!(a_key_that_signed_is_pending_no_more);
+        $test!(uses_are_noted_together_and_keys_that_are_gone_are_named);
+        $test!(a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken);
+        $test!(a_key_is_resealed_only_from_the_alias_it_was_read_under);
+        $test!(keys_are_listed_page_by_page_in_the_order_they_were_made);
+        $test!(aliases_are_told_apart_letter_by_letter);
+        $test!(an_id_in_upper_case_names_no_key);
+        $test!(octets_come_back_as_they_were_stored);
+        $test!(names_of_every_kind_are_kept_or_refused_but_never_altered);
+        $test!(a_probe_of_a_working_database_succeeds);
+    };
+}
+pub(crate) use each_behaviour;
+
+/// The time at which keys are made.
+fn noon() -> OffsetDateTime {
+    datetime!(2026-11-22 12:00 UTC)
+}
+
+fn purpose(gun: &str, role: &str) -> Purpose {
+    Purpose {
+        algorithm: KeyAlgorithm::Ed25519,
+        gun: gun.to_owned(),
+        role: role.to_owned(),
+    }
+}
+
+fn new_key(purpose: &Purpose, alias: &str) -> NewKey {
+    NewKey {
+        public: PrivateKey::generate(purpose.algorithm)
+            .unwrap()
+            .public()
+            .clone(),
+        purpose: purpose.clone(),
+        alias: alias.to_owned(),
+        envelope: format!("sealed under {alias}"),
+    }
+}
+
+async fn insert(store: &dyn KeyStore, gun: &str, alias: &str) -> PublicKey {
+    let key = new_key(&purpose(gun, "timestamp"), alias);
+    store.insert_pending(&key, noon()).await.unwrap()
+}
+
+async fn insert_id(store: &dyn KeyStore, gun: &str, alias: &str) -> KeyId {
+    KeyId::from(insert(store, gun, alias).await.id())
+}
+
+/// Names that a careless comparison takes for one another, and empty ones.
+const ALIKE: [&str; 7] = [
+    "Ex.com/A",
+    "ex.com/a",
+    "ex.com/á",
+    "EX.COM/A",
+    "ex.com/a ",
+    "ex.com/",
+    "",
+];
+
+pub(crate) async fn a_pending_key_is_handed_out_for_its_purpose_letter_by_letter(stores: Stores) {
+    let mut ids = BTreeSet::new();
+    for gun in ALIKE {
+        for role in ["timestamp", "Timestamp", "snapshot"] {
+            let purpose = purpose(gun, role);
+            assert_eq!(
+                stores.one.pending(&purpose).await.unwrap(),
+                None,
+                "{purpose:?}"
+            );
+            let key = new_key(&purpose, "one");
+            let made = stores.one.insert_pending(&key, noon()).await.unwrap();
+            assert_eq!(made, key.public, "{purpose:?}");
+            assert_eq!(
+                stores.other.pending(&purpose).await.unwrap(),
+                Some(made.clone())
+            );
+            let rival = new_key(&purpose, "one");
+            let again = stores.other.insert_pending(&rival, noon()).await.unwrap();
+            assert_eq!(again, made);
+            ids.insert(made.id().to_string());
+        }
+    }
+    assert_eq!(ids.len(), 3 * ALIKE.len());
+    let ecdsa = Purpose {
+        algorithm: KeyAlgorithm::Ecdsa,
+        ..purpose("ex.com/a", "timestamp")
+    };
+    assert_eq!(stores.one.pending(&ecdsa).await.unwrap(), None);
+}
+
+pub(crate) async fn parallel_requests_to_several_signers_get_one_key_for_each_purpose(
+    stores: Stores,
+) {
+    const GUNS: [&str; 3] = ["a", "A", "b"];
+    for _ in 0..3 {
+        let mut rivals = JoinSet::new();
+        for round in 0..4 {
+            for (place, gun) in GUNS.into_iter().enumerate() {
+                let store = if (round + place) % 2 == 0 {
+                    &stores.one
+                } else {
+                    &stores.other
+                };
+                let (store, key) = (
+                    Arc::clone(store),
+                    new_key(&purpose(gun, "timestamp"), "one"),
+                );
+                rivals.spawn(async move {
+                    let won = store.insert_pending(&key, noon()).await.unwrap();
+                    (place, won.id().to_string())
+                });
+            }
+        }
+        let won: BTreeSet<_> = rivals.join_all().await.into_iter().collect();
+        assert_eq!(won.len(), GUNS.len(), "one key for each purpose: {won:?}");
+        let uses: Vec<_> = won
+            .iter()
+            .map(|(_, id)| (KeyId::parse(id).unwrap(), noon()))
+            .collect();
+        assert_eq!(stores.one.mark_used(&uses).await.unwrap(), []);
+    }
+    assert_eq!(stores.one.count().await.unwrap(), 9);
+}
+
+pub(crate) async fn an_abandoned_request_keeps_nobody_waiting(stores: Stores) {
+    // Whatever it was doing when the caller lost patience, it has given up its turn.
+    for pause in 0..40 {
+        let (store, key) = (
+            Arc::clone(&stores.one),
+            new_key(&purpose("a", "timestamp"), "one"),
+        );
+        let abandoned = tokio::spawn(async move {
+            _ = store.insert_pending(&key, noon()).await;
+        });
+        tokio::time::sleep(std::time::Duration::from_micros(100 * pause)).await;
+        abandoned.abort();
+        let next = insert(&*stores.other, "a", "one");
+        let key = tokio::time::timeout(std::time::Duration::from_secs(5), next).await;
+        let id = KeyId::from(key.expect("it does not wait").id());
+        assert!(stores.one.delete(&id, noon()).await.unwrap());
+    }
+}
+
+pub(crate) async fn a_key_that_signed_is_pending_no_more(stores: Stores) {
+    let key = insert(&*stores.one, "a", "one").await;
+    let id = KeyId::from(key.id());
+    assert!(!stores.one.find(&id).await.unwrap().unwrap().used);
+    stores.one.mark_used(&[(id.clone(), noon())]).await.unwrap();
+    assert!(stores.other.find(&id).await.unwrap().unwrap().used);
+    assert_eq!(
+        stores
+            .other
+            .pending(&purpose("a", "timestamp"))
+            .await
+            .unwrap(),
+        None
+    );
+    let next = insert(&*stores.other, "a", "one").await;
+    assert_ne!(next, key);
+}
+
+pub(crate) async fn uses_are_noted_together_and_keys_that_are_gone_are_named(stores: Stores) {
+    let kept = insert_id(&*stores.one, "a", "one").await;
+    let deleted = insert_id(&*stores.one, "b", "one").await;
+    assert!(stores.one.delete(&deleted, noon()).await.unwrap());
+    let never = KeyId::parse(&"0".repeat(64)).unwrap();
+    let later = noon() + Duration::minutes(5);
+    let uses = [&deleted, &kept, &never].map(|id| (id.clone(), later));
+    assert_eq!(
+        stores.other.mark_used(&uses).await.unwrap(),
+        [deleted, never]
+    );
+    let listed = stores.one.list(0, 10).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].last_used, Some(later));
+    // The same time again is no reason to think that the key is gone.
+    assert_eq!(stores.one.mark_used(&[(kept, later)]).await.unwrap(), []);
+}
+
+pub(crate) async fn a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken(stores: Stores) {
+    let key = new_key(&purpose("a", "timestamp"), "one");
+    stores.one.insert_pending(&key, noon()).await.unwrap();
+    let id = KeyId::from(key.public.id());
+    let before = stores.one.find(&id).await.unwrap().unwrap();
+    assert!(stores.other.delete(&id, noon()).await.unwrap());
+    assert!(!stores.one.delete(&id, noon()).await.unwrap());
+    assert!(stores.one.find(&id).await.unwrap().is_none());
+    assert_eq!(stores.one.pending(&key.purpose).await.unwrap(), None);
+    assert_eq!(stores.one.list(0, 10).await.unwrap(), []);
+    assert_eq!(stores.one.count().await.unwrap(), 0);
+    assert_eq!(stores.one.aliases().await.unwrap(), [""; 0]);
+    assert!(stores.one.under_alias("one", 10).await.unwrap().is_empty());
+    assert!(
+        !stores
+            .one
+            .reseal(&before, "two", "sealed", noon())
+            .await
+            .unwrap()
+    );
+    stores.one.insert_pending(&key, noon()).await.unwrap_err();
+    insert(&*stores.one, "a", "one").await;
+}
+
+pub(crate) async fn a_key_is_resealed_only_from_the_alias_it_was_read_under(stores: Stores) {
+    let id = insert_id(&*stores.one, "a", "One").await;
+    let read = stores.one.find(&id).await.unwrap().unwrap();
+    assert!(
+        stores
+            .one
+            .reseal(&read, "two", "again", noon())
+            .await
+            .unwrap()
+    );
+    let moved = stores.other.find(&id).await.unwrap().unwrap();
+    assert_eq!(
+        (moved.alias.as_str(), &moved.envelope[..]),
+        ("two", &b"again"[..])
+    );
+    assert_eq!((moved.public, moved.used), (read.public.clone(), false));
+    // Whoever read the row before that comes too late.
+    assert!(
+        !stores
+            .other
+            .reseal(&read, "three", "late", noon())
+            .await
+            .unwrap()
+    );
+    let mut shouted = stores.one.find(&id).await.unwrap().unwrap();
+    shouted.alias.make_ascii_uppercase();
+    assert!(
+        !stores
+            .one
+            .reseal(&shouted, "three", "late", noon())
+            .await
+            .unwrap()
+    );
+    assert_eq!(stores.one.find(&id).await.unwrap().unwrap().alias, "two");
+}
+
+pub(crate) async fn keys_are_listed_page_by_page_in_the_order_they_were_made(stores: Stores) {
+    for gun in ["c", "a", "b"] {
+        insert(&*stores.one, gun, "one").await;
+    }
+    let first = stores.other.list(0, 2).await.unwrap();
+    let rest = stores.other.list(first[1].row, 2).await.unwrap();
+    let listed: Vec<_> = first.iter().chain(&rest).collect();
+    assert_eq!(
+        listed
+            .iter()
+            .map(|key| key.gun.as_str())
+            .collect::<Vec<_>>(),
+        ["c", "a", "b"]
+    );
+    for key in listed {
+        assert_eq!((key.created, key.last_used), (Some(noon()), None));
+        assert_eq!(
+            (key.role.as_str(), key.algorithm.as_str()),
+            ("timestamp", "ed25519")
+        );
+        assert_eq!(key.alias, "one");
+    }
+    assert_eq!(stores.other.list(rest[0].row, 2).await.unwrap(), []);
+}
+
+pub(crate) async fn aliases_are_told_apart_letter_by_letter(stores: Stores) {
+    let aliases = ["Pass.v2", "pass.v2", "pass.v2\u{e9}", "pass.v2e"];
+    for (number, alias) in aliases.into_iter().enumerate() {
+        insert(&*stores.one, &number.to_string(), alias).await;
+        insert(&*stores.one, &format!("{number} more"), alias).await;
+    }
+    let found: BTreeSet<_> = stores.one.aliases().await.unwrap().into_iter().collect();
+    assert_eq!(found, aliases.map(str::to_owned).into());
+    for alias in aliases {
+        let under = stores.one.under_alias(alias, 10).await.unwrap();
+        assert_eq!(under.len(), 4, "twice both: {alias}");
+        assert!(under.iter().all(|key| key.alias == alias));
+        let few = stores.one.under_alias(alias, 1).await.unwrap();
+        let guns: Vec<_> = few.iter().map(|key| key.gun.ends_with("more")).collect();
+        assert_eq!(guns, [false, true], "the oldest and the newest: {alias}");
+    }
+}
+
+pub(crate) async fn an_id_in_upper_case_names_no_key(stores: Stores) {
+    let id = loop {
+        let id = insert_id(&*stores.one, "a", "one").await;
+        if id.as_str().bytes().any(|digit| digit.is_ascii_lowercase()) {
+            break id;
+        }
+    };
+    let upper = KeyId::parse(&id.as_str().to_uppercase()).unwrap();
+    assert!(stores.one.find(&upper).await.unwrap().is_none());
+    assert!(!stores.one.delete(&upper, noon()).await.unwrap());
+    let gone = stores
+        .one
+        .mark_used(&[(upper.clone(), noon())])
+        .await
+        .unwrap();
+    assert_eq!(gone, [upper]);
+    assert!(!stores.one.find(&id).await.unwrap().unwrap().used);
+}
+
+pub(crate) async fn octets_come_back_as_they_were_stored(stores: Stores) {
+    for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
+        let purpose = Purpose {
+            algorithm,
+            ..purpose("it's \"quoted\"\\ \n ?", "$1")
+        };
+        let key = new_key(&purpose, "one");
+        stores.one.insert_pending(&key, noon()).await.unwrap();
+        let found = stores
+            .one
+            .find(&KeyId::from(key.public.id()))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.public, key.public.public_bytes());
+        assert_eq!(found.envelope, key.envelope.as_bytes());
+        assert_eq!((&found.gun, &found.role), (&purpose.gun, &purpose.role));
+        assert_eq!(found.id, key.public.id().as_str());
+    }
+}
+
+pub(crate) async fn names_of_every_kind_are_kept_or_refused_but_never_altered(stores: Stores) {
+    let long = "x".repeat(256);
+    for gun in ["emoji/\u{1f512}", long.as_str(), "nul\0"] {
+        let key = new_key(&purpose(gun, "timestamp"), "one");
+        match stores.one.insert_pending(&key, noon()).await {
+            Ok(made) => {
+                assert_eq!(made, key.public, "{gun}");
+                let found = stores
+                    .one
+                    .find(&KeyId::from(made.id()))
+                    .await
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(found.gun, gun);
+                assert_eq!(stores.one.pending(&key.purpose).await.unwrap(), Some(made));
+            }
+            Err(error) => {
+                assert_eq!(error.fault, Fault::Unstorable, "{gun}: {error}");
+                assert_eq!(stores.one.count().await.unwrap(), 0, "{gun}");
+                match stores.one.pending(&key.purpose).await {
+                    Ok(pending) => assert_eq!(pending, None),
+                    Err(error) => assert_eq!(error.fault, Fault::Unstorable, "{error}"),
+                }
+            }
+        }
+        for key in stores.one.list(0, 10).await.unwrap() {
+            stores
+                .one
+                .delete(&KeyId::parse(&key.id).unwrap(), noon())
+                .await
+                .unwrap();
+        }
+    }
+    // Whatever was refused, the connections work.
+    insert(&*stores.one, "a", "one").await;
+}
+
+pub(crate) async fn a_probe_of_a_working_database_succeeds(stores: Stores) {
+    stores.one.probe().await.unwrap();
+    stores.one.record_metrics();
+}
