@@ -55,10 +55,6 @@ impl View {
     }
 }
 
-/// How long a file is remembered. It cannot change, but its repository may be deleted by another server on
-/// the same database, which this one does not hear of.
-const FILE_LIFETIME: Duration = Duration::from_secs(60);
-
 type FileKey = (Gun, Role, [u8; 32]);
 
 /// The memory of one process.
@@ -75,9 +71,9 @@ pub struct MetadataCache {
 pub struct Ticket(u64);
 
 impl MetadataCache {
-    /// A memory of at most `bytes`, the larger part for files.
+    /// A memory of at most `bytes`, the larger part for files; none is kept longer than `lifetime`.
     #[must_use]
-    pub fn new(bytes: u64) -> Self {
+    pub fn new(bytes: u64, lifetime: Duration) -> Self {
         let weigh = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         Self {
             files: Cache::builder()
@@ -85,7 +81,7 @@ impl MetadataCache {
                 .weigher(move |(gun, ..): &FileKey, file: &StoredMetadata| {
                     weigh(file.bytes.len() + gun.as_str().len() + 160)
                 })
-                .time_to_live(FILE_LIFETIME)
+                .time_to_live(lifetime)
                 .support_invalidation_closures()
                 .build(),
             views: Cache::builder()
@@ -177,6 +173,8 @@ fn count(kind: &'static str, hit: bool) {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_hours(1);
+
     fn file(bytes: &'static [u8]) -> StoredMetadata {
         StoredMetadata {
             bytes: bytes::Bytes::from_static(bytes),
@@ -190,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_file_is_found_under_its_own_gun_and_role_only() {
-        let cache = MetadataCache::new(1 << 20);
+        let cache = MetadataCache::new(1 << 20, LONG);
         cache.keep_file(cache.ticket(), &gun("a"), &Role::Root, [1; 32], &file(b"x"));
         assert!(cache.file(&gun("a"), &Role::Root, &[1; 32]).is_some());
         assert!(cache.file(&gun("b"), &Role::Root, &[1; 32]).is_none());
@@ -199,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_began_before_a_deletion_cannot_undo_it() {
-        let cache = MetadataCache::new(1 << 20);
+        let cache = MetadataCache::new(1 << 20, LONG);
         let before = cache.ticket();
         cache.keep_file(before, &gun("a"), &Role::Root, [1; 32], &file(b"x"));
         cache.forget(&gun("a"));
@@ -210,7 +208,7 @@ mod tests {
 
     #[test]
     fn it_holds_no_more_bytes_than_it_may() {
-        let cache = MetadataCache::new(64 << 10);
+        let cache = MetadataCache::new(64 << 10, LONG);
         for n in 0..1000_u32 {
             let mut sum = [0; 32];
             sum[..4].copy_from_slice(&n.to_be_bytes());

@@ -7,10 +7,11 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use daemon::{Key, Kind, Level, Settings, SettingsError};
-use database::SqliteUrl;
+use database::{Backend, DatabaseUrl, PoolLimits};
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
 pub const ENV_PREFIX: &str = "NOTARY_SERVER";
@@ -98,12 +99,17 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "storage.backend",
         Kind::Text,
-        "\"sqlite3\" or \"memory\" (required)",
+        "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (required)",
     ),
     Key::new(
         "storage.db_url",
         Kind::Text,
-        "where the database is; for sqlite3 the path of its file",
+        "where the database is: a Go MySQL DSN or mysql://…, a libpq URL or key=value words, or the path of the SQLite file",
+    ),
+    Key::new(
+        "storage.max_connections",
+        Kind::Integer,
+        "most connections to the database; default 16",
     ),
     Key::new(
         "storage.tls_ca_file",
@@ -157,6 +163,11 @@ pub static KEYS: &[Key] = &[
         "seconds for which proxies may keep what never changes; 0 turns caching off, at most 31536000; default 2592000",
     ),
     Key::new(
+        "caching.memory_seconds",
+        Kind::Integer,
+        "seconds for which a file is served by checksum from memory without asking the database whether its repository was deleted by another server; default 0: it always asks",
+    ),
+    Key::new(
         "caching.memory_bytes",
         Kind::Integer,
         "memory for metadata read before, in bytes; default 67108864",
@@ -206,6 +217,27 @@ pub struct MaxAge {
     pub current_metadata: u32,
     /// Seconds for a version named by number or checksum, which never changes.
     pub consistent_metadata: u32,
+    /// Seconds for which this process itself serves a file by checksum from memory without asking the
+    /// database whether it is still there; 0: it always asks.
+    pub memory: u32,
+}
+
+impl MaxAge {
+    /// Whether what is remembered may be served without asking the database.
+    #[must_use]
+    pub fn is_memory_trusted(&self) -> bool {
+        self.memory > 0
+    }
+
+    /// How long to remember files: as long as they may be served unasked, or as long as they may be
+    /// of use.
+    #[must_use]
+    pub fn memory_lifetime(&self) -> Duration {
+        match self.memory {
+            0 => Duration::from_hours(1),
+            seconds => Duration::from_secs(u64::from(seconds)),
+        }
+    }
 }
 
 impl Default for MaxAge {
@@ -213,8 +245,18 @@ impl Default for MaxAge {
         Self {
             current_metadata: 300,
             consistent_metadata: 2_592_000,
+            memory: 0,
         }
     }
+}
+
+/// Where trust data is kept.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// How many connections to it there may be.
+    pub limits: PoolLimits,
 }
 
 /// The whole configuration.
@@ -227,7 +269,7 @@ pub struct Config {
     /// Who signs.
     pub trust_service: TrustService,
     /// Where trust data is kept.
-    pub storage: SqliteUrl,
+    pub storage: Storage,
     /// How talkative the log is.
     pub level: Level,
     /// What proxies are told.
@@ -363,22 +405,33 @@ fn remote(settings: &Settings) -> Result<TrustService, SettingsError> {
     })
 }
 
-fn storage(settings: &Settings) -> Result<SqliteUrl, SettingsError> {
+fn storage(settings: &Settings) -> Result<Storage, SettingsError> {
     const BACKEND: &str = "storage.backend";
-    let accepted = "\"sqlite3\" or \"memory\" (this version keeps trust data in SQLite only)";
-    match settings.required_text(BACKEND)? {
-        "memory" => Ok(SqliteUrl::MEMORY),
-        "sqlite3" => {
-            let url = settings.required_text("storage.db_url")?;
-            SqliteUrl::parse(url).map_err(|error| {
-                settings.invalid(
-                    "storage.db_url",
-                    format_args!("the path of an SQLite file ({error})"),
-                )
-            })
-        }
-        _ => Err(settings.invalid(BACKEND, accepted)),
-    }
+    const URL: &str = "storage.db_url";
+    let Some(backend) = Backend::named(settings.required_text(BACKEND)?) else {
+        return Err(settings.invalid(
+            BACKEND,
+            "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (Notary's fifth, RethinkDB, is gone for good)",
+        ));
+    };
+    let url = match backend {
+        Backend::Memory => DatabaseUrl::MEMORY,
+        _ => DatabaseUrl::parse(backend, settings.required_text(URL)?)
+            .map_err(|error| settings.invalid(URL, format_args!("one for {backend} ({error})")))?,
+    };
+    let default = PoolLimits::default();
+    let connections = settings.integer_in(
+        "storage.max_connections",
+        1..=1000,
+        i64::from(default.connections),
+    )?;
+    Ok(Storage {
+        url,
+        limits: PoolLimits {
+            connections: u32::try_from(connections).expect("the range fits"),
+            ..default
+        },
+    })
 }
 
 fn max_age(settings: &Settings) -> Result<MaxAge, SettingsError> {
@@ -393,6 +446,7 @@ fn max_age(settings: &Settings) -> Result<MaxAge, SettingsError> {
             "caching.max_age.consistent_metadata",
             default.consistent_metadata,
         )?,
+        memory: seconds("caching.memory_seconds", default.memory)?,
     })
 }
 

@@ -4,8 +4,10 @@
 //! `http → publish, repository → store, signer (traits) → tuf`. Handlers extract, call one thing and
 //! answer; services decide and take the time as a value; stores and signers do as told.
 
+pub mod backup;
 pub mod cache;
 pub mod config;
+pub mod doctor;
 pub mod health;
 pub mod http;
 pub mod publish;

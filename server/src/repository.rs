@@ -85,15 +85,43 @@ pub async fn by_checksum(
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    if let Some(file) = app.cache.file(gun, role, sha256) {
-        return Ok(Some(file));
+    match app.cache.file(gun, role, sha256) {
+        Some(file) => Ok(Some(file)),
+        None => loaded(app, gun, role, sha256).await,
     }
+}
+
+/// The same from the store, to be remembered.
+async fn loaded(
+    app: &App,
+    gun: &Gun,
+    role: &Role,
+    sha256: &[u8; 32],
+) -> Result<Option<StoredMetadata>, ReadError> {
     let ticket = app.cache.ticket();
     let found = stored(app, gun, role, sha256).await?;
     if let Some(file) = &found {
         app.cache.keep_file(ticket, gun, role, *sha256, file);
     }
     Ok(found)
+}
+
+/// The same for who names the checksum himself: asks the store whether the file is still there, unless
+/// the operator has allowed to do without. Another server on the same database may have deleted the
+/// repository.
+pub async fn named(
+    app: &App,
+    gun: &Gun,
+    role: &Role,
+    sha256: &[u8; 32],
+) -> Result<Option<StoredMetadata>, ReadError> {
+    let remembered = app.cache.file(gun, role, sha256);
+    if let Some(file) = remembered
+        && (app.caching.is_memory_trusted() || app.store.holds(gun, role, sha256).await?)
+    {
+        return Ok(Some(file));
+    }
+    loaded(app, gun, role, sha256).await
 }
 
 /// The same from the store, and only if the bytes are what their checksum says: the last line of

@@ -3,22 +3,23 @@
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
+use archive::Transfer;
 use daemon::{
     ClientTls, Command, Flags, Level, Limits, LogControl, Program, ServerTls, Settings, clock,
     debug, listener, logging, metrics, signals,
 };
-use database::{PoolLimits, SchemaState, SqliteUrl};
-use sqlx::{Pool, Sqlite};
+use database::{Backend, with_pool};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    App, Parts, Turns, UploadLimits,
+    App, Parts, Turns, UploadLimits, backup,
     cache::MetadataCache,
-    config::{self, Config, TrustService},
+    config::{self, Config, Storage, TrustService},
+    doctor,
     health::{self, Health},
     http, renewal,
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
-    store::{MIGRATIONS, SqlStore},
+    store::{self, SqlStore},
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -31,7 +32,10 @@ fn program() -> Program {
     Program::new(
         "notary-server",
         "Stores and serves signed trust data for repositories",
-        Vec::new(),
+        [doctor::command()]
+            .into_iter()
+            .chain(backup::commands())
+            .collect(),
     )
 }
 
@@ -47,7 +51,13 @@ pub async fn run(
     let program = program();
     let flags = Flags::parse(&program, arguments);
     let log = logging::init(flags.log_format, Level::default());
-    match execute(&program, &flags, log, environment.into_iter().collect()).await {
+    let environment = environment.into_iter().collect();
+    if let Command::Other { name, arguments } = &flags.command
+        && name == doctor::NAME
+    {
+        return doctor::run(flags.config.as_deref(), environment, arguments).await;
+    }
+    match execute(&program, &flags, log, environment).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(error.as_ref());
@@ -62,6 +72,9 @@ async fn execute(
     log: LogControl,
     environment: Environment,
 ) -> Result<()> {
+    if let Some(verification) = backup::Verification::of(&flags.command) {
+        return verification.run().await;
+    }
     let file = flags
         .config
         .as_deref()
@@ -79,8 +92,11 @@ async fn execute(
     if flags.bootstrap {
         bail!("store does not support bootstrapping: use `notary-server migrate`");
     }
+    if let Some(task) = backup::Task::of(&flags.command) {
+        return task.run(&*transfer(&config.storage).await?).await;
+    }
     match flags.command {
-        Command::Migrate => migrate(&config.storage).await,
+        Command::Migrate { plan } => migrate(&config.storage, plan).await,
         _ => serve(&config, flags.debug, log).await,
     }
 }
@@ -100,24 +116,38 @@ fn check_config(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-async fn migrate(storage: &SqliteUrl) -> Result<()> {
-    let pool = storage.connect(PoolLimits::default()).await?;
-    database::migrate(&pool, &MIGRATIONS).await?;
-    println!("the database is up to date");
+/// Brings the database up to date, or only says what that would mean.
+async fn migrate(storage: &Storage, only_plan: bool) -> Result<()> {
+    let connected = store::connect(storage).await?;
+    if only_plan {
+        let survey = store::plan(&connected).await?;
+        print!("{survey}");
+        return if survey.odd.is_empty() {
+            Ok(())
+        } else {
+            bail!("this database is not one that can be taken over")
+        };
+    }
+    let survey = store::migrate(&connected).await?;
+    for found in &survey.found {
+        println!("found: {found}");
+    }
+    for step in &survey.steps {
+        println!("done: {}", step.what);
+    }
+    println!("the database {} is up to date", storage.url);
     Ok(())
 }
 
-/// Opens the embedded database and brings it up to date: nobody else does it.
-async fn open(storage: &SqliteUrl) -> Result<Pool<Sqlite>> {
-    let pool = storage.connect(PoolLimits::default()).await?;
-    match database::schema_state(&pool, &MIGRATIONS).await? {
-        SchemaState::Current => {}
-        SchemaState::Ahead(version) => bail!(
-            "the database was migrated to version {version} by a newer notary-server; start that one, or restore the backup made before"
-        ),
-        _ => database::migrate(&pool, &MIGRATIONS).await?,
+/// The database as something to copy from or into, with the tables of this version.
+async fn transfer(storage: &Storage) -> Result<Arc<dyn Transfer>> {
+    if storage.url.backend() == Backend::Memory {
+        bail!(
+            "storage.backend is memory: nothing in it lasts, so there is nothing to back up or to restore"
+        );
     }
-    Ok(pool)
+    let connected = store::open_pool(storage).await?;
+    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
 }
 
 fn client_tls(trust_service: &TrustService) -> Result<Option<ClientTls>> {
@@ -166,7 +196,7 @@ async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
         ("notary_server_signer_request_duration_seconds", SECONDS),
     ]);
     let signer = signer(&config.trust_service)?;
-    let pool = open(&config.storage).await?;
+    let store = store::open(&config.storage).await?;
     let tls = match &config.tls {
         Some(files) => Some(ServerTls::load(
             &files.cert,
@@ -178,9 +208,9 @@ async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
     let socket = listener::bind(&config.http_addr).await?;
     let shutdown = signals::install(log, tls.iter().cloned().collect());
     let app = App::new(Parts {
-        store: Arc::new(SqlStore::new(pool)),
+        store,
         signer,
-        cache: MetadataCache::new(config.cache_bytes),
+        cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
         limits: UploadLimits::new(config.upload_bytes),

@@ -3,6 +3,8 @@
 //! A store does as it is told, atomically, or says how it failed; whether metadata is to be believed
 //! was decided before (see [`crate::publish`]).
 
+mod open;
+mod schema;
 mod sql;
 pub mod statements;
 
@@ -12,6 +14,8 @@ use sqlx::migrate::Migrator;
 use time::OffsetDateTime;
 use tuf::{File, Gun, Role};
 
+pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness};
+pub use schema::BLUEPRINT;
 pub use sql::SqlStore;
 
 /// The tables of this program in an embedded database.
@@ -99,6 +103,16 @@ pub enum StoreError {
     /// that won the race against this one. Nothing was stored.
     #[error("a version of {0} as high as the one offered is stored already")]
     VersionExists(Role),
+    /// The collation of the database takes the GUN for another one that it stores already. Nothing
+    /// was stored.
+    #[error("this database cannot tell the name from {0:?}, which it stores already")]
+    OtherSpelling(String),
+    /// The database has no room for the name, or for one of a role: its character set lacks a
+    /// character, or its columns are too narrow. Nothing was stored.
+    #[error(
+        "this database cannot store the name: its character set or the width of its columns does not allow it"
+    )]
+    Unstorable,
     /// The database is away, full, or answered nonsense. Nothing was stored.
     #[error("the trust database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -119,6 +133,10 @@ pub trait TrustStore: Send + Sync + 'static {
         role: &Role,
         sha256: &[u8; 32],
     ) -> Result<Option<StoredMetadata>, StoreError>;
+
+    /// Whether [`by_checksum`](Self::by_checksum) would find something, without carrying it. A file that was
+    /// stored without its checksum may go unnoticed.
+    async fn holds(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Result<bool, StoreError>;
 
     /// One version of `role`.
     async fn by_version(

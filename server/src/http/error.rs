@@ -39,6 +39,9 @@ pub enum ApiError {
     /// The GUN is one that cannot be stored.
     #[error("{0}")]
     UnusableGun(#[from] tuf::InvalidGun),
+    /// The GUN is one that this database cannot store, or cannot tell from another one it stores.
+    #[error("{0}")]
+    GunNotStorable(StoreError),
     /// The body is not a multipart form, or it breaks off between parts.
     #[error("the body is not a complete multipart form")]
     MalformedUpload,
@@ -123,6 +126,7 @@ impl ApiError {
                 ))),
             ),
             Self::UnusableGun(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
+            Self::GunNotStorable(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::MalformedUpload | Self::BrokenBody => (
                 (
                     S::BAD_REQUEST,
@@ -276,6 +280,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::VersionExists(_) => Self::VersionExists(error),
+            StoreError::Unstorable | StoreError::OtherSpelling(_) => Self::GunNotStorable(error),
             StoreError::Database(_) => Self::Internal(error.to_string()),
         }
     }
@@ -313,8 +318,8 @@ impl From<PublishError> for ApiError {
             PublishError::Refused(refusal) => Self::InvalidUpdate(refusal),
             PublishError::Read(error) => error.into(),
             PublishError::Signer(error) => error.into(),
-            PublishError::Store(error @ StoreError::VersionExists(_)) => Self::VersionExists(error),
-            PublishError::Store(error) => Self::Updating(error),
+            PublishError::Store(error @ StoreError::Database(_)) => Self::Updating(error),
+            PublishError::Store(error) => error.into(),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn by_checksum(
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
     let sha256 = sha256.ok_or(ApiError::MetadataNotFound)?;
-    let found = repository::by_checksum(app, &gun, &role, sha256).await?;
+    let found = repository::named(app, &gun, &role, sha256).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,

@@ -1,8 +1,10 @@
 //! The one implementation of [`TrustStore`]: SQL that all databases share, in the tables of Notary.
 
+mod transfer;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use database::{Dialect, Time as _};
+use database::{Dialect, Fault, Int, Retries, fault};
 use sqlx::{Decode, Encode, Executor, FromRow, Pool, Row, Type};
 use time::OffsetDateTime;
 use tuf::{File, Gun, Role};
@@ -26,7 +28,7 @@ impl<DB: Dialect> SqlStore<DB> {
 
 struct FileRow<T> {
     data: Vec<u8>,
-    created_at: T,
+    created_at: Option<T>,
 }
 
 impl<'r, R: Row, T> FromRow<'r, R> for FileRow<T>
@@ -47,29 +49,34 @@ impl<T: database::Time> From<FileRow<T>> for StoredMetadata {
     fn from(row: FileRow<T>) -> Self {
         Self {
             bytes: Bytes::from(row.data),
-            created_at: row.created_at.utc(),
+            created_at: moment(row.created_at),
         }
     }
 }
 
+/// The time in a column; others may have left it empty, which is older than everything.
+fn moment<T: database::Time>(time: Option<T>) -> OffsetDateTime {
+    time.map_or(OffsetDateTime::UNIX_EPOCH, T::utc)
+}
+
 #[derive(FromRow)]
 struct HeadRow {
-    version: i32,
+    version: Int,
     sha256: Option<String>,
 }
 
 #[derive(FromRow)]
 struct AgingRow<T> {
     gun: String,
-    created_at: T,
+    created_at: Option<T>,
 }
 
 #[derive(FromRow)]
 struct ChangeRow<T> {
-    id: i32,
-    created_at: T,
+    id: Int,
+    created_at: Option<T>,
     gun: String,
-    version: i32,
+    version: Int,
     sha256: Option<String>,
     category: String,
 }
@@ -77,10 +84,10 @@ struct ChangeRow<T> {
 impl<T: database::Time> From<ChangeRow<T>> for Change {
     fn from(row: ChangeRow<T>) -> Self {
         Self {
-            id: i64::from(row.id),
-            created_at: row.created_at.utc(),
+            id: row.id.0,
+            created_at: moment(row.created_at),
             gun: row.gun,
-            version: i64::from(row.version),
+            version: row.version.0,
             // A fixed-width column pads the empty checksum of a deletion with blanks.
             sha256: row.sha256.unwrap_or_default().trim_end().to_owned(),
             category: row.category,
@@ -94,14 +101,11 @@ where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Decode<'q, DB> + Type<DB>,
+    for<'q> String: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> Vec<u8>: Decode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'q> Option<i32>: Encode<'q, DB>,
-    &'static str: sqlx::ColumnIndex<DB::Row>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
     for<'r> HeadRow: FromRow<'r, DB::Row>,
     for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> ChangeRow<DB::Time>: FromRow<'r, DB::Row>,
@@ -110,33 +114,71 @@ where
     async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
         let row: Option<HeadRow> = sqlx::query_as(DB::sql(statements::HEAD))
             .bind(gun.as_str())
+            .bind(gun.as_str())
             .fetch_optional(&self.pool)
-            .await?;
-        row.map(|row| {
-            let mut sha256 = [0; 32];
-            hex::decode_to_slice(row.sha256.unwrap_or_default(), &mut sha256)
+            .await
+            .or_else(nothing_of_that_name)?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let version = row.version.0;
+        let written = row.sha256.unwrap_or_default();
+        let sha256 = if written.trim_end().is_empty() {
+            let Ok(number) = i32::try_from(version) else {
+                return Ok(None);
+            };
+            match self.by_version(gun, &Role::Timestamp, number).await? {
+                Some(file) => sha256(&file.bytes),
+                None => return Ok(None),
+            }
+        } else {
+            let mut sum = [0; 32];
+            hex::decode_to_slice(&written, &mut sum)
                 .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            Ok(Head {
-                sha256,
-                version: i64::from(row.version),
-            })
-        })
-        .transpose()
+            sum
+        };
+        Ok(Some(Head { sha256, version }))
     }
 
     async fn by_checksum(
         &self,
         gun: &Gun,
         role: &Role,
-        sha256: &[u8; 32],
+        sum: &[u8; 32],
     ) -> Result<Option<StoredMetadata>, StoreError> {
         let row: Option<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::BY_CHECKSUM))
             .bind(gun.as_str())
+            .bind(gun.as_str())
             .bind(role.as_str())
-            .bind(hex::encode(sha256))
+            .bind(hex::encode(sum))
             .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.map(StoredMetadata::from))
+            .await
+            .or_else(nothing_of_that_name)?;
+        if let Some(row) = row {
+            return Ok(Some(row.into()));
+        }
+        // Rows from before Notary wrote checksums down may still lack them.
+        let rows: Vec<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::WITHOUT_CHECKSUM))
+            .bind(gun.as_str())
+            .bind(gun.as_str())
+            .bind(role.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .or_else(nothing_of_that_name)?;
+        let found = rows.into_iter().find(|row| sha256(&row.data) == *sum);
+        Ok(found.map(StoredMetadata::from))
+    }
+
+    async fn holds(&self, gun: &Gun, role: &Role, sum: &[u8; 32]) -> Result<bool, StoreError> {
+        let found = sqlx::query(DB::sql(statements::HOLDS))
+            .bind(gun.as_str())
+            .bind(gun.as_str())
+            .bind(role.as_str())
+            .bind(hex::encode(sum))
+            .fetch_optional(&self.pool)
+            .await
+            .or_else(nothing_of_that_name)?;
+        Ok(found.is_some())
     }
 
     async fn by_version(
@@ -147,10 +189,12 @@ where
     ) -> Result<Option<StoredMetadata>, StoreError> {
         let row: Option<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::BY_VERSION))
             .bind(gun.as_str())
+            .bind(gun.as_str())
             .bind(role.as_str())
             .bind(version)
             .fetch_optional(&self.pool)
-            .await?;
+            .await
+            .or_else(nothing_of_that_name)?;
         Ok(row.map(StoredMetadata::from))
     }
 
@@ -160,62 +204,23 @@ where
         files: &[File],
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let now = DB::Time::from(now);
-        let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
-        for file in files {
-            let role = file.role();
-            // A version that does not fit the column is one that no other could follow.
-            let version = i32::try_from(file.version())
-                .map_err(|_| StoreError::VersionExists(role.clone()))?;
-            let overtaken = sqlx::query(DB::sql(statements::IS_OVERTAKEN))
-                .bind(gun.as_str())
-                .bind(role.as_str())
-                .bind(version)
-                .fetch_optional(&mut *transaction)
-                .await?;
-            if overtaken.is_some() {
-                return Err(StoreError::VersionExists(role.clone()));
-            }
-            let sha256 = hex::encode(file.checksums().sha256);
-            sqlx::query(DB::sql(statements::ADD_FILE))
-                .bind(now)
-                .bind(now)
-                .bind(gun.as_str())
-                .bind(role.as_str())
-                .bind(version)
-                .bind(sha256.as_str())
-                .bind(&file.bytes()[..])
-                .execute(&mut *transaction)
-                .await
-                .map_err(|error| lost_race(role, error))?;
-            if *role == Role::Timestamp {
-                add_change(&mut transaction, now, gun, version, &sha256, "update").await?;
+        let mut retries = Retries::default();
+        loop {
+            match self.publish_once(gun, files, now).await {
+                Err(StoreError::Database(error)) if retries.again(&error).await => {}
+                outcome => return outcome,
             }
         }
-        transaction.commit().await?;
-        Ok(())
     }
 
     async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
-        let gone = sqlx::query(DB::sql(statements::DELETE))
-            .bind(gun.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        let any = DB::rows_affected(&gone) > 0;
-        if any {
-            add_change(
-                &mut transaction,
-                DB::Time::from(now),
-                gun,
-                0,
-                "",
-                "deletion",
-            )
-            .await?;
+        let mut retries = Retries::default();
+        loop {
+            match self.delete_once(gun, now).await {
+                Err(error) if retries.again(&error).await => {}
+                outcome => return outcome.or_else(nothing_of_that_name),
+            }
         }
-        transaction.commit().await?;
-        Ok(any)
     }
 
     async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError> {
@@ -237,13 +242,14 @@ where
         };
         let mut query = sqlx::query_as::<DB, ChangeRow<DB::Time>>(DB::sql(statement));
         if let Some(gun) = gun {
-            query = query.bind(gun.as_str());
+            query = query.bind(gun.as_str()).bind(gun.as_str());
         }
         let rows = query
             .bind(id)
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
-            .await?;
+            .await
+            .or_else(nothing_of_that_name)?;
         let mut changes: Vec<Change> = rows.into_iter().map(Change::from).collect();
         if backwards {
             changes.reverse();
@@ -262,7 +268,7 @@ where
             .map(|row| Aging {
                 gun: Gun::parse(&row.gun).ok(),
                 name: row.gun,
-                created_at: row.created_at.utc(),
+                created_at: moment(row.created_at),
             })
             .collect())
     }
@@ -282,13 +288,134 @@ where
     }
 }
 
-/// A unique key that is taken means that a rival committed between our look and our insert.
-fn lost_race(role: &Role, error: sqlx::Error) -> StoreError {
+impl<DB> SqlStore<DB>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+{
+    /// A publish, from beginning to commit.
+    async fn publish_once(
+        &self,
+        gun: &Gun,
+        files: &[File],
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let now = DB::Time::from(now);
+        let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
+        for file in files {
+            let role = file.role();
+            // A version that does not fit the column is one that no other could follow.
+            let version = i32::try_from(file.version())
+                .map_err(|_| StoreError::VersionExists(role.clone()))?;
+            refuse_overtaken(&mut transaction, gun, role, version).await?;
+            let sha256 = hex::encode(file.checksums().sha256);
+            sqlx::query(DB::sql(statements::ADD_FILE))
+                .bind(now)
+                .bind(now)
+                .bind(gun.as_str())
+                .bind(role.as_str())
+                .bind(version)
+                .bind(sha256.as_str())
+                .bind(&file.bytes()[..])
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| refusal(role, error))?;
+            if *role == Role::Timestamp {
+                add_change(&mut transaction, now, gun, version, &sha256, "update").await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A deletion, from beginning to commit.
+    async fn delete_once(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+        let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
+        let gone = sqlx::query(DB::sql(statements::DELETE))
+            .bind(gun.as_str())
+            .bind(gun.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        let any = DB::rows_affected(&gone) > 0;
+        if any {
+            let now = DB::Time::from(now);
+            add_change(&mut transaction, now, gun, 0, "", "deletion").await?;
+        }
+        transaction.commit().await?;
+        Ok(any)
+    }
+}
+
+/// Fails if `version` is not above all there are, if the unique key takes another name for this one,
+/// or if what the publish rests on was deleted meanwhile.
+async fn refuse_overtaken<DB>(
+    transaction: &mut sqlx::Transaction<'_, DB>,
+    gun: &Gun,
+    role: &Role,
+    version: i32,
+) -> Result<(), StoreError>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+{
+    let stored: Option<(String,)> = sqlx::query_as(DB::sql(statements::IS_OVERTAKEN))
+        .bind(gun.as_str())
+        .bind(role.as_str())
+        .bind(version)
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(|error| refusal(role, error))?;
+    match stored {
+        Some((name,)) if name != gun.as_str() => return Err(StoreError::OtherSpelling(name)),
+        Some(_) => return Err(StoreError::VersionExists(role.clone())),
+        None => {}
+    }
+    if *role == Role::Timestamp && version > 1 {
+        let base = sqlx::query(DB::sql(statements::HAS_BASE))
+            .bind(gun.as_str())
+            .bind(gun.as_str())
+            .bind(version)
+            .fetch_optional(&mut **transaction)
+            .await?;
+        if base.is_none() {
+            return Err(StoreError::VersionExists(role.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing can be stored under a name that the database has no room for.
+fn nothing_of_that_name<T: Default>(error: sqlx::Error) -> Result<T, StoreError> {
+    match fault(&error) {
+        Fault::Unstorable => Ok(T::default()),
+        _ => Err(error.into()),
+    }
+}
+
+/// What a failed look or insert means. A unique key that is taken means that a rival committed between
+/// the two.
+fn refusal(role: &Role, error: sqlx::Error) -> StoreError {
     if database::is_unique_violation(&error) {
         StoreError::VersionExists(role.clone())
+    } else if fault(&error) == Fault::Unstorable {
+        StoreError::Unstorable
     } else {
         error.into()
     }
+}
+
+/// The checksum that a file goes by.
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+    sum
 }
 
 async fn add_change<DB>(

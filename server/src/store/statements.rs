@@ -1,20 +1,35 @@
 //! Every statement of the store, in the SQL that all databases share.
 //!
-//! Reads leave out rows that other software has marked as deleted; such a row still blocks its
+//! A GUN is compared twice: once as the index does, once octet by octet (`EXACT`), for databases whose
+//! collation merges names. Names of roles have nothing to merge: they are of lower case. Reads leave out rows that other software has marked as deleted; such a row still blocks its
 //! version, as it does for Notary.
 
 /// The newest timestamp of a GUN, by name.
-pub const HEAD: &str = "SELECT version, sha256 FROM tuf_files \
-     WHERE gun = ? AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+pub const HEAD: &str = "SELECT version, sha256 FROM tuf_files WHERE gun = ? AND EXACT(gun) = ? \
+     AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
 /// A file by its checksum.
 pub const BY_CHECKSUM: &str = "SELECT data, created_at FROM tuf_files \
-     WHERE gun = ? AND role = ? AND sha256 = ? AND deleted_at IS NULL LIMIT 1";
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND sha256 = ? \
+     AND deleted_at IS NULL LIMIT 1";
+/// Whether a file with this checksum is there.
+pub const HOLDS: &str = "SELECT version FROM tuf_files \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND sha256 = ? \
+     AND deleted_at IS NULL LIMIT 1";
+/// The files of a role whose checksum was never written down.
+pub const WITHOUT_CHECKSUM: &str = "SELECT data, created_at FROM tuf_files \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND sha256 IS NULL \
+     AND deleted_at IS NULL";
 /// A file by its version.
 pub const BY_VERSION: &str = "SELECT data, created_at FROM tuf_files \
-     WHERE gun = ? AND role = ? AND version = ? AND deleted_at IS NULL LIMIT 1";
-/// Whether a version as high as this one is stored, marked as deleted or not.
-pub const IS_OVERTAKEN: &str = "SELECT version FROM tuf_files \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version = ? \
+     AND deleted_at IS NULL LIMIT 1";
+/// Whether a version as high as this one is stored, marked as deleted or not, under whatever spelling
+/// the unique key takes for the same.
+pub const IS_OVERTAKEN: &str = "SELECT gun FROM tuf_files \
      WHERE gun = ? AND role = ? AND version >= ? LIMIT 1";
+/// Whether there is a timestamp before this one, which is what the new one was made from.
+pub const HAS_BASE: &str = "SELECT version FROM tuf_files WHERE gun = ? AND EXACT(gun) = ? \
+     AND role = 'timestamp' AND version < ? LIMIT 1";
 /// Adds a version.
 pub const ADD_FILE: &str = "INSERT INTO tuf_files \
      (created_at, updated_at, gun, role, version, sha256, data) VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -22,15 +37,15 @@ pub const ADD_FILE: &str = "INSERT INTO tuf_files \
 pub const ADD_CHANGE: &str = "INSERT INTO changefeed \
      (created_at, gun, version, sha256, category) VALUES (?, ?, ?, ?, ?)";
 /// Removes all versions of all roles of a GUN.
-pub const DELETE: &str = "DELETE FROM tuf_files WHERE gun = ?";
-/// A page of GUNs in name order, each with the time of its newest timestamp.
-pub const TIMESTAMPS: &str = "SELECT newest.gun AS gun, tuf_files.created_at AS created_at \
+pub const DELETE: &str = "DELETE FROM tuf_files WHERE gun = ? AND EXACT(gun) = ?";
+/// A page of GUNs in name order, each with the time of its newest timestamp. Looking that up one by one
+/// is slower than a join on paper only: planners that join read the whole table.
+pub const TIMESTAMPS: &str = "SELECT gun, \
+     (SELECT created_at FROM tuf_files WHERE tuf_files.gun = newest.gun \
+          AND tuf_files.role = 'timestamp' AND tuf_files.version = newest.version) AS created_at \
      FROM (SELECT gun, MAX(version) AS version FROM tuf_files \
            WHERE gun > ? AND role = 'timestamp' AND deleted_at IS NULL \
-           GROUP BY gun ORDER BY gun LIMIT ?) newest \
-     JOIN tuf_files ON tuf_files.gun = newest.gun AND tuf_files.role = 'timestamp' \
-          AND tuf_files.version = newest.version \
-     ORDER BY newest.gun";
+           GROUP BY gun ORDER BY gun LIMIT ?) newest ORDER BY gun";
 /// Reads nothing, but only if the table is there.
 pub const CHECK: &str = "SELECT id FROM tuf_files WHERE id = 0";
 /// The feed of all GUNs, forwards.
@@ -41,17 +56,37 @@ pub const CHANGES_BEFORE: &str = "SELECT id, created_at, gun, version, sha256, c
      FROM changefeed WHERE id < ? ORDER BY id DESC LIMIT ?";
 /// The feed of one GUN, forwards.
 pub const GUN_CHANGES_AFTER: &str = "SELECT id, created_at, gun, version, sha256, category \
-     FROM changefeed WHERE gun = ? AND id > ? ORDER BY id LIMIT ?";
+     FROM changefeed WHERE gun = ? AND EXACT(gun) = ? AND id > ? ORDER BY id LIMIT ?";
 /// The feed of one GUN, backwards.
 pub const GUN_CHANGES_BEFORE: &str = "SELECT id, created_at, gun, version, sha256, category \
-     FROM changefeed WHERE gun = ? AND id < ? ORDER BY id DESC LIMIT ?";
+     FROM changefeed WHERE gun = ? AND EXACT(gun) = ? AND id < ? ORDER BY id DESC LIMIT ?";
+
+/// The id of the last file; ids begin at 1 in every database.
+pub const LAST_FILE: &str = "SELECT id FROM tuf_files WHERE id > 0 ORDER BY id DESC LIMIT 1";
+/// The id of the last line of the changefeed.
+pub const LAST_CHANGE: &str = "SELECT id FROM changefeed WHERE id > 0 ORDER BY id DESC LIMIT 1";
+/// Every file, those marked as deleted included, for a backup.
+pub const ALL_FILES: &str = "SELECT id, created_at, updated_at, deleted_at, gun, role, version, \
+     sha256, data FROM tuf_files WHERE id > 0 ORDER BY id";
+/// The whole changefeed, for a backup.
+pub const ALL_CHANGES: &str = "SELECT id, created_at, gun, version, sha256, category \
+     FROM changefeed WHERE id > 0 ORDER BY id";
+/// Puts a file back from a backup.
+pub const PUT_FILE: &str = "INSERT INTO tuf_files (id, created_at, updated_at, deleted_at, gun, role, \
+     version, sha256, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Puts a line of the changefeed back from a backup.
+pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, version, sha256, category) \
+     VALUES (?, ?, ?, ?, ?, ?)";
 
 /// All of them, for the test that looks at their plans.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 22] = [
     HEAD,
     BY_CHECKSUM,
+    HOLDS,
+    WITHOUT_CHECKSUM,
     BY_VERSION,
     IS_OVERTAKEN,
+    HAS_BASE,
     ADD_FILE,
     ADD_CHANGE,
     DELETE,
@@ -61,4 +96,10 @@ pub const ALL: [&str; 13] = [
     CHANGES_BEFORE,
     GUN_CHANGES_AFTER,
     GUN_CHANGES_BEFORE,
+    LAST_FILE,
+    LAST_CHANGE,
+    ALL_FILES,
+    ALL_CHANGES,
+    PUT_FILE,
+    PUT_CHANGE,
 ];

@@ -173,3 +173,43 @@ fn no_authentication_is_never_what_a_typo_means() {
             .any(|warning| warning.contains("authentication is off"))
     );
 }
+
+#[test]
+fn every_database_is_accepted_in_notarys_own_words_and_rethinkdb_is_refused() {
+    for (backend, url, place) in [
+        (
+            "mysql",
+            "server:pa:ss@w/rd@tcp(mysql:3306)/notaryserver?parseTime=True",
+            "notaryserver at mysql:3306",
+        ),
+        (
+            "postgres",
+            "postgres://server@postgresql:5432/notaryserver?sslmode=verify-ca&sslrootcert=/ca.pem",
+            "notaryserver at postgresql:5432",
+        ),
+        (
+            "sqlite3",
+            "/var/lib/notary/server.db",
+            "/var/lib/notary/server.db",
+        ),
+    ] {
+        let storage = serde_json::json!({"backend": backend, "db_url": url, "max_connections": 3});
+        let mut json: serde_json::Value = serde_json::from_str(MINIMAL).unwrap();
+        json["storage"] = storage;
+        let config = read(&json.to_string(), &[]).unwrap();
+        assert_eq!(config.storage.url.to_string(), place);
+        assert_eq!(config.storage.limits.connections, 3);
+    }
+    for backend in ["rethinkdb", "postgresql", "MySQL"] {
+        let error = read(&with("storage", "backend", backend.into()), &[]).unwrap_err();
+        assert!(error.contains("storage.backend"), "{error}");
+    }
+    let mut json: serde_json::Value = serde_json::from_str(MINIMAL).unwrap();
+    json["storage"] =
+        serde_json::json!({"backend": "mysql", "db_url": "me:hunter2@tcp(db:99999)/x"});
+    let error = read(&json.to_string(), &[]).unwrap_err();
+    assert!(
+        error.contains("storage.db_url") && !error.contains("hunter2"),
+        "{error}"
+    );
+}

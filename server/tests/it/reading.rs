@@ -42,6 +42,7 @@ async fn caching_can_be_turned_off() {
     let caching = MaxAge {
         current_metadata: 0,
         consistent_metadata: 0,
+        ..MaxAge::default()
     };
     let server = TestServer::with(Settings {
         caching,
@@ -140,6 +141,26 @@ async fn another_server_on_the_same_database_sees_a_publish_at_once() {
         .ok();
     assert_eq!(sibling.version(GUN, "targets").await, 2);
     assert_eq!(sibling.version(GUN, "timestamp").await, 2);
+}
+
+#[tokio::test]
+async fn a_deletion_by_another_server_is_seen_at_once() {
+    let server = TestServer::start().await;
+    let sibling = server.sibling();
+    server.published(GUN).await;
+    let sum = sha256(&sibling.file(GUN, "root.json").await.ok().body);
+    let by_sum = format!("root.{sum}.json");
+    sibling.file(GUN, &by_sum).await.ok();
+
+    server
+        .request("DELETE", &format!("/v2/{GUN}/_trust/tuf/"))
+        .await
+        .ok();
+
+    for file in ["root.json", "1.root.json", &by_sum] {
+        let answer = sibling.file(GUN, file).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{file}");
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,20 @@
-//! What every store has to do, and that no statement of the SQL store reads a whole table.
+//! The behaviour of stores on `SQLite`, what it shares with none, and that no statement of the SQL store
+//! reads a whole table.
+
+mod behaviour;
 
 use std::sync::Arc;
 
-use server::store::{Page, SqlStore, StoreError, TrustStore, statements};
-use sqlx::{AssertSqlSafe, Row as _};
+use server::{
+    config::Storage,
+    store::{self, SqlStore, StoreError, TrustStore, statements},
+};
+use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use time::Duration;
 use tuf::{File, Gun, Role};
 
 use crate::support::memory_pool;
+use behaviour::each_behaviour;
 
 fn gun(name: &str) -> Gun {
     Gun::parse(name).unwrap()
@@ -18,159 +25,87 @@ fn file(role: &Role, version: i64) -> File {
     File::parse(role.clone(), bytes.into()).unwrap()
 }
 
-async fn store() -> Arc<dyn TrustStore> {
-    Arc::new(SqlStore::new(memory_pool().await))
+macro_rules! on_sqlite {
+    ($behaviour:ident) => {
+        #[tokio::test]
+        async fn $behaviour() {
+            let folder = tempfile::tempdir().unwrap();
+            behaviour::$behaviour(store_in(folder.path()).await).await;
+        }
+    };
+}
+
+each_behaviour!(on_sqlite);
+
+/// A store in a file, which has more than one connection.
+async fn store_in(folder: &std::path::Path) -> Arc<dyn TrustStore> {
+    let file = folder.join("server.db");
+    let storage = Storage {
+        url: database::DatabaseUrl::parse(database::Backend::Sqlite, file.to_str().unwrap())
+            .unwrap(),
+        limits: database::PoolLimits::default(),
+    };
+    store::open(&storage).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_publish_is_all_or_nothing() {
-    let store = store().await;
-    let now = fixtures::clock();
-    let first = [
-        file(&Role::Root, 1),
-        file(&Role::Targets, 5),
-        file(&Role::Timestamp, 1),
-    ];
-    store.publish(&gun("a"), &first, now).await.unwrap();
-
-    let second = [
-        file(&Role::Root, 2),
-        file(&Role::Targets, 5),
-        file(&Role::Timestamp, 2),
-    ];
-    let outcome = store.publish(&gun("a"), &second, now).await;
-
-    assert!(matches!(
-        outcome,
-        Err(StoreError::VersionExists(Role::Targets))
-    ));
-    assert!(
-        store
-            .by_version(&gun("a"), &Role::Root, 2)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    assert_eq!(store.head(&gun("a")).await.unwrap().unwrap().version, 1);
-    assert_eq!(
-        store
-            .changes(None, Page::After { id: 0, limit: 9 })
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-}
-
-#[tokio::test]
-async fn a_lower_version_is_refused_even_if_it_is_free() {
-    let store = store().await;
-    let now = fixtures::clock();
-    store
-        .publish(&gun("a"), &[file(&Role::Targets, 5)], now)
-        .await
-        .unwrap();
-    let outcome = store
-        .publish(&gun("a"), &[file(&Role::Targets, 3)], now)
-        .await;
-    assert!(matches!(
-        outcome,
-        Err(StoreError::VersionExists(Role::Targets))
-    ));
-}
-
-#[tokio::test]
-async fn a_version_beyond_the_column_is_refused() {
-    let store = store().await;
-    let too_high = [file(&Role::Targets, i64::from(i32::MAX) + 1)];
-    let outcome = store.publish(&gun("a"), &too_high, fixtures::clock()).await;
-    assert!(matches!(outcome, Err(StoreError::VersionExists(_))));
-}
-
-#[tokio::test]
-async fn files_come_back_with_their_bytes_and_their_time() {
-    let store = store().await;
+async fn times_are_kept_to_the_nanosecond() {
+    let store = SqlStore::new(memory_pool().await);
     let now = fixtures::clock() + Duration::nanoseconds(123_456_789);
-    let root = file(&Role::Root, 1);
-    store
-        .publish(&gun("a"), std::slice::from_ref(&root), now)
+    let root = [file(&Role::Root, 1)];
+    store.publish(&gun("a"), &root, now).await.unwrap();
+    let found = store.by_version(&gun("a"), &Role::Root, 1).await.unwrap();
+    assert_eq!(found.unwrap().created_at, now);
+}
+
+#[tokio::test]
+async fn missing_checksums_and_times_are_made_up_for() {
+    let pool = memory_pool().await;
+    let store = SqlStore::new(pool.clone());
+    let now = fixtures::clock();
+    let timestamp = [file(&Role::Timestamp, 1)];
+    store.publish(&gun("a"), &timestamp, now).await.unwrap();
+    sqlx::query("UPDATE tuf_files SET sha256 = NULL, created_at = NULL")
+        .execute(&pool)
         .await
         .unwrap();
-    let sum = root.checksums().sha256;
-    for found in [
-        store
-            .by_checksum(&gun("a"), &Role::Root, &sum)
-            .await
-            .unwrap()
-            .unwrap(),
-        store
-            .by_version(&gun("a"), &Role::Root, 1)
-            .await
-            .unwrap()
-            .unwrap(),
+    let sum = timestamp[0].checksums().sha256;
+    assert_eq!(store.head(&gun("a")).await.unwrap().unwrap().sha256, sum);
+    let found = store.by_checksum(&gun("a"), &Role::Timestamp, &sum).await;
+    assert_eq!(&found.unwrap().unwrap().bytes, timestamp[0].bytes());
+    let other = store
+        .by_checksum(&gun("a"), &Role::Timestamp, &[7; 32])
+        .await;
+    assert!(other.unwrap().is_none());
+    assert_eq!(store.timestamps("", 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_that_gorm_made_is_taken_over_with_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().join("server.db");
+    let pool = database::connect_sqlite(url.to_str().unwrap())
+        .await
+        .unwrap();
+    for statement in [
+        r#"CREATE TABLE "tuf_files" ("id" integer primary key autoincrement,"created_at" datetime,"updated_at" datetime,"deleted_at" datetime,"gun" varchar(255) NOT NULL,"role" varchar(255) NOT NULL,"version" integer NOT NULL,"sha256" varchar(64),"data" longblob NOT NULL )"#,
+        r#"CREATE INDEX idx_tuf_files_deleted_at ON "tuf_files"(deleted_at)"#,
+        r#"CREATE UNIQUE INDEX idx_gun ON "tuf_files"("gun", "role", "version")"#,
+        r#"CREATE TABLE "changefeed" ("id" integer primary key autoincrement NOT NULL,"created_at" datetime,"gun" varchar(255) NOT NULL,"version" integer NOT NULL,"sha256" varchar(64),"category" varchar(20) NOT NULL )"#,
+        "INSERT INTO tuf_files (created_at, gun, role, version, data) VALUES ('2026-11-21 23:24:24.874950146+00:00', 'a', 'timestamp', 1, x'7b7d')",
     ] {
-        assert_eq!(&found.bytes, root.bytes());
-        assert_eq!(found.created_at, now);
+        sqlx::query(statement).execute(&pool).await.unwrap();
     }
-    assert!(
-        store
-            .by_checksum(&gun("b"), &Role::Root, &sum)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    assert!(
-        store
-            .by_checksum(&gun("a"), &Role::Targets, &sum)
-            .await
-            .unwrap()
-            .is_none()
-    );
-}
-
-#[tokio::test]
-async fn a_deletion_is_fed_once() {
-    let store = store().await;
-    let now = fixtures::clock();
-    store
-        .publish(&gun("a"), &[file(&Role::Timestamp, 1)], now)
-        .await
-        .unwrap();
-    assert!(store.delete(&gun("a"), now).await.unwrap());
-    assert!(!store.delete(&gun("a"), now).await.unwrap());
-    let fed = store
-        .changes(Some(&gun("a")), Page::After { id: 0, limit: 9 })
-        .await
-        .unwrap();
-    let categories: Vec<&str> = fed.iter().map(|change| change.category.as_str()).collect();
-    assert_eq!(categories, ["update", "deletion"]);
-    assert!(store.head(&gun("a")).await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn guns_are_walked_in_pages_with_the_age_of_their_newest_timestamp() {
-    let store = store().await;
-    let now = fixtures::clock();
-    for name in ["a", "b", "c"] {
-        store
-            .publish(&gun(name), &[file(&Role::Timestamp, 1)], now)
-            .await
-            .unwrap();
+    pool.close().await;
+    // The second time there is nothing left to take over.
+    for newest in 1..=2 {
+        let store = store_in(folder.path()).await;
+        let head = store.head(&gun("a")).await.unwrap().unwrap();
+        assert_eq!(head.version, newest);
+        let next = [file(&Role::Timestamp, newest + 1)];
+        let now = fixtures::clock();
+        store.publish(&gun("a"), &next, now).await.unwrap();
     }
-    let later = now + Duration::days(1);
-    store
-        .publish(&gun("b"), &[file(&Role::Timestamp, 2)], later)
-        .await
-        .unwrap();
-    let first = store.timestamps("", 2).await.unwrap();
-    let seen: Vec<_> = first
-        .iter()
-        .map(|aging| (aging.name.as_str(), aging.created_at))
-        .collect();
-    assert_eq!(seen, [("a", now), ("b", later)]);
-    let rest = store.timestamps("b", 2).await.unwrap();
-    assert_eq!(rest.len(), 1);
-    assert_eq!(rest[0].gun, Some(gun("c")));
 }
 
 #[tokio::test]
@@ -197,14 +132,16 @@ async fn a_row_that_others_marked_deleted_is_not_read_but_keeps_its_version() {
 async fn every_statement_finds_its_rows_by_an_index() {
     let pool = memory_pool().await;
     for statement in statements::ALL {
-        let plan: Vec<String> =
-            sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
-                .fetch_all(&pool)
-                .await
-                .unwrap()
-                .iter()
-                .map(|row| row.get("detail"))
-                .collect();
+        let plan: Vec<String> = sqlx::query(AssertSqlSafe(format!(
+            "EXPLAIN QUERY PLAN {}",
+            spelled(statement)
+        )))
+        .fetch_all(&pool)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get("detail"))
+        .collect();
         for step in &plan {
             // The page of GUNs that a walk has found is read as a whole; tables never are.
             let reads_a_table = step.starts_with("SCAN") && !step.ends_with("newest");
@@ -212,4 +149,10 @@ async fn every_statement_finds_its_rows_by_an_index() {
             assert!(!step.contains("TEMP B-TREE"), "{statement}\n{plan:#?}");
         }
     }
+}
+
+/// The statement in `SQLite`'s spelling.
+fn spelled(statement: &'static str) -> String {
+    let sql = <sqlx::Sqlite as database::Dialect>::sql(statement);
+    sql.into_sql_str().as_str().to_owned()
 }

@@ -187,6 +187,12 @@ impl TestServer {
         sibling
     }
 
+    /// A server with the same signer on another database.
+    pub(crate) fn moved(&self, pool: sqlx::SqlitePool) -> Self {
+        let signer = self.signer.clone();
+        Self::on(pool, signer.clone(), signer, Settings::default())
+    }
+
     fn on(
         pool: sqlx::SqlitePool,
         moody: Arc<MoodySigner>,
@@ -199,7 +205,7 @@ impl TestServer {
         let app = App::new(Parts {
             store,
             signer,
-            cache: MetadataCache::new(settings.cache_bytes),
+            cache: MetadataCache::new(settings.cache_bytes, settings.caching.memory_lifetime()),
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
             limits: UploadLimits::new(settings.upload_bytes),

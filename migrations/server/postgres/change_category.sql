@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS change_category (category VARCHAR(20) PRIMARY KEY)

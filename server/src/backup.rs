@@ -1,0 +1,181 @@
+//! The commands `backup`, `restore` and `verify-backup`.
+//!
+//! Server and signer have a database each, and a set is an archive of either. The server's comes first:
+//! a key is stored by the signer before any root that names it is published, so every key that this
+//! archive names is in one that the signer makes later, and no longer pending there.
+
+pub mod verify;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use archive::{Header, Kind, Transfer, escrow::PrivateKey};
+use clap::{Arg, ArgMatches, builder::PathBufValueParser};
+use daemon::{Command, clock};
+
+use verify::{KeySet, Verified};
+
+/// What `program` in the header of an archive says.
+const PROGRAM: &str = concat!("notary-server ", env!("CARGO_PKG_VERSION"));
+
+/// What the command line asks for that needs the database.
+pub(crate) enum Task {
+    /// Write all trust data to a new file.
+    Backup(PathBuf),
+    /// Fill the empty database from a file.
+    Restore(PathBuf),
+}
+
+/// Seeing whether a backup could be restored, and whether clients could go on then. Needs neither
+/// database nor configuration.
+pub(crate) struct Verification {
+    file: PathBuf,
+    /// The signer's archive of the same set.
+    keys: Option<PathBuf>,
+    /// What opens that one, if it is sealed.
+    escrow_key: Option<PathBuf>,
+}
+
+/// The commands, for the help.
+pub(crate) fn commands() -> [clap::Command; 3] {
+    let file = || {
+        Arg::new("file")
+            .value_name("FILE")
+            .required(true)
+            .value_parser(PathBufValueParser::new())
+    };
+    let option = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .value_parser(PathBufValueParser::new())
+            .help(help)
+    };
+    [
+        clap::Command::new("backup")
+            .about("Writes all trust data to a file, while the server runs; the signer's backup comes after")
+            .arg(file().help("The new file, or - for standard output")),
+        clap::Command::new("restore")
+            .about("Fills an empty database from a backup, of whatever kind of database")
+            .arg(file().help("The backup, or - for standard input")),
+        clap::Command::new("verify-backup")
+            .about("Checks a backup, and that clients could follow every repository in it")
+            .arg(file().help("The backup"))
+            .arg(option("keys", "FILE", "The signer's backup of the same set: does it have the keys?"))
+            .arg(option("escrow-key", "FILE", "The private escrow key, if the signer's backup is sealed")),
+    ]
+}
+
+impl Task {
+    /// What `command` asks for, if it is one of these.
+    pub(crate) fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Other { name, arguments } if name == "backup" => {
+                Some(Self::Backup(file(arguments)))
+            }
+            Command::Other { name, arguments } if name == "restore" => {
+                Some(Self::Restore(file(arguments)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Does it, with the database behind `store`.
+    pub(crate) async fn run(self, store: &dyn Transfer) -> Result<()> {
+        match self {
+            Self::Backup(file) => backup(store, &file).await,
+            Self::Restore(file) => restore(store, &file).await,
+        }
+    }
+}
+
+impl Verification {
+    /// What `command` asks for, if it is this.
+    pub(crate) fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Other { name, arguments } if name == "verify-backup" => Some(Self {
+                file: file(arguments),
+                keys: arguments.get_one("keys").cloned(),
+                escrow_key: arguments.get_one("escrow-key").cloned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Does it, and prints what is found; an error if the backup is not in order.
+    pub(crate) async fn run(self) -> Result<()> {
+        let verified = tokio::task::spawn_blocking(move || self.verify()).await;
+        report(&verified.context("verifying panicked")??)
+    }
+
+    fn verify(&self) -> Result<Verified> {
+        let keys = self
+            .keys
+            .as_deref()
+            .map(|keys| key_set(keys, self.escrow_key.as_deref()))
+            .transpose()?;
+        verify::verify(&self.file, keys.as_ref()).with_context(|| self.file.display().to_string())
+    }
+}
+
+fn file(arguments: &ArgMatches) -> PathBuf {
+    let file: Option<&PathBuf> = arguments.get_one("file");
+    file.expect("clap requires it").clone()
+}
+
+async fn backup(store: &dyn Transfer, file: &Path) -> Result<()> {
+    let header = Header {
+        kind: Kind::TrustData,
+        taken_at: clock::now(),
+        program: PROGRAM.to_owned(),
+    };
+    let rows = archive::backup(store, file, header, None)
+        .await
+        .with_context(|| file.display().to_string())?;
+    eprintln!(
+        "{rows} rows were written to {}; to complete the set, run `notary-signer backup` now",
+        file.display()
+    );
+    Ok(())
+}
+
+async fn restore(store: &dyn Transfer, file: &Path) -> Result<()> {
+    let context = || file.display().to_string();
+    let (reader, size) = archive::open(file, None).with_context(context)?;
+    let taken_at = reader.header().moment();
+    let rows = archive::restore(store, Kind::TrustData, reader, size)
+        .await
+        .with_context(context)?;
+    eprintln!("{rows} rows were restored, as they were at {taken_at}");
+    Ok(())
+}
+
+fn key_set(file: &Path, escrow_key: Option<&Path>) -> Result<KeySet> {
+    let escrow_key = escrow_key
+        .map(|path| PrivateKey::read(path).with_context(|| path.display().to_string()))
+        .transpose()?;
+    KeySet::read(file, escrow_key.as_ref()).with_context(|| file.display().to_string())
+}
+
+fn report(verified: &Verified) -> Result<()> {
+    for remark in &verified.remarks {
+        println!("note: {remark}");
+    }
+    for fault in &verified.faults {
+        println!("WRONG: {fault}");
+    }
+    let Verified {
+        rows,
+        repositories,
+        taken_at,
+        faults,
+        ..
+    } = verified;
+    let taken_at = archive::moment(*taken_at);
+    println!("{rows} rows, {repositories} repositories, as they were at {taken_at}");
+    if !faults.is_empty() {
+        bail!("the backup is not in order: {} faults", faults.len());
+    }
+    println!("the backup is whole, and clients can follow every repository in it");
+    Ok(())
+}

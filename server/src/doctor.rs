@@ -1,0 +1,197 @@
+//! `notary-server doctor`: what is wrong, in one sentence each, and what to do about it.
+//!
+//! It changes nothing and asks for nothing that would: no table is made, no key created. What it
+//! finds is a [`Report`] of [`Finding`]s, in the order in which one thing rests on another; what
+//! cannot be looked at because of an earlier fault is left out.
+
+mod certificates;
+mod command;
+mod database;
+mod repository;
+mod signer;
+mod words;
+
+use std::fmt;
+
+use serde::Serialize;
+use time::{Duration, OffsetDateTime};
+
+use crate::config::{Config, TrustService};
+
+pub use command::run;
+pub(crate) use command::{NAME, command};
+
+/// How long before the end of something that people have to renew a warning begins.
+const NOTICE: Duration = Duration::days(30);
+
+/// Examines what a server with this configuration needs: database, clock, certificates, signer.
+pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
+    let mut report = Report::configured(config);
+    if let Some(store) = database::open(&mut report, &config.storage).await {
+        database::check_clock(&mut report, store.as_ref(), now).await;
+    }
+    certificates::check_listener(&mut report, config.tls.as_ref(), now);
+    match &config.trust_service {
+        TrustService::Local => report.warn(
+            Check::Signer,
+            "trust_service.type is \"local\": the keys of timestamps and snapshots are lost when the server stops",
+            "run a notary-signer and set trust_service.type to \"remote\"",
+        ),
+        TrustService::Remote { .. } => {
+            certificates::check_signers(&mut report, &config.trust_service, now);
+            signer::check(&mut report, &config.trust_service, now).await;
+        }
+    }
+    report
+}
+
+/// Examines what clients of one repository would meet: newcomers, and those whose root is older, by
+/// `behind` versions or, without it, by any number.
+pub async fn examine_repository(
+    config: &Config,
+    gun: &str,
+    behind: Option<u32>,
+    now: OffsetDateTime,
+) -> Report {
+    let mut report = Report::default();
+    match database::open(&mut report, &config.storage).await {
+        Some(store) => repository::check(&mut report, config, store, gun, behind, now).await,
+        None => report.wrong(
+            Check::Repository,
+            format!("the trust data of {gun} cannot be looked at"),
+            "see to the database first",
+        ),
+    }
+    report
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// The configuration file and the environment.
+    Configuration,
+    /// The database and its tables.
+    Database,
+    /// The time that this machine believes it is.
+    Clock,
+    /// The certificates in files that the configuration names.
+    Certificates,
+    /// The connection to the signer, both ways, and the keys it holds.
+    Signer,
+    /// The stored trust data of one repository.
+    Repository,
+    /// What the clients of that repository would meet.
+    Clients,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Works today, and may not tomorrow or not for everybody.
+    Warning,
+    /// Does not work.
+    Wrong,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub check: Check,
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// What was found, in one sentence.
+    pub sentence: String,
+    /// What to do about it; `None` if there is nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// In the order of the checks.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether nothing is wrong; warnings may be there.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.findings
+            .iter()
+            .all(|finding| finding.verdict < Verdict::Wrong)
+    }
+
+    /// The report as JSON: `{"ok":…,"findings":[{"check":…,"verdict":…,"sentence":…,"cure":…}]}`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::json!({"ok": self.is_well(), "findings": self.findings}).to_string()
+    }
+
+    /// A report that begins with a configuration that makes sense.
+    fn configured(config: &Config) -> Self {
+        let mut report = Self::default();
+        report.ok(Check::Configuration, "the configuration makes sense");
+        for warning in &config.warnings {
+            report.add(Check::Configuration, Verdict::Warning, warning, None);
+        }
+        report
+    }
+
+    fn ok(&mut self, check: Check, sentence: impl Into<String>) {
+        self.add(check, Verdict::Ok, sentence, None);
+    }
+
+    fn warn(&mut self, check: Check, sentence: impl Into<String>, cure: impl Into<String>) {
+        self.add(check, Verdict::Warning, sentence, Some(cure.into()));
+    }
+
+    fn wrong(&mut self, check: Check, sentence: impl Into<String>, cure: impl Into<String>) {
+        self.add(check, Verdict::Wrong, sentence, Some(cure.into()));
+    }
+
+    fn add(
+        &mut self,
+        check: Check,
+        verdict: Verdict,
+        sentence: impl Into<String>,
+        cure: Option<String>,
+    ) {
+        self.findings.push(Finding {
+            check,
+            verdict,
+            sentence: sentence.into(),
+            cure,
+        });
+    }
+}
+
+/// One line a finding: verdict, subject, sentence, and the cure behind an arrow.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.findings
+            .iter()
+            .try_for_each(|finding| writeln!(f, "{finding}"))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Wrong => "WRONG",
+        };
+        let check = format!("{:?}", self.check).to_lowercase();
+        write!(f, "{verdict:<8} {check:<14} {}", self.sentence)?;
+        match &self.cure {
+            Some(cure) => write!(f, " → {cure}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The command line of the check-up: what it is given, what it prints, how it ends.
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use clap::{Arg, ArgAction, ArgMatches};
+use daemon::clock;
+
+use super::{Check, Report, examine, examine_repository};
+use crate::config::{self, Config};
+
+/// The name of the command.
+pub(crate) const NAME: &str = "doctor";
+
+/// What the command line of the program has to know of it.
+pub(crate) fn command() -> clap::Command {
+    let json = Arg::new("json")
+        .long("json")
+        .help("Print the findings as JSON")
+        .action(ArgAction::SetTrue)
+        .global(true);
+    let from = Arg::new("from")
+        .long("from")
+        .value_name("N")
+        .help("Look only at clients whose root is N versions old (default: all that are stored)")
+        .value_parser(clap::value_parser!(u32));
+    let name = Arg::new("name")
+        .value_name("NAME")
+        .help("Its GUN, such as docker.io/library/alpine")
+        .required(true);
+    clap::Command::new(NAME)
+        .about(
+            "Look for what is wrong with configuration, database, clock, certificates and signer",
+        )
+        .arg(json)
+        .subcommand(
+            clap::Command::new("gun")
+                .about("Look at one repository as its clients would")
+                .arg(name)
+                .arg(from),
+        )
+}
+
+/// Examines what `arguments` ask for, prints what it finds, and succeeds if nothing is wrong.
+pub async fn run(
+    file: Option<&Path>,
+    environment: Vec<(OsString, OsString)>,
+    arguments: &ArgMatches,
+) -> ExitCode {
+    let (report, json) = match configuration(file, environment) {
+        Err(report) => (report, arguments.get_flag("json")),
+        Ok(config) => examine_as_asked(&config, arguments).await,
+    };
+    if json {
+        println!("{}", report.to_json());
+    } else {
+        print!("{report}");
+    }
+    if report.is_well() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn examine_as_asked(config: &Config, arguments: &ArgMatches) -> (Report, bool) {
+    let now = clock::now();
+    match arguments.subcommand() {
+        Some((_, gun)) => {
+            let name = gun
+                .get_one::<String>("name")
+                .map_or("", |name| name.as_str());
+            let behind = gun.get_one("from").copied();
+            let report = examine_repository(config, name, behind, now).await;
+            (report, gun.get_flag("json"))
+        }
+        None => (examine(config, now).await, arguments.get_flag("json")),
+    }
+}
+
+/// The configuration, or a report of what is wrong with it.
+fn configuration(
+    file: Option<&Path>,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<Config, Report> {
+    let wrong = |sentence: String, cure: &str| {
+        let mut report = Report::default();
+        report.wrong(Check::Configuration, sentence, cure);
+        report
+    };
+    let Some(file) = file else {
+        return Err(wrong(
+            "no configuration is named".to_owned(),
+            "name the file that the server is started with: -config PATH",
+        ));
+    };
+    config::load(file, environment)
+        .and_then(|settings| Config::read(&settings))
+        .map_err(|error| {
+            wrong(
+                error.to_string(),
+                "correct it: the server does not start with it",
+            )
+        })
+}

@@ -1,0 +1,174 @@
+//! The database: whether it can be reached, has its tables, and agrees with the clock.
+
+use std::sync::Arc;
+
+use database::{Backend, DatabaseError, Fault, adopt::Survey, fault, with_pool};
+use time::{Duration, OffsetDateTime};
+
+use super::{Check, Report, words};
+use crate::{
+    config::Storage,
+    store::{self, OpenError, Page, SqlStore, StoreError, TrustStore},
+};
+
+/// How far a row may lie in the future: clocks of several servers differ a little.
+const TOLERANCE: Duration = Duration::minutes(5);
+
+/// Opens the database as it is, and reports on it; `None` if there is nothing to read.
+pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<dyn TrustStore>> {
+    if !is_there(report, storage) {
+        return None;
+    }
+    let connected = match store::connect(storage).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            report.wrong(Check::Database, error.to_string(), cure(&error));
+            return None;
+        }
+    };
+    match store::readiness(&connected).await {
+        Ok(survey) => check_optional(report, &survey),
+        Err(error) => {
+            unready(report, &error, storage.url.backend());
+            return None;
+        }
+    }
+    let store = with_pool!(connected, pool => Arc::new(SqlStore::new(pool)) as Arc<dyn TrustStore>);
+    match store.check().await {
+        Ok(()) => {
+            let text = format!("the database {} answers and has its tables", storage.url);
+            report.ok(Check::Database, text);
+            Some(store)
+        }
+        Err(error) => {
+            report.failed(&error);
+            None
+        }
+    }
+}
+
+/// Whether there can be anything to open: opening would make the file of an embedded database.
+fn is_there(report: &mut Report, storage: &Storage) -> bool {
+    if storage.url.backend() == Backend::Memory {
+        report.warn(
+            Check::Database,
+            "storage.backend is \"memory\": all trust data is lost when the server stops",
+            "set storage.backend to a database that lasts",
+        );
+        return false;
+    }
+    let missing = storage.url.file().filter(|file| !file.exists());
+    if let Some(file) = missing {
+        report.warn(
+            Check::Database,
+            format!("the database {} does not exist yet", file.display()),
+            "nothing, if the server was never started: it makes the database; else correct storage.db_url",
+        );
+    }
+    missing.is_none()
+}
+
+/// Tells what `migrate` would do although the server can do without.
+fn check_optional(report: &mut Report, survey: &Survey) {
+    for step in &survey.steps {
+        report.warn(
+            Check::Database,
+            format!(
+                "the tables work, but `notary-server migrate` would {}",
+                step.what
+            ),
+            "run it when it suits: it only adds",
+        );
+    }
+}
+
+/// Tells why a server would not work on the tables as they are.
+fn unready(report: &mut Report, error: &OpenError, backend: Backend) {
+    let OpenError::NotReady(survey) = error else {
+        let cure = "start the program that made the tables, or restore the backup made before";
+        return report.wrong(Check::Database, error.to_string(), cure);
+    };
+    if !survey.odd.is_empty() {
+        return report.wrong(
+            Check::Database,
+            format!(
+                "the tables are none that this version knows: {}",
+                survey.odd.join("; ")
+            ),
+            "correct storage.db_url if it names the wrong database, else put right what is odd",
+        );
+    }
+    let required = survey.steps.iter().filter(|step| step.is_required);
+    let required: Vec<_> = required.map(|step| step.what.clone()).collect();
+    let text = format!(
+        "the tables of the database are not those of this version: it remains to {}",
+        words::list(&required)
+    );
+    if backend.is_embedded() {
+        let cure = "nothing: the server does it when it starts";
+        report.warn(Check::Database, text, cure);
+    } else {
+        let cure = "run `notary-server migrate` (`notary-server migrate --plan` only says what it would do)";
+        report.wrong(Check::Database, text, cure);
+    }
+}
+
+impl Report {
+    /// Notes that the database failed while it was read.
+    pub(super) fn failed(&mut self, error: &StoreError) {
+        let cure = match error {
+            StoreError::Database(cause) => remedy(fault(cause)),
+            _ => remedy(Fault::Other),
+        };
+        self.wrong(Check::Database, error.to_string(), cure);
+    }
+}
+
+fn cure(error: &DatabaseError) -> &'static str {
+    match error {
+        DatabaseError::Failed { fault, .. } => remedy(*fault),
+        _ => "correct storage.db_url, or the folder it names",
+    }
+}
+
+fn remedy(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Away => "start the database, or correct storage.db_url",
+        Fault::Denied => {
+            "correct user and password in storage.db_url, or give that user its rights"
+        }
+        Fault::Missing => "create the database, or correct its name in storage.db_url",
+        Fault::NotADatabase => "correct storage.db_url: it names another kind of file",
+        Fault::Damaged => "restore the database from a backup",
+        Fault::Full => "make room on the disk",
+        Fault::ReadOnly | Fault::CannotOpen => {
+            "give the user that the server runs as the right to read and write the file and its folder"
+        }
+        Fault::Busy => "end the program that holds the database",
+        _ => "put right what the database says is wrong",
+    }
+}
+
+/// Compares this machine's clock with the newest change that was stored.
+pub(super) async fn check_clock(report: &mut Report, store: &dyn TrustStore, now: OffsetDateTime) {
+    let newest = store.changes(None, Page::Before { id: None, limit: 1 });
+    let newest = match newest.await {
+        Ok(changes) => changes.last().map(|change| change.created_at),
+        Err(error) => return report.failed(&error),
+    };
+    match newest {
+        Some(newest) if newest > now + TOLERANCE => report.wrong(
+            Check::Clock,
+            format!(
+                "this machine's clock is wrong: it says {}, but the newest change in the database was stored {} later",
+                words::day(now),
+                words::span(newest - now)
+            ),
+            "set the clock of this machine (NTP); if the change was stored by a server with a wrong clock, correct that one",
+        ),
+        _ => report.ok(
+            Check::Clock,
+            format!("it is {} UTC, and nothing in the database is later", words::day(now)),
+        ),
+    }
+}

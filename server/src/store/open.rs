@@ -1,0 +1,122 @@
+//! From the configuration to a store whose tables are as they have to be.
+
+use std::sync::Arc;
+
+use database::{
+    Connected, DatabaseError, SchemaError, SchemaState,
+    adopt::{self, AdoptError, Survey},
+    with_pool,
+};
+
+use super::{BLUEPRINT, MIGRATIONS, SqlStore, TrustStore};
+use crate::config::Storage;
+
+/// Why there is no store to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The tables cannot be looked at.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The tables cannot be taken over.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// The tables were made by a program that knows more than this one.
+    #[error(
+        "the database was migrated to version {0} by a newer notary-server; start that one, or restore the backup made before"
+    )]
+    Ahead(i64),
+    /// Something has to be done that a server does not do by itself where others share the database.
+    #[error(
+        "the tables of the database are not those of this version; run `notary-server migrate` (`notary-server migrate --plan` only says what it would do):\n{0}"
+    )]
+    NotReady(Survey),
+}
+
+/// Opens the database, whatever is in it.
+///
+/// # Errors
+///
+/// In a sentence that names the place and what is wrong with it.
+pub async fn connect(storage: &Storage) -> Result<Connected, DatabaseError> {
+    storage.url.connect(storage.limits).await
+}
+
+/// Opens the store. An embedded database is brought up to date on the way: nobody else does it.
+///
+/// # Errors
+///
+/// [`OpenError::NotReady`] if `notary-server migrate` has to be run first.
+pub async fn open(storage: &Storage) -> Result<Arc<dyn TrustStore>, OpenError> {
+    let connected = open_pool(storage).await?;
+    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
+}
+
+/// As [`open`], for those who need the pool.
+///
+/// # Errors
+///
+/// See [`open`].
+pub async fn open_pool(storage: &Storage) -> Result<Connected, OpenError> {
+    let connected = connect(storage).await?;
+    if storage.url.backend().is_embedded() {
+        migrate(&connected).await?;
+    } else {
+        let survey = readiness(&connected).await?;
+        for step in survey.steps {
+            tracing::warn!(target: "startup", "`notary-server migrate` would {}", step.what);
+        }
+    }
+    Ok(connected)
+}
+
+/// What is in the database, and what `migrate` would do.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub async fn plan(connected: &Connected) -> Result<Survey, OpenError> {
+    Ok(with_pool!(connected, pool => adopt::survey(pool, &BLUEPRINT).await)?)
+}
+
+/// Whether a store can work on the database as it is; what `migrate` would do nevertheless is in the
+/// answer.
+///
+/// # Errors
+///
+/// [`OpenError::NotReady`], [`OpenError::Ahead`], or what keeps it from being read.
+pub async fn readiness(connected: &Connected) -> Result<Survey, OpenError> {
+    if let Connected::Sqlite(pool) = connected
+        && let SchemaState::Ahead(version) = database::schema_state(pool, &MIGRATIONS).await?
+    {
+        return Err(OpenError::Ahead(version));
+    }
+    let survey = plan(connected).await?;
+    if survey.is_ready() {
+        Ok(survey)
+    } else {
+        Err(OpenError::NotReady(survey))
+    }
+}
+
+/// Makes the tables what they have to be, adding only; says what had to be done.
+///
+/// # Errors
+///
+/// Before anything was changed, or in the middle, after which it may be run again.
+pub async fn migrate(connected: &Connected) -> Result<Survey, OpenError> {
+    if let Connected::Sqlite(pool) = connected {
+        let before = adopt::survey(pool, &BLUEPRINT).await?;
+        match database::schema_state(pool, &MIGRATIONS).await? {
+            SchemaState::Ahead(version) => return Err(OpenError::Ahead(version)),
+            SchemaState::Unmanaged if !before.is_new => {}
+            _ => {
+                database::migrate(pool, &MIGRATIONS).await?;
+                return Ok(before);
+            }
+        }
+    }
+    Ok(with_pool!(connected, pool => adopt::adopt(pool, &BLUEPRINT).await)?)
+}

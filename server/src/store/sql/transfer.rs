@@ -1,0 +1,234 @@
+//! Moving all trust data out of a database, and into an empty one.
+
+use archive::{ChangeRow, FileRow, Fingerprint, Incoming, Row, Sink, Transfer, TransferError};
+use async_trait::async_trait;
+use database::{Int, Time, WholeTables, is_unique_violation};
+use futures_util::TryStreamExt as _;
+use sqlx::{Encode, Executor, FromRow, Transaction, Type};
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::{SqlStore, statements};
+
+/// The tables, each with the statement that finds its last row.
+const TABLES: [(&str, &str); 2] = [
+    ("tuf_files", statements::LAST_FILE),
+    ("changefeed", statements::LAST_CHANGE),
+];
+
+#[async_trait]
+impl<DB> Transfer for SqlStore<DB>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<&'q str>: Encode<'q, DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<DB::Time>: Encode<'q, DB>,
+    for<'r> (Int,): FromRow<'r, DB::Row>,
+    for<'r> FileColumns<DB::Time>: FromRow<'r, DB::Row>,
+    for<'r> ChangeColumns<DB::Time>: FromRow<'r, DB::Row>,
+{
+    async fn extent(&self) -> Result<u64, TransferError> {
+        let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
+        let mut extent = 0;
+        for (_, statement) in TABLES {
+            let last = last_id(&mut transaction, statement).await?.unwrap_or(0);
+            extent += u64::try_from(last).unwrap_or(0);
+        }
+        Ok(extent)
+    }
+
+    async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError> {
+        let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
+        read_all(&mut transaction, &mut Sink::Channel(rows)).await
+    }
+
+    async fn import(&self, mut rows: Receiver<Incoming>) -> Result<(), TransferError> {
+        let mut transaction = self.pool.begin_with(DB::BEGIN).await.map_err(failed)?;
+        for (table, statement) in TABLES {
+            if last_id(&mut transaction, statement).await?.is_some() {
+                return Err(TransferError::NotEmpty(table));
+            }
+        }
+        let mut given = Fingerprint::default();
+        while let Incoming::Row(row) = rows.recv().await.ok_or(TransferError::Interrupted)? {
+            given.add(&row);
+            add(&mut transaction, &row).await?;
+        }
+        for (table, _) in TABLES {
+            let continued = DB::continue_ids(&mut transaction, table).await;
+            continued.map_err(failed)?;
+        }
+        let mut kept = Sink::Fingerprint(Fingerprint::default());
+        read_all(&mut transaction, &mut kept).await?;
+        kept.compare(&given)?;
+        transaction.commit().await.map_err(failed)
+    }
+}
+
+/// Columns of [`statements::ALL_FILES`].
+#[derive(FromRow)]
+struct FileColumns<T> {
+    id: Int,
+    created_at: Option<T>,
+    updated_at: Option<T>,
+    deleted_at: Option<T>,
+    gun: String,
+    role: String,
+    version: i32,
+    sha256: Option<String>,
+    data: Vec<u8>,
+}
+
+impl<T: Time> From<FileColumns<T>> for Row {
+    fn from(row: FileColumns<T>) -> Self {
+        Self::File(FileRow {
+            id: row.id.0,
+            created_at: row.created_at.map(Time::utc),
+            updated_at: row.updated_at.map(Time::utc),
+            deleted_at: row.deleted_at.map(Time::utc),
+            gun: row.gun,
+            role: row.role,
+            version: row.version,
+            sha256: row.sha256.map(unpadded),
+            data: row.data,
+        })
+    }
+}
+
+/// Columns of [`statements::ALL_CHANGES`].
+#[derive(FromRow)]
+struct ChangeColumns<T> {
+    id: Int,
+    created_at: Option<T>,
+    gun: String,
+    version: i32,
+    sha256: Option<String>,
+    category: String,
+}
+
+impl<T: Time> From<ChangeColumns<T>> for Row {
+    fn from(row: ChangeColumns<T>) -> Self {
+        Self::Change(ChangeRow {
+            id: row.id.0,
+            created_at: row.created_at.map(Time::utc),
+            gun: row.gun,
+            version: row.version,
+            sha256: row.sha256.map(unpadded),
+            category: row.category,
+        })
+    }
+}
+
+/// Without the blanks that fill a fixed width.
+fn unpadded(mut sha256: String) -> String {
+    sha256.truncate(sha256.trim_end().len());
+    sha256
+}
+
+async fn last_id<DB>(
+    transaction: &mut Transaction<'_, DB>,
+    statement: &'static str,
+) -> Result<Option<i64>, TransferError>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> (Int,): FromRow<'r, DB::Row>,
+{
+    let last: Option<(Int,)> = sqlx::query_as(DB::sql(statement))
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    Ok(last.map(|(id,)| id.0))
+}
+
+/// Hands every row of every table to `sink`, in the order of an archive.
+async fn read_all<DB>(
+    transaction: &mut Transaction<'_, DB>,
+    sink: &mut Sink,
+) -> Result<(), TransferError>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> FileColumns<DB::Time>: FromRow<'r, DB::Row>,
+    for<'r> ChangeColumns<DB::Time>: FromRow<'r, DB::Row>,
+{
+    read::<DB, FileColumns<DB::Time>>(transaction, statements::ALL_FILES, sink).await?;
+    read::<DB, ChangeColumns<DB::Time>>(transaction, statements::ALL_CHANGES, sink).await
+}
+
+/// Hands the rows of one table to `sink`, as long as it wants them.
+async fn read<DB, C>(
+    transaction: &mut Transaction<'_, DB>,
+    statement: &'static str,
+    sink: &mut Sink,
+) -> Result<(), TransferError>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    C: for<'r> FromRow<'r, DB::Row> + Into<Row> + Send + Unpin,
+{
+    let mut rows = sqlx::query_as::<DB, C>(DB::sql(statement)).fetch(&mut **transaction);
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        if !sink.take(row.into()).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn add<DB>(transaction: &mut Transaction<'_, DB>, row: &Row) -> Result<(), TransferError>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<&'q str>: Encode<'q, DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<DB::Time>: Encode<'q, DB>,
+{
+    let time = |time: Option<_>| time.map(DB::Time::from);
+    let query = match row {
+        Row::File(row) => sqlx::query(DB::sql(statements::PUT_FILE))
+            .bind(row.id)
+            .bind(time(row.created_at))
+            .bind(time(row.updated_at))
+            .bind(time(row.deleted_at))
+            .bind(row.gun.as_str())
+            .bind(row.role.as_str())
+            .bind(row.version)
+            .bind(row.sha256.as_deref())
+            .bind(row.data.as_slice()),
+        Row::Change(row) => sqlx::query(DB::sql(statements::PUT_CHANGE))
+            .bind(row.id)
+            .bind(time(row.created_at))
+            .bind(row.gun.as_str())
+            .bind(row.version)
+            .bind(row.sha256.as_deref())
+            .bind(row.category.as_str()),
+        Row::Key(_) => return Err(TransferError::Misplaced),
+    };
+    match query.execute(&mut **transaction).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_unique_violation(&error) => Err(TransferError::Clash(name(row))),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What an operator can find a row by.
+fn name(row: &Row) -> String {
+    match row {
+        Row::File(row) => {
+            let (gun, role) = (row.gun.escape_debug(), row.role.escape_debug());
+            format!("version {} of {role} of {gun}", row.version)
+        }
+        row => format!("row {}", row.id()),
+    }
+}
+
+fn failed(error: sqlx::Error) -> TransferError {
+    TransferError::Database(error.into())
+}

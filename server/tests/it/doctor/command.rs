@@ -1,0 +1,90 @@
+//! The program itself: what it prints and how it ends.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::stage::{Stage, publish, store};
+
+async fn doctor(stage: &Stage, arguments: &'static [&'static str]) -> (Output, String) {
+    let file = stage.configuration_file();
+    let run = move || {
+        Command::new(env!("CARGO_BIN_EXE_notary-server"))
+            .env_clear()
+            .arg("-config")
+            .arg(file)
+            .arg("doctor")
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    (output, text)
+}
+
+#[tokio::test]
+async fn one_line_a_finding_is_printed_and_success_means_nothing_is_wrong() {
+    let mut stage = Stage::healthy().await;
+    let (output, text) = doctor(&stage, &[]).await;
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.starts_with("ok       configuration  the configuration makes sense\n"),
+        "{text}"
+    );
+
+    stage.set("trust_service", "tls_ca_file", "/nowhere/ca.crt");
+    let (output, text) = doctor(&stage, &[]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let line = text.lines().find(|line| line.starts_with("WRONG"));
+    let line = line.expect("something is wrong");
+    assert!(
+        line.starts_with("WRONG    certificates   ") && line.contains(" → correct "),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn json_says_the_same() {
+    let mut stage = Stage::healthy().await;
+    stage.set("trust_service", "tls_ca_file", "/nowhere/ca.crt");
+    let (output, text) = doctor(&stage, &["--json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["ok"], false);
+    let findings = json["findings"].as_array().unwrap();
+    let wrong = findings
+        .iter()
+        .find(|finding| finding["verdict"] == "wrong");
+    let wrong = wrong.expect("something is wrong");
+    assert_eq!(wrong["check"], "certificates");
+    assert!(wrong["cure"].is_string());
+}
+
+#[tokio::test]
+async fn a_configuration_that_makes_no_sense_is_the_first_finding_and_the_last() {
+    let mut stage = Stage::healthy().await;
+    stage.set("storage", "backend", "papyrus");
+    let (output, text) = doctor(&stage, &[]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("WRONG    configuration  "), "{text}");
+    assert!(text.contains("storage.backend"), "{text}");
+}
+
+#[tokio::test]
+async fn one_repository_is_examined_by_its_name() {
+    let stage = Stage::healthy().await;
+    publish(&store(&stage).await, "example.com/app", fixtures::clock()).await;
+    let (_, text) = doctor(&stage, &["gun", "example.com/app", "--from", "0", "-json"]).await;
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let findings = json["findings"].as_array().unwrap();
+    let sentences: Vec<_> = findings
+        .iter()
+        .filter_map(|finding| finding["sentence"].as_str())
+        .collect();
+    assert!(
+        sentences.contains(&"a client whose root is version 1 or later gets to version 1"),
+        "{sentences:?}"
+    );
+}
