@@ -11,5 +11,6 @@ pub mod files;
 pub mod health;
 pub mod pki;
 pub mod process;
+pub mod set;
 pub mod setup;
 pub mod up;

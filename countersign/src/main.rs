@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign::address::Address;
-use countersign::setup::Wishes;
+use countersign::set::{Set, SetError};
+use countersign::setup::{Place, Wishes};
 use countersign::up::Up;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -28,6 +29,10 @@ struct Arguments {
 enum Command {
     /// Set up and run server and signer (what happens without a command).
     Up(UpArguments),
+    /// Back up trust data and keys into a folder, and verify the backup; the service may run.
+    Backup(SetArguments),
+    /// Put a backup into the empty databases of a service that does not run.
+    Restore(SetArguments),
     /// Run the server alone: `notary-server` with its own arguments.
     #[command(disable_help_flag = true)]
     Server(Passed),
@@ -80,6 +85,31 @@ struct UpArguments {
 }
 
 #[derive(clap::Args)]
+struct SetArguments {
+    /// The folder with the two files of the backup.
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Where the service has its files [default: .countersign here, or in the checkout]
+    #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
+    data: Option<OsString>,
+}
+
+impl SetArguments {
+    fn run(self, task: fn(&Set) -> Result<(), SetError>) -> ExitCode {
+        let (executable, current) = match whereabouts() {
+            Ok(place) => place,
+            Err(error) => return fail(&error),
+        };
+        let set = Set {
+            place: Place::find(data_folder(self.data).as_deref(), &current),
+            folder: self.folder,
+            executable,
+        };
+        task(&set).map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS)
+    }
+}
+
+#[derive(clap::Args)]
 struct Passed {
     /// Handed on as they are.
     #[arg(
@@ -95,6 +125,8 @@ fn main() -> ExitCode {
     match arguments.command {
         None => run_up(arguments.up),
         Some(Command::Up(up)) => run_up(up),
+        Some(Command::Backup(set)) => set.run(Set::backup),
+        Some(Command::Restore(set)) => set.run(Set::restore),
         Some(Command::Server(passed)) => run_program(Program::Server, passed.arguments),
         Some(Command::Signer(passed)) => run_program(Program::Signer, passed.arguments),
         Some(Command::Child { program, passed }) => run_child(program, passed.arguments),
@@ -140,12 +172,10 @@ fn run_up(arguments: UpArguments) -> ExitCode {
         signer_listen,
         log,
     } = arguments;
-    // An empty variable is as good as none; an empty path would be the current folder.
-    let data = data.filter(|data| !data.is_empty()).map(PathBuf::from);
-    let place = std::env::current_exe().and_then(|exe| Ok((exe, std::env::current_dir()?)));
-    let (executable, current) = match place {
+    let data = data_folder(data);
+    let (executable, current) = match whereabouts() {
         Ok(place) => place,
-        Err(error) => return fail(&format!("this program cannot tell where it is: {error}")),
+        Err(error) => return fail(&error),
     };
     let wishes = Wishes {
         data,
@@ -170,6 +200,18 @@ fn run_up(arguments: UpArguments) -> ExitCode {
         Err(error) => Err(format!("the system refused: {error}")),
     };
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+/// An empty variable is as good as none; an empty path would be the current folder.
+fn data_folder(asked: Option<OsString>) -> Option<PathBuf> {
+    asked.filter(|data| !data.is_empty()).map(PathBuf::from)
+}
+
+/// This very program, and the folder it was started in.
+fn whereabouts() -> Result<(PathBuf, PathBuf), String> {
+    std::env::current_exe()
+        .and_then(|exe| Ok((exe, std::env::current_dir()?)))
+        .map_err(|error| format!("this program cannot tell where it is: {error}"))
 }
 
 fn fail(sentence: &str) -> ExitCode {

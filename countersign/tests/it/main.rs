@@ -5,6 +5,7 @@ mod command;
 mod folder;
 mod processes;
 mod service;
+mod set;
 
 use std::path::Path;
 
