@@ -30,7 +30,7 @@ pub enum Setup {
 }
 
 /// The files of one set-up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Files {
     /// What the clients are to trust.
     pub authority: PathBuf,
@@ -47,7 +47,7 @@ pub struct Files {
 }
 
 /// A certificate file and its key file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pair {
     /// PEM, leaf first.
     pub certificate: PathBuf,

@@ -9,11 +9,13 @@ use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::process::tail;
+use crate::storage::Backend;
 
 /// A scenario's own folder, ports and logs.
 #[derive(Debug)]
 pub struct Stage {
     folder: TempDir,
+    backend: Backend,
 }
 
 /// Runs `scenario` on a stage of its own; if it fails, prints what every daemon on it logged.
@@ -22,7 +24,16 @@ pub struct Stage {
 ///
 /// What the scenario returns.
 pub fn play(scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
-    let stage = Stage::set()?;
+    play_on(Backend::Own, scenario)
+}
+
+/// As [`play`], with a database server of its own for the programs of the scenario.
+///
+/// # Errors
+///
+/// What the scenario returns.
+pub fn play_on(backend: Backend, scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+    let stage = Stage::set(backend)?;
     let mut report = Report {
         stage: &stage,
         wanted: true,
@@ -33,18 +44,24 @@ pub fn play(scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
 }
 
 impl Stage {
-    fn set() -> Result<Self> {
+    fn set(backend: Backend) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("countersign-")
             .tempdir()
             .context("no temporary folder")?;
-        Ok(Self { folder })
+        Ok(Self { folder, backend })
     }
 
     /// The stage's folder, which is removed at the end.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What the programs of the scenario keep their rows in.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// A folder on the stage, made when it is not there.

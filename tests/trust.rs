@@ -4,54 +4,16 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::certificates::{Files, Setup};
-use crate::process::{Daemon, Said, client, program};
+use crate::pair::{Make, Pair, notary_program};
+use crate::process::{Daemon, program};
 use crate::stage::Stage;
-
-/// Who made a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Make {
-    /// This workspace.
-    Countersign,
-    /// Docker's Notary 0.7, as Debian packages it.
-    Notary,
-}
-
-/// Whose server and whose signer work together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// Whose `notary-server`.
-    pub server: Make,
-    /// Whose `notary-signer`.
-    pub signer: Make,
-}
-
-impl Pair {
-    /// Both ours.
-    pub const COUNTERSIGN: Self = Self {
-        server: Make::Countersign,
-        signer: Make::Countersign,
-    };
-    /// Both Go's: what passes here is a fair test.
-    pub const NOTARY: Self = Self {
-        server: Make::Notary,
-        signer: Make::Notary,
-    };
-    /// Our server in front of an existing Go signer.
-    pub const OUR_SERVER: Self = Self {
-        server: Make::Countersign,
-        signer: Make::Notary,
-    };
-    /// Our signer behind an existing Go server.
-    pub const OUR_SIGNER: Self = Self {
-        server: Make::Notary,
-        signer: Make::Countersign,
-    };
-}
+use crate::storage::{Database, Owner};
 
 /// A running server with its signer.
 #[derive(Debug)]
@@ -61,9 +23,13 @@ pub struct Trust {
     folder: PathBuf,
     logs: [PathBuf; 2],
     server_address: SocketAddr,
+    /// Where clients find the server, if not there.
+    front: Option<SocketAddr>,
     signer_address: SocketAddr,
     signer: Option<Daemon>,
     server: Option<Daemon>,
+    /// Last, so that it outlives those who use it.
+    database: Option<Arc<Database>>,
 }
 
 impl Trust {
@@ -88,14 +54,25 @@ impl Trust {
             files: Files::make(&folder, setup)?,
             logs: [stage.log("notary-server"), stage.log("notary-signer")],
             server_address: stage.address()?,
+            front: None,
             signer_address: stage.address()?,
             signer: None,
             server: None,
+            database: Database::start(stage.backend())?.map(Arc::new),
             folder,
         };
-        trust.start_signer()?;
-        trust.start_server()?;
+        trust.start_both()?;
         Ok(trust)
+    }
+
+    fn start_both(&mut self) -> Result<()> {
+        self.configure("signer.json", &self.signer_config())?;
+        self.configure(
+            "server.json",
+            &self.server_config(&self.folder.join("server.db")),
+        )?;
+        self.start_signer()?;
+        self.start_server()
     }
 
     /// Where clients find the server.
@@ -107,7 +84,13 @@ impl Trust {
     /// Host and port of the server, as the docker CLI names its folder of certificates.
     #[must_use]
     pub fn host(&self) -> String {
-        format!("localhost:{}", self.server_address.port())
+        let address = self.front.unwrap_or(self.server_address);
+        format!("localhost:{}", address.port())
+    }
+
+    /// Lets clients go through what stands before the server at `address`.
+    pub fn put_behind(&mut self, address: SocketAddr) {
+        self.front = Some(address);
     }
 
     /// The server's address.
@@ -122,45 +105,60 @@ impl Trust {
         &self.files.authority
     }
 
-    /// Reads `path` from the server; nothing if it answers 404.
-    ///
-    /// # Errors
-    ///
-    /// If the server cannot be reached or answers anything but 200 and 404.
-    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        let body = self
-            .folder
-            .join(format!("body-{:?}", std::thread::current().id()));
-        let mut curl = client("curl");
-        curl.args([
-            "--silent",
-            "--show-error",
-            "--write-out",
-            "%{http_code}",
-            "--cacert",
-        ])
-        .arg(self.authority())
-        .arg("--output")
-        .arg(&body)
-        .arg(format!("{}{path}", self.url()));
-        match Said::by(curl, "")?.succeeds()?.as_str() {
-            "200" => Ok(Some(fs::read(&body)?)),
-            "404" => Ok(None),
-            other => bail!(
-                "{path}: {other}: {}",
-                String::from_utf8_lossy(&fs::read(&body)?)
-            ),
-        }
+    /// The folder of the two programs, with their configuration files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    /// Reads one file of a repository's metadata, which must be there.
+    /// The database that both programs use, if the scenario is played on one.
     ///
     /// # Errors
     ///
-    /// As [`Trust::read`], or if there is no such file.
-    pub fn metadata(&self, gun: &str, file: &str) -> Result<Vec<u8>> {
-        self.read(&format!("/v2/{gun}/_trust/tuf/{file}"))?
-            .with_context(|| format!("{gun} has no {file}"))
+    /// If each program keeps its rows in its own way.
+    pub fn database(&self) -> Result<&Database> {
+        self.database
+            .as_deref()
+            .context("this scenario has no database server")
+    }
+
+    /// Ends both programs and starts those of `pair` instead: with the same configuration files on
+    /// the same addresses and databases.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn hand_over_to(&mut self, pair: Pair) -> Result<()> {
+        (self.server, self.signer) = (None, None);
+        self.pair = pair;
+        self.start_signer()?;
+        self.start_server()
+    }
+
+    /// Starts `pair` beside this one: on addresses of its own, on the same databases, and with the
+    /// same certificates.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn beside(&self, stage: &Stage, pair: Pair) -> Result<Self> {
+        ensure!(self.database.is_some(), "nothing to share");
+        let address = stage.address()?;
+        let name = |program: &str| stage.log(&format!("{program}-{}", address.port()));
+        let mut other = Self {
+            pair,
+            files: self.files.clone(),
+            folder: stage.folder(&format!("trust-{}", address.port()))?,
+            logs: [name("notary-server"), name("notary-signer")],
+            server_address: address,
+            front: None,
+            signer_address: stage.address()?,
+            database: self.database.clone(),
+            signer: None,
+            server: None,
+        };
+        other.start_both()?;
+        Ok(other)
     }
 
     /// Replaces every certificate by one of a new authority, and tells both programs.
@@ -206,13 +204,11 @@ impl Trust {
     ///
     /// If it does not come up.
     pub fn start_signer(&mut self) -> Result<()> {
-        let config = self.folder.join("signer.json");
-        fs::write(&config, serde_json::to_vec_pretty(&self.signer_config())?)?;
         let mut command = notary_program(self.pair.signer, "notary-signer")?;
         command
             .arg("-config")
-            .arg(&config)
-            .env("NOTARY_SIGNER_FIRST", "a passphrase for the keys at rest");
+            .arg(self.folder.join("signer.json"))
+            .envs(PASSPHRASES);
         let daemon = Daemon::start("notary-signer", &command, &self.logs[1])?;
         self.signer = Some(daemon.until_listening(self.signer_address)?);
         Ok(())
@@ -225,9 +221,7 @@ impl Trust {
     /// If it does not come up.
     pub fn start_server(&mut self) -> Result<()> {
         let mut command = notary_program(self.pair.server, "notary-server")?;
-        command
-            .arg("-config")
-            .arg(self.configure_server(&self.folder.join("server.db"))?);
+        command.arg("-config").arg(self.folder.join("server.json"));
         self.run_server(&command)
     }
 
@@ -244,7 +238,8 @@ impl Trust {
         self.kill_server()?;
         let folder = self.folder.join("disk");
         fs::create_dir_all(&folder)?;
-        let config = self.configure_server(&folder.join("server.db"))?;
+        let config = self.server_config(&folder.join("server.db"));
+        let config = self.configure("server.json", &config)?;
         let server = notary_program(self.pair.server, "notary-server")?;
         let mut command = program("unshare");
         command
@@ -268,13 +263,10 @@ impl Trust {
         })
     }
 
-    fn configure_server(&self, database: &Path) -> Result<PathBuf> {
-        let config = self.folder.join("server.json");
-        fs::write(
-            &config,
-            serde_json::to_vec_pretty(&self.server_config(database))?,
-        )?;
-        Ok(config)
+    fn configure(&self, name: &str, config: &Value) -> Result<PathBuf> {
+        let file = self.folder.join(name);
+        fs::write(&file, serde_json::to_vec_pretty(config)?)?;
+        Ok(file)
     }
 
     fn run_server(&mut self, command: &Command) -> Result<()> {
@@ -306,7 +298,7 @@ impl Trust {
                 "tls_client_cert": client.certificate,
                 "tls_client_key": client.key,
             },
-            "storage": storage(self.pair.server, database),
+            "storage": self.storage(Owner::Server, database),
             "logging": {"level": "info"},
         })
     }
@@ -316,7 +308,7 @@ impl Trust {
         let Files {
             signer, client_ca, ..
         } = &self.files;
-        let mut storage = storage(self.pair.signer, &self.folder.join("signer.db"));
+        let mut storage = self.storage(Owner::Signer, &self.folder.join("signer.db"));
         storage["default_alias"] = json!("first");
         json!({
             "server": {
@@ -329,7 +321,29 @@ impl Trust {
             "logging": {"level": "info"},
         })
     }
+
+    /// Where a program keeps its rows. Without a database server, Go's programs keep theirs in memory,
+    /// for they bring no migrations for SQLite.
+    fn storage(&self, owner: Owner, file: &Path) -> Value {
+        let make = match owner {
+            Owner::Server => self.pair.server,
+            Owner::Signer => self.pair.signer,
+        };
+        match (&self.database, make) {
+            (Some(database), _) => {
+                json!({"backend": database.backend(), "db_url": database.url(owner)})
+            }
+            (None, Make::Countersign) => json!({"backend": "sqlite3", "db_url": file}),
+            (None, Make::Notary) => json!({"backend": "memory"}),
+        }
+    }
 }
+
+/// What the signer's environment holds: the alias for new keys, and that of the recorded keys.
+pub(crate) const PASSPHRASES: [(&str, &str); 2] = [
+    ("NOTARY_SIGNER_FIRST", "a passphrase for the keys at rest"),
+    ("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1"),
+];
 
 /// A disk that fills up, with something on it that can be thrown away.
 #[derive(Debug)]
@@ -349,48 +363,4 @@ impl SmallDisk {
     pub fn make_room(self) -> Result<()> {
         fs::remove_file(&self.ballast).with_context(|| self.ballast.display().to_string())
     }
-}
-
-/// Where `make` keeps its rows: Go's programs bring no migrations for SQLite, so they keep theirs in memory.
-fn storage(make: Make, database: &Path) -> Value {
-    match make {
-        Make::Countersign => json!({"backend": "sqlite3", "db_url": database}),
-        Make::Notary => json!({"backend": "memory"}),
-    }
-}
-
-/// The program `name` of `make`.
-fn notary_program(make: Make, name: &str) -> Result<Command> {
-    match make {
-        Make::Countersign => built(name).map(program),
-        Make::Notary => {
-            let path = Path::new("/usr/bin").join(name);
-            ensure!(
-                path.exists(),
-                "{} is missing: apt-get install notary",
-                path.display()
-            );
-            Ok(program(path))
-        }
-    }
-}
-
-/// A program of this workspace, found in the folder where this test was built.
-///
-/// # Errors
-///
-/// If it has not been built.
-pub fn built(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .context("a test lives in target/PROFILE/deps")?;
-    let path = folder.join(name);
-    ensure!(
-        path.exists(),
-        "{} is missing: cargo build --workspace --bins",
-        path.display()
-    );
-    Ok(path)
 }

@@ -12,34 +12,39 @@ on_every_pair![
     a_publish_that_is_cut_off_leaves_nothing_behind,
 ];
 
+on_our_pair![readers_never_see_half_a_publish];
+
+on_every_database![
+    the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again,
+    a_publish_that_is_cut_off_leaves_nothing_behind,
+    readers_never_see_half_a_publish,
+];
+
 const GUN: &str = "example.com/team/app";
 
-#[test]
-fn readers_never_see_half_a_publish() -> Result<()> {
+fn readers_never_see_half_a_publish(stage: &Stage, pair: Pair) -> Result<()> {
     const ROUNDS: usize = 25;
-    e2e::play(|stage| {
-        let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
-        let owner = Collaborator::new(stage, "owner", &trust)?;
-        owner.does(&["init", GUN])?;
-        owner.publishes(GUN, "v00")?;
-        let published = AtomicUsize::new(1);
+    let trust = Trust::start(stage, pair)?;
+    let owner = Collaborator::new(stage, "owner", &trust)?;
+    owner.does(&["init", GUN])?;
+    owner.publishes(GUN, "v00")?;
+    let published = AtomicUsize::new(1);
 
-        thread::scope(|scope| {
-            let readers: Vec<_> = (0..2)
-                .map(|number| {
-                    let (trust, published) = (&trust, &published);
-                    scope.spawn(move || read_on(stage, trust, number, published))
-                })
-                .collect();
-            for round in 1..=ROUNDS {
-                owner.publishes(GUN, &format!("v{round:02}"))?;
-                published.store(round + 1, Ordering::Release);
-            }
-            published.store(usize::MAX, Ordering::Release);
-            readers
-                .into_iter()
-                .try_for_each(|reader| reader.join().map_err(|_| anyhow!("a reader panicked"))?)
-        })
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|number| {
+                let (trust, published) = (&trust, &published);
+                scope.spawn(move || read_on(stage, trust, number, published))
+            })
+            .collect();
+        for round in 1..=ROUNDS {
+            owner.publishes(GUN, &format!("v{round:02}"))?;
+            published.store(round + 1, Ordering::Release);
+        }
+        published.store(usize::MAX, Ordering::Release);
+        readers
+            .into_iter()
+            .try_for_each(|reader| reader.join().map_err(|_| anyhow!("a reader panicked"))?)
     })
 }
 

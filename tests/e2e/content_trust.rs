@@ -14,6 +14,11 @@ on_every_pair_with_every_cli![
     the_trust_servers_certificate_is_checked_against_the_ca_file,
 ];
 
+on_every_database_with_debian_cli![
+    a_signed_push_is_pulled_by_tag_from_a_clean_client,
+    a_later_push_moves_the_tag_for_clients_that_know_the_old_one,
+];
+
 /// Everything a content-trust scenario needs: services, a publisher and somebody who knows nothing.
 struct Scene {
     trust: Trust,

@@ -17,22 +17,25 @@ const KILLS: u64 = 5;
 /// How many publishes are acknowledged between two kills.
 const PUBLISHES: usize = 6;
 
-#[test]
-fn a_killed_server_loses_nothing_it_acknowledged() -> Result<()> {
-    e2e::play(|stage| {
-        survives(
-            stage,
-            Pair::COUNTERSIGN,
-            Trust::kill_server,
-            Trust::start_server,
-        )
-    })
+on_our_pair![
+    a_killed_server_loses_nothing_it_acknowledged,
+    a_killed_signer_loses_nothing_the_server_acknowledged,
+    killing_both_at_once_loses_nothing_that_was_acknowledged,
+    reads_go_on_while_the_signer_is_away,
+];
+
+on_every_database![
+    a_killed_server_loses_nothing_it_acknowledged,
+    a_killed_signer_loses_nothing_the_server_acknowledged,
+    a_killed_database_loses_nothing_that_was_acknowledged,
+];
+
+fn a_killed_server_loses_nothing_it_acknowledged(stage: &Stage, pair: Pair) -> Result<()> {
+    survives(stage, pair, Trust::kill_server, Trust::start_server)
 }
 
-#[test]
-fn a_killed_signer_loses_nothing_the_server_acknowledged() -> Result<()> {
-    let (kill, start) = (Trust::kill_signer, Trust::start_signer);
-    e2e::play(|stage| survives(stage, Pair::COUNTERSIGN, kill, start))
+fn a_killed_signer_loses_nothing_the_server_acknowledged(stage: &Stage, pair: Pair) -> Result<()> {
+    survives(stage, pair, Trust::kill_signer, Trust::start_signer)
 }
 
 #[test]
@@ -41,31 +44,37 @@ fn a_killed_signer_keeps_the_keys_that_a_go_server_uses() -> Result<()> {
     e2e::play(|stage| survives(stage, Pair::OUR_SIGNER, kill, start))
 }
 
-#[test]
-fn killing_both_at_once_loses_nothing_that_was_acknowledged() -> Result<()> {
+fn killing_both_at_once_loses_nothing_that_was_acknowledged(
+    stage: &Stage,
+    pair: Pair,
+) -> Result<()> {
     let kill = |trust: &mut Trust| trust.kill_server().and_then(|()| trust.kill_signer());
     let start = |trust: &mut Trust| trust.start_signer().and_then(|()| trust.start_server());
-    e2e::play(|stage| survives(stage, Pair::COUNTERSIGN, kill, start))
+    survives(stage, pair, kill, start)
 }
 
-#[test]
-fn reads_go_on_while_the_signer_is_away() -> Result<()> {
-    e2e::play(|stage| {
-        const GUN: &str = "example.com/app";
-        let mut trust = Trust::start(stage, Pair::COUNTERSIGN)?;
-        let owner = Collaborator::new(stage, "owner", &trust)?;
-        owner.does(&["init", GUN])?;
-        owner.publishes(GUN, "v1")?;
+/// Both programs go on running, and find their database again by themselves.
+fn a_killed_database_loses_nothing_that_was_acknowledged(stage: &Stage, pair: Pair) -> Result<()> {
+    let kill = |trust: &mut Trust| trust.database()?.kill();
+    let start = |trust: &mut Trust| trust.database()?.resume();
+    survives(stage, pair, kill, start)
+}
 
-        trust.kill_signer()?;
+fn reads_go_on_while_the_signer_is_away(stage: &Stage, pair: Pair) -> Result<()> {
+    const GUN: &str = "example.com/app";
+    let mut trust = Trust::start(stage, pair)?;
+    let owner = Collaborator::new(stage, "owner", &trust)?;
+    owner.does(&["init", GUN])?;
+    owner.publishes(GUN, "v1")?;
 
-        Collaborator::new(stage, "reader", &trust)?.sees(GUN, &["v1:targets"])?;
-        let refused = owner.notary(&["add", GUN, "v2", &owner.file("v2")?, "--publish"])?;
-        ensure!(!refused.succeeded(), "nobody was there to sign: {refused}");
-        trust.start_signer()?;
-        until_published(&owner, GUN)?;
-        Collaborator::new(stage, "other", &trust)?.sees(GUN, &["v1:targets", "v2:targets"])
-    })
+    trust.kill_signer()?;
+
+    Collaborator::new(stage, "reader", &trust)?.sees(GUN, &["v1:targets"])?;
+    let refused = owner.notary(&["add", GUN, "v2", &owner.file("v2")?, "--publish"])?;
+    ensure!(!refused.succeeded(), "nobody was there to sign: {refused}");
+    trust.start_signer()?;
+    until_published(&owner, GUN)?;
+    Collaborator::new(stage, "other", &trust)?.sees(GUN, &["v1:targets", "v2:targets"])
 }
 
 #[test]

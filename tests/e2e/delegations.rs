@@ -11,22 +11,37 @@ on_every_pair![
     a_purged_key_signs_no_more,
 ];
 
-const GUN: &str = "example.com/team/app";
+on_every_database![
+    delegates_publish_with_their_own_key_also_nested,
+    a_purged_key_signs_no_more,
+];
+
+/// The team's repository.
+pub(crate) const GUN: &str = "example.com/team/app";
 
 /// A repository whose snapshot the server signs, without which delegates cannot publish, with
 /// `targets/qa` and below it `targets/qa/night`, which may sign what begins with `night`.
-struct Scene {
-    owner: Collaborator,
-    qa: Collaborator,
-    night: Collaborator,
-    reader: Collaborator,
-    _trust: Trust,
+pub(crate) struct Scene {
+    pub(crate) owner: Collaborator,
+    pub(crate) qa: Collaborator,
+    pub(crate) night: Collaborator,
+    pub(crate) reader: Collaborator,
+    /// The service, if it was started for this scene alone.
+    _trust: Option<Trust>,
 }
 
 impl Scene {
     fn set(stage: &Stage, pair: Pair) -> Result<Self> {
         let trust = Trust::start(stage, pair)?;
-        let person = |name| Collaborator::new(stage, name, &trust);
+        let scene = Self::on(stage, &trust)?;
+        Ok(Self {
+            _trust: Some(trust),
+            ..scene
+        })
+    }
+
+    pub(crate) fn on(stage: &Stage, trust: &Trust) -> Result<Self> {
+        let person = |name| Collaborator::new(stage, name, trust);
         let (owner, qa, night, reader) = (
             person("owner")?,
             person("qa")?,
@@ -62,7 +77,7 @@ impl Scene {
             qa,
             night,
             reader,
-            _trust: trust,
+            _trust: None,
         })
     }
 }
@@ -80,7 +95,8 @@ fn becomes_delegate(person: &Collaborator, role: &str) -> Result<String> {
         .to_owned())
 }
 
-fn publishes(person: &Collaborator, role: &str, target: &str) -> Result<()> {
+/// Signs `target` as `role` and publishes it.
+pub(crate) fn publishes(person: &Collaborator, role: &str, target: &str) -> Result<()> {
     person.does(&[
         "add",
         GUN,

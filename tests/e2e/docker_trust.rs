@@ -13,6 +13,8 @@ on_every_pair_with_every_cli![
     revoking_a_repository_takes_all_its_tags,
 ];
 
+on_every_database_with_debian_cli![signers_with_only_a_delegation_key_sign_and_revoke];
+
 /// An administrator, two signers with a key of their own each, and somebody who looks on.
 struct Scene {
     _trust: Trust,

@@ -8,7 +8,8 @@ macro_rules! on_every_pair {
     ($($scenario:ident),* $(,)?) => {
         on_every_pair_of_ours![$($scenario),*];
         on_every_pair!(@module notary NOTARY $($scenario)*);
-    };    (@module $module:ident $pair:ident $($scenario:ident)*) => {
+    };
+    (@module $module:ident $pair:ident $($scenario:ident)*) => {
         mod $module {
             $(
                 #[test]
@@ -26,6 +27,32 @@ macro_rules! on_every_pair_of_ours {
         on_every_pair!(@module countersign COUNTERSIGN $($scenario)*);
         on_every_pair!(@module our_server_with_go_signer OUR_SERVER $($scenario)*);
         on_every_pair!(@module go_server_with_our_signer OUR_SIGNER $($scenario)*);
+    };
+}
+
+/// Makes one test of a scenario for our pair, where there is nothing to compare it with.
+macro_rules! on_our_pair {
+    ($($scenario:ident),* $(,)?) => {
+        on_every_pair!(@module on_its_own COUNTERSIGN $($scenario)*);
+    };
+}
+
+/// Makes one test of a scenario for our pair on each database server that Notary runs on too.
+macro_rules! on_every_database {
+    ($($scenario:ident),* $(,)?) => {
+        on_every_database!(@module postgres Postgres $($scenario)*);
+        on_every_database!(@module mariadb MariaDb $($scenario)*);
+    };
+    (@module $module:ident $backend:ident $($scenario:ident)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $scenario() -> anyhow::Result<()> {
+                    let pair = e2e::Pair::COUNTERSIGN;
+                    e2e::play_on(e2e::Backend::$backend, |stage| super::$scenario(stage, pair))
+                }
+            )*
+        }
     };
 }
 
@@ -47,6 +74,38 @@ macro_rules! on_every_pair_with_every_cli {
     };
 }
 
+/// Makes one test of a scenario for each database server, beginning with Notary on it.
+macro_rules! on_databases_of_notary {
+    ($($scenario:ident),* $(,)?) => {
+        on_databases_of_notary!(@module postgres Postgres $($scenario)*);
+        on_databases_of_notary!(@module mariadb MariaDb $($scenario)*);
+    };
+    (@module $module:ident $backend:ident $($scenario:ident)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $scenario() -> anyhow::Result<()> {
+                    e2e::play_on(e2e::Backend::$backend, super::$scenario)
+                }
+            )*
+        }
+    };
+}
+
+/// As `on_every_database!`, for scenarios that take the docker CLI, with Debian's.
+macro_rules! on_every_database_with_debian_cli {
+    ($($scenario:ident),* $(,)?) => {
+        mod databases {
+            $(
+                fn $scenario(stage: &e2e::Stage, pair: e2e::Pair) -> anyhow::Result<()> {
+                    super::$scenario(stage, pair, e2e::Cli::Debian)
+                }
+            )*
+            on_every_database![$($scenario),*];
+        }
+    };
+}
+
 mod certificates;
 mod conflicts;
 mod content_trust;
@@ -54,5 +113,9 @@ mod crashes;
 mod delegations;
 mod docker_trust;
 mod newcomer;
+mod operators;
 mod publishing;
+mod renewal;
 mod rotation;
+mod side_by_side;
+mod takeover;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::process::{client, program};
-use e2e::{Cli, Daemon, Engine, Person, Said, Stage, trust};
+use e2e::{Cli, Daemon, Engine, Person, Said, Stage, pair};
 
 /// The one command, started in an empty folder.
 struct Countersign {
@@ -16,7 +16,7 @@ struct Countersign {
 
 impl Countersign {
     fn up(stage: &Stage, home: &Path, server: SocketAddr, signer: SocketAddr) -> Result<Self> {
-        let mut command = program(trust::built("countersign")?);
+        let mut command = program(pair::built("countersign")?);
         command.current_dir(home).env("HOME", home).args([
             "up",
             "--listen",

@@ -13,6 +13,12 @@ on_every_pair![
     hundreds_of_targets_are_published_at_once,
 ];
 
+on_every_database![
+    what_is_published_is_listed_looked_up_and_verified,
+    a_deleted_repository_is_gone_and_can_be_made_anew,
+    a_gun_may_be_deep_and_hold_a_port_and_capitals,
+];
+
 const GUN: &str = "example.com/team/app";
 
 fn what_is_published_is_listed_looked_up_and_verified(stage: &Stage, pair: Pair) -> Result<()> {

@@ -12,6 +12,12 @@ on_every_pair![
     a_client_that_missed_every_rotation_catches_up,
 ];
 
+on_every_database![
+    the_root_key_is_rotated,
+    the_snapshot_key_goes_to_the_server_and_back,
+    a_client_that_missed_every_rotation_catches_up,
+];
+
 const GUN: &str = "example.com/team/app";
 
 /// A repository with one target, and a reader who has read it.

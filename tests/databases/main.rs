@@ -1,0 +1,13 @@
+//! The server on PostgreSQL and MariaDB: the behaviours of its store, Notary's own rows, every schema
+//! there is, and databases that fail.
+
+mod adoption;
+mod backup;
+#[path = "../../server/tests/it/store/behaviour.rs"]
+mod behaviour;
+mod failures;
+mod plans;
+mod recorded;
+mod stores;
+mod support;
+mod tls;

@@ -1,0 +1,159 @@
+//! One database under Notary's signer and ours: what either wrote, the other works with.
+
+use std::{net::SocketAddr, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use daemon::tls::{ClientTls, connector};
+use e2e::{
+    Daemon, Fresh,
+    certificates::{Files, Setup},
+    process::program,
+};
+use proto::{
+    CreateKeyRequest, SignatureRequest, key_management_client::KeyManagementClient,
+    signer_client::SignerClient,
+};
+use serde_json::json;
+use signer::{
+    keystore::{KeyId, Purpose, algorithm_name},
+    open,
+    rotation::rotate_all,
+};
+use tonic::transport::{Channel, Endpoint};
+use tuf::{KeyAlgorithm, KeyType, PublicKey};
+
+use crate::signer_support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
+
+on_both![
+    keys_of_either_signer_are_used_by_the_other,
+    keys_moved_to_another_passphrase_are_used_by_notarys_signer,
+];
+
+/// Notary's signer on a database, and how to reach it.
+struct Notary {
+    _daemon: Daemon,
+    files: Files,
+    address: SocketAddr,
+}
+
+impl Notary {
+    fn start(stage: &Path, fresh: &Fresh, passphrases: &[(&str, &str)]) -> Result<Self> {
+        let files = Files::make(stage, Setup::Issued)?;
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let config = stage.join("signer.json");
+        let settings = json!({
+            "server": {
+                "grpc_addr": address.to_string(),
+                "tls_cert_file": files.signer.certificate,
+                "tls_key_file": files.signer.key,
+                "client_ca_file": files.client_ca,
+            },
+            "storage": {"backend": fresh.backend, "db_url": fresh.url, "default_alias": ALIAS},
+            "logging": {"level": "info"},
+        });
+        std::fs::write(&config, settings.to_string())?;
+        let mut command = program("/usr/bin/notary-signer");
+        command.arg("-config").arg(&config);
+        command.envs(passphrases.iter().copied());
+        let daemon = Daemon::start("notary-signer", &command, &stage.join("signer.log"))?;
+        Ok(Self {
+            _daemon: daemon.until_listening(address)?,
+            files,
+            address,
+        })
+    }
+
+    /// A connection with the certificate that the signer expects.
+    fn channel(&self) -> Result<Channel> {
+        let client = &self.files.client;
+        let tls = ClientTls::load(
+            Some(&self.files.signer_ca),
+            Some((&client.certificate, &client.key)),
+        )?;
+        let port = self.address.port();
+        let endpoint = Endpoint::from_shared(format!("http://localhost:{port}"))?;
+        Ok(endpoint.connect_with_connector_lazy(connector(tls, "localhost".to_owned(), port)))
+    }
+
+    async fn create_key(&self, purpose: &Purpose) -> Result<PublicKey> {
+        let algorithm = algorithm_name(purpose.algorithm);
+        let request = CreateKeyRequest {
+            algorithm: algorithm.to_owned(),
+            gun: purpose.gun.clone(),
+            role: purpose.role.clone(),
+        };
+        let mut client = KeyManagementClient::new(self.channel()?);
+        let made = client.create_key(request).await?.into_inner();
+        let key = PublicKey::new(KeyType::from(algorithm), made.public_key.to_vec());
+        let id = made
+            .key_info
+            .and_then(|info| info.key_id)
+            .context("an id")?
+            .id;
+        ensure!(key.id().as_str() == id);
+        Ok(key)
+    }
+
+    async fn sign(&self, key: &PublicKey, content: &'static [u8]) -> Result<Vec<u8>> {
+        let request = SignatureRequest {
+            key_id: Some(proto::KeyId {
+                id: key.id().to_string(),
+            }),
+            content: content.into(),
+        };
+        let mut client = SignerClient::new(self.channel()?);
+        Ok(client.sign(request).await?.into_inner().content.into())
+    }
+}
+
+fn purpose(algorithm: KeyAlgorithm, gun: &str) -> Purpose {
+    Purpose {
+        algorithm,
+        gun: gun.to_owned(),
+        role: "timestamp".to_owned(),
+    }
+}
+
+async fn keys_of_either_signer_are_used_by_the_other(server: Server) -> Result<()> {
+    let fresh = server.notarys()?;
+    let folder = tempfile::tempdir()?;
+    let notary = Notary::start(folder.path(), &fresh, &[PASSPHRASE])?;
+    let ours = keys(&fresh, &[PASSPHRASE]).await?;
+    for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
+        // Made by Notary: pending for us, signed with by us, pending for nobody afterwards.
+        let go = purpose(algorithm, "example.com/go");
+        let made = notary.create_key(&go).await?;
+        ensure!(ours.create(go.clone()).await? == made);
+        let signed = ours.sign(&KeyId::from(made.id()), "x".into()).await?;
+        ensure!(made.verifies(&made.signature_method(), b"x", &signed.signature));
+        ensure!(notary.create_key(&go).await? != made);
+        // Made by us: the same the other way round.
+        let rust = purpose(algorithm, "example.com/rust");
+        let made = ours.create(rust.clone()).await?;
+        ensure!(notary.create_key(&rust).await? == made);
+        let signature = notary.sign(&made, b"x").await?;
+        ensure!(made.verifies(&made.signature_method(), b"x", &signature));
+        ensure!(ours.create(rust).await? != made);
+    }
+    Ok(())
+}
+
+async fn keys_moved_to_another_passphrase_are_used_by_notarys_signer(server: Server) -> Result<()> {
+    const NEXT: (&str, &str) = ("NOTARY_SIGNER_NEXT_ONE", "pässwörd ☃ with spaces");
+    // In a database of our own making.
+    let fresh = server.empty()?;
+    open::migrate_store(&storage(&fresh), false).await?;
+    let ours = keys(&fresh, &[PASSPHRASE, NEXT]).await?;
+    let moved = purpose(KeyAlgorithm::Ecdsa, "example.com/moved");
+    let made = ours.create(moved.clone()).await?;
+    rotate_all(&ours, "Next.One", |_, _| ()).await?;
+    let folder = tempfile::tempdir()?;
+    let notary = Notary::start(folder.path(), &fresh, &[PASSPHRASE, NEXT])?;
+    let signature = notary.sign(&made, b"x").await?;
+    ensure!(made.verifies(&made.signature_method(), b"x", &signature));
+    let described = ours.describe(&KeyId::from(made.id())).await?;
+    ensure!(described.key == made && described.role == "timestamp");
+    let next = notary.create_key(&moved).await?;
+    ours.sign(&KeyId::from(next.id()), "x".into()).await?;
+    Ok(())
+}

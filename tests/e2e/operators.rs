@@ -1,0 +1,97 @@
+//! What an operator asks before and after taking over a service, with the commands of `docs/takeover.md`.
+
+use anyhow::{Result, ensure};
+use e2e::rows::Rows;
+use e2e::storage::Owner;
+use e2e::{Pair, Stage, Trust};
+use fixtures::Publisher;
+
+on_databases_of_notary![
+    a_running_notary_is_looked_at_without_touching_it,
+    what_the_plan_adds_is_fine_for_a_running_notary,
+];
+
+const GUN: &str = "example.com/app";
+
+/// Notary's own service, with one repository.
+struct Scene {
+    trust: Trust,
+    publisher: Publisher,
+}
+
+impl Scene {
+    fn set(stage: &Stage) -> Result<Self> {
+        let trust = Trust::start(stage, Pair::NOTARY)?;
+        let mut publisher = Publisher::new(GUN);
+        for role in ["timestamp", "snapshot"] {
+            let key = trust.metadata(GUN, &format!("{role}.key"))?;
+            publisher = publisher.with_server_key_document(role, &key);
+        }
+        trust.publish(GUN, &publisher.first_publish())?.ok()?;
+        Ok(Self { trust, publisher })
+    }
+
+    /// Runs a command of the server, which must succeed and say `words`.
+    fn server_says(&self, arguments: &[&str], words: &str) -> Result<()> {
+        let said = self.trust.server_command(arguments)?.succeeds()?;
+        ensure!(said.contains(words), "{arguments:?} said:\n{said}");
+        Ok(())
+    }
+
+    /// Runs a command of the signer, which must succeed and say `words`.
+    fn signer_says(&self, arguments: &[&str], words: &str) -> Result<()> {
+        let said = self.trust.signer_command(arguments)?.succeeds()?;
+        ensure!(said.contains(words), "{arguments:?} said:\n{said}");
+        Ok(())
+    }
+
+    /// The next publish is taken.
+    fn goes_on(&mut self) -> Result<()> {
+        let parts = self.publisher.next(&["targets"]);
+        self.trust.publish(GUN, &parts)?.ok().map(drop)
+    }
+}
+
+fn a_running_notary_is_looked_at_without_touching_it(stage: &Stage) -> Result<()> {
+    let mut scene = Scene::set(stage)?;
+    let before = Rows::read(scene.trust.database()?)?;
+
+    scene.server_says(&["config", "check"], "storage.db_url")?;
+    scene.signer_says(&["config", "check"], "storage.db_url")?;
+    scene.server_says(&["migrate", "--plan"], "nothing is to do")?;
+    scene.signer_says(&["migrate", "--plan"], "nothing was changed")?;
+    // There is nothing to do for the server, so that no rights to do it are needed.
+    scene.server_says(&["migrate"], "is up to date")?;
+    scene.signer_says(&["key", "check"], "all 2 keys open")?;
+    scene.signer_says(&["key", "list"], GUN)?;
+    scene.server_says(&["doctor"], "can sign")?;
+    scene.server_says(&["doctor", "gun", GUN], "is whole")?;
+
+    let after = Rows::read(scene.trust.database()?)?;
+    before.are_kept_in(&after)?;
+    ensure!(before.counts() == after.counts(), "rows were added");
+    scene.goes_on()
+}
+
+fn what_the_plan_adds_is_fine_for_a_running_notary(stage: &Stage) -> Result<()> {
+    let mut scene = Scene::set(stage)?;
+    let before = Rows::read(scene.trust.database()?)?;
+    let url = scene.trust.database()?.administrators_url(Owner::Signer);
+    // The users of Notary's programs may not add an index.
+    let refused = scene.trust.signer_command(&["migrate"])?;
+    ensure!(!refused.succeeded(), "{refused}");
+
+    let said = scene
+        .trust
+        .signer_command_with(&["migrate"], &[("NOTARY_SIGNER_STORAGE_DB_URL", &url)])?
+        .succeeds()?;
+
+    ensure!(said.contains("private_keys"), "{said}");
+    scene.signer_says(&["migrate", "--plan"], "nothing is to do")?;
+    before.are_kept_in(&Rows::read(scene.trust.database()?)?)?;
+    scene.goes_on()?;
+    scene.trust.hand_over_to(Pair::COUNTERSIGN)?;
+    scene.goes_on()?;
+    scene.trust.hand_over_to(Pair::NOTARY)?;
+    scene.goes_on()
+}

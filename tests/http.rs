@@ -1,0 +1,137 @@
+//! Requests to the server under test that no client makes in this form.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use fixtures::{Part, multipart};
+
+use crate::process::{Said, client};
+use crate::trust::Trust;
+
+/// What the server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body of a 200.
+    ///
+    /// # Errors
+    ///
+    /// If it is anything else.
+    pub fn ok(self) -> Result<Vec<u8>> {
+        ensure!(self.status == 200, "{self}");
+        Ok(self.body)
+    }
+
+    /// Whether this is the refusal `code`, such as `VERSION`.
+    #[must_use]
+    pub fn refuses_with(&self, code: &str) -> bool {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        self.status == 400 && body["errors"][0]["code"] == code
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { status, body } = self;
+        write!(f, "{status}: {}", String::from_utf8_lossy(body))
+    }
+}
+
+impl Trust {
+    /// Reads `path` from the server; nothing if it answers 404.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached or answers anything but 200 and 404.
+    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        let answer = self.get(path)?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        answer.ok().with_context(|| path.to_owned()).map(Some)
+    }
+
+    /// Reads one file of a repository's metadata, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trust::read`], or if there is no such file.
+    pub fn metadata(&self, gun: &str, file: &str) -> Result<Vec<u8>> {
+        self.read(&format!("/v2/{gun}/_trust/tuf/{file}"))?
+            .with_context(|| format!("{gun} has no {file}"))
+    }
+
+    /// Asks the server for `path`, whatever it answers.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        self.ask(path, |_| ())
+    }
+
+    /// Publishes `parts` into the repository `gun`, whatever the server answers.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn publish(&self, gun: &str, parts: &[Part]) -> Result<Answer> {
+        let (content_type, body) = multipart(parts);
+        let upload = self.scratch("upload");
+        fs::write(&upload, body)?;
+        let answer = self.ask(&format!("/v2/{gun}/_trust/tuf/"), |curl| {
+            curl.args(["--header", &format!("Content-Type: {content_type}")])
+                .args(["--header", "Expect:", "--data-binary"])
+                .arg(format!("@{}", upload.display()));
+        });
+        fs::remove_file(&upload)?;
+        answer
+    }
+
+    /// Deletes the repository `gun`, whatever the server answers.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn delete(&self, gun: &str) -> Result<Answer> {
+        self.ask(&format!("/v2/{gun}/_trust/tuf/"), |curl| {
+            curl.args(["--request", "DELETE"]);
+        })
+    }
+
+    fn ask(&self, path: &str, more: impl FnOnce(&mut Command)) -> Result<Answer> {
+        let body = self.scratch("body");
+        let mut curl = client("curl");
+        curl.args(["--silent", "--show-error", "--path-as-is"])
+            .args(["--write-out", "%{http_code}", "--cacert"])
+            .arg(self.authority())
+            .arg("--output")
+            .arg(&body)
+            .arg(format!("{}{path}", self.url()));
+        more(&mut curl);
+        let status = Said::by(curl, "")?.succeeds()?.parse()?;
+        // curl makes no file for an empty body.
+        let content = fs::read(&body).unwrap_or_default();
+        drop(fs::remove_file(&body));
+        Ok(Answer {
+            status,
+            body: content,
+        })
+    }
+
+    /// A file that nobody else uses.
+    fn scratch(&self, name: &str) -> PathBuf {
+        static USED: AtomicU64 = AtomicU64::new(0);
+        let number = USED.fetch_add(1, Ordering::Relaxed);
+        self.folder().join(format!("{name}-{number}"))
+    }
+}

@@ -1,0 +1,216 @@
+//! Databases as operators of Notary have them: the schema of Notary's own migrations, and a user
+//! for each program who may read and change rows and do nothing else.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+
+use crate::database::{Fresh, MariaDb, PASSWORD, Postgres, USER};
+
+/// What a scenario's programs keep their rows in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// What each make of programs brings along: `SQLite` for ours, memory for Go's.
+    Own,
+    /// A PostgreSQL of the scenario's own.
+    Postgres,
+    /// A MariaDB of the scenario's own, which stands for MySQL too.
+    MariaDb,
+}
+
+/// Which of the two programs a database belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// `notary-server`, with the trust data and the changefeed.
+    Server,
+    /// `notary-signer`, with the keys.
+    Signer,
+}
+
+impl Owner {
+    /// The database user of this program.
+    fn user(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Signer => "signer",
+        }
+    }
+}
+
+/// One database server with the databases of both programs.
+#[derive(Debug)]
+pub struct Database {
+    server: Fresh,
+    signer: Fresh,
+    kind: Kind,
+    instance: Mutex<Instance>,
+}
+
+/// The database servers that Debian has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Postgres,
+    MariaDb,
+}
+
+#[derive(Debug)]
+enum Instance {
+    Postgres(Postgres),
+    MariaDb(MariaDb),
+}
+
+impl Database {
+    /// Starts a server for `backend` with both databases, empty but for Notary's tables; nothing
+    /// for [`Backend::Own`].
+    ///
+    /// # Errors
+    ///
+    /// If the server is not installed or does not come up.
+    pub fn start(backend: Backend) -> Result<Option<Self>> {
+        let (kind, instance) = match backend {
+            Backend::Own => return Ok(None),
+            Backend::Postgres => (Kind::Postgres, Instance::Postgres(Postgres::start()?)),
+            Backend::MariaDb => (Kind::MariaDb, Instance::MariaDb(MariaDb::start()?)),
+        };
+        let database = Self {
+            server: instance.create()?,
+            signer: instance.create()?,
+            kind,
+            instance: Mutex::new(instance),
+        };
+        for owner in [Owner::Server, Owner::Signer] {
+            database.administer(owner, database.schema(owner))?;
+            database.administer(owner, &database.grants(owner))?;
+        }
+        Ok(Some(database))
+    }
+
+    /// `storage.backend` for this database.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        self.server.backend
+    }
+
+    /// `storage.db_url` for a program, in the form that Notary's drivers read.
+    #[must_use]
+    pub fn url(&self, owner: Owner) -> String {
+        // The user stands before everything else that could be spelled alike.
+        self.of(owner).url.replacen(USER, owner.user(), 1)
+    }
+
+    /// As [`Database::url`], for somebody who may alter the tables too.
+    #[must_use]
+    pub fn administrators_url(&self, owner: Owner) -> String {
+        let user = match self.kind {
+            Kind::Postgres => "postgres",
+            Kind::MariaDb => USER,
+        };
+        self.of(owner).url.replacen(USER, user, 1)
+    }
+
+    /// Runs statements as the administrator and answers the rows they select, a line each, their
+    /// columns separated by tabs.
+    ///
+    /// # Errors
+    ///
+    /// If one of them fails.
+    pub fn administer(&self, owner: Owner, statements: &str) -> Result<String> {
+        self.instance().sql(&self.of(owner).name, statements)
+    }
+
+    /// How `column`, which holds bytes, is written as hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self, column: &str) -> String {
+        match self.kind {
+            Kind::Postgres => format!("encode({column}, 'hex')"),
+            Kind::MariaDb => format!("LOWER(HEX({column}))"),
+        }
+    }
+
+    /// Bytes as a literal of this database.
+    #[must_use]
+    pub fn literal(&self, bytes: &[u8]) -> String {
+        let hex = hex::encode(bytes);
+        match self.kind {
+            Kind::Postgres => format!("'\\x{hex}'::bytea"),
+            Kind::MariaDb => format!("X'{hex}'"),
+        }
+    }
+
+    /// Kills the database server, as a power cut would.
+    ///
+    /// # Errors
+    ///
+    /// If it had ended by itself.
+    pub fn kill(&self) -> Result<()> {
+        match &mut *self.instance() {
+            Instance::Postgres(postgres) => postgres.stop(true),
+            Instance::MariaDb(mariadb) => mariadb.stop(true),
+        }
+    }
+
+    /// Starts the database server on what it left.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up.
+    pub fn resume(&self) -> Result<()> {
+        match &mut *self.instance() {
+            Instance::Postgres(postgres) => postgres.resume(),
+            Instance::MariaDb(mariadb) => mariadb.resume(),
+        }
+    }
+
+    fn instance(&self) -> MutexGuard<'_, Instance> {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, owner: Owner) -> &Fresh {
+        match owner {
+            Owner::Server => &self.server,
+            Owner::Signer => &self.signer,
+        }
+    }
+
+    fn schema(&self, owner: Owner) -> &'static str {
+        match (self.kind, owner) {
+            (Kind::Postgres, Owner::Server) => include_str!("schema/postgres/server.sql"),
+            (Kind::Postgres, Owner::Signer) => include_str!("schema/postgres/signer.sql"),
+            (Kind::MariaDb, Owner::Server) => include_str!("schema/mysql/server.sql"),
+            (Kind::MariaDb, Owner::Signer) => include_str!("schema/mysql/signer.sql"),
+        }
+    }
+
+    /// Statements that make the program's user, with the rights that Notary's documentation asks for.
+    fn grants(&self, owner: Owner) -> String {
+        const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE";
+        let (user, name) = (owner.user(), &self.of(owner).name);
+        match self.kind {
+            Kind::Postgres => format!(
+                "CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}';
+                 GRANT {RIGHTS} ON ALL TABLES IN SCHEMA public TO {user};
+                 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {user};"
+            ),
+            Kind::MariaDb => format!(
+                "CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
+                 GRANT {RIGHTS} ON {name}.* TO '{user}'@'127.0.0.1';"
+            ),
+        }
+    }
+}
+
+impl Instance {
+    fn create(&self) -> Result<Fresh> {
+        match self {
+            Self::Postgres(postgres) => postgres.create(),
+            Self::MariaDb(mariadb) => mariadb.create(),
+        }
+    }
+
+    fn sql(&self, database: &str, statements: &str) -> Result<String> {
+        match self {
+            Self::Postgres(postgres) => postgres.sql(database, statements),
+            Self::MariaDb(mariadb) => mariadb.sql(database, statements),
+        }
+    }
+}
