@@ -10,10 +10,18 @@ use std::time::Duration as StdDuration;
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, repository, store::Aging};
+use crate::{
+    App,
+    repository::{self, Horizon},
+    store::Aging,
+};
 
-/// How long before its expiry metadata is renewed. Timestamps live for 14 days.
+/// How long before its expiry a timestamp is renewed. Timestamps live for 14 days.
 pub const LEAD: Duration = Duration::days(5);
+
+/// How long before its expiry a snapshot is renewed. It is looked at together with its timestamp, so it
+/// has to last until the next one is due and then as long again.
+pub const SNAPSHOT_LEAD: Duration = Duration::days(5 + 14);
 
 /// Younger timestamps are not opened: they live for at least another [`LEAD`].
 const MIDDLE_AGE: Duration = Duration::days(14 - 5);
@@ -66,7 +74,11 @@ async fn renewed(app: &App, aging: &Aging) -> bool {
     if now - aging.created_at < MIDDLE_AGE {
         return true;
     }
-    let outcome = repository::renew(app, gun, now + LEAD, now).await;
+    let horizon = Horizon {
+        timestamp: now + LEAD,
+        snapshot: now + SNAPSHOT_LEAD,
+    };
+    let outcome = repository::renew(app, gun, horizon, now).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     metrics::counter!("notary_server_renewals_total", "outcome" => label).increment(1);
     if let Err(error) = &outcome {

@@ -64,7 +64,7 @@ pub async fn current(
         return Ok(None);
     };
     if matches!(role, Role::Timestamp | Role::Snapshot) && expired(&view, now) {
-        view = match renew(app, gun, now, now).await? {
+        view = match renew(app, gun, Horizon::expired(now), now).await? {
             Some(renewed) => renewed,
             None => return Ok(None),
         };
@@ -184,6 +184,25 @@ fn expired(view: &View, now: OffsetDateTime) -> bool {
     view.timestamp_expires < now || view.snapshot_expires < now
 }
 
+/// What expires before these moments is to be renewed.
+#[derive(Clone, Copy, Debug)]
+pub struct Horizon {
+    /// For a timestamp.
+    pub timestamp: OffsetDateTime,
+    /// For a snapshot.
+    pub snapshot: OffsetDateTime,
+}
+
+impl Horizon {
+    /// Only what has expired already.
+    fn expired(now: OffsetDateTime) -> Self {
+        Self {
+            timestamp: now,
+            snapshot: now,
+        }
+    }
+}
+
 /// Renews whatever of timestamp and snapshot expires before `horizon`, and answers what is current
 /// then: this renewal, or that of another server that came first.
 ///
@@ -192,7 +211,7 @@ fn expired(view: &View, now: OffsetDateTime) -> bool {
 pub async fn renew(
     app: &App,
     gun: &Gun,
-    horizon: OffsetDateTime,
+    horizon: Horizon,
     now: OffsetDateTime,
 ) -> Result<Option<Arc<View>>, ReadError> {
     let _turn = app.turns.wait(gun).await;
@@ -200,7 +219,8 @@ pub async fn renew(
         let Some(view) = view(app, gun).await? else {
             return Ok(None);
         };
-        if !(view.timestamp_expires < horizon || view.snapshot_expires < horizon) {
+        if view.timestamp_expires >= horizon.timestamp && view.snapshot_expires >= horizon.snapshot
+        {
             return Ok(Some(view));
         }
         let Some(files) = renewed(app, gun, &view, horizon, now).await? else {
@@ -223,7 +243,7 @@ async fn renewed(
     app: &App,
     gun: &Gun,
     view: &View,
-    horizon: OffsetDateTime,
+    horizon: Horizon,
     now: OffsetDateTime,
 ) -> Result<Option<Vec<File>>, ReadError> {
     let root = parsed(gun, Role::Root, &current_root(app, gun, view).await?)?;
@@ -233,7 +253,7 @@ async fn renewed(
     let previous = parsed(gun, Role::Snapshot, &previous)?;
     let timestamp = parsed(gun, Role::Timestamp, &view.timestamp)?;
     let mut files = Vec::new();
-    if view.snapshot_expires < horizon {
+    if view.snapshot_expires < horizon.snapshot {
         let draft = tuf::renew_snapshot(&root, &previous, now)
             .map_err(|error| damaged(gun, Role::Snapshot, &error))?;
         match seal(&app.signer, draft).await {
@@ -244,7 +264,9 @@ async fn renewed(
                     role,
                 });
             }
-            Err(SealError::KeysMissing(_)) if view.timestamp_expires >= horizon => return Ok(None),
+            Err(SealError::KeysMissing(_)) if view.timestamp_expires >= horizon.timestamp => {
+                return Ok(None);
+            }
             Err(SealError::KeysMissing(_)) => {}
             Err(SealError::Signer(error)) => return Err(error.into()),
         }

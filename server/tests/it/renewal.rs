@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use server::renewal;
-use time::Duration;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::support::TestServer;
 
@@ -122,6 +122,22 @@ async fn an_expired_snapshot_is_renewed_with_its_timestamp() {
     let timestamp = server.file(GUN, "timestamp.json").await.ok();
     assert!(fixtures::lists(&timestamp.body, "snapshot", &snapshot.body));
     server.file(GUN, "targets.json").await.ok();
+}
+
+#[tokio::test]
+async fn a_snapshot_never_expires_between_two_looks_at_its_timestamp() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    // Each walk finds a timestamp that has just become due: the snapshot is looked at as rarely as can be.
+    for _ in 0..(3 * 365 / 9 + 2) {
+        server.advance(Duration::days(9) + Duration::minutes(1));
+        renewal::walk(&server.app).await;
+        let snapshot = server.file(GUN, "snapshot.json").await.ok().json();
+        let expires = snapshot["signed"]["expires"].as_str().unwrap();
+        let expires = OffsetDateTime::parse(expires, &Rfc3339).unwrap();
+        assert!(expires > server.now() + Duration::days(14), "{expires}");
+    }
+    assert_eq!(server.version(GUN, "snapshot").await, 2);
 }
 
 #[tokio::test]
