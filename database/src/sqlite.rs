@@ -5,6 +5,7 @@ use std::{
     io::ErrorKind,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use sqlx::{
@@ -12,7 +13,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::{DatabaseError, PoolLimits, error::fault};
+use crate::{
+    DatabaseError, PoolLimits,
+    error::{Fault, fault},
+};
 
 /// Opens the database at `url` with the default [`PoolLimits`]; see [`SqliteUrl`].
 pub async fn connect_sqlite(url: &str) -> Result<Pool<Sqlite>, DatabaseError> {
@@ -81,24 +85,10 @@ impl SqliteUrl {
             Place::Memory => memory_pool(limits).await,
             Place::File(file) => {
                 create(file)?;
-                limits
-                    .options::<Sqlite>()
-                    // Asking whether it still lives, as across a network, would only cost time.
-                    .test_before_acquire(false)
-                    .before_acquire(|connection, _| Box::pin(is_settled(connection)))
-                    .connect_with(file_options(file, limits))
-                    .await
+                file_pool(file, limits).await
             }
         };
-        let pool = pool.map_err(|error| self.failed(error))?;
-        // Opening reads nothing: only a statement finds out that the file is something else.
-        match sqlx::query("SELECT COUNT(*) FROM sqlite_schema")
-            .execute(&pool)
-            .await
-        {
-            Ok(_) => Ok(pool),
-            Err(error) => Err(self.failed(error)),
-        }
+        pool.map_err(|error| self.failed(error))
     }
 
     /// `error` as a sentence that names this database.
@@ -119,6 +109,36 @@ impl std::fmt::Display for SqliteUrl {
             Place::File(file) => file.display().fmt(formatter),
         }
     }
+}
+
+/// Opens a file, once more if need be: while another program makes a new file a WAL database, `SQLite`
+/// answers that it is busy without waiting, whatever the busy timeout says.
+async fn file_pool(file: &Path, limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    loop {
+        match try_file_pool(file, limits).await {
+            Err(error) if fault(&error) == Fault::Busy && start.elapsed() < limits.wait => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn try_file_pool(file: &Path, limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
+    let pool = limits
+        .options::<Sqlite>()
+        // Asking whether it still lives, as across a network, would only cost time.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_settled(connection)))
+        .connect_with(file_options(file, limits))
+        .await?;
+    // Opening reads nothing: only a statement finds out that the file is something else.
+    sqlx::query("SELECT COUNT(*) FROM sqlite_schema")
+        .execute(&pool)
+        .await?;
+    Ok(pool)
 }
 
 async fn memory_pool(limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
