@@ -173,7 +173,17 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let mut connection = pool.acquire().await?;
-    Ok(look::<DB>(&mut connection, blueprint).await?)
+    let survey = look::<DB>(&mut connection, blueprint).await?;
+    if survey.odd.is_empty() || DB::EMBEDDED {
+        return Ok(survey);
+    }
+    // A catalog takes several statements to read, and a table that another program is just making may
+    // show up in the middle of them. What is odd counts only if it still is when nobody is at it.
+    connection.close_on_drop();
+    DB::lock_schema(&mut connection).await?;
+    let survey = look::<DB>(&mut connection, blueprint).await;
+    DB::unlock_schema(&mut connection, survey.is_ok()).await?;
+    Ok(survey?)
 }
 
 /// Does whatever [`survey`] says is to do, under a lock that keeps out others who do the same; says
