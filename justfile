@@ -23,3 +23,8 @@ all:
 # The whole service on this machine, with the lines to paste.
 up:
     cargo run --release
+
+# Feeds a parser with strange bytes: credentials, tokens or rules, for so many seconds. Needs cargo-fuzz;
+# the variable lets the stable compiler build what cargo-fuzz asks for.
+fuzz TARGET SECONDS='60':
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz {{ TARGET }} -- -max_total_time={{ SECONDS }}
