@@ -9,7 +9,9 @@ mod parser;
 
 use std::borrow::Cow;
 
-pub(crate) use decode::{DecodeError, array, elements, folds_to, integer, member, object, text};
+pub(crate) use decode::{
+    DecodeError, array, elements, folded, folds_to, integer, member, object, text,
+};
 pub(crate) use parser::{Scope, SyntaxError, expect_end, parse, parse_first, to_text};
 
 /// A JSON value; objects keep every member, in the order of the text.

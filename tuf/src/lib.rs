@@ -43,5 +43,5 @@ pub use private_key::{KeyAlgorithm, PrivateKey, SigningError, StoredKeyError};
 pub use renewal::{Damaged, renew_snapshot, renew_timestamp, role_keys};
 pub use role::{DelegationName, InvalidRole, Role};
 pub use signature::{Method, Signature};
-pub use update::{Accepted, MAX_VERSION_STEP, Refusal, Stored, Update, check};
+pub use update::{Accepted, Change, MAX_VERSION_STEP, Refusal, Stored, Update, check};
 pub use view::{SnapshotView, TimestampView};

@@ -1,5 +1,6 @@
 //! Whether an upload is to be believed: the whole validation of a publish, as a pure function.
 
+mod changes;
 pub(crate) mod root;
 pub(crate) mod snapshot;
 pub(crate) mod tree;
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::renewal::Successor;
+pub use changes::Change;
+
 use crate::{Damaged, Draft, File, Gun, Role, Root};
 
 /// How far a role's version may be above the version that is stored.
@@ -59,6 +62,7 @@ pub fn check(
     let (trusted, files) = (trusted.clone(), update.files.into_values().collect());
     Ok(Accepted {
         files,
+        before: stored.clone(),
         trusted,
         pending,
         snapshot,
@@ -117,6 +121,8 @@ pub struct Stored {
 #[derive(Clone)]
 pub struct Accepted {
     files: Vec<File>,
+    /// What was current.
+    before: Stored,
     /// The root in force.
     trusted: Root,
     /// What a snapshot has to pin: the root in force and every file of the targets tree that was
@@ -140,6 +146,13 @@ impl Accepted {
     #[must_use]
     pub fn into_files(self) -> Vec<File> {
         self.files
+    }
+
+    /// What the update changes, to be held against what its sender may change. A snapshot changes nothing,
+    /// and neither does a root that is the current one.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        changes::between(&self.before, &self.files)
     }
 
     /// The snapshot that the server has to sign, unless the client sent one. All entries of the

@@ -86,15 +86,23 @@ pub(crate) fn integer(value: Option<&Value<'_>>) -> Result<i64, DecodeError> {
     }
 }
 
+/// A name with all that [`folds_to`] does not tell apart made equal.
+pub(crate) fn folded(name: &str) -> String {
+    name.chars().map(fold).collect()
+}
+
+fn fold(character: char) -> char {
+    match character {
+        '\u{212a}' => 'k',
+        '\u{17f}' => 's',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
 /// Whether a member called `found` is the one that a structure calls `name` (all lower case ASCII).
 ///
 /// Like Go, the Kelvin sign counts as `k` and the long s as `s`.
 pub(crate) fn folds_to(found: &str, name: &str) -> bool {
-    let fold = |character: char| match character {
-        '\u{212a}' => 'k',
-        '\u{17f}' => 's',
-        other => other.to_ascii_lowercase(),
-    };
     found == name || (found.len() >= name.len() && found.chars().map(fold).eq(name.chars()))
 }
 
