@@ -24,6 +24,10 @@ use layer::Lines;
 /// configuration. `tracing::warn!(target: daemon::logging::STARTUP, "…")`
 pub const STARTUP: &str = "startup";
 
+/// The target of lines about who did what, shown whatever the level, as a record that must not depend
+/// on how talkative the log is.
+pub const AUDIT: &str = "audit";
+
 /// The target of the line that says why the program ends; see [`fatal`].
 const FATAL: &str = "fatal";
 

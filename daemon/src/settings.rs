@@ -6,6 +6,7 @@
 mod effective;
 mod error;
 mod file;
+mod key;
 mod words;
 
 use std::{
@@ -19,70 +20,30 @@ use std::{
 use serde_json::Value;
 
 pub use error::{Origin, SettingsError};
+pub use key::{Key, Kind};
 
 pub(crate) use words::go_bool;
 
 use words::distance;
 
-/// What a setting holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text; numbers and booleans are taken as they are written (`port: 7899`).
-    Text,
-    /// A path, relative to the folder of the configuration file.
-    Path,
-    /// A whole number, as such or as text.
-    Integer,
-    /// A boolean, as such, as 0 or 1, or as one of the texts that Go accepts (`t`, `TRUE`, …).
-    Boolean,
-    /// A list of texts; a plain text is split at white space.
-    List,
-    /// A section that is read as a whole; environment variables do not reach into it.
-    Map,
+/// What of `known` `word` was likely meant to be, if one of them is close.
+#[must_use]
+pub fn likely<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let known = known.iter().map(|known| (distance(word, known), *known));
+    known
+        .filter(|(distance, _)| *distance <= (word.len() / 3).max(2))
+        .min()
+        .map(|(_, known)| known)
 }
 
-/// A setting that a program knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Its place in the file, in lower case: `server.http_addr`.
-    pub path: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether its value is never shown, neither in errors nor by `config check`. (The password
-    /// inside a `db_url` is hidden in any case.)
-    pub secret: bool,
-    /// One line on its meaning and its default, for `config check` and for errors.
-    pub help: &'static str,
-}
-
-impl Key {
-    /// A key whose value may be shown.
-    #[must_use]
-    pub const fn new(path: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self {
-            path,
-            kind,
-            secret: false,
-            help,
-        }
-    }
-
-    /// The same key, with a value that is never shown.
-    #[must_use]
-    pub const fn secret(self) -> Self {
-        Self {
-            secret: true,
-            ..self
-        }
-    }
-
-    /// The environment variable that overrides this key, if one does.
-    ///
-    /// It is made from the path and never taken apart again: `http_addr` has an underscore itself.
-    fn variable(&self, prefix: &str) -> Option<String> {
-        let name = || format!("{prefix}_{}", self.path.replace('.', "_").to_uppercase());
-        (self.kind != Kind::Map).then(name)
-    }
+/// Parses `text`, the content of `file`, in the format that the file's extension names, for files beside
+/// the configuration. Names keep their case.
+///
+/// # Errors
+///
+/// If the extension names no format, or the text is not of that format. The text is never quoted.
+pub fn parse(file: &Path, text: &str) -> Result<Value, SettingsError> {
+    file::parse(file, text)
 }
 
 /// The settings of a program, from its file and its environment.
@@ -122,7 +83,7 @@ impl Settings {
         keys: &'static [Key],
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
-        let content = file::read(file)?;
+        let content = file::read(file, keys)?;
         let mut settings = Self {
             file: file.to_owned(),
             prefix: env_prefix,
@@ -244,7 +205,7 @@ impl Settings {
         texts.ok_or_else(|| self.invalid(path, "a list of texts"))
     }
 
-    /// The section at `path`, its names in lower case; empty if it is unset.
+    /// The section at `path`, its names in lower case unless the key keeps it; empty if it is unset.
     #[must_use]
     pub fn map(&self, path: &str) -> BTreeMap<String, Value> {
         let section = self.value(path).and_then(Value::as_object);
@@ -253,6 +214,16 @@ impl Settings {
             .flatten()
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
+    }
+
+    /// Whether there is anything at `path`; an empty section or list counts as nothing.
+    #[must_use]
+    pub fn is_set(&self, path: &str) -> bool {
+        self.value(path).is_some_and(|value| match value {
+            Value::Object(members) => !members.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            _ => true,
+        })
     }
 
     /// The paths of the file that no key has. The program ignores them, as Notary did, but
@@ -284,10 +255,21 @@ impl Settings {
         let found = self.found.get(path);
         let value = found.map_or_else(|| "nothing".to_owned(), |found| self.shown(path, found));
         SettingsError::Invalid {
-            origin: found.map_or_else(|| Origin::File(self.file.clone()), |f| f.origin.clone()),
+            origin: self.origin(path),
             key: path.to_owned(),
             value,
             accepted: accepted.to_string(),
+        }
+    }
+
+    /// The error for a `path` whose value does not go with something else, or is wrong in a part of it;
+    /// `reason` is a whole sentence and must not quote secrets.
+    #[must_use]
+    pub fn refused(&self, path: &str, reason: impl Display) -> SettingsError {
+        SettingsError::Refused {
+            origin: self.origin(path),
+            key: path.to_owned(),
+            reason: reason.to_string(),
         }
     }
 
@@ -298,9 +280,15 @@ impl Settings {
         SettingsError::Missing {
             file: self.file.clone(),
             key: path.to_owned(),
-            variable: key.and_then(|key| key.variable(self.prefix)),
+            variable: key.and_then(|key| key.overriding_variable(self.prefix)),
             help: key.map_or("", |key| key.help),
         }
+    }
+
+    /// Who set `path`; the file, if nobody did.
+    fn origin(&self, path: &str) -> Origin {
+        let found = self.found.get(path);
+        found.map_or_else(|| Origin::File(self.file.clone()), |f| f.origin.clone())
     }
 
     /// The value at `path`, which must be one of the program's keys.
@@ -359,7 +347,7 @@ impl Settings {
     ) -> Result<(), SettingsError> {
         let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
         for key in self.keys {
-            let Some(variable) = key.variable(self.prefix) else {
+            let Some(variable) = key.overriding_variable(self.prefix) else {
                 continue;
             };
             let Some(value) = env
@@ -403,12 +391,8 @@ impl Settings {
 
     /// The key that `path` was likely meant to be, if one is close.
     fn likely(&self, path: &str) -> Option<&'static str> {
-        self.keys
-            .iter()
-            .map(|key| (distance(path, key.path), key.path))
-            .filter(|(distance, _)| *distance <= (path.len() / 3).max(2))
-            .min()
-            .map(|(_, key)| key)
+        let known: Vec<_> = self.keys.iter().map(|key| key.path).collect();
+        likely(path, &known)
     }
 }
 

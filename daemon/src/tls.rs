@@ -24,7 +24,7 @@ pub use error::{HALF_PAIR, TlsError};
 
 use files::{Files, Material, Reloading};
 use trust::Trust;
-use verifier::{ClientVerifier, ServerVerifier};
+use verifier::{ClientVerifier, Insistence, ServerVerifier};
 
 /// The certificate of a listener, and whose clients it lets in.
 #[derive(Debug)]
@@ -41,7 +41,21 @@ impl ServerTls {
     /// [`TlsError`] names the file that is missing, unreadable, encrypted or does not fit.
     pub fn load(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Arc<Self>, TlsError> {
         let files = Files::new(Some((cert, key)), client_ca);
-        Ok(Arc::new(Self(Reloading::load(files, server_config)?)))
+        Ok(Arc::new(Self(Reloading::load(files, insisting)?)))
+    }
+
+    /// The same, but clients may do without a certificate; a wrong one is refused all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerTls::load`].
+    pub fn load_asking(
+        cert: &Path,
+        key: &Path,
+        client_ca: Option<&Path>,
+    ) -> Result<Arc<Self>, TlsError> {
+        let files = Files::new(Some((cert, key)), client_ca);
+        Ok(Arc::new(Self(Reloading::load(files, asking)?)))
     }
 
     /// Takes up the files if they changed since they were last looked at.
@@ -88,13 +102,25 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn server_config(material: &Material, files: &Files) -> Result<ServerConfig, TlsError> {
+fn insisting(material: &Material, files: &Files) -> Result<ServerConfig, TlsError> {
+    server_config(material, files, Insistence::Required)
+}
+
+fn asking(material: &Material, files: &Files) -> Result<ServerConfig, TlsError> {
+    server_config(material, files, Insistence::Optional)
+}
+
+fn server_config(
+    material: &Material,
+    files: &Files,
+    insistence: Insistence,
+) -> Result<ServerConfig, TlsError> {
     let provider = provider();
     let identity = material
         .identity(files, &provider)?
         .expect("a listener has a certificate");
     let verifier: Arc<dyn ClientCertVerifier> = match material.trust(files)? {
-        Some(trust) => Arc::new(ClientVerifier::new(trust, &provider)),
+        Some(trust) => Arc::new(ClientVerifier::new(trust, insistence, &provider)),
         None => Arc::new(NoClientAuth),
     };
     let mut config = ServerConfig::builder_with_provider(provider)

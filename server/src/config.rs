@@ -4,14 +4,22 @@
 //! protects something and makes no sense stops the start: nothing here ever falls back to plaintext or
 //! to no authentication.
 
+mod access;
+mod door;
+mod keys;
+
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use daemon::{Key, Kind, Level, Settings, SettingsError};
+use daemon::{Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
+use ipnet::IpNet;
+
+pub use access::{Access, Jwks, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService};
+pub use keys::KEYS;
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
 pub const ENV_PREFIX: &str = "NOTARY_SERVER";
@@ -29,156 +37,6 @@ const DEFAULT_CACHE_BYTES: i64 = 64 << 20;
 /// Connections unless the operator says otherwise.
 const DEFAULT_CONNECTIONS: i64 = 10_000;
 
-/// Every key of the configuration file.
-pub static KEYS: &[Key] = &[
-    Key::new(
-        "server.http_addr",
-        Kind::Text,
-        "address to listen on, HOST:PORT or :PORT (required)",
-    ),
-    Key::new(
-        "server.tls_cert_file",
-        Kind::Path,
-        "certificate chain of this server, PEM, leaf first; with server.tls_key_file switches HTTPS on",
-    ),
-    Key::new(
-        "server.tls_key_file",
-        Kind::Path,
-        "private key of this server, PEM, not encrypted",
-    ),
-    Key::new(
-        "server.client_ca_file",
-        Kind::Path,
-        "if set, clients must show a certificate that one of these vouches for",
-    ),
-    Key::new(
-        "server.max_upload_bytes",
-        Kind::Integer,
-        "largest update taken, in bytes; default 33554432",
-    ),
-    Key::new(
-        "server.max_connections",
-        Kind::Integer,
-        "most connections served at once; default 10000",
-    ),
-    Key::new(
-        "trust_service.type",
-        Kind::Text,
-        "who signs timestamps and snapshots: \"remote\" (a notary-signer) or \"local\" (keys in memory, lost at the end; for trying out); required",
-    ),
-    Key::new(
-        "trust_service.hostname",
-        Kind::Text,
-        "host of the signer, as its certificate names it",
-    ),
-    Key::new(
-        "trust_service.port",
-        Kind::Text,
-        "port of the signer, 7899 by convention",
-    ),
-    Key::new(
-        "trust_service.key_algorithm",
-        Kind::Text,
-        "kind of the keys asked for: \"ecdsa\" or \"ed25519\"",
-    ),
-    Key::new(
-        "trust_service.tls_ca_file",
-        Kind::Path,
-        "CA of the signer's certificate, PEM; default: the system's",
-    ),
-    Key::new(
-        "trust_service.tls_client_cert",
-        Kind::Path,
-        "certificate shown to the signer, PEM",
-    ),
-    Key::new(
-        "trust_service.tls_client_key",
-        Kind::Path,
-        "its private key, PEM, not encrypted",
-    ),
-    Key::new(
-        "storage.backend",
-        Kind::Text,
-        "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (required)",
-    ),
-    Key::new(
-        "storage.db_url",
-        Kind::Text,
-        "where the database is: a Go MySQL DSN or mysql://…, a libpq URL or key=value words, or the path of the SQLite file",
-    ),
-    Key::new(
-        "storage.max_connections",
-        Kind::Integer,
-        "most connections to the database; default 16",
-    ),
-    Key::new(
-        "storage.tls_ca_file",
-        Kind::Path,
-        "without effect (RethinkDB)",
-    ),
-    Key::new(
-        "storage.client_cert_file",
-        Kind::Path,
-        "without effect (RethinkDB)",
-    ),
-    Key::new(
-        "storage.client_key_file",
-        Kind::Path,
-        "without effect (RethinkDB)",
-    ),
-    Key::new("storage.database", Kind::Text, "without effect (RethinkDB)"),
-    Key::new("storage.username", Kind::Text, "without effect (RethinkDB)"),
-    Key::new("storage.password", Kind::Text, "without effect (RethinkDB)").secret(),
-    Key::new(
-        "auth.type",
-        Kind::Text,
-        "who may do what; this version knows only \"none\" and refuses to start with anything else",
-    ),
-    Key::new("auth.options", Kind::Map, "what auth.type needs").secret(),
-    Key::new(
-        "logging.level",
-        Kind::Text,
-        "panic, fatal, error, warn, info, debug or trace; default error",
-    ),
-    Key::new(
-        "reporting.bugsnag.api_key",
-        Kind::Text,
-        "without effect: nothing is reported to anybody",
-    )
-    .secret(),
-    Key::new(
-        "reporting.bugsnag.release_stage",
-        Kind::Text,
-        "without effect",
-    ),
-    Key::new("reporting.bugsnag.endpoint", Kind::Text, "without effect"),
-    Key::new(
-        "caching.max_age.current_metadata",
-        Kind::Integer,
-        "seconds for which proxies may keep a role's current version; 0 turns caching off, at most 31536000; default 300",
-    ),
-    Key::new(
-        "caching.max_age.consistent_metadata",
-        Kind::Integer,
-        "seconds for which proxies may keep what never changes; 0 turns caching off, at most 31536000; default 2592000",
-    ),
-    Key::new(
-        "caching.memory_seconds",
-        Kind::Integer,
-        "seconds for which a file is served by checksum from memory without asking the database whether its repository was deleted by another server; default 0: it always asks",
-    ),
-    Key::new(
-        "caching.memory_bytes",
-        Kind::Integer,
-        "memory for metadata read before, in bytes; default 67108864",
-    ),
-    Key::new(
-        "repositories.gun_prefixes",
-        Kind::List,
-        "only GUNs that start with one of these are served; each ends in a slash; default: all",
-    ),
-];
-
 /// The certificate that makes the listener speak HTTPS.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
@@ -186,8 +44,10 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// If set, clients must show a certificate.
+    /// If set, clients are asked for a certificate.
     pub client_ca: Option<PathBuf>,
+    /// Whether they may do without one.
+    pub client_ca_optional: bool,
 }
 
 /// Who holds the keys of timestamps and snapshots.
@@ -282,6 +142,18 @@ pub struct Config {
     pub connections: usize,
     /// Memory for metadata, in bytes.
     pub cache_bytes: u64,
+    /// Who is let in, and to what.
+    pub access: Access,
+    /// What clients call this server, `https://host[:port]`; `None`: the Host that they send.
+    pub public_url: Option<String>,
+    /// Whose `X-Forwarded-…` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where health and metrics are, if not with the rest.
+    pub monitoring_addr: Option<String>,
+    /// How many keys one address may have made in a minute; 0: any number.
+    pub key_requests_per_minute: u32,
+    /// Where the audit log goes; `None`: with the rest.
+    pub audit_file: Option<PathBuf>,
     /// What the operator should know although it does not stop the start.
     pub warnings: Vec<String>,
 }
@@ -324,9 +196,19 @@ impl Config {
             )?)
             .expect("the range is positive"),
             cache_bytes: size(settings, "caching.memory_bytes", 0, DEFAULT_CACHE_BYTES)?,
+            access: Access::read(settings, &mut warnings)?,
+            public_url: door::public_url(settings)?,
+            trusted_proxies: door::trusted_proxies(settings)?,
+            monitoring_addr: door::monitoring_addr(settings)?,
+            key_requests_per_minute: door::key_requests_per_minute(settings)?,
+            audit_file: settings.path("logging.audit_file"),
             warnings: Vec::new(),
         };
-        authentication(settings, &mut warnings)?;
+        if config.sends_passwords_in_the_clear() {
+            warnings.push(
+                "passwords cross the network unencrypted: this server speaks plain HTTP and neither server.public_url nor server.trusted_proxies says that a proxy in front of it speaks HTTPS".into(),
+            );
+        }
         if config.tls.is_none() {
             warnings.push(
                 "server.tls_cert_file is not set: this server speaks plain HTTP, which the docker client refuses".into(),
@@ -337,14 +219,24 @@ impl Config {
         }
         Ok(Self { warnings, ..config })
     }
+
+    fn sends_passwords_in_the_clear(&self) -> bool {
+        self.access.takes_passwords()
+            && self.tls.is_none()
+            && self.public_url.is_none()
+            && self.trusted_proxies.is_empty()
+    }
+}
+
+fn has_port(address: &str) -> bool {
+    address
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 fn http_addr(settings: &Settings) -> Result<String, SettingsError> {
     let address = settings.required_text("server.http_addr")?;
-    let has_port = address
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if !has_port {
+    if !has_port(address) {
         return Err(settings.invalid(
             "server.http_addr",
             "HOST:PORT or :PORT, such as 127.0.0.1:4443",
@@ -355,6 +247,7 @@ fn http_addr(settings: &Settings) -> Result<String, SettingsError> {
 
 fn tls(settings: &Settings) -> Result<Option<TlsFiles>, SettingsError> {
     let client_ca = settings.path("server.client_ca_file");
+    let client_ca_optional = client_ca_optional(settings, client_ca.is_some())?;
     match (
         settings.path("server.tls_cert_file"),
         settings.path("server.tls_key_file"),
@@ -363,11 +256,21 @@ fn tls(settings: &Settings) -> Result<Option<TlsFiles>, SettingsError> {
             cert,
             key,
             client_ca,
+            client_ca_optional,
         })),
         (None, None) if client_ca.is_none() => Ok(None),
         (Some(_), None) => Err(settings.missing("server.tls_key_file")),
         (None, _) => Err(settings.missing("server.tls_cert_file")),
     }
+}
+
+fn client_ca_optional(settings: &Settings, has_ca: bool) -> Result<bool, SettingsError> {
+    const KEY: &str = "server.client_ca_optional";
+    let optional = settings.boolean(KEY)?.unwrap_or(false);
+    if optional && !has_ca {
+        return Err(settings.refused(KEY, "has no effect without server.client_ca_file"));
+    }
+    Ok(optional)
 }
 
 fn trust_service(settings: &Settings) -> Result<TrustService, SettingsError> {
@@ -472,20 +375,6 @@ fn gun_prefixes(settings: &Settings) -> Result<Vec<String>, SettingsError> {
         Some(prefix) => Err(settings.invalid(
             PREFIXES,
             format_args!("clean paths that end in one slash, such as docker.io/library/; invalid GUN prefix {prefix:?}"),
-        )),
-    }
-}
-
-/// Fails closed: Notary took any other type, even a misspelt one, for "everybody may do everything".
-fn authentication(settings: &Settings, warnings: &mut Vec<String>) -> Result<(), SettingsError> {
-    match settings.text("auth.type") {
-        Some("none") | None => {
-            warnings.push("authentication is off: whoever reaches this server may publish, delete and ask for keys".into());
-            Ok(())
-        }
-        Some(_) => Err(settings.invalid(
-            "auth.type",
-            "\"none\" (this version has no authentication yet, and does not start without what it was told to do)",
         )),
     }
 }

@@ -4,6 +4,7 @@
 //! finds is a [`Report`] of [`Finding`]s, in the order in which one thing rests on another; what
 //! cannot be looked at because of an earlier fault is left out.
 
+mod access;
 mod certificates;
 mod command;
 mod database;
@@ -24,13 +25,15 @@ pub(crate) use command::{NAME, command};
 /// How long before the end of something that people have to renew a warning begins.
 const NOTICE: Duration = Duration::days(30);
 
-/// Examines what a server with this configuration needs: database, clock, certificates, signer.
+/// Examines what a server with this configuration needs: database, clock, certificates, who is let in,
+/// signer.
 pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
     let mut report = Report::configured(config);
     if let Some(store) = database::open(&mut report, &config.storage).await {
         database::check_clock(&mut report, store.as_ref(), now).await;
     }
     certificates::check_listener(&mut report, config.tls.as_ref(), now);
+    access::check(&mut report, config, now).await;
     match &config.trust_service {
         TrustService::Local => report.warn(
             Check::Signer,
@@ -77,6 +80,8 @@ pub enum Check {
     Clock,
     /// The certificates in files that the configuration names.
     Certificates,
+    /// Who is let in, and what they prove it with.
+    Access,
     /// The connection to the signer, both ways, and the keys it holds.
     Signer,
     /// The stored trust data of one repository.

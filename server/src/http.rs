@@ -1,5 +1,6 @@
 //! HTTP: from a request to a [`Route`], to an answer, and the log line and metrics of each.
 
+mod access;
 mod changefeed;
 mod error;
 mod health;
@@ -7,19 +8,22 @@ mod keys;
 mod metadata;
 mod multipart;
 mod observe;
+mod origin;
 mod path;
+mod token;
 mod upload;
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
+use access::{Admitted, Granted, Open, Somebody};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
+use origin::{Origin, Surroundings};
 use tracing::Instrument as _;
-use tuf::Gun;
 
 pub use error::ApiError;
 pub(crate) use observe::register as register_metrics;
@@ -32,79 +36,148 @@ tokio::task_local! {
     pub(crate) static REQUEST_ID: String;
 }
 
+/// Which listener a request came in by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listener {
+    Main,
+    Monitoring,
+}
+
 /// Answers one request. A fault of ours, a panic included, ends in an answer and never in a dropped
 /// connection or a dead process.
 pub async fn answer(app: App, request: Request<Body>) -> Result<Response, Infallible> {
+    Ok(respond(app, request, Listener::Main).await)
+}
+
+/// Answers one request of the listener that is there for health and metrics alone.
+pub async fn answer_monitoring(app: App, request: Request<Body>) -> Result<Response, Infallible> {
+    Ok(respond(app, request, Listener::Monitoring).await)
+}
+
+async fn respond(app: App, request: Request<Body>, listener: Listener) -> Response {
     let started = Instant::now();
     let route = path::route(
         request.method(),
         request.uri().path(),
         request.uri().query(),
     );
-    let observed = observe::Observed::new(&request, &route);
+    let (head, body) = request.into_parts();
+    let origin = Origin::of(&head, surroundings(&app));
+    let observed = observe::Observed::new(&head, &body, &route, origin.address);
     let id = observed.request_id().to_owned();
     let span = observed.span();
     let work = async {
-        let outcome = AssertUnwindSafe(dispatch(&app, &route, request))
+        let outcome = AssertUnwindSafe(routed(&app, listener, route, head, body, &origin))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(ApiError::Internal("a request handler panicked".into())));
         let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+        let headers = response.headers_mut();
+        for (name, value) in ON_EVERY_ANSWER {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         if let Ok(id) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert("x-request-id", id);
+            headers.insert("x-request-id", id);
         }
         observed.finish(&response, started.elapsed());
         response
     };
-    Ok(REQUEST_ID.scope(id.clone(), work.instrument(span)).await)
+    REQUEST_ID.scope(id.clone(), work.instrument(span)).await
 }
 
-async fn dispatch(app: &App, route: &Route, request: Request<Body>) -> Result<Response, ApiError> {
-    if let Some(gun) = route.gun() {
-        prefix_filter(app, route, gun)?;
+/// Answers are data. A browser that is led here shall neither guess a type, run anything nor tell where
+/// it came from.
+const ON_EVERY_ANSWER: [(HeaderName, &str); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+fn surroundings(app: &App) -> Surroundings<'_> {
+    Surroundings {
+        trusted_proxies: &app.trusted_proxies,
+        public_url: app.public_url.as_deref(),
+        is_tls: app.is_tls,
     }
-    match route {
-        Route::Ping => Ok(text("{}")),
-        Route::Publish(gun) => upload::publish(app, &gun.gun_to_write()?, request).await,
-        Route::Delete(gun) => metadata::delete(app, gun).await,
-        Route::ByChecksum(gun, role, sha256) => {
-            metadata::by_checksum(app, gun, role, sha256.as_ref()).await
+}
+
+async fn routed(
+    app: &App,
+    listener: Listener,
+    route: Route,
+    head: Head,
+    body: Body,
+    origin: &Origin,
+) -> Result<Response, ApiError> {
+    let admitted = match listener {
+        Listener::Main => access::admit(app, route, &head, origin).await,
+        Listener::Monitoring => access::admit_monitoring(&route),
+    };
+    match admitted {
+        Ok(admitted) => dispatch(app, admitted, Request::from_parts(head, body), origin).await,
+        Err(refusal) => {
+            upload::discard(app, &head, body).await;
+            Err(refusal)
         }
-        Route::ByVersion(gun, role, version) => metadata::by_version(app, gun, role, version).await,
-        Route::Current(gun, role) => metadata::current(app, gun, role).await,
-        Route::Key(gun, role) => keys::current(app, &gun.gun_to_write()?, role).await,
-        Route::RotateKey(gun, role) => keys::rotate(app, &gun.gun_to_write()?, role).await,
-        Route::Changes(gun) => changefeed::page(app, gun.as_ref(), request.uri().query()).await,
-        Route::Health => Ok(health::report(app)),
-        Route::Metrics => Ok(health::metrics(app)),
-        Route::Unknown => Err(ApiError::UnknownRoute),
-        Route::UnknownPlain => Ok(page_not_found()),
-        Route::MethodNotAllowed => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
-        Route::Redirect(to) => redirect(to),
     }
 }
 
-/// Refuses GUNs outside of the configured prefixes, before anything else is looked at.
-fn prefix_filter(app: &App, route: &Route, gun: &GunName) -> Result<(), ApiError> {
-    let prefixes = &app.gun_prefixes;
-    if prefixes.is_empty()
-        || prefixes
-            .iter()
-            .any(|p| gun.as_str().starts_with(p.as_str()))
-    {
-        return Ok(());
-    }
-    match route {
-        Route::Publish(_) => Err(ApiError::InvalidGun(format!("[{}]", prefixes.join(" ")))),
-        _ => Err(ApiError::UnknownRoute),
+async fn dispatch(
+    app: &App,
+    admitted: Admitted,
+    request: Request<Body>,
+    origin: &Origin,
+) -> Result<Response, ApiError> {
+    match admitted {
+        Admitted::Ping(granted) => Ok(pong(&granted)),
+        Admitted::Publish(granted) => upload::publish(app, &granted, request).await,
+        Admitted::Delete(granted) => metadata::delete(app, &granted).await,
+        Admitted::ByChecksum(granted, role, sha256) => {
+            metadata::by_checksum(app, &granted, &role, sha256.as_ref()).await
+        }
+        Admitted::ByVersion(granted, role, version) => {
+            metadata::by_version(app, &granted, &role, &version).await
+        }
+        Admitted::Current(granted, role) => metadata::current(app, &granted, &role).await,
+        Admitted::Key(granted, role) => keys::current(app, &granted, &role).await,
+        Admitted::RotateKey(granted, role) => keys::rotate(app, &granted, &role).await,
+        Admitted::Changes(granted) => {
+            changefeed::of_one(app, &granted, request.uri().query()).await
+        }
+        Admitted::AllChanges(granted) => {
+            changefeed::of_all(app, &granted, request.uri().query()).await
+        }
+        Admitted::Unknown(granted) => Err(nothing_here(&granted)),
+        Admitted::Open(open) => open_to_all(app, open, request, origin).await,
     }
 }
 
-impl GunName {
-    /// The GUN, for a request that would create something under it.
-    fn gun_to_write(&self) -> Result<Gun, ApiError> {
-        Ok(Gun::parse(self.as_str())?)
+async fn open_to_all(
+    app: &App,
+    open: Open,
+    request: Request<Body>,
+    origin: &Origin,
+) -> Result<Response, ApiError> {
+    match open {
+        Open::Health => Ok(health::report(app)),
+        Open::Metrics => Ok(health::metrics(app)),
+        Open::Token => token::answer(app, origin, request).await,
+        Open::Jwks => token::jwks(app),
+        Open::UnknownPlain => Ok(page_not_found()),
+        Open::MethodNotAllowed => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
+        Open::Redirect(to) => redirect(&to),
     }
+}
+
+fn pong(_: &Granted<Somebody>) -> Response {
+    text("{}")
+}
+
+fn nothing_here(_: &Granted<Somebody>) -> ApiError {
+    ApiError::UnknownRoute
 }
 
 /// A body of text, with the type that Notary sends for everything that is not an error.
@@ -128,15 +201,18 @@ fn empty(status: StatusCode) -> Response {
 }
 
 fn page_not_found() -> Response {
-    let mut response = typed(
+    typed(
         StatusCode::NOT_FOUND,
         "text/plain; charset=utf-8",
         "404 page not found\n",
-    );
-    response.headers_mut().insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    )
+}
+
+/// The answer, which nobody may keep: it is for this caller, or for this moment.
+fn not_stored(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

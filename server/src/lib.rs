@@ -4,12 +4,16 @@
 //! `http → publish, repository → store, signer (traits) → tuf`. Handlers extract, call one thing and
 //! answer; services decide and take the time as a value; stores and signers do as told.
 
+pub mod access;
+pub mod audit;
+mod auth;
 pub mod backup;
 pub mod cache;
 pub mod config;
 pub mod doctor;
 pub mod health;
 pub mod http;
+mod key_limiter;
 pub mod publish;
 pub mod renewal;
 pub mod repository;
@@ -25,14 +29,17 @@ use std::{
 };
 
 use daemon::MetricsHandle;
+use ipnet::IpNet;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 use tuf::Gun;
 
+pub use key_limiter::KeyLimiter;
 pub use serve::run;
 
 use crate::{
-    cache::MetadataCache, config::MaxAge, health::Health, signer::Signer, store::TrustStore,
+    access::Guard, audit::Audit, cache::MetadataCache, config::MaxAge, health::Health,
+    signer::Signer, store::TrustStore,
 };
 
 /// What every request works with; cheap to clone.
@@ -59,6 +66,20 @@ pub struct Parts {
     pub health: Health,
     /// What Prometheus scrapes.
     pub metrics: MetricsHandle,
+    /// Who sends a request, and whether they may.
+    pub guard: Arc<Guard>,
+    /// Where it is written down who changed what.
+    pub audit: Audit,
+    /// How many keys an address may have made.
+    pub key_limiter: KeyLimiter,
+    /// Proxies whose `X-Forwarded-…` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What clients reach this server as, `https://host`, whatever their requests say.
+    pub public_url: Option<String>,
+    /// Whether the listener speaks TLS.
+    pub is_tls: bool,
+    /// Whether health and metrics have a listener of their own, and are nowhere else.
+    pub monitoring_apart: bool,
     /// What time it is; tests bring their own.
     pub clock: Box<dyn Fn() -> OffsetDateTime + Send + Sync>,
 }

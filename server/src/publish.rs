@@ -5,8 +5,11 @@
 //! publish writes the version after the newest timestamp. Whoever loses only because of files the
 //! *server* made begins anew; a client whose own version is taken is told so.
 
+use std::sync::Arc;
+
+use ::access::{Caller, Need, Policy, Reason, Scope};
 use time::OffsetDateTime;
-use tuf::{File, Gun, Refusal, Role, Stored, Update};
+use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update};
 
 use crate::{
     App,
@@ -22,6 +25,9 @@ pub enum PublishError {
     /// A rule of trust forbids it.
     #[error("{0}")]
     Refused(Refusal),
+    /// It changes something that its sender may not change.
+    #[error("{0}")]
+    Denied(Box<Denied>),
     /// What is current could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -33,14 +39,71 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
+/// By what right an update changes what it changes. Whoever may publish something may not publish
+/// everything, and what an update changes is known only when it was compared with what is current.
+pub struct Authority {
+    caller: Caller,
+    policy: Arc<Policy>,
+}
+
+/// A change that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{change} is not granted: {reason}")]
+pub struct Denied {
+    /// What the update would change.
+    pub change: Change,
+    /// What it takes, in the words of tokens.
+    pub scope: Scope,
+    /// Why not, for operators.
+    pub reason: Reason,
+}
+
+impl Authority {
+    /// What `policy` lets `caller` do.
+    #[must_use]
+    pub fn new(caller: Caller, policy: Arc<Policy>) -> Self {
+        Self { caller, policy }
+    }
+
+    /// Decides about every change; the first that is refused ends it.
+    fn check(&self, gun: &Gun, accepted: &Accepted) -> Result<(), Box<Denied>> {
+        if matches!(*self.policy, Policy::Open) {
+            // Whatever it changes, everybody may: finding out would cost as much as the rest.
+            return Ok(());
+        }
+        accepted
+            .changes()
+            .into_iter()
+            .try_for_each(|change| self.decide(gun, change))
+    }
+
+    fn decide(&self, gun: &Gun, change: Change) -> Result<(), Box<Denied>> {
+        let need = match &change {
+            Change::Targets(role) => Need::Push(gun.as_str(), role.as_str()),
+            Change::Signers(_) => Need::Delegate(gun.as_str()),
+        };
+        let decision = self.policy.decide(&self.caller, need);
+        if decision.is_granted {
+            return Ok(());
+        }
+        let (scope, reason) = (need.scope(), decision.reason);
+        Err(Box::new(Denied {
+            change,
+            scope,
+            reason,
+        }))
+    }
+}
+
 /// Takes the files of an update, together with the snapshot and timestamp that vouch for them: all of
-/// it is stored, or nothing.
+/// it is stored, or nothing. Says what was stored.
 pub async fn publish(
     app: &App,
     gun: &Gun,
+    authority: &Arc<Authority>,
     sent: Vec<File>,
     now: OffsetDateTime,
-) -> Result<(), PublishError> {
+) -> Result<Vec<File>, PublishError> {
     let sent_roles: Vec<Role> = sent.iter().map(|file| file.role().clone()).collect();
     let mut update = Update::default();
     for file in sent {
@@ -48,11 +111,11 @@ pub async fn publish(
     }
     let _turn = app.turns.wait(gun).await;
     for attempt in 1.. {
-        let files = accepted(app, gun, update.clone(), now).await?;
+        let files = accepted(app, gun, authority, update.clone(), now).await?;
         match app.store.publish(gun, &files, now).await {
             Ok(()) => {
                 log_success(gun, &files);
-                return Ok(());
+                return Ok(files);
             }
             Err(StoreError::VersionExists(role))
                 if attempt < ATTEMPTS && !sent_roles.contains(&role) =>
@@ -65,22 +128,29 @@ pub async fn publish(
     unreachable!("the last attempt returns")
 }
 
-/// Everything there is to store for an update, checked against what is current and sealed.
+/// Everything there is to store for an update: checked against what is current, found to be its sender's
+/// right, and sealed.
 async fn accepted(
     app: &App,
     gun: &Gun,
+    authority: &Arc<Authority>,
     update: Update,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
     let stored = stored(app, gun, &update).await?;
     let checked = {
-        let gun = gun.clone();
-        tokio::task::spawn_blocking(move || tuf::check(&gun, &stored, update, now))
+        let (gun, authority) = (gun.clone(), authority.clone());
+        tokio::task::spawn_blocking(move || {
+            let accepted = tuf::check(&gun, &stored, update, now).map_err(PublishError::Refused)?;
+            authority
+                .check(&gun, &accepted)
+                .map_err(PublishError::Denied)?;
+            Ok::<_, PublishError>(accepted)
+        })
     };
     let accepted = checked
         .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-        .map_err(PublishError::Refused)?;
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
 
     let made = match accepted.snapshot_to_make(now) {
         Some(draft) => Some(seal(&app.signer, draft).await.map_err(refused)?),

@@ -5,14 +5,18 @@ use std::{ffi::OsString, process::ExitCode, sync::Arc};
 use anyhow::{Context as _, Result, bail};
 use archive::Transfer;
 use daemon::{
-    ClientTls, Command, Flags, Level, Limits, LogControl, Program, ServerTls, Settings, clock,
-    debug, listener, logging, metrics, signals,
+    ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Program, ServerTls,
+    Settings, clock, debug, listener, logging, metrics, signals,
 };
 use database::{Backend, with_pool};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    App, Parts, Turns, UploadLimits, backup,
+    App, KeyLimiter, Parts, Turns, UploadLimits,
+    access::Guard,
+    audit::Audit,
+    auth, backup,
     cache::MetadataCache,
     config::{self, Config, Storage, TrustService},
     doctor,
@@ -28,11 +32,14 @@ const SECONDS: &[f64] = &[
     5.0, 10.0,
 ];
 
+/// Connections of those who watch the server.
+const MONITORS: usize = 100;
+
 fn program() -> Program {
     Program::new(
         "notary-server",
         "Stores and serves signed trust data for repositories",
-        [doctor::command()]
+        [doctor::command(), auth::command()]
             .into_iter()
             .chain(backup::commands())
             .collect(),
@@ -56,6 +63,11 @@ pub async fn run(
         && name == doctor::NAME
     {
         return doctor::run(flags.config.as_deref(), environment, arguments).await;
+    }
+    if let Command::Other { name, arguments } = &flags.command
+        && name == auth::NAME
+    {
+        return auth::run(flags.config.as_deref(), environment, arguments).await;
     }
     match execute(&program, &flags, log, environment).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,7 +93,7 @@ async fn execute(
         .context("no configuration: name a file with -config PATH")?;
     let settings = config::load(file, environment)?;
     if flags.command == Command::ConfigCheck {
-        return check_config(&settings);
+        return check_config(&settings).await;
     }
     let config = Config::read(&settings)?;
     log.set(config.level);
@@ -102,16 +114,15 @@ async fn execute(
 }
 
 /// Prints what is in force, then whether it makes sense.
-fn check_config(settings: &Settings) -> Result<()> {
+async fn check_config(settings: &Settings) -> Result<()> {
     println!("{}", settings.effective().trim_end());
     let config = Config::read(settings)?;
-    for warning in &config.warnings {
+    server_tls(&config)?;
+    client_tls(&config.trust_service)?;
+    let of_guard = Guard::check(&config.access, clock::now()).await?;
+    for warning in config.warnings.iter().chain(&of_guard) {
         eprintln!("warning: {warning}");
     }
-    if let Some(tls) = &config.tls {
-        ServerTls::load(&tls.cert, &tls.key, tls.client_ca.as_deref())?;
-    }
-    client_tls(&config.trust_service)?;
     eprintln!("the configuration is in order");
     Ok(())
 }
@@ -148,6 +159,35 @@ async fn transfer(storage: &Storage) -> Result<Arc<dyn Transfer>> {
     }
     let connected = store::open_pool(storage).await?;
     Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
+}
+
+fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>> {
+    let Some(files) = &config.tls else {
+        return Ok(None);
+    };
+    let load = if files.client_ca_optional {
+        ServerTls::load_asking
+    } else {
+        ServerTls::load
+    };
+    let tls = load(&files.cert, &files.key, files.client_ca.as_deref())?;
+    Ok(Some(tls))
+}
+
+async fn guard(config: &Config) -> Result<Arc<Guard>> {
+    let guard = Guard::new(&config.access, clock::now()).await?;
+    for warning in guard.warnings() {
+        tracing::warn!(target: "startup", "{warning}");
+    }
+    Ok(Arc::new(guard))
+}
+
+fn audit(config: &Config) -> Result<Audit> {
+    match &config.audit_file {
+        None => Ok(Audit::to_log()),
+        Some(path) => Audit::to_file(path)
+            .with_context(|| format!("logging.audit_file: open {}", path.display())),
+    }
 }
 
 fn client_tls(trust_service: &TrustService) -> Result<Option<ClientTls>> {
@@ -195,37 +235,29 @@ async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
         ("notary_server_http_request_duration_seconds", SECONDS),
         ("notary_server_signer_request_duration_seconds", SECONDS),
     ]);
-    let signer = signer(&config.trust_service)?;
-    let store = store::open(&config.storage).await?;
-    let tls = match &config.tls {
-        Some(files) => Some(ServerTls::load(
-            &files.cert,
-            &files.key,
-            files.client_ca.as_deref(),
-        )?),
+    let tls = server_tls(config)?;
+    let app = app(config, metrics.clone()).await?;
+    let socket = listener::bind(&config.http_addr).await?;
+    let monitoring = match &config.monitoring_addr {
+        Some(address) => Some(listener::bind(address).await?),
         None => None,
     };
-    let socket = listener::bind(&config.http_addr).await?;
     let shutdown = signals::install(log, tls.iter().cloned().collect());
-    let app = App::new(Parts {
-        store,
-        signer,
-        cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
-        caching: config.caching,
-        gun_prefixes: config.gun_prefixes.clone(),
-        limits: UploadLimits::new(config.upload_bytes),
-        turns: Turns::default(),
-        health: Health::default(),
-        metrics: metrics.clone(),
-        clock: Box::new(clock::now),
-    });
     if debug {
         serve_debug(&app, metrics, shutdown.clone()).await?;
     }
-    let background = [
+    let mut background = vec![
         tokio::spawn(health::run(app.clone(), shutdown.clone())),
         tokio::spawn(renewal::run(app.clone(), shutdown.clone())),
+        tokio::spawn(app.guard.clone().tend(clock::now, shutdown.clone())),
     ];
+    if let Some(socket) = monitoring {
+        background.push(tokio::spawn(serve_monitoring(
+            socket,
+            app.clone(),
+            shutdown.clone(),
+        )));
+    }
     tracing::info!(
         address = config.http_addr,
         tls = tls.is_some(),
@@ -244,11 +276,40 @@ async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
     Ok(())
 }
 
-async fn serve_debug(
-    app: &App,
-    metrics: daemon::MetricsHandle,
-    shutdown: CancellationToken,
-) -> Result<()> {
+/// Everything that requests work with, opened and connected.
+async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
+    Ok(App::new(Parts {
+        guard: guard(config).await?,
+        signer: signer(&config.trust_service)?,
+        store: store::open(&config.storage).await?,
+        cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
+        caching: config.caching,
+        gun_prefixes: config.gun_prefixes.clone(),
+        limits: UploadLimits::new(config.upload_bytes),
+        turns: Turns::default(),
+        health: Health::default(),
+        metrics,
+        audit: audit(config)?,
+        key_limiter: KeyLimiter::per_minute(config.key_requests_per_minute),
+        trusted_proxies: config.trusted_proxies.clone(),
+        public_url: config.public_url.clone(),
+        is_tls: config.tls.is_some(),
+        monitoring_apart: config.monitoring_addr.is_some(),
+        clock: Box::new(clock::now),
+    }))
+}
+
+/// Health and metrics on a listener of their own: few connections, and no TLS.
+async fn serve_monitoring(socket: TcpListener, app: App, shutdown: CancellationToken) {
+    let limits = Limits {
+        connections: MONITORS,
+        ..Limits::default()
+    };
+    let service = tower::service_fn(move |request| http::answer_monitoring(app.clone(), request));
+    listener::serve(socket, None, service, limits, shutdown).await;
+}
+
+async fn serve_debug(app: &App, metrics: MetricsHandle, shutdown: CancellationToken) -> Result<()> {
     let app = app.clone();
     let health = debug::Health::new(move || {
         let failing = app.health.failing().into_iter();

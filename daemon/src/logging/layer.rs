@@ -20,14 +20,14 @@ use tracing_subscriber::{
 };
 
 use super::{
-    Causes, FATAL, Level, LogControl, LogFormat, PANIC, STARTUP,
+    AUDIT, Causes, FATAL, Level, LogControl, LogFormat, PANIC, STARTUP,
     format::{self, Fields},
 };
 use crate::clock;
 
 /// Crates whose lines are the project's own. What other crates log at info and below is not for
 /// operators, and may hold headers or statements that must not be written anywhere.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "tuf",
     "database",
     "proto",
@@ -37,6 +37,7 @@ const OWN: [&str; 12] = [
     "countersign",
     "notary_server",
     "notary_signer",
+    AUDIT,
     STARTUP,
     FATAL,
     PANIC,
@@ -68,7 +69,7 @@ impl<W: Fn(&str) + 'static> Lines<W> {
             return own && level_of(metadata) <= self.control.level().max(Level::Info);
         }
         let limit = match self.control.level() {
-            _ if metadata.target() == STARTUP => Level::Trace,
+            _ if matches!(metadata.target(), AUDIT | STARTUP) => Level::Trace,
             level if own => level,
             level => level.min(Level::Warn),
         };
@@ -212,7 +213,7 @@ mod tests {
     use serde_json::json;
     use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
-    use super::*;
+    use super::{super::LEVELS, *};
 
     /// What `body` logs at `level`, as lines.
     fn logged(format: LogFormat, level: Level, body: impl FnOnce(&LogControl)) -> Vec<String> {
@@ -312,6 +313,17 @@ mod tests {
                 "level=info msg=\"Version: 1\"",
             ]
         );
+    }
+
+    #[test]
+    fn the_audit_log_is_shown_at_every_level() {
+        for level in LEVELS {
+            let lines = logged(LogFormat::Logfmt, level, |_| {
+                tracing::info!(target: AUDIT, event = "delete", "audit");
+            });
+            assert_eq!(lines.len(), 1, "{level:?}");
+            assert!(lines[0].ends_with("msg=audit event=delete"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -76,6 +76,16 @@ pub enum SettingsError {
         /// What would be right.
         accepted: String,
     },
+    /// The value of a key does not go with something else, or a part of it is wrong.
+    #[error("{origin}: {key}: {reason}")]
+    Refused {
+        /// Who set the value.
+        origin: Origin,
+        /// The path of the key.
+        key: String,
+        /// Why, and what to do.
+        reason: String,
+    },
 }
 
 /// Who set a value.

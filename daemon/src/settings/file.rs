@@ -4,15 +4,25 @@ use std::{fs, path::Path};
 
 use serde_json::{Map, Value, map::Entry};
 
-use super::SettingsError;
+use super::{Key, SettingsError};
 
 /// Reads `file` in the format that its extension names.
-pub(super) fn read(file: &Path) -> Result<Value, SettingsError> {
-    let format = Format::of(file)?;
+pub(super) fn read(file: &Path, keys: &[Key]) -> Result<Value, SettingsError> {
+    // Before the file is read: a wrong extension is said even of a file that is not there.
+    Format::of(file)?;
     let text = fs::read_to_string(file).map_err(|source| SettingsError::Unreadable {
         file: file.to_owned(),
         source,
     })?;
+    match parse(file, &text)? {
+        Value::Object(members) => lower_case(file, keys, "", members),
+        _ => Ok(Value::Null),
+    }
+}
+
+/// Parses `text`, the content of `file`, in the format that its extension names: a section, or nothing.
+pub(super) fn parse(file: &Path, text: &str) -> Result<Value, SettingsError> {
+    let format = Format::of(file)?;
     let unparsable = |reason| SettingsError::Unparsable {
         file: file.to_owned(),
         format: format.name(),
@@ -20,8 +30,7 @@ pub(super) fn read(file: &Path) -> Result<Value, SettingsError> {
     };
     let text = text.trim_start_matches('\u{feff}');
     match format.parse(text).map_err(unparsable)? {
-        Value::Null => Ok(Value::Null),
-        Value::Object(members) => lower_case(file, "", members),
+        content @ (Value::Null | Value::Object(_)) => Ok(content),
         _ => Err(unparsable(
             "the top level must be an object with names and values".to_owned(),
         )),
@@ -97,9 +106,14 @@ fn toml_reason(text: &str, error: &toml::de::Error) -> String {
     format!("fault at line {line} column {column}")
 }
 
-/// The same tree with all names in lower case: Notary's names have no case.
+fn keeps_case(keys: &[Key], path: &str) -> bool {
+    keys.iter().any(|key| key.path == path && key.keeps_case)
+}
+
+/// The same tree with names in lower case: Notary's names have no case.
 fn lower_case(
     file: &Path,
+    keys: &[Key],
     path: &str,
     members: Map<String, Value>,
 ) -> Result<Value, SettingsError> {
@@ -112,7 +126,7 @@ fn lower_case(
             format!("{path}.{name}")
         };
         let value = match value {
-            Value::Object(below) => lower_case(file, &key, below)?,
+            Value::Object(below) if !keeps_case(keys, &key) => lower_case(file, keys, &key, below)?,
             other => other,
         };
         match lowered.entry(name) {

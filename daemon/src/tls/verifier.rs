@@ -13,23 +13,38 @@ use x509_parser::parse_x509_certificate;
 
 use super::trust::{Purpose, Trust, verify_name};
 
-/// Decides which clients are let in; everybody must show a certificate.
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Insistence {
+    /// Whoever shows none is refused.
+    Required,
+    /// Whoever shows none is let in as nobody.
+    Optional,
+}
+
+/// Decides which clients are let in. A certificate that is shown must be right in any case.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     trust: Trust,
+    insistence: Insistence,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientVerifier {
-    pub(super) fn new(trust: Trust, provider: &CryptoProvider) -> Self {
+    pub(super) fn new(trust: Trust, insistence: Insistence, provider: &CryptoProvider) -> Self {
         Self {
             trust,
+            insistence,
             algorithms: provider.signature_verification_algorithms,
         }
     }
 }
 
 impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.insistence == Insistence::Required
+    }
+
     /// None: Go clients keep their certificate to themselves unless its issuer is among the hints,
     /// which it is not where the file lists the client's own certificate.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

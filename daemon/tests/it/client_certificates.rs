@@ -173,6 +173,30 @@ async fn whoever_shows_a_listed_certificate_must_have_its_key() {
     assert!(!is_let_in(Some(stolen), &[&own]).await);
 }
 
+#[tokio::test]
+async fn a_server_that_only_asks_lets_in_whoever_shows_no_certificate_but_nobody_with_a_wrong_one()
+{
+    let folder = Folder::new();
+    let (cert, key) = folder.pair("server", &Certificate::self_signed(leaf(&[SERVER])));
+    let ca = Certificate::self_signed(authority("ca", None));
+    let stranger = Certificate::self_signed(authority("ca", None));
+    let clients = folder.write("clients.crt", &ca.pem);
+    let tls = ServerTls::load_asking(&cert, &key, Some(&clients)).unwrap();
+    let daemon = Daemon::start(Some(tls), short()).await;
+    for version in [&TLS12, &TLS13] {
+        let shown_to_handlers = async |shown: Option<CertifiedKey>| {
+            let stream = connect(daemon.addr, trusting(shown, version, false)).await;
+            let answer = get_over(stream.ok()?, false, "/").await.ok();
+            answer.map(|answer| answer.body)
+        };
+        let own = ca.issue(leaf(&[CLIENT])).identity(&[]);
+        let wrong = stranger.issue(leaf(&[CLIENT])).identity(&[]);
+        assert_eq!(shown_to_handlers(None).await.as_deref(), Some("0"));
+        assert_eq!(shown_to_handlers(Some(own)).await.as_deref(), Some("1"));
+        assert_eq!(shown_to_handlers(Some(wrong)).await, None);
+    }
+}
+
 #[test]
 fn a_file_of_clients_without_a_usable_certificate_is_an_error() {
     let folder = Folder::new();

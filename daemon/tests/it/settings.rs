@@ -30,6 +30,15 @@ const KEYS: &[Key] = &[
     Key::new("repositories.gun_prefixes", Kind::List, "allowed prefixes"),
     Key::new("auth.options", Kind::Map, "token options"),
     Key::new("flag", Kind::Boolean, "a switch"),
+    Key::new("auth.administrator", Kind::Text, "who may do everything")
+        .secret()
+        .variable("NOTARY_AUTH"),
+    Key::new(
+        "auth.registries",
+        Kind::Map,
+        "what registries call themselves",
+    )
+    .keeping_case(),
 ];
 
 fn load(name: &str, content: &str, env: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -330,4 +339,65 @@ fn the_effective_configuration_names_sources_and_hides_secrets() {
             .to_string()
             .contains("hunter2")
     );
+}
+
+#[test]
+fn a_variable_with_a_name_of_its_own_replaces_the_derived_one() {
+    let env = [
+        ("NOTARY_AUTH", "c2VjcmV0"),
+        ("NOTARY_SERVER_AUTH_ADMINISTRATOR", "other"),
+    ];
+    let settings = load("c.json", "{}", &env).unwrap();
+    assert_eq!(settings.text("auth.administrator"), Some("c2VjcmV0"));
+    let effective = settings.effective();
+    assert!(
+        effective.contains("auth.administrator = \"********\" (environment, NOTARY_AUTH)"),
+        "{effective}"
+    );
+    let settings = load("c.json", "{}", &env[1..]).unwrap();
+    assert!(!settings.is_set("auth.administrator"));
+}
+
+#[test]
+fn a_section_or_list_without_content_is_not_set() {
+    let json = r#"{"auth": {"options": {}}, "repositories": {"gun_prefixes": []}, "flag": false}"#;
+    let settings = load("c.json", json, &[]).unwrap();
+    assert!(!settings.is_set("auth.options"));
+    assert!(!settings.is_set("repositories.gun_prefixes"));
+    assert!(settings.is_set("flag"));
+}
+
+#[test]
+fn a_refusal_names_who_set_the_key_and_keeps_its_value() {
+    let settings = load("c.json", "{}", &[("NOTARY_AUTH", "hunter2")]).unwrap();
+    let error = settings
+        .refused("auth.administrator", "does not fit")
+        .to_string();
+    assert_eq!(
+        error,
+        "environment variable NOTARY_AUTH: auth.administrator: does not fit"
+    );
+}
+
+#[test]
+fn files_beside_the_configuration_keep_the_case_of_names() {
+    let file = Path::new("rules.yaml");
+    let content = daemon::settings::parse(file, "Groups:\n  Signers: [alice]\n").unwrap();
+    assert_eq!(content, json!({"Groups": {"Signers": ["alice"]}}));
+    let error = daemon::settings::parse(file, "- hunter2\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("rules.yaml") && !error.contains("hunter2"),
+        "{error}"
+    );
+    assert!(daemon::settings::parse(Path::new("rules.txt"), "").is_err());
+}
+
+#[test]
+fn names_in_a_section_have_no_case_unless_the_key_keeps_it() {
+    let json = r#"{"Auth": {"Registries": {"My Registry": "a/"}, "Options": {"Realm": "r"}}}"#;
+    let settings = load("c.json", json, &[]).unwrap();
+    assert_eq!(settings.map("auth.registries")["My Registry"], "a/");
+    assert_eq!(settings.map("auth.options")["realm"], "r");
 }

@@ -29,7 +29,7 @@ pub(crate) fn command() -> clap::Command {
         .required(true);
     clap::Command::new(NAME)
         .about(
-            "Look for what is wrong with configuration, database, clock, certificates and signer",
+            "Look for what is wrong with configuration, database, clock, certificates, access and signer",
         )
         .arg(json)
         .subcommand(

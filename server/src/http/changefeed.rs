@@ -5,7 +5,12 @@ use serde::Serialize;
 use serde_json::json;
 use time::{UtcOffset, format_description::well_known::Rfc3339};
 
-use super::{ApiError, GunName, error::html_safe, text};
+use super::{
+    ApiError,
+    access::{Admin, Granted, Pull},
+    error::html_safe,
+    text,
+};
 use crate::{
     App,
     store::{Change, Page},
@@ -55,18 +60,31 @@ impl From<Change> for Record {
     }
 }
 
-/// Answers a page of the feed of `gun`, or of everything.
-pub(super) async fn page(
+/// Answers a page of the feed of one GUN.
+pub(super) async fn of_one(
     app: &App,
-    gun: Option<&GunName>,
+    granted: &Granted<Pull>,
     query: Option<&str>,
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
-    let changes = match gun.map(GunName::gun) {
-        None => app.store.changes(None, page).await?,
-        Some(Some(gun)) => app.store.changes(Some(&gun), page).await?,
-        Some(None) => Vec::new(),
+    let changes = match granted.gun() {
+        Some(gun) => app.store.changes(Some(&gun), page).await?,
+        None => Vec::new(),
     };
+    answered(changes)
+}
+
+/// Answers a page of the feed of everything.
+pub(super) async fn of_all(
+    app: &App,
+    _: &Granted<Admin>,
+    query: Option<&str>,
+) -> Result<Response, ApiError> {
+    let page = asked_page(query.unwrap_or_default())?;
+    answered(app.store.changes(None, page).await?)
+}
+
+fn answered(changes: Vec<Change>) -> Result<Response, ApiError> {
     let records: Vec<Record> = changes.into_iter().map(Record::from).collect();
     let feed = Feed {
         count: records.len(),

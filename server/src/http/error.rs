@@ -4,21 +4,24 @@
 //! with `code`, `message` and, for some, `detail`. The client looks at `detail` of a 400 only, where
 //! it expects `{"Name":…,"Error":…}`, and reads at most 1024 bytes of it.
 
-use std::fmt::Write as _;
+mod detail;
 
+use std::time::Duration;
+
+use ::access::{Challenge, Scope, TokenFault};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tuf::Refusal;
 
-use crate::{publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError};
+pub(crate) use detail::html_safe;
 
-/// How much of a refusal's text is sent: with its frame it stays below the 1024 bytes that clients
-/// read.
-const LONGEST_TEXT: usize = 700;
+use detail::Detail;
+
+use crate::{publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError};
 
 /// Everything a request can end with, other than success.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,12 @@ pub enum ApiError {
     /// A parameter of the changefeed is wrong; the detail to send.
     #[error("a parameter is wrong: {0}")]
     InvalidParameters(Value),
+    /// The caller is nobody that may do this.
+    #[error("{}", .0.reason)]
+    Unauthorized(Box<Unauthorized>),
+    /// Too much of something from one source; when to come back.
+    #[error("too many requests")]
+    TooManyRequests(Duration),
     /// The signer cannot be reached or refuses.
     #[error("{0}")]
     SignerUnavailable(SignerError),
@@ -85,6 +94,23 @@ pub enum ApiError {
     #[error("{0}")]
     Internal(String),
 }
+
+/// Why somebody may not do something, and how they might. It is 401 in every case, as with Notary 0.7:
+/// clients have words for no other status.
+#[derive(Debug)]
+pub struct Unauthorized {
+    /// How to become somebody; `None` if there is no way to.
+    pub challenge: Option<Challenge>,
+    /// What it takes, in the words of tokens.
+    pub scope: Scope,
+    /// What is wrong with the token that was shown.
+    pub fault: Option<TokenFault>,
+    /// Why, for the log alone.
+    pub reason: String,
+}
+
+/// When to come back to a server that is busy for a moment.
+pub(super) const SHORTLY: Duration = Duration::from_secs(1);
 
 /// Status, code and message of one kind of error.
 type Kind = (StatusCode, &'static str, &'static str);
@@ -184,6 +210,14 @@ impl ApiError {
                 ),
                 Some(Detail(detail.to_string())),
             ),
+            Self::Unauthorized(why) => (
+                (S::UNAUTHORIZED, "UNAUTHORIZED", "authentication required"),
+                Some(Detail::scope(&why.scope)),
+            ),
+            Self::TooManyRequests(_) => (
+                (S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too many requests"),
+                None,
+            ),
             Self::SignerUnavailable(_) | Self::Overloaded => (
                 (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
                 Some(Detail::empty()),
@@ -196,41 +230,36 @@ impl ApiError {
     }
 }
 
-/// The `detail` of an error as JSON text: its members stand in the order in which Notary writes them.
-struct Detail(String);
-
-impl Detail {
-    /// What Notary makes of a cause that has nothing to tell.
-    fn empty() -> Self {
-        Self("{}".to_owned())
+impl ApiError {
+    /// The code that clients match on.
+    pub(super) fn code(&self) -> &'static str {
+        let ((_, code, _), _) = self.wire();
+        code
     }
 
-    fn text(text: &str) -> Self {
-        Self(json!(text).to_string())
-    }
-
-    /// The form that the Notary client turns into a sentence for its user.
-    fn named(name: &str, text: &str) -> Self {
-        let (name, text) = (json!(name), json!(shortened(text)));
-        Self(format!(r#"{{"Name":{name},"Error":{{"Msg":{text}}}}}"#))
-    }
-
-    fn refusal(refusal: &Refusal) -> Self {
-        match refusal {
-            Refusal::Root(text) => Self::named("ErrBadRoot", text),
-            Refusal::Targets(text) => Self::named("ErrBadTargets", text),
-            Refusal::Snapshot(text) => Self::named("ErrBadSnapshot", text),
-            Refusal::Hierarchy(text) => Self(format!(
-                r#"{{"Name":"ErrBadHierarchy","Error":{{"Missing":"snapshot","Msg":{}}}}}"#,
-                json!(shortened(text))
-            )),
-            Refusal::Validation(text) | Refusal::Stored(text) => Self::named("ErrValidation", text),
+    /// What the headers say beyond the body.
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Unauthorized(why) => {
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                if let Some(challenge) = why.challenge() {
+                    headers.insert(header::WWW_AUTHENTICATE, challenge);
+                }
+            }
+            Self::TooManyRequests(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+            }
+            _ => {}
         }
     }
 }
 
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+impl Unauthorized {
+    fn challenge(&self) -> Option<HeaderValue> {
+        let value = self.challenge.as_ref()?.header(&self.scope, self.fault);
+        HeaderValue::from_bytes(value.as_bytes()).ok()
+    }
 }
 
 impl IntoResponse for ApiError {
@@ -243,10 +272,12 @@ impl IntoResponse for ApiError {
         }
         let mut response = Response::new(Body::from(body(code, message, detail.as_ref())));
         *response.status_mut() = status;
-        response.headers_mut().insert(
+        let headers = response.headers_mut();
+        headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json; charset=utf-8"),
         );
+        self.add_headers(headers);
         response
     }
 }
@@ -260,20 +291,6 @@ fn body(code: &str, message: &str, detail: Option<&Detail>) -> String {
         json!(message)
     );
     html_safe(&line) + "\n"
-}
-
-/// JSON with the characters escaped that Go's encoder escapes, so that it may stand in a web page.
-pub(crate) fn html_safe(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 impl From<StoreError> for ApiError {
@@ -316,6 +333,12 @@ impl From<PublishError> for ApiError {
         match error {
             PublishError::Refused(Refusal::Stored(text)) => Self::Internal(text),
             PublishError::Refused(refusal) => Self::InvalidUpdate(refusal),
+            PublishError::Denied(denied) => Self::Unauthorized(Box::new(Unauthorized {
+                challenge: None,
+                reason: denied.to_string(),
+                scope: denied.scope,
+                fault: None,
+            })),
             PublishError::Read(error) => error.into(),
             PublishError::Signer(error) => error.into(),
             PublishError::Store(error @ StoreError::Database(_)) => Self::Updating(error),

@@ -4,36 +4,93 @@
 use axum::response::Response;
 use tuf::{Gun, PublicKey, Role};
 
-use super::{ApiError, text};
-use crate::{App, repository, signer::SignerError};
+use super::{
+    ApiError,
+    access::{Contribute, Granted, OnGun, Rotate},
+    not_stored, text,
+};
+use crate::{
+    App,
+    audit::{Act, Outcome},
+    repository,
+    signer::SignerError,
+};
 
 /// Answers the key in force for `role`: of those that root lists, the first that the signer holds.
 /// Where root lists none that it holds, or there is no root yet, a key that waits for one.
 ///
 /// The signer's word that it does not hold a key is the only reason to pass it over: an outage must
 /// not make a client exchange the key of a healthy repository.
-pub(super) async fn current(app: &App, gun: &Gun, role: &Role) -> Result<Response, ApiError> {
-    if let Some(root) = repository::root(app, gun).await? {
-        let listed =
-            tuf::role_keys(&root, role).map_err(|error| ApiError::Internal(error.to_string()))?;
-        for key in listed {
-            match app.signer.public_key(key.id()).await {
-                Ok(key) => return Ok(document(&key)),
-                Err(SignerError::KeyNotFound(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+pub(super) async fn current(
+    app: &App,
+    granted: &Granted<Contribute>,
+    role: &Role,
+) -> Result<Response, ApiError> {
+    let gun = granted.gun_to_write()?;
+    if let Some(key) = in_force(app, &gun, role).await? {
+        return Ok(document(&key));
     }
-    rotate(app, gun, role).await
+    let made = create(app, granted, &gun, role).await;
+    let key_id = made.as_ref().ok().map(|key| key.id().as_str());
+    let role = role.as_str();
+    granted.record(app, Act::CreateKey { role, key_id }, outcome(&made));
+    made.map(|key| document(&key))
 }
 
 /// Answers a key for `role` that has not signed yet. It comes into force with a root that names it.
-pub(super) async fn rotate(app: &App, gun: &Gun, role: &Role) -> Result<Response, ApiError> {
+pub(super) async fn rotate(
+    app: &App,
+    granted: &Granted<Rotate>,
+    role: &Role,
+) -> Result<Response, ApiError> {
+    let gun = granted.gun_to_write()?;
+    let made = create(app, granted, &gun, role).await;
+    let key_id = made.as_ref().ok().map(|key| key.id().as_str());
+    let role = role.as_str();
+    granted.record(app, Act::RotateKey { role, key_id }, outcome(&made));
+    made.map(|key| document(&key))
+}
+
+/// The first of the keys that root lists which the signer holds.
+async fn in_force(app: &App, gun: &Gun, role: &Role) -> Result<Option<PublicKey>, ApiError> {
+    let Some(root) = repository::root(app, gun).await? else {
+        return Ok(None);
+    };
+    let listed =
+        tuf::role_keys(&root, role).map_err(|error| ApiError::Internal(error.to_string()))?;
+    for key in listed {
+        match app.signer.public_key(key.id()).await {
+            Ok(key) => return Ok(Some(key)),
+            Err(SignerError::KeyNotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Has a key made. Anybody who may publish to a GUN that is not there yet can ask for one, so it is
+/// counted.
+async fn create<A: OnGun>(
+    app: &App,
+    granted: &Granted<A>,
+    gun: &Gun,
+    role: &Role,
+) -> Result<PublicKey, ApiError> {
+    app.key_limiter
+        .take(granted.network())
+        .map_err(ApiError::TooManyRequests)?;
     let key = app.signer.create_key(gun, role).await?;
     tracing::info!(%gun, %role, key_id = %key.id(), "handed out a key");
-    Ok(document(&key))
+    Ok(key)
+}
+
+fn outcome(made: &Result<PublicKey, ApiError>) -> Outcome<'static> {
+    match made {
+        Ok(_) => Outcome::Done,
+        Err(error) => Outcome::Failed(error.code()),
+    }
 }
 
 fn document(key: &PublicKey) -> Response {
-    text(key.document())
+    not_stored(text(key.document()))
 }

@@ -4,16 +4,25 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::{ApiError, GunName, RoleName, empty, text};
-use crate::{App, repository, store::StoredMetadata};
+use super::{
+    ApiError, RoleName,
+    access::{Delete, Granted, Pull},
+    empty, text,
+};
+use crate::{
+    App,
+    audit::{Act, Outcome},
+    repository,
+    store::StoredMetadata,
+};
 
 /// Serves the current version of a role, byte for byte as it was signed.
 pub(super) async fn current(
     app: &App,
-    gun: &GunName,
+    granted: &Granted<Pull>,
     role: &RoleName,
 ) -> Result<Response, ApiError> {
-    let (gun, role) = gun
+    let (gun, role) = granted
         .gun()
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
@@ -21,18 +30,18 @@ pub(super) async fn current(
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,
-        &current_caching(app.caching.current_metadata),
+        &current_caching(app.caching.current_metadata, granted.is_public()),
     ))
 }
 
 /// Serves the version of a role that has this SHA-256; no other checksum is ever found.
 pub(super) async fn by_checksum(
     app: &App,
-    gun: &GunName,
+    granted: &Granted<Pull>,
     role: &RoleName,
     sha256: Option<&[u8; 32]>,
 ) -> Result<Response, ApiError> {
-    let (gun, role) = gun
+    let (gun, role) = granted
         .gun()
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
@@ -41,18 +50,18 @@ pub(super) async fn by_checksum(
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,
-        &consistent_caching(app.caching.consistent_metadata),
+        &consistent_caching(app.caching.consistent_metadata, granted.is_public()),
     ))
 }
 
 /// Serves one version of a role.
 pub(super) async fn by_version(
     app: &App,
-    gun: &GunName,
+    granted: &Granted<Pull>,
     role: &RoleName,
     version: &str,
 ) -> Result<Response, ApiError> {
-    let (gun, role) = gun
+    let (gun, role) = granted
         .gun()
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
@@ -64,20 +73,30 @@ pub(super) async fn by_version(
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,
-        &consistent_caching(app.caching.consistent_metadata),
+        &consistent_caching(app.caching.consistent_metadata, granted.is_public()),
     ))
 }
 
 /// Removes all trust data of exactly this GUN; removing what is not there succeeds.
-pub(super) async fn delete(app: &App, gun: &GunName) -> Result<Response, ApiError> {
-    if let Some(gun) = gun.gun() {
+pub(super) async fn delete(app: &App, granted: &Granted<Delete>) -> Result<Response, ApiError> {
+    let deleted = deleted(app, granted).await;
+    let outcome = match &deleted {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Failed(error.code()),
+    };
+    granted.record(app, Act::Delete, outcome);
+    deleted.map(|()| empty(StatusCode::OK))
+}
+
+async fn deleted(app: &App, granted: &Granted<Delete>) -> Result<(), ApiError> {
+    if let Some(gun) = granted.gun() {
         let any = app.store.delete(&gun, app.now()).await?;
         app.cache.forget(&gun);
         if any {
             tracing::info!(%gun, "trust data deleted");
         }
     }
-    Ok(empty(StatusCode::OK))
+    Ok(())
 }
 
 fn served(file: &StoredMetadata, caching: &str) -> Response {
@@ -95,18 +114,27 @@ fn served(file: &StoredMetadata, caching: &str) -> Response {
 const NOT_CACHED: &str = "max-age=0, no-cache, no-store";
 
 /// How long what the next publish replaces may be kept.
-fn current_caching(max_age: u32) -> String {
+fn current_caching(max_age: u32, is_public: bool) -> String {
     match max_age {
         0 => NOT_CACHED.to_owned(),
-        n => format!("public, max-age={n}, s-maxage={n}, must-revalidate"),
+        n => kept(n, is_public) + ", must-revalidate",
     }
 }
 
 /// How long what never changes may be kept.
-fn consistent_caching(max_age: u32) -> String {
+fn consistent_caching(max_age: u32, is_public: bool) -> String {
     match max_age {
         0 => NOT_CACHED.to_owned(),
-        n => format!("public, max-age={n}, s-maxage={n}"),
+        n => kept(n, is_public),
+    }
+}
+
+/// A cache that serves many must not keep what not everybody may read: it asks nobody who they are.
+fn kept(max_age: u32, is_public: bool) -> String {
+    if is_public {
+        format!("public, max-age={max_age}, s-maxage={max_age}")
+    } else {
+        format!("private, max-age={max_age}")
     }
 }
 

@@ -3,13 +3,15 @@
 use std::{net::IpAddr, time::Duration};
 
 use axum::{body::Body, response::Response};
-use daemon::Peer;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, header, request::Parts as Head};
 use http_body::Body as _;
 use tracing::Span;
 use uuid::Uuid;
 
 use super::{Route, method_label};
+
+/// How often somebody was let in or not.
+const AUTH: &str = "notary_server_auth_total";
 
 /// The longest request id taken from a client; longer ones are replaced.
 const LONGEST_ID: usize = 128;
@@ -30,31 +32,31 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn new(request: &Request<Body>, route: &Route) -> Self {
+    pub(super) fn new(head: &Head, body: &Body, route: &Route, remote: IpAddr) -> Self {
         let text = |name| {
-            text_header(request.headers(), name)
+            text_header(&head.headers, name)
                 .unwrap_or_default()
                 .to_owned()
         };
-        let host = request.uri().authority().map(ToString::to_string);
+        let host = head.uri.authority().map(ToString::to_string);
         Self {
-            request_id: request_id(request.headers()),
+            request_id: request_id(&head.headers),
             operation: route.operation(),
-            method: method_label(request.method()),
-            size: request_size(request),
+            method: method_label(&head.method),
+            size: request_size(head, body),
             gun: route
                 .gun()
                 .map(|gun| gun.as_str().to_owned())
                 .unwrap_or_default(),
             role: route.role().unwrap_or_default().to_owned(),
             host: host.unwrap_or_else(|| text(header::HOST.as_str())),
-            uri: request
-                .uri()
+            uri: head
+                .uri
                 .path_and_query()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             user_agent: text(header::USER_AGENT.as_str()),
-            remote: remote_address(request),
+            remote: remote.to_string(),
             is_quiet: matches!(route, Route::Health | Route::Metrics),
         }
     }
@@ -129,6 +131,12 @@ fn summary(operation: &'static str, name: &'static str, value: f64) {
     metrics::histogram!(name, "operation" => operation).record(value);
 }
 
+/// Counts what the door decided: `outcome` is `granted`, `refused` (they may not) or `failed` (they did not
+/// prove who they are); `kind` how they are known, or what they tried it with.
+pub(super) fn count_decision(outcome: &'static str, kind: &'static str) {
+    metrics::counter!(AUTH, "outcome" => outcome, "kind" => kind).increment(1);
+}
+
 /// Registers the metrics of all operations, so that they are there from the start.
 pub(crate) fn register() {
     const OPERATIONS: [&str; 8] = [
@@ -169,6 +177,14 @@ pub(crate) fn register() {
         }
     }
     metrics::describe_counter!(
+        AUTH,
+        "Requests by what the door decided, and by how the caller is known."
+    );
+    metrics::describe_counter!(
+        "notary_server_audit_failures_total",
+        "Lines that the audit file did not take."
+    );
+    metrics::describe_counter!(
         "notary_server_cache_lookups_total",
         "Look-ups of remembered metadata, by outcome."
     );
@@ -207,35 +223,17 @@ fn request_id(headers: &HeaderMap) -> String {
         .map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
 }
 
-/// Who asks, as far as is known: the first address that a proxy named, or the peer. For logs only.
-fn remote_address(request: &Request<Body>) -> String {
-    let headers = request.headers();
-    let forwarded = text_header(headers, "x-forwarded-for").and_then(|list| list.split(',').next());
-    forwarded
-        .into_iter()
-        .chain(text_header(headers, "x-real-ip"))
-        .find_map(|address| address.trim().parse::<IpAddr>().ok())
-        .map(|address| address.to_string())
-        .or_else(|| {
-            request
-                .extensions()
-                .get::<Peer>()
-                .map(|peer| peer.addr.to_string())
-        })
-        .unwrap_or_default()
-}
-
 fn text_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// The size of a request, roughly as the Go client library of Prometheus counts it.
-fn request_size(request: &Request<Body>) -> u64 {
-    let headers: usize = request
-        .headers()
+fn request_size(head: &Head, body: &Body) -> u64 {
+    let headers: usize = head
+        .headers
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
-    let line = request.uri().path().len() + request.method().as_str().len();
-    (headers + line) as u64 + request.body().size_hint().lower()
+    let line = head.uri.path().len() + head.method.as_str().len();
+    (headers + line) as u64 + body.size_hint().lower()
 }

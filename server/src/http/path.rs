@@ -8,7 +8,7 @@
 //! redirect, before anything else is looked at, as Notary 0.7 does.
 
 use http::Method;
-use tuf::{Gun, Role};
+use tuf::Role;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub enum Route {
     RotateKey(GunName, Role),
     /// `GET /v2/_trust/changefeed`, or that of one GUN.
     Changes(Option<GunName>),
+    /// `GET` or `POST /auth/token`: the token service, where there is one.
+    Token,
+    /// `GET /auth/jwks.json`: the keys of the token service.
+    Jwks,
     /// `GET /_notary_server/health`.
     Health,
     /// `GET /metrics`.
@@ -45,7 +49,7 @@ pub enum Route {
     Redirect(String),
 }
 
-/// A GUN as the path spells it; whether one may exist under that name is decided by [`Self::gun`].
+/// A GUN as the path spells it. It takes a granted permission to make a [`tuf::Gun`] of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GunName(String);
 
@@ -54,12 +58,6 @@ impl GunName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The GUN, if it is one this server can hold.
-    #[must_use]
-    pub fn gun(&self) -> Option<Gun> {
-        Gun::parse(&self.0).ok()
     }
 }
 
@@ -128,6 +126,9 @@ impl Route {
     }
 }
 
+/// Where the token service is asked; it is where challenges lead as well.
+const TOKEN_PATH: &str = "/auth/token";
+
 /// Finds the route of a request by its method, its raw path and its raw query.
 #[must_use]
 pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
@@ -159,6 +160,9 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
 }
 
 fn post(path: &str) -> Option<Route> {
+    if path == TOKEN_PATH {
+        return Some(Route::Token);
+    }
     if let Some((gun, ())) = trust_path(path, |file| file.is_empty().then_some(())) {
         return Some(Route::Publish(gun));
     }
@@ -171,6 +175,8 @@ fn get(path: &str) -> Option<Route> {
         "/v2/" => return Some(Route::Ping),
         "/_notary_server/health" => return Some(Route::Health),
         "/metrics" => return Some(Route::Metrics),
+        TOKEN_PATH => return Some(Route::Token),
+        "/auth/jwks.json" => return Some(Route::Jwks),
         "/v2/_trust/changefeed" => return Some(Route::Changes(None)),
         _ => {}
     }
@@ -341,6 +347,19 @@ mod tests {
             route(&Method::DELETE, "/v2/a/%2e%2e/b//_trust/tuf/", Some("q=1")),
             Route::Redirect("/v2/b/_trust/tuf/?q=1".into())
         );
+    }
+
+    #[test]
+    fn the_token_service_is_asked_by_get_and_by_post() {
+        assert_eq!(get("/auth/token"), Route::Token);
+        assert_eq!(route(&Method::POST, "/auth/token", None), Route::Token);
+        assert_eq!(route(&Method::PUT, "/auth/token", None), Route::Unknown);
+        assert_eq!(get("/auth/jwks.json"), Route::Jwks);
+        assert_eq!(
+            route(&Method::POST, "/auth/jwks.json", None),
+            Route::Unknown
+        );
+        assert_eq!(get("/auth/token/"), Route::Unknown);
     }
 
     #[test]

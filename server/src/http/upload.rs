@@ -1,22 +1,31 @@
 //! `POST …/_trust/tuf/`: from a multipart body to the files of an update.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, header};
+use http::{Request, StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use tuf::{File, Gun, Role};
+use tuf::{File, Role};
 
 use super::{
-    ApiError, empty,
+    ApiError,
+    access::{Contribute, Granted},
+    empty,
     multipart::{self, Malformed, Part},
 };
-use crate::{App, UploadSpace, publish};
+use crate::{
+    App, UploadSpace,
+    audit::{Act, Outcome},
+    publish::{self, PublishError},
+};
 
 /// More parts than any repository has delegations.
 const MOST_PARTS: usize = 1000;
+
+/// How long the body of a refused request may take.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 /// How long a body may take from its first byte to its last.
 const BODY_TIME: Duration = Duration::from_mins(5);
@@ -24,9 +33,10 @@ const BODY_TIME: Duration = Duration::from_mins(5);
 /// Takes an update; answers an empty 200 once it is stored.
 pub(super) async fn publish(
     app: &App,
-    gun: &Gun,
+    granted: &Granted<Contribute>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let gun = granted.gun_to_write()?;
     let boundary = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -37,8 +47,39 @@ pub(super) async fn publish(
     let files = tokio::task::spawn_blocking(move || files(&form, &boundary))
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-    publish::publish(app, gun, files, app.now()).await?;
-    Ok(empty(StatusCode::OK))
+    let sent = versions(&files);
+    match publish::publish(app, &gun, &Arc::new(granted.authority()), files, app.now()).await {
+        Ok(stored) => {
+            record(app, granted, &versions(&stored), Outcome::Done);
+            Ok(empty(StatusCode::OK))
+        }
+        Err(PublishError::Denied(denied)) => {
+            record(app, granted, &sent, Outcome::Refused(&denied.to_string()));
+            Err(granted.denied(app, &denied))
+        }
+        Err(error) => {
+            let error = ApiError::from(error);
+            record(app, granted, &sent, Outcome::Failed(error.code()));
+            Err(error)
+        }
+    }
+}
+
+/// What the audit log says of files.
+fn versions(files: &[File]) -> Vec<(Role, u32)> {
+    let version = |file: &File| u32::try_from(file.version()).unwrap_or_default();
+    files
+        .iter()
+        .map(|file| (file.role().clone(), version(file)))
+        .collect()
+}
+
+fn record(app: &App, granted: &Granted<Contribute>, files: &[(Role, u32)], outcome: Outcome<'_>) {
+    let files: Vec<(&str, u32)> = files
+        .iter()
+        .map(|(role, version)| (role.as_str(), *version))
+        .collect();
+    granted.record(app, Act::Publish { files: &files }, outcome);
 }
 
 /// The whole body, and the share of memory it occupies until it is done with.
@@ -71,6 +112,28 @@ async fn collected(app: &App, mut body: Body) -> Result<(Bytes, UploadSpace), Ap
         form.extend_from_slice(&data);
     }
     Ok((form.freeze(), space))
+}
+
+/// Reads and forgets the body of a request that is refused, as far as one would have been taken: a client
+/// that is still sending when its connection closes may never see why.
+///
+/// One that asked before it sends (`Expect`) is not made to.
+pub(super) async fn discard(app: &App, head: &Head, mut body: Body) {
+    if head.headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let mut left = app.limits.upload_bytes;
+    let discarded = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match left.checked_sub(length) {
+                Some(less) => left = less,
+                None => break,
+            }
+        }
+    };
+    // However it ends, the refusal is sent.
+    let _ = tokio::time::timeout(DISCARD_TIME, discarded).await;
 }
 
 /// The metadata files of a form. Parts are looked at in their order, the first fault ends it.

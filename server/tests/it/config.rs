@@ -1,5 +1,7 @@
 //! Configuration: Notary's files work, and what makes no sense stops the start.
 
+mod auth;
+
 use std::{ffi::OsString, path::Path};
 
 use server::config::{self, Config, TrustService};
@@ -157,21 +159,6 @@ fn a_signer_needs_an_address_and_keys_it_can_make() {
         let error = read(&json.to_string(), &[]).unwrap_err();
         assert!(error.contains(&format!("trust_service.{key}")), "{error}");
     }
-}
-
-#[test]
-fn no_authentication_is_never_what_a_typo_means() {
-    for kind in ["token", "tokne", "TOKEN", "basic"] {
-        let error = read(&with("auth", "type", kind.into()), &[]).unwrap_err();
-        assert!(error.contains("auth.type"), "{error}");
-    }
-    let config = read(&with("auth", "type", "none".into()), &[]).unwrap();
-    assert!(
-        config
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("authentication is off"))
-    );
 }
 
 #[test]

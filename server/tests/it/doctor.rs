@@ -1,5 +1,6 @@
 //! The check-up: each classic fault is made here, and the sentence that names it is what is asserted.
 
+mod access;
 mod command;
 mod repository;
 mod stage;
@@ -49,7 +50,7 @@ async fn a_server_that_is_well_is_told_so_and_no_key_is_made() {
     assert!(
         warnings
             .iter()
-            .all(|(check, ..)| *check == Check::Configuration),
+            .all(|(check, ..)| matches!(check, Check::Configuration | Check::Access)),
         "{report}"
     );
     for check in [
@@ -57,6 +58,7 @@ async fn a_server_that_is_well_is_told_so_and_no_key_is_made() {
         Check::Database,
         Check::Clock,
         Check::Certificates,
+        Check::Access,
         Check::Signer,
     ] {
         assert!(

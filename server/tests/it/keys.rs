@@ -18,7 +18,7 @@ async fn the_key_in_force_is_the_one_that_root_names() {
         let named = &root["signed"]["keys"][id]["keyval"]["public"];
         let key = server.file(GUN, &format!("{role}.key")).await.ok();
         assert_eq!(&key.json()["keyval"]["public"], named, "{role}");
-        assert_eq!(key.header("cache-control"), "");
+        assert_eq!(key.header("cache-control"), "no-store");
     }
 }
 

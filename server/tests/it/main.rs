@@ -1,17 +1,22 @@
 //! `notary-server` in process: the whole of it behind its routes, on `SQLite` in memory, with keys and
 //! time of the test's own.
 
+mod access;
+mod auth_command;
 mod backup;
 mod changefeed;
 mod config;
 mod doctor;
+mod guard;
 mod keys;
 mod observed;
 mod publishing;
 mod reading;
 mod remote;
 mod renewal;
+mod secrets;
 mod store;
 mod support;
+mod token_service;
 mod upload;
 mod vectors;

@@ -1,12 +1,14 @@
 //! Health, metrics and request ids.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
+use access::Credentials;
 use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, StatusCode};
-use server::health;
+use server::{access::Guard, config, health};
 
-use crate::support::TestServer;
+use crate::support::{Settings, TestServer};
 
 #[tokio::test]
 async fn health_names_what_fails_and_forgets_it_when_it_is_well_again() {
@@ -80,5 +82,59 @@ async fn a_request_keeps_the_id_it_came_with_if_that_is_safe_to_log() {
         let given = ask(unsafe_id).await;
         assert_ne!(given.header("x-request-id"), unsafe_id);
         assert_eq!(given.header("x-request-id").len(), 36);
+    }
+}
+
+/// A server that knows one administrator, root, whose password is "secret".
+async fn asking_for_a_password() -> TestServer {
+    let access = config::Access {
+        method: config::Method::Passwords(config::Passwords {
+            realm: "notary".to_owned(),
+            file: None,
+            administrator: Some(Credentials {
+                user: "root".to_owned(),
+                password: "secret".into(),
+            }),
+            token_service: None,
+        }),
+        rules_file: None,
+        client_certificates: false,
+    };
+    let guard = Guard::new(&access, fixtures::clock()).await.unwrap();
+    TestServer::with(Settings {
+        guard: Arc::new(guard),
+        ..Settings::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_the_door_decides_is_counted_by_outcome_and_kind() {
+    let server = asking_for_a_password().await;
+    for (credentials, status) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some("root:wrong"), StatusCode::UNAUTHORIZED),
+        (Some("root:secret"), StatusCode::OK),
+    ] {
+        let mut request = Request::get("/v2/");
+        if let Some(credentials) = credentials {
+            let value = BASE64_STANDARD.encode(credentials);
+            request = request.header("authorization", format!("Basic {value}"));
+        }
+        let answer = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status);
+    }
+    let metrics = server.get("/metrics").await.ok().text();
+    for (outcome, kind) in [
+        ("refused", "anonymous"),
+        ("failed", "user"),
+        ("granted", "administrator"),
+    ] {
+        let line = metrics.lines().find(|line| {
+            line.starts_with("notary_server_auth_total{")
+                && line.contains(&format!("outcome=\"{outcome}\""))
+                && line.contains(&format!("kind=\"{kind}\""))
+        });
+        assert!(line.is_some(), "{outcome} {kind}: {metrics}");
     }
 }

@@ -12,7 +12,9 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{
-    App, Parts, Turns, UploadLimits,
+    App, KeyLimiter, Parts, Turns, UploadLimits,
+    access::Guard,
+    audit::Audit,
     cache::MetadataCache,
     config::MaxAge,
     health::Health,
@@ -123,6 +125,11 @@ pub(crate) struct Settings {
     pub(crate) gun_prefixes: Vec<String>,
     pub(crate) upload_bytes: u64,
     pub(crate) cache_bytes: u64,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) keys_per_minute: u32,
+    pub(crate) monitoring_apart: bool,
+    pub(crate) audit: Audit,
+    pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 impl Default for Settings {
@@ -132,6 +139,11 @@ impl Default for Settings {
             gun_prefixes: Vec::new(),
             upload_bytes: 1 << 20,
             cache_bytes: 1 << 20,
+            guard: Arc::new(Guard::open()),
+            keys_per_minute: 0,
+            monitoring_apart: false,
+            audit: Audit::to_log(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -212,6 +224,13 @@ impl TestServer {
             turns: Turns::default(),
             health: Health::default(),
             metrics: daemon::metrics::install_recorder(&[]),
+            guard: settings.guard,
+            audit: settings.audit,
+            key_limiter: KeyLimiter::per_minute(settings.keys_per_minute),
+            trusted_proxies: settings.trusted_proxies,
+            public_url: None,
+            is_tls: true,
+            monitoring_apart: settings.monitoring_apart,
             clock: Box::new(move || {
                 fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst))
             }),

@@ -1,0 +1,192 @@
+//! The members of a line.
+
+use std::fmt::Write as _;
+
+use access::Identity;
+use daemon::logging::AUDIT;
+use serde::Serialize;
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
+
+use super::{Act, Actor, Event, Outcome};
+
+/// The most characters of a text that a client had a hand in.
+const LONGEST_TEXT: usize = 255;
+
+/// The most roles that are named of one publish.
+const MOST_ROLES: usize = 64;
+
+/// One line. Its members stand in the order of their names, as in the program's log.
+#[derive(Default, Serialize)]
+pub(super) struct Record {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(rename = "caller.issuer", skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(rename = "caller.kind", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(rename = "caller.name", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gun: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<String>,
+    target: &'static str,
+    time: String,
+}
+
+impl Record {
+    pub(super) fn of(event: &Event<'_>, now: OffsetDateTime) -> Self {
+        let mut record = Self {
+            address: Some(event.address.to_string()),
+            event: event.act.name(),
+            gun: some(event.gun),
+            request_id: some(event.request_id),
+            ..Self::at(now)
+        };
+        record.tell_actor(event.actor);
+        record.tell_act(&event.act);
+        record.tell_outcome(event.outcome);
+        record
+    }
+
+    /// Says how many attempts were not written down.
+    pub(super) fn left_out(count: u64, now: OffsetDateTime) -> Self {
+        Self {
+            event: "left-out",
+            count: Some(count),
+            ..Self::at(now)
+        }
+    }
+
+    fn at(now: OffsetDateTime) -> Self {
+        let form = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        );
+        let now = now.to_offset(UtcOffset::UTC);
+        Self {
+            target: AUDIT,
+            time: now.format(form).expect("a date has all these parts"),
+            ..Self::default()
+        }
+    }
+
+    fn tell_actor(&mut self, actor: Actor<'_>) {
+        match actor {
+            Actor::Known(caller) => {
+                self.kind = Some(caller.identity.kind());
+                self.name = some(caller.identity.name());
+                if let Identity::Outside(token) = &caller.identity {
+                    self.issuer = some(&token.issuer);
+                }
+            }
+            Actor::Claimed(name) => {
+                self.kind = Some("unproven");
+                self.name = some(name);
+            }
+        }
+    }
+
+    fn tell_act(&mut self, act: &Act<'_>) {
+        match act {
+            Act::Publish { files } => self.roles = versions(files),
+            Act::CreateKey { role, key_id } | Act::RotateKey { role, key_id } => {
+                self.roles = some(role);
+                self.key_id = key_id.and_then(some);
+            }
+            Act::Delete | Act::Other(_) => {}
+        }
+    }
+
+    fn tell_outcome(&mut self, outcome: Outcome<'_>) {
+        self.outcome = Some(match outcome {
+            Outcome::Done => "done",
+            Outcome::Refused(reason) => {
+                self.reason = some(reason);
+                "refused"
+            }
+            Outcome::Failed(code) => {
+                self.code = some(code);
+                "failed"
+            }
+        });
+    }
+
+    /// The line of a file, with its newline.
+    pub(super) fn line(&self) -> String {
+        let json = serde_json::to_string(self).expect("text and numbers are JSON");
+        json + "\n"
+    }
+
+    /// Writes it to the program's log, in the form that this has.
+    pub(super) fn log(&self) {
+        tracing::info!(
+            target: AUDIT,
+            address = self.address,
+            caller.issuer = self.issuer,
+            caller.kind = self.kind,
+            caller.name = self.name,
+            code = self.code,
+            count = self.count,
+            event = self.event,
+            gun = self.gun,
+            key_id = self.key_id,
+            outcome = self.outcome,
+            reason = self.reason,
+            request_id = self.request_id,
+            roles = self.roles,
+            target = self.target,
+            "audit"
+        );
+    }
+}
+
+impl Act<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Publish { .. } => "publish",
+            Self::CreateKey { .. } => "key.create",
+            Self::RotateKey { .. } => "key.rotate",
+            Self::Delete => "delete",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// `text`, if there is any, cut where it gets long.
+fn some(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut cut: String = text.chars().take(LONGEST_TEXT).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    Some(cut)
+}
+
+/// `root:1,targets:7`
+fn versions(files: &[(&str, u32)]) -> Option<String> {
+    let mut text = String::new();
+    for (role, version) in files.iter().take(MOST_ROLES) {
+        let comma = if text.is_empty() { "" } else { "," };
+        let role = some(role).unwrap_or_default();
+        write!(text, "{comma}{role}:{version}").expect("a String takes all that is written");
+    }
+    if files.len() > MOST_ROLES {
+        text.push_str(",…");
+    }
+    (!text.is_empty()).then_some(text)
+}

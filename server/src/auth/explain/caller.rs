@@ -1,0 +1,190 @@
+//! Who somebody would be taken for.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    net::Ipv4Addr,
+};
+
+use access::{Authorization, Caller, Identity};
+use anyhow::{Context as _, Result};
+use clap::ArgMatches;
+use daemon::clock;
+use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
+
+use crate::{
+    access::{Guard, Shown, service::whose},
+    auth::password_file,
+    config::{Access, Method, Passwords},
+};
+
+/// More than any token that a header can hold.
+const LONGEST_TOKEN: u64 = 1 << 20;
+
+/// Who somebody says they are.
+pub(super) enum Claim {
+    User(String),
+    Anonymous,
+    Certificate(String),
+    /// What is in a file; `-` is standard input.
+    Token(String),
+}
+
+/// Who somebody is taken for.
+pub(super) struct Taken {
+    /// In words.
+    pub(super) description: String,
+    /// As a policy sees it, or why they are refused whatever they want.
+    pub(super) caller: Result<Caller, String>,
+}
+
+impl Claim {
+    pub(super) fn made(arguments: &ArgMatches) -> Self {
+        let text = |name| arguments.get_one::<String>(name).cloned();
+        None.or_else(|| text("user").map(Self::User))
+            .or_else(|| text("certificate").map(Self::Certificate))
+            .or_else(|| text("token").map(Self::Token))
+            .unwrap_or(Self::Anonymous)
+    }
+
+    pub(super) async fn examine(self, access: &Access) -> Result<Taken> {
+        match self {
+            Self::Anonymous => Ok(Taken::anonymous("anonymous")),
+            Self::User(name) => user(access, &name),
+            Self::Certificate(name) => Ok(certificate(access, name)),
+            Self::Token(file) => token(access, &file).await,
+        }
+    }
+}
+
+impl Taken {
+    fn known(identity: Identity) -> Self {
+        Self::caller(Caller::new(identity))
+    }
+
+    fn caller(caller: Caller) -> Self {
+        Self {
+            description: describe(&caller.identity),
+            caller: Ok(caller),
+        }
+    }
+
+    fn unproven(reason: String) -> Self {
+        Self {
+            description: "unknown: what is shown is refused".to_owned(),
+            caller: Err(reason),
+        }
+    }
+
+    fn anonymous(description: impl Into<String>) -> Self {
+        Self {
+            description: description.into(),
+            caller: Ok(Caller::anonymous()),
+        }
+    }
+}
+
+fn describe(identity: &Identity) -> String {
+    match identity {
+        Identity::Anonymous => "anonymous".to_owned(),
+        Identity::User(name) => format!("user {name:?}"),
+        Identity::Administrator(name) => format!("administrator {name:?}"),
+        Identity::Certificate(names) => format!("certificate {}", names.join(", ")),
+        Identity::Outside(token) if token.subject.is_empty() => {
+            format!("anonymous, with a token of {:?}", token.issuer)
+        }
+        Identity::Outside(token) => format!("subject {:?} of {:?}", token.subject, token.issuer),
+    }
+}
+
+fn user(access: &Access, name: &str) -> Result<Taken> {
+    let passwords = match &access.method {
+        Method::Passwords(passwords) => passwords,
+        Method::None { .. } => {
+            return Ok(Taken::anonymous("anybody: nobody is asked for a password"));
+        }
+        Method::OutsideTokens(_) => {
+            return Ok(Taken::anonymous(
+                "anonymous: with auth.type \"token\" users and passwords count for nothing",
+            ));
+        }
+    };
+    let administrator = passwords.administrator.as_ref();
+    if administrator.is_some_and(|administrator| administrator.user == name) {
+        return Ok(Taken::known(Identity::Administrator(name.to_owned())));
+    }
+    let file = passwords.file.as_deref().map(password_file).transpose()?;
+    if file.is_some_and(|file| file.has_user(name)) {
+        return Ok(Taken::known(Identity::User(name.to_owned())));
+    }
+    Ok(Taken {
+        description: format!("unknown: there is no user {name:?}"),
+        caller: Err(
+            "wrong credentials are refused, whatever somebody without any may do".to_owned(),
+        ),
+    })
+}
+
+fn certificate(access: &Access, name: String) -> Taken {
+    if access.client_certificates {
+        Taken::known(Identity::Certificate(vec![name]))
+    } else {
+        Taken::anonymous("anonymous: auth.client_certificates is not set")
+    }
+}
+
+/// Believes a token as the server would, with the keys that it would use.
+async fn token(access: &Access, file: &str) -> Result<Taken> {
+    let (token, now) = (read_token(file)?, clock::now());
+    let caller = match &access.method {
+        Method::None { .. } => Ok(Caller::anonymous()),
+        Method::Passwords(passwords) => own_token(passwords, &token, now)?,
+        Method::OutsideTokens(_) => {
+            let guard = Guard::new(access, now).await?;
+            let shown = Shown {
+                authorization: Authorization::Bearer(token),
+                certificates: &[],
+                address: Ipv4Addr::LOCALHOST.into(),
+                now,
+            };
+            guard.identify(shown).await.map_err(|why| why.to_string())
+        }
+    };
+    Ok(caller.map_or_else(Taken::unproven, Taken::caller))
+}
+
+fn own_token(
+    passwords: &Passwords,
+    token: &SecretString,
+    now: OffsetDateTime,
+) -> Result<Result<Caller, String>> {
+    let Some(service) = &passwords.token_service else {
+        return Ok(Err("passwords are asked for here, and no tokens".to_owned()));
+    };
+    let users = passwords.file.as_deref().map(password_file).transpose()?;
+    let fingerprint = |user: &str| users.as_ref()?.fingerprint(user);
+    let administrator = passwords.administrator.as_ref();
+    let caller = whose(
+        service,
+        administrator,
+        token.expose_secret(),
+        now,
+        fingerprint,
+    )?;
+    Ok(caller.map_err(|error| format!("the token is not believed: {error}")))
+}
+
+fn read_token(file: &str) -> Result<SecretString> {
+    let input: Box<dyn io::Read> = if file == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(fs::File::open(file).with_context(|| file.to_owned())?)
+    };
+    let mut text = String::new();
+    input
+        .take(LONGEST_TOKEN)
+        .read_to_string(&mut text)
+        .with_context(|| file.to_owned())?;
+    Ok(SecretString::from(text.trim()))
+}

@@ -1,0 +1,73 @@
+//! What an error says beyond its code, in the JSON that Go would write.
+
+use std::fmt::Write as _;
+
+use ::access::Scope;
+use serde_json::json;
+use tuf::Refusal;
+
+/// How much of a refusal's text is sent: with its frame it stays below the 1024 bytes that clients
+/// read.
+const LONGEST_TEXT: usize = 700;
+
+/// The `detail` of an error as JSON text: its members stand in the order in which Notary writes them.
+pub(super) struct Detail(pub(super) String);
+
+impl Detail {
+    /// What Notary makes of a cause that has nothing to tell.
+    pub(super) fn empty() -> Self {
+        Self("{}".to_owned())
+    }
+
+    pub(super) fn text(text: &str) -> Self {
+        Self(json!(text).to_string())
+    }
+
+    /// The form that the Notary client turns into a sentence for its user.
+    pub(super) fn named(name: &str, text: &str) -> Self {
+        let (name, text) = (json!(name), json!(shortened(text)));
+        Self(format!(r#"{{"Name":{name},"Error":{{"Msg":{text}}}}}"#))
+    }
+
+    /// What is needed, one action an entry.
+    pub(super) fn scope(scope: &Scope) -> Self {
+        let (kind, name) = (json!(scope.kind.name()), json!(scope.name));
+        let entry = |action: &&str| {
+            let action = json!(action);
+            format!(r#"{{"Type":{kind},"Class":"","Name":{name},"Action":{action}}}"#)
+        };
+        let entries: Vec<String> = scope.actions.iter().map(entry).collect();
+        Self(format!("[{}]", entries.join(",")))
+    }
+
+    pub(super) fn refusal(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Root(text) => Self::named("ErrBadRoot", text),
+            Refusal::Targets(text) => Self::named("ErrBadTargets", text),
+            Refusal::Snapshot(text) => Self::named("ErrBadSnapshot", text),
+            Refusal::Hierarchy(text) => Self(format!(
+                r#"{{"Name":"ErrBadHierarchy","Error":{{"Missing":"snapshot","Msg":{}}}}}"#,
+                json!(shortened(text))
+            )),
+            Refusal::Validation(text) | Refusal::Stored(text) => Self::named("ErrValidation", text),
+        }
+    }
+}
+
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+}
+
+/// JSON with the characters escaped that Go's encoder escapes, so that it may stand in a web page.
+pub(crate) fn html_safe(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

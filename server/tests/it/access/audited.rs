@@ -1,0 +1,120 @@
+//! What the audit log is told.
+
+use std::path::Path;
+
+use serde_json::Value;
+use server::audit::Audit;
+
+use super::callers::{Stage, rules};
+use crate::support::Settings;
+
+async fn audited(file: &Path) -> Stage {
+    let settings = Settings {
+        audit: Audit::to_file(file).unwrap(),
+        ..Settings::default()
+    };
+    Stage::with_passwords(Some(rules()), settings).await
+}
+
+/// The lines so far: event, GUN, who, and what came of it.
+fn lines(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let member = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+        [
+            "event",
+            "gun",
+            "roles",
+            "caller.kind",
+            "caller.name",
+            "outcome",
+        ]
+        .map(member)
+        .join(" ")
+    };
+    text.lines().map(line).collect()
+}
+
+#[tokio::test]
+async fn whoever_changes_trust_data_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let stage = audited(&file).await;
+    let parts = stage.publisher("alice", "app").await.first_publish();
+    stage.publish("alice", "app", &parts).await.ok();
+    stage.publish("alice", "app", &parts).await;
+    stage
+        .ask("alice", "GET", "/v2/app/_trust/tuf/timestamp.key")
+        .await
+        .ok();
+    stage
+        .ask("alice", "POST", "/v2/app/_trust/tuf/timestamp.key")
+        .await
+        .ok();
+    stage
+        .ask("alice", "DELETE", "/v2/app/_trust/tuf/")
+        .await
+        .ok();
+    let found = lines(&file);
+    assert_eq!(
+        found,
+        [
+            "key.create app timestamp user alice done",
+            "key.create app snapshot user alice done",
+            "publish app root:1,targets:1,snapshot:1,timestamp:1 user alice done",
+            "publish app root:1,targets:1 user alice failed",
+            "key.rotate app timestamp user alice done",
+            "delete app - user alice done",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn attempts_are_written_down_but_not_the_question_that_every_client_begins_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let stage = audited(&file).await;
+    for (who, method, path) in [
+        ("nobody", "GET", "/v2/"),
+        ("nobody", "GET", "/v2/app/_trust/tuf/root.json"),
+        ("alice", "GET", "/v2/app/_trust/tuf/root.json"),
+        ("nobody", "DELETE", "/v2/app/_trust/tuf/"),
+        ("ci", "DELETE", "/v2/app/_trust/tuf/"),
+        ("robot", "GET", "/v2/other/_trust/tuf/root.json"),
+        ("wrong", "GET", "/v2/"),
+        ("forged", "GET", "/v2/app/_trust/tuf/root.json"),
+    ] {
+        stage.ask(who, method, path).await;
+    }
+    let found = lines(&file);
+    assert_eq!(
+        found,
+        [
+            "delete app - anonymous - refused",
+            "delete app - user ci refused",
+            "pull other - certificate robot refused",
+            "login - - unproven alice refused",
+            "pull app - unproven - refused",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_update_that_goes_too_far_is_written_down_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let stage = audited(&file).await;
+    let parts = stage.publisher("ci", "app").await.first_publish();
+    stage.publish("ci", "app", &parts).await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(line["outcome"], "refused");
+    assert_eq!(line["roles"], "root:1,targets:1");
+    assert_eq!(
+        line["reason"],
+        "a change of who signs, made in root is not granted: no rule grants it"
+    );
+    assert_ne!(line["request_id"], "");
+    assert_eq!(line["address"], "192.0.2.1");
+}

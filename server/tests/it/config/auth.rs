@@ -1,0 +1,477 @@
+//! The `auth` section and what goes with it: nothing in it ever falls back to no authentication.
+
+use std::fs;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use server::config::{Config, Jwks, Method};
+
+use super::{MINIMAL, read};
+
+/// `base64("admin:secret")`.
+const ADMIN: (&str, &str) = ("NOTARY_AUTH", "YWRtaW46c2VjcmV0");
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json!(…) reads better without &"
+)]
+fn auth(section: Value, env: &[(&str, &str)]) -> Result<Config, String> {
+    with(json!({"auth": section}), env)
+}
+
+/// The smallest file with more members in its sections.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json!(…) reads better without &"
+)]
+fn with(sections: Value, env: &[(&str, &str)]) -> Result<Config, String> {
+    let mut json: Value = serde_json::from_str(MINIMAL).unwrap();
+    for (name, section) in sections.as_object().unwrap() {
+        for (key, value) in section.as_object().unwrap() {
+            json[name][key] = value.clone();
+        }
+    }
+    read(&json.to_string(), env)
+}
+
+fn warns(config: &Config, of: &str) -> bool {
+    config.warnings.iter().any(|warning| warning.contains(of))
+}
+
+#[test]
+fn no_authentication_is_never_what_a_typo_means() {
+    for (kind, meant) in [
+        ("tokne", "\"token\""),
+        ("TOKEN", "\"token\""),
+        ("htpaswd", "\"htpasswd\""),
+        ("Basic", "\"basic\""),
+        (
+            "off",
+            "accepted: \"htpasswd\" (or \"basic\"), \"token\" or \"none\"",
+        ),
+    ] {
+        let error = auth(json!({"type": kind}), &[]).unwrap_err();
+        assert!(
+            error.contains("auth.type") && error.contains(meant),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn no_authentication_is_a_warning_and_a_longer_one_if_nobody_asked_for_it() {
+    let config = auth(json!({"type": "none"}), &[]).unwrap();
+    assert!(matches!(
+        config.access.method,
+        Method::None { is_written: true }
+    ));
+    assert!(warns(&config, "authentication is off"));
+    let config = read(MINIMAL, &[]).unwrap();
+    assert!(matches!(
+        config.access.method,
+        Method::None { is_written: false }
+    ));
+    assert!(warns(
+        &config,
+        "anybody who reaches this server may publish"
+    ));
+    assert!(warns(&config, "write auth.type \"none\""));
+}
+
+#[test]
+fn an_administrator_in_the_environment_is_enough_to_ask_for_passwords() {
+    let config = read(MINIMAL, &[ADMIN]).unwrap();
+    let Method::Passwords(passwords) = &config.access.method else {
+        panic!("{config:?}")
+    };
+    assert_eq!(passwords.administrator.as_ref().unwrap().user, "admin");
+    assert!(passwords.file.is_none() && passwords.token_service.is_none());
+    assert!(!format!("{config:?}").contains("secret\""), "{config:?}");
+}
+
+#[test]
+fn an_administrator_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("administrator");
+    fs::write(&file, "YWRtaW46c2VjcmV0\n").unwrap();
+    let file = file.to_str().unwrap();
+    let config = read(MINIMAL, &[("NOTARY_AUTH_FILE", file)]).unwrap();
+    assert!(config.access.takes_passwords());
+    let error = read(MINIMAL, &[ADMIN, ("NOTARY_AUTH_FILE", file)]).unwrap_err();
+    assert!(error.contains("set one of the two"), "{error}");
+    let error = read(MINIMAL, &[("NOTARY_AUTH_FILE", "/does/not/exist")]).unwrap_err();
+    assert!(
+        error.contains("NOTARY_AUTH_FILE") && error.contains("/does/not/exist"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_does_not_go_together_stops_the_start() {
+    let token = json!({"realm": "r", "issuer": "i", "service": "s", "rootcertbundle": "b"});
+    for (section, env, key, expected) in [
+        (
+            json!({"type": "htpasswd"}),
+            &[][..],
+            "auth.htpasswd_file",
+            "nobody could log in",
+        ),
+        (
+            json!({"type": "basic"}),
+            &[],
+            "auth.htpasswd_file",
+            "nobody could log in",
+        ),
+        (
+            json!({"type": "none"}),
+            &[ADMIN],
+            "auth.administrator",
+            "auth.type is \"none\"",
+        ),
+        (
+            json!({"type": "none", "rules_file": "r"}),
+            &[],
+            "auth.rules_file",
+            "no effect",
+        ),
+        (
+            json!({"rules_file": "r"}),
+            &[],
+            "auth.rules_file",
+            "auth.type is not set",
+        ),
+        (
+            json!({"htpasswd_file": "h"}),
+            &[],
+            "auth.htpasswd_file",
+            "auth.type is not set",
+        ),
+        (
+            json!({"options": {"realm": "r"}}),
+            &[],
+            "auth.options",
+            "auth.type is not set",
+        ),
+        (
+            json!({"token_service": true}),
+            &[],
+            "auth.token_service",
+            "auth.type is not set",
+        ),
+        (
+            json!({"type": "token", "options": token, "htpasswd_file": "h"}),
+            &[],
+            "auth.htpasswd_file",
+            "not with \"token\"",
+        ),
+        (
+            json!({"type": "token", "options": token, "token_service": true}),
+            &[],
+            "auth.token_service",
+            "not with \"token\"",
+        ),
+        (
+            json!({"type": "htpasswd", "htpasswd_file": "h", "options": token}),
+            &[],
+            "auth.options",
+            "\"token\" alone",
+        ),
+        (
+            json!({"type": "htpasswd", "htpasswd_file": "h", "client_certificates": true}),
+            &[],
+            "auth.client_certificates",
+            "server.client_ca_file",
+        ),
+        (
+            json!({"type": "htpasswd", "htpasswd_file": "h", "token_folder": "t"}),
+            &[],
+            "auth.token_folder",
+            "auth.token_service: true",
+        ),
+        (
+            json!({"type": "htpasswd", "htpasswd_file": "h", "token_service": true}),
+            &[],
+            "auth.token_folder",
+            "is missing",
+        ),
+        (
+            json!({}),
+            &[("NOTARY_AUTH", "nonsense")],
+            "auth.administrator",
+            "NOTARY_AUTH",
+        ),
+    ] {
+        let error = auth(section, env).unwrap_err();
+        assert!(
+            error.contains(key) && error.contains(expected),
+            "{key}: {error}"
+        );
+        assert!(!error.contains("nonsense"), "{error}");
+    }
+}
+
+#[test]
+fn the_token_service_has_defaults_and_bounds() {
+    let section = |more: Value| {
+        let mut section = json!({"type": "basic", "token_service": true, "token_folder": "keys"});
+        section
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        auth(section, &[ADMIN])
+    };
+    let config = section(json!({"token_registries": {"My Registry": "r.example.com/"}})).unwrap();
+    let Method::Passwords(passwords) = config.access.method else {
+        panic!()
+    };
+    let service = passwords.token_service.unwrap();
+    assert_eq!(service.issuer, "notary-server");
+    assert_eq!(service.audience, "notary-server");
+    assert_eq!(service.lifetime.as_secs(), 300);
+    assert!(service.folder.is_absolute() && service.folder.ends_with("keys"));
+    assert_eq!(service.registries["My Registry"], "r.example.com/");
+    for (more, expected) in [
+        (json!({"token_seconds": 59}), "between 60 and 3600"),
+        (json!({"token_seconds": 3601}), "between 60 and 3600"),
+        (json!({"token_registries": {"r": "r"}}), "ends in a slash"),
+        (json!({"token_registries": {"r": "/"}}), "ends in a slash"),
+        (
+            json!({"token_registries": {"r": "a/../"}}),
+            "ends in a slash",
+        ),
+        (json!({"token_registries": {"r": 1}}), "ends in a slash"),
+    ] {
+        let error = section(more).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn notarys_token_options_are_understood_and_refused_in_its_words() {
+    let all = json!({"Realm": "https://auth/token", "issuer": "i", "service": "s",
+        "rootCertBundle": "ca.pem", "autoredirect": true, "other": 1});
+    let config = auth(json!({"type": "token", "options": all}), &[ADMIN]).unwrap();
+    let Method::OutsideTokens(outside) = &config.access.method else {
+        panic!("{config:?}")
+    };
+    assert_eq!(outside.realm, "https://auth/token");
+    assert!(outside.autoredirect);
+    assert_eq!(
+        outside.issuers[0].bundle.as_deref(),
+        Some("ca.pem".as_ref())
+    );
+    assert_eq!(outside.issuers[0].audience, "s");
+    assert!(warns(&config, "NOTARY_AUTH has no effect"));
+    assert!(warns(&config, "auth.options.other"));
+
+    let error = auth(json!({"type": "token"}), &[]).unwrap_err();
+    assert!(
+        error.contains("auth.options must be a map[string]interface{}"),
+        "{error}"
+    );
+    let mut options = json!({});
+    for name in ["realm", "issuer", "service", "rootcertbundle"] {
+        for wrong in [Value::Null, json!(""), json!(7)] {
+            options[name] = wrong;
+            let error = auth(json!({"type": "token", "options": options}), &[]).unwrap_err();
+            let expected = format!("token auth requires a valid option string: {name:?}");
+            assert!(error.contains(&expected), "{error}");
+        }
+        options[name] = json!("x");
+    }
+    options["autoredirect"] = json!("true");
+    let error = auth(json!({"type": "token", "options": options}), &[]).unwrap_err();
+    assert!(
+        error.contains("token auth requires a valid option bool: autoredirect"),
+        "{error}"
+    );
+}
+
+#[test]
+fn several_issuers_may_stand_beside_or_instead_of_the_one() {
+    let issuers = json!([
+        {"Issuer": "a", "rootcertbundle": "a.pem"},
+        {"issuer": "b", "service": "t", "jwks": "https://b.example.com/keys", "jwks_ca_file": "ca.pem"},
+        {"issuer": "c", "jwks": "c.json", "rootcertbundle": "c.pem"}]);
+    let read = |more: Value, rules: bool| {
+        let mut options = json!({"realm": "r", "service": "s", "issuers": issuers});
+        options
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let rules = rules.then_some("rules.yaml");
+        auth(
+            json!({"type": "token", "options": options, "rules_file": rules}),
+            &[],
+        )
+    };
+    let issuers_of = |config: Config| match config.access.method {
+        Method::OutsideTokens(outside) => outside.issuers,
+        other => panic!("{other:?}"),
+    };
+    let found = issuers_of(read(json!({}), true).unwrap());
+    let names: Vec<_> = found
+        .iter()
+        .map(|issuer| (&*issuer.name, &*issuer.audience))
+        .collect();
+    assert_eq!(names, [("a", "s"), ("b", "t"), ("c", "s")]);
+    assert!(matches!(
+        &found[1].jwks,
+        Some(Jwks::Url { ca: Some(_), .. })
+    ));
+    assert!(matches!(&found[2].jwks, Some(Jwks::File(_))));
+    let open_id: Vec<_> = found
+        .iter()
+        .map(server::config::OutsideIssuer::is_open_id)
+        .collect();
+    assert_eq!(open_id, [false, true, false]);
+    let one = json!({"issuer": "z", "rootcertbundle": "z.pem"});
+    assert_eq!(issuers_of(read(one, true).unwrap())[0].name, "z");
+
+    for (more, rules, expected) in [
+        (json!({}), false, "name a file of rules in auth.rules_file"),
+        (
+            json!({"rootcertbundle": "z.pem"}),
+            true,
+            "option string: \"issuer\"",
+        ),
+        (
+            json!({"issuer": "a", "rootcertbundle": "z.pem"}),
+            true,
+            "\"a\" is there twice",
+        ),
+        (
+            json!({"issuers": [{"issuer": "a"}]}),
+            true,
+            "option string: \"rootcertbundle\"",
+        ),
+        (
+            json!({"issuers": [{"issuer": "a", "jwk": "x"}]}),
+            true,
+            "jwk is unknown",
+        ),
+        (json!({"issuers": [7]}), true, "list of sections"),
+        (json!({"issuers": {}}), true, "list of sections"),
+        (
+            json!({"issuers": [{"issuer": "a", "jwks": "http://idp.example.com/"}]}),
+            true,
+            "https://",
+        ),
+        (
+            json!({"issuers": [{"issuer": "a", "jwks": "file:///etc/passwd"}]}),
+            true,
+            "https://",
+        ),
+        (
+            json!({"issuers": [{"issuer": "a", "jwks": "https://u:hunter2@b/"}]}),
+            true,
+            "https://",
+        ),
+        (
+            json!({"issuers": [{"issuer": "a", "jwks": "f", "jwks_ca_file": "x"}]}),
+            true,
+            "jwks_ca_file",
+        ),
+    ] {
+        let error = read(more, rules).unwrap_err();
+        assert!(
+            error.contains(expected) && !error.contains("hunter2"),
+            "{expected}: {error}"
+        );
+    }
+    let local = json!({"issuers": [{"issuer": "a", "jwks": "http://127.0.0.1:8080/keys"}]});
+    assert!(read(local, true).is_ok());
+}
+
+#[test]
+fn passwords_over_plain_http_are_a_warning_unless_a_proxy_is_known_of() {
+    const CLEAR: &str = "passwords cross the network unencrypted";
+    assert!(warns(&read(MINIMAL, &[ADMIN]).unwrap(), CLEAR));
+    assert!(!warns(&read(MINIMAL, &[]).unwrap(), CLEAR));
+    for server in [
+        json!({"public_url": "https://notary.example.com"}),
+        json!({"trusted_proxies": ["10.0.0.0/8"]}),
+        json!({"tls_cert_file": "a", "tls_key_file": "b"}),
+    ] {
+        let config = with(json!({"server": server}), &[ADMIN]).unwrap();
+        assert!(!warns(&config, CLEAR), "{server}");
+    }
+}
+
+#[test]
+fn what_stands_in_front_of_the_server_is_parsed() {
+    let server = json!({"public_url": "https://Notary.Example.com:4443/",
+        "trusted_proxies": ["10.0.0.7", "fd00::/8"], "monitoring_addr": ":9090",
+        "key_requests_per_minute": 0});
+    let config = with(json!({"server": server}), &[]).unwrap();
+    assert_eq!(
+        config.public_url.as_deref(),
+        Some("https://notary.example.com:4443")
+    );
+    assert_eq!(config.trusted_proxies.len(), 2);
+    assert!(config.trusted_proxies[0].contains(&"10.0.0.7".parse::<std::net::IpAddr>().unwrap()));
+    assert_eq!(config.key_requests_per_minute, 0);
+    assert_eq!(read(MINIMAL, &[]).unwrap().key_requests_per_minute, 600);
+    for (key, value) in [
+        ("public_url", json!("http://notary.example.com")),
+        ("public_url", json!("https://notary.example.com/notary")),
+        ("public_url", json!("https://u:p@notary.example.com")),
+        ("public_url", json!("notary.example.com")),
+        ("trusted_proxies", json!(["proxy.example.com"])),
+        ("trusted_proxies", json!(["10.0.0.0/33"])),
+        ("monitoring_addr", json!("localhost")),
+        ("key_requests_per_minute", json!(-1)),
+        ("client_ca_optional", json!(true)),
+    ] {
+        let error = with(json!({"server": {key: value}}), &[]).unwrap_err();
+        assert!(error.contains(&format!("server.{key}")), "{error}");
+    }
+}
+
+/// Values of every shape, with the names that mean something among their members.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z/:.]{0,12}".prop_map(Value::from),
+        Just(json!("https://[::1")),
+    ];
+    let name = prop_oneof![
+        Just("realm"),
+        Just("issuer"),
+        Just("service"),
+        Just("rootcertbundle"),
+        Just("autoredirect"),
+        Just("jwks"),
+        Just("jwks_ca_file"),
+        Just("issuers"),
+        Just("x"),
+    ];
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(name.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn whatever_the_options_are_they_are_refused_or_name_an_issuer_with_keys(options in any_json()) {
+        let section = json!({"type": "token", "options": options, "rules_file": "r"});
+        if let Ok(config) = auth(section, &[]) {
+            let Method::OutsideTokens(outside) = config.access.method else {
+                panic!("it was to be tokens")
+            };
+            prop_assert!(!outside.issuers.is_empty());
+            for issuer in outside.issuers {
+                prop_assert!(!issuer.name.is_empty() && !issuer.audience.is_empty());
+                prop_assert!(issuer.bundle.is_some() || issuer.jwks.is_some());
+            }
+        }
+    }
+}
