@@ -2,9 +2,11 @@
 
 mod argon2id;
 mod bcrypt;
+mod error;
 mod foreign;
 mod hash;
 mod parse;
+mod work;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +17,8 @@ use secrecy::ExposeSecret;
 use crate::Credentials;
 use hash::Hash;
 
-pub use hash::{Hashing, InvalidHash, InvalidPassword, hash};
+pub use error::{InvalidHash, InvalidPassword};
+pub use hash::{Hashing, hash};
 pub use parse::InvalidPasswordFile;
 
 /// The users of a password file and the hashes of their passwords.
@@ -104,7 +107,7 @@ impl fmt::Debug for PasswordFile {
 
 #[cfg(test)]
 mod tests {
-    use super::hash::Work;
+    use super::work::Work;
     use super::*;
 
     const CHEAP: &str = "$2y$04$HJX35w98P8ZqMDkxxHEKZefJ6C9hZs1oyGW1dqK5CTQpRNq66gAO.";

@@ -13,6 +13,7 @@ mod keys;
 mod mint;
 mod parse;
 mod public_key;
+mod trusted;
 mod verify;
 
 pub use error::TokenError;

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::{InvalidHash, InvalidPassword, Work, salt};
+use super::error::{InvalidHash, InvalidPassword};
+use super::work::{Work, salt};
 
 /// Kibibytes of memory, passes and lanes up to which a hash is checked: anybody may guess, and every guess
 /// costs as much.

@@ -9,7 +9,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::hash::{InvalidHash, InvalidPassword, Work, salt};
+use super::error::{InvalidHash, InvalidPassword};
+use super::work::{Work, salt};
 
 /// Above, a single guess would keep a processor busy for many seconds, and anybody may guess.
 const COSTS: RangeInclusive<u32> = 4..=17;

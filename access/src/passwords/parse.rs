@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::hash::{Hash, InvalidHash};
+use super::error::InvalidHash;
+use super::hash::Hash;
 use super::{Entry, PasswordFile};
 use crate::credentials::is_name;
 

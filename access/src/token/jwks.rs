@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::algorithm::Algorithm;
 use super::chain::certificate_key;
 use super::jwk::Jwk;
-use super::keys::TrustedKey;
 use super::public_key::PublicKey;
+use super::trusted::TrustedKey;
 
 /// The longest set that is read, in bytes, and the most keys in one: no issuer needs more.
 const LONGEST: usize = 1024 * 1024;

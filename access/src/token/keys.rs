@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::algorithm::Algorithm;
 use super::chain::{Root, certificate_key};
-use super::public_key::PublicKey;
+use super::trusted::TrustedKey;
 use super::{InvalidJwks, jwks};
 
 /// Whose signatures are believed: keys by their ids, and roots for chains of certificates.
@@ -16,14 +16,6 @@ use super::{InvalidJwks, jwks};
 pub struct TrustedKeys {
     keys: BTreeMap<String, TrustedKey>,
     roots: Vec<Root>,
-}
-
-/// A key, and what it may be used for.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct TrustedKey {
-    pub(crate) key: PublicKey,
-    /// The one algorithm that its JWK names; without, all that suit it.
-    pub(crate) only: Option<Algorithm>,
 }
 
 /// A certificate bundle that is of no use.
@@ -125,18 +117,5 @@ impl TrustedKeys {
 impl fmt::Debug for TrustedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TrustedKeys").field(&self.ids()).finish()
-    }
-}
-
-impl TrustedKey {
-    /// Whether tokens signed by `algorithm` may be its.
-    pub(crate) fn is_for(&self, algorithm: Algorithm) -> bool {
-        self.key.suits(algorithm) && self.only.is_none_or(|only| only == algorithm)
-    }
-}
-
-impl From<PublicKey> for TrustedKey {
-    fn from(key: PublicKey) -> Self {
-        Self { key, only: None }
     }
 }

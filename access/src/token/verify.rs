@@ -8,8 +8,8 @@ use super::chain;
 use super::claims::Registered;
 use super::error::shown;
 use super::jwk::Jwk;
-use super::keys::TrustedKey;
 use super::parse::{Header, Token, string, strings};
+use super::trusted::TrustedKey;
 use super::{TokenError, TrustedKeys};
 use crate::Access;
 
