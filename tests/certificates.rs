@@ -197,6 +197,69 @@ impl Authority {
     }
 }
 
+/// Certificates of people and machines that are known by them, and the authority that issues them.
+pub struct Visitors {
+    authority: Authority,
+    folder: PathBuf,
+}
+
+impl Visitors {
+    /// An authority of its own, whose certificate is in `folder` as `visitors.crt`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let authority = Authority::new("Visitors")?;
+        let folder = folder.to_owned();
+        fs::write(folder.join("visitors.crt"), &authority.certificate)?;
+        Ok(Self { authority, folder })
+    }
+
+    /// The file with the authority's certificate.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("visitors.crt")
+    }
+
+    /// A certificate whose common name is `name`.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub fn admit(&self, name: &str) -> Result<Pair> {
+        let (key, mut params) = (KeyPair::generate()?, named(name, &[])?);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.authority.issuer)?.pem();
+        let file = |kind| self.folder.join(format!("{name}.{kind}"));
+        let pair = Pair {
+            certificate: file("cert"),
+            key: file("key"),
+        };
+        fs::write(&pair.certificate, certificate)?;
+        fs::write(&pair.key, key.serialize_pem())?;
+        Ok(pair)
+    }
+}
+
+/// The certificate of a key that signs tokens, and its issuer's.
+pub(crate) struct Chain {
+    pub(crate) root_pem: String,
+    pub(crate) leaf_pem: String,
+    pub(crate) leaf_der: Vec<u8>,
+}
+
+/// A certificate for `key` from an authority of its own.
+pub(crate) fn chain(key: &KeyPair) -> Result<Chain> {
+    let authority = Authority::new("Token authority")?;
+    let leaf = named("Token signer", &[])?.signed_by(key, &authority.issuer)?;
+    Ok(Chain {
+        root_pem: authority.certificate,
+        leaf_pem: leaf.pem(),
+        leaf_der: leaf.der().to_vec(),
+    })
+}
+
 /// A certificate and its private key, both PEM.
 #[derive(Debug)]
 pub struct Leaf {

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::accounts::Account;
 use crate::process::{Daemon, Said, client, program};
+use crate::registry::{RegistryAuth, start_registry};
 use crate::stage::Stage;
 
 /// Which generation of the docker CLI.
@@ -75,11 +77,23 @@ impl Engine {
     ///
     /// If one is not installed or does not come up; dockerd needs root.
     pub fn start(stage: &Stage) -> Result<Self> {
-        let registry_address = stage.address()?;
+        Self::start_at(stage, stage.address()?, &RegistryAuth::None)
+    }
+
+    /// Starts both, empty, the registry at this address and with this way to let people in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::start`].
+    pub fn start_at(
+        stage: &Stage,
+        registry_address: SocketAddr,
+        auth: &RegistryAuth,
+    ) -> Result<Self> {
         let registry_root = stage.folder("registry")?;
         let socket = stage.path().join("docker.sock");
         Ok(Self {
-            _registry: start_registry(stage, registry_address, &registry_root)?,
+            _registry: start_registry(stage, registry_address, &registry_root, auth)?,
             _dockerd: start_dockerd(stage, &socket)?,
             socket,
             registry_address,
@@ -90,7 +104,13 @@ impl Engine {
     /// The full name of `repository` in the registry.
     #[must_use]
     pub fn image(&self, repository: &str) -> String {
-        format!("localhost:{}/{repository}", self.registry_address.port())
+        format!("{}/{repository}", self.host())
+    }
+
+    /// The registry's host and port, as image names and logins spell it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.registry_address.port())
     }
 
     /// The file in which the registry keeps the blob `digest` (`sha256:…`).
@@ -112,17 +132,6 @@ impl Engine {
         ensure!(file.exists(), "the registry has no {digest}");
         Ok(file)
     }
-}
-
-fn start_registry(stage: &Stage, address: SocketAddr, root: &Path) -> Result<Daemon> {
-    let config = format!(
-        "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: \"{}\"}}}}\nhttp: {{addr: \"{address}\", secret: test}}\n",
-        root.display()
-    );
-    let config = stage.file("registry.yml", config)?;
-    let mut command = installed("/usr/bin/docker-registry", "docker-registry")?;
-    command.arg("serve").arg(config);
-    Daemon::start("docker-registry", &command, &stage.log("registry"))?.until_listening(address)
 }
 
 fn start_dockerd(stage: &Stage, socket: &Path) -> Result<Daemon> {
@@ -163,7 +172,7 @@ fn start_dockerd(stage: &Stage, socket: &Path) -> Result<Daemon> {
     Ok(dockerd)
 }
 
-fn installed(path: &str, package: &str) -> Result<Command> {
+pub(crate) fn installed(path: &str, package: &str) -> Result<Command> {
     ensure!(
         Path::new(path).exists(),
         "{path} is missing: apt-get install {package}"
@@ -211,6 +220,52 @@ impl Person {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.join(".docker")
+    }
+
+    /// Logs in at the registry, as people do once for registry and trust server.
+    ///
+    /// # Errors
+    ///
+    /// If the registry refuses.
+    pub fn logs_in(&self, account: Account, registry: &str) -> Result<()> {
+        let login = [
+            "login",
+            "--username",
+            account.user,
+            "--password-stdin",
+            registry,
+        ];
+        let said = self.answers(&login, account.password)?.succeeds()?;
+        ensure!(said.contains("Login Succeeded"), "{said}");
+        Ok(())
+    }
+
+    /// The folder in which the CLI looks for certificates for the trust server, made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn certificates(&self) -> Result<PathBuf> {
+        let host = self.trust_server.trim_start_matches("https://");
+        let folder = self.config().join("tls").join(host);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// Gives this person the keys of `other`, as somebody does who should not.
+    ///
+    /// # Errors
+    ///
+    /// If `other` has none.
+    pub fn takes_keys_of(&self, other: &Self) -> Result<()> {
+        let keys = self.config().join("trust/private");
+        fs::create_dir_all(&keys)?;
+        let mut copy = client("cp");
+        copy.arg("--archive")
+            .arg(other.config().join("trust/private/."))
+            .arg(keys);
+        Said::by(copy, "")?.succeeds()?;
+        Ok(())
     }
 
     /// Runs the CLI with content trust on, and `input` on its standard input.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use fixtures::{Part, multipart};
 
+use crate::accounts::Account;
 use crate::process::{Said, client};
 use crate::trust::Trust;
 
@@ -18,6 +19,7 @@ pub struct Answer {
     pub status: u16,
     /// The body, whole.
     pub body: Vec<u8>,
+    headers: String,
 }
 
 impl Answer {
@@ -31,6 +33,28 @@ impl Answer {
         Ok(self.body)
     }
 
+    /// The value of a header, if the answer has it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self
+            .headers
+            .lines()
+            .filter_map(|line| line.split_once(": "));
+        lines
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim_end())
+            .next()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_slice(&self.body).with_context(|| self.to_string())
+    }
+
     /// Whether this is the refusal `code`, such as `VERSION`.
     #[must_use]
     pub fn refuses_with(&self, code: &str) -> bool {
@@ -41,7 +65,7 @@ impl Answer {
 
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { status, body } = self;
+        let Self { status, body, .. } = self;
         write!(f, "{status}: {}", String::from_utf8_lossy(body))
     }
 }
@@ -108,23 +132,55 @@ impl Trust {
         })
     }
 
-    fn ask(&self, path: &str, more: impl FnOnce(&mut Command)) -> Result<Answer> {
-        let body = self.scratch("body");
+    /// Asks the server for `path` as somebody who shows this password.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn get_as(&self, account: Account, path: &str) -> Result<Answer> {
+        self.ask(path, |curl| {
+            curl.args(["--user", &account.plain()]);
+        })
+    }
+
+    /// Asks the server for `path` as somebody who shows this token.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn get_with_token(&self, token: &str, path: &str) -> Result<Answer> {
+        self.ask(path, |curl| {
+            curl.args(["--header", &format!("Authorization: Bearer {token}")]);
+        })
+    }
+
+    /// Sends a request for `path` in which curl is told `more`.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn ask(&self, path: &str, more: impl FnOnce(&mut Command)) -> Result<Answer> {
+        let (body, headers) = (self.scratch("body"), self.scratch("headers"));
         let mut curl = client("curl");
         curl.args(["--silent", "--show-error", "--path-as-is"])
             .args(["--write-out", "%{http_code}", "--cacert"])
             .arg(self.authority())
             .arg("--output")
             .arg(&body)
+            .arg("--dump-header")
+            .arg(&headers)
             .arg(format!("{}{path}", self.url()));
         more(&mut curl);
         let status = Said::by(curl, "")?.succeeds()?.parse()?;
         // curl makes no file for an empty body.
         let content = fs::read(&body).unwrap_or_default();
         drop(fs::remove_file(&body));
+        let dumped = fs::read(&headers)?;
+        fs::remove_file(&headers)?;
         Ok(Answer {
             status,
             body: content,
+            headers: String::from_utf8_lossy(&dumped).into_owned(),
         })
     }
 

@@ -5,26 +5,33 @@
 //! against a [`Trust`] made of a server and a signer, each of which is either ours or Go's
 //! ([`Make`]): a scenario that passes against Notary 0.7 is a fair one for Countersign.
 
+pub mod accounts;
 pub mod balancer;
 pub mod certificates;
 pub mod database;
 pub mod docker;
+pub mod door;
 pub mod http;
+pub mod issuer;
 pub mod notary;
 pub mod operator;
 pub mod pair;
 pub mod process;
 pub mod proxy;
+pub mod registry;
 pub mod rows;
 pub mod stage;
 pub mod storage;
 pub mod trust;
 
+pub use accounts::{Account, htpasswd, scan_for_secrets};
 pub use database::{Fresh, MariaDb, Postgres};
 pub use docker::{Cli, Engine, Person};
+pub use door::Door;
 pub use notary::Collaborator;
 pub use pair::{Make, Pair};
 pub use process::{Daemon, Said};
+pub use registry::RegistryAuth;
 pub use stage::{Stage, play, play_on};
 pub use storage::{Backend, Database};
 pub use trust::Trust;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
+use crate::accounts::Account;
+use crate::certificates::Pair;
 use crate::process::{Said, client};
 use crate::stage::Stage;
 use crate::trust::Trust;
@@ -14,6 +16,8 @@ pub struct Collaborator {
     folder: PathBuf,
     url: String,
     authority: PathBuf,
+    account: Option<Account>,
+    certificate: Option<Pair>,
 }
 
 impl Collaborator {
@@ -28,7 +32,41 @@ impl Collaborator {
             folder,
             url: trust.url(),
             authority: trust.authority().to_owned(),
+            account: None,
+            certificate: None,
         })
+    }
+
+    /// The same person, who is somebody by this password.
+    #[must_use]
+    pub fn known_as(self, account: Account) -> Self {
+        Self {
+            account: Some(account),
+            ..self
+        }
+    }
+
+    /// The same person, who is somebody by this certificate.
+    #[must_use]
+    pub fn showing(self, certificate: Pair) -> Self {
+        Self {
+            certificate: Some(certificate),
+            ..self
+        }
+    }
+
+    /// Gives this person the keys of `other`, as somebody does who should not.
+    ///
+    /// # Errors
+    ///
+    /// If `other` has none.
+    pub fn takes_keys_of(&self, other: &Self) -> Result<()> {
+        let mut copy = client("cp");
+        copy.arg("--archive")
+            .arg(other.folder.join("trust/."))
+            .arg(self.folder.join("trust"));
+        Said::by(copy, "")?.succeeds()?;
+        Ok(())
     }
 
     /// The same person, who reaches the server at `url` instead.
@@ -61,8 +99,15 @@ impl Collaborator {
             .args(["--server", &self.url, "--tlscacert"])
             .arg(&self.authority)
             .arg("--trustDir")
-            .arg(self.folder.join("trust"))
-            .args(arguments);
+            .arg(self.folder.join("trust"));
+        if let Some(account) = self.account {
+            command.env("NOTARY_AUTH", account.encoded());
+        }
+        if let Some(shown) = &self.certificate {
+            command.arg("--tlscert").arg(&shown.certificate);
+            command.arg("--tlskey").arg(&shown.key);
+        }
+        command.args(arguments);
         Said::by(command, "yes\n")
     }
 

@@ -1,9 +1,11 @@
 //! Commands of our programs, on the configuration of a service that anybody may be running.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
+use crate::door::Door;
 use crate::pair::{Make, notary_program};
-use crate::process::{Said, client};
+use crate::process::{Said, client, program};
+use crate::stage::Stage;
 use crate::trust::{PASSPHRASES, Trust};
 
 impl Trust {
@@ -36,6 +38,27 @@ impl Trust {
         settings: &[(&str, &str)],
     ) -> Result<Said> {
         self.operate(("notary-signer", "signer.json"), arguments, settings)
+    }
+
+    /// What a server of ours says that is started beside this one with `door`, and is to refuse to.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started, or does come up.
+    pub fn refusal_to_start(&self, stage: &Stage, door: &Door) -> Result<Said> {
+        const SECONDS: &str = "20";
+        let config = self.config_beside(stage.address()?, door);
+        let config = self.configure("refused.json", &config)?;
+        let mut command = program("timeout");
+        command
+            .arg(SECONDS)
+            .arg(notary_program(Make::Countersign, "notary-server")?.get_program())
+            .arg("-config")
+            .arg(config)
+            .envs(door.environment());
+        let said = Said::by(command, "")?;
+        ensure!(!said.was_ended(), "it started, and {said}");
+        Ok(said)
     }
 
     fn operate(

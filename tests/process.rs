@@ -103,6 +103,13 @@ impl Said {
         self.status.success()
     }
 
+    /// Whether it was ended by `timeout`, which it was started under.
+    #[must_use]
+    pub fn was_ended(&self) -> bool {
+        const BY_TIMEOUT: i32 = 124;
+        self.status.code() == Some(BY_TIMEOUT)
+    }
+
     /// Checks that the client refused, and that it said `reason`.
     ///
     /// # Errors
@@ -293,6 +300,24 @@ fn dies_with_us(command: &Command) -> Command {
         guarded.current_dir(folder);
     }
     guarded
+}
+
+/// Waits until `holds`, for as long as `limit`.
+///
+/// # Errors
+///
+/// If it takes longer, or cannot be told.
+pub fn eventually(
+    what: &str,
+    limit: Duration,
+    mut holds: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    while !holds()? {
+        ensure!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// The last lines of a log, for a failed test's report.

@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Result;
@@ -40,6 +40,8 @@ struct Gate {
 struct Traffic {
     fate: Fate,
     held: usize,
+    /// How many more connections are let through before any is held; as many as come, if nothing.
+    quota: Option<usize>,
 }
 
 impl Proxy {
@@ -55,6 +57,7 @@ impl Proxy {
             traffic: Mutex::new(Traffic {
                 fate: Fate::Pass,
                 held: 0,
+                quota: None,
             }),
             changed: Condvar::new(),
         });
@@ -80,6 +83,17 @@ impl Proxy {
         self.set(Fate::Hold);
     }
 
+    /// Lets so many more requests through, and holds what comes after them, until [`Proxy::pass`].
+    pub fn hold_after(&self, requests: usize) {
+        self.gate.lock().quota = Some(requests);
+    }
+
+    /// Whether something is being held.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        self.gate.lock().held > 0
+    }
+
     /// Cuts the connection of every publish from now on, after its first bytes.
     pub fn cut_publishes(&self) {
         self.set(Fate::Cut);
@@ -87,16 +101,13 @@ impl Proxy {
 
     /// Lets everything through, also what was held.
     pub fn pass(&self) {
+        self.gate.lock().quota = None;
         self.set(Fate::Pass);
     }
 
     /// Waits until a publish is being held.
     pub fn until_held(&self) {
-        let traffic = self
-            .gate
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let traffic = self.gate.lock();
         drop(
             self.gate
                 .changed
@@ -105,19 +116,33 @@ impl Proxy {
     }
 
     fn set(&self, fate: Fate) {
-        self.gate
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fate = fate;
+        self.gate.lock().fate = fate;
         self.gate.changed.notify_all();
     }
 }
 
 impl Gate {
+    fn lock(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Comes back when a new connection may go on.
+    fn admit(&self) {
+        let mut traffic = self.lock();
+        if traffic.quota == Some(0) {
+            traffic.held += 1;
+            traffic = self
+                .changed
+                .wait_while(traffic, |traffic| traffic.quota == Some(0))
+                .unwrap_or_else(PoisonError::into_inner);
+            traffic.held -= 1;
+        }
+        traffic.quota = traffic.quota.map(|left| left.saturating_sub(1));
+    }
+
     /// Decides about a publish; comes back when it may go on, with whether it may.
     fn may_go_on(&self) -> bool {
-        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut traffic = self.lock();
         traffic.held += 1;
         self.changed.notify_all();
         let mut traffic = self
@@ -130,6 +155,7 @@ impl Gate {
 }
 
 fn carry(client: &TcpStream, server: SocketAddr, gate: &Gate) -> std::io::Result<()> {
+    gate.admit();
     let server = TcpStream::connect(server)?;
     let (mut answers, mut back) = (server.try_clone()?, client.try_clone()?);
     let answering = thread::spawn(move || {

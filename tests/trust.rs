@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::certificates::{Files, Setup};
+use crate::door::Door;
 use crate::pair::{Make, Pair, notary_program};
 use crate::process::{Daemon, program};
 use crate::stage::Stage;
@@ -28,6 +29,7 @@ pub struct Trust {
     signer_address: SocketAddr,
     signer: Option<Daemon>,
     server: Option<Daemon>,
+    door: Door,
     /// Last, so that it outlives those who use it.
     database: Option<Arc<Database>>,
 }
@@ -48,6 +50,19 @@ impl Trust {
     ///
     /// If one of the two does not come up.
     pub fn start_with(stage: &Stage, pair: Pair, setup: Setup) -> Result<Self> {
+        Self::start_all(stage, pair, setup, Door::default())
+    }
+
+    /// Starts `pair` with a server that lets in whom `door` says.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn start_guarded(stage: &Stage, pair: Pair, door: Door) -> Result<Self> {
+        Self::start_all(stage, pair, Setup::Issued, door)
+    }
+
+    fn start_all(stage: &Stage, pair: Pair, setup: Setup, door: Door) -> Result<Self> {
         let folder = stage.folder("trust")?;
         let mut trust = Self {
             pair,
@@ -58,6 +73,7 @@ impl Trust {
             signer_address: stage.address()?,
             signer: None,
             server: None,
+            door,
             database: Database::start(stage.backend())?.map(Arc::new),
             folder,
         };
@@ -154,6 +170,7 @@ impl Trust {
             front: None,
             signer_address: stage.address()?,
             database: self.database.clone(),
+            door: self.door.clone(),
             signer: None,
             server: None,
         };
@@ -221,8 +238,24 @@ impl Trust {
     /// If it does not come up.
     pub fn start_server(&mut self) -> Result<()> {
         let mut command = notary_program(self.pair.server, "notary-server")?;
-        command.arg("-config").arg(self.folder.join("server.json"));
+        command
+            .arg("-config")
+            .arg(self.folder.join("server.json"))
+            .envs(self.door.environment());
         self.run_server(&command)
+    }
+
+    /// Ends the server and starts it anew, on what it left, with another `door`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up.
+    pub fn restart_server(&mut self, door: Door) -> Result<()> {
+        self.server = None;
+        self.door = door;
+        let config = self.server_config(&self.folder.join("server.db"));
+        self.configure("server.json", &config)?;
+        self.start_server()
     }
 
     /// Starts the server anew, with an empty database on a disk of its own that has `room` KiB.
@@ -263,7 +296,7 @@ impl Trust {
         })
     }
 
-    fn configure(&self, name: &str, config: &Value) -> Result<PathBuf> {
+    pub(crate) fn configure(&self, name: &str, config: &Value) -> Result<PathBuf> {
         let file = self.folder.join(name);
         fs::write(&file, serde_json::to_vec_pretty(config)?)?;
         Ok(file)
@@ -275,8 +308,20 @@ impl Trust {
         Ok(())
     }
 
-    /// The server's configuration, in the form both makes read.
+    /// The configuration of a server beside this one, at `address` and with another door.
+    pub(crate) fn config_beside(&self, address: SocketAddr, door: &Door) -> Value {
+        let mut usual = self.usual_server_config(&self.folder.join("server.db"));
+        usual["server"]["http_addr"] = json!(address.to_string());
+        door.configure(usual)
+    }
+
+    /// The server's configuration, in the form both makes read, with what the door adds.
     fn server_config(&self, database: &Path) -> Value {
+        self.door.configure(self.usual_server_config(database))
+    }
+
+    /// The same, as every scenario has it.
+    fn usual_server_config(&self, database: &Path) -> Value {
         let Files {
             server,
             client,

@@ -10,8 +10,8 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{
-    App, Parts, Turns, UploadLimits, cache::MetadataCache, config::MaxAge, health::Health,
-    signer::LocalSigner, store::TrustStore,
+    App, KeyLimiter, Parts, Turns, UploadLimits, access::Guard, audit::Audit, cache::MetadataCache,
+    config::MaxAge, health::Health, signer::LocalSigner, store::TrustStore,
 };
 
 use crate::support::{Server, on_both, open};
@@ -30,6 +30,13 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         turns: Turns::default(),
         health: Health::default(),
         metrics: daemon::metrics::install_recorder(&[]),
+        guard: Arc::new(Guard::open()),
+        audit: Audit::to_log(),
+        key_limiter: KeyLimiter::per_minute(0),
+        trusted_proxies: Vec::new(),
+        public_url: None,
+        is_tls: false,
+        monitoring_apart: false,
         clock: Box::new(fixtures::clock),
     })
 }

@@ -106,6 +106,7 @@ macro_rules! on_every_database_with_debian_cli {
     };
 }
 
+mod authentication;
 mod certificates;
 mod conflicts;
 mod content_trust;

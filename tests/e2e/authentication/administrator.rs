@@ -1,0 +1,180 @@
+//! One administrator, named by `NOTARY_AUTH` in the server's environment, and nobody else.
+
+use anyhow::{Result, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use e2e::{
+    Account, Cli, Collaborator, Door, Engine, Pair, Person, RegistryAuth, Stage, Trust,
+    scan_for_secrets,
+};
+
+use serde_json::json;
+
+use super::{NOT_AUTHORIZED, has_nothing, passwords, root_of, targets};
+
+on_our_pair![
+    notary_publishes_with_the_same_variable_that_the_server_has,
+    notary_reads_too_where_the_server_gives_tokens,
+    the_variable_is_read_in_every_form_that_people_write,
+    docker_signs_after_its_login_at_the_registry,
+];
+
+mod newer_cli {
+    fn docker_signs_after_its_login_at_the_registry(
+        stage: &e2e::Stage,
+        pair: e2e::Pair,
+    ) -> anyhow::Result<()> {
+        super::docker_signs(stage, pair, e2e::Cli::Newer)
+    }
+
+    on_our_pair![docker_signs_after_its_login_at_the_registry];
+}
+
+/// What the notary CLI says where a password is asked for and it has none to show.
+const NO_CREDENTIALS: &str = "no basic auth credentials";
+
+const GUN: &str = "example.com/team/app";
+const ADMIN: Account = Account::of("admin", "the:Administrator's wörd");
+/// The administrator, mistaken about the password.
+const MISTAKEN: Account = Account::of("admin", "the administrator of yesterday");
+
+fn door(stage: &Stage, variable: &str) -> Door {
+    Door::unmentioned()
+        .with_audit_file(&stage.log("audit"))
+        .and_variable("NOTARY_AUTH", variable)
+}
+
+fn notary_publishes_with_the_same_variable_that_the_server_has(
+    stage: &Stage,
+    pair: Pair,
+) -> Result<()> {
+    let trust = Trust::start_guarded(stage, pair, door(stage, &ADMIN.encoded()))?;
+    let person = |name| Collaborator::new(stage, name, &trust);
+    let admin = person("admin")?.known_as(ADMIN);
+    admin.does(&["init", GUN])?;
+    admin.publishes(GUN, "v1")?;
+    admin.does(&["key", "rotate", GUN, "snapshot", "--server-managed"])?;
+    admin.publishes(GUN, "v2")?;
+    ensure!(targets(&trust, GUN, ADMIN)? == ["v1", "v2"]);
+
+    let mistaken = person("mistaken")?.known_as(MISTAKEN);
+    let nobody = person("nobody")?;
+    for (person, reason) in [(&mistaken, NOT_AUTHORIZED), (&nobody, NO_CREDENTIALS)] {
+        let other = "example.com/team/other";
+        person
+            .notary(&["init", other, "--publish"])?
+            .fails_saying(reason)?;
+        has_nothing(&trust, other, ADMIN)?;
+    }
+    // To read, the notary CLI shows its password to token services alone.
+    let elsewhere = person("elsewhere")?.known_as(ADMIN);
+    elsewhere
+        .notary(&["list", GUN])?
+        .fails_saying(NO_CREDENTIALS)?;
+    admin.does(&["delete", GUN, "--remote"])?;
+    has_nothing(&trust, GUN, ADMIN)?;
+    scan_for_secrets(stage, &[ADMIN, MISTAKEN])
+}
+
+fn notary_reads_too_where_the_server_gives_tokens(stage: &Stage, pair: Pair) -> Result<()> {
+    let tokens = json!({
+        "type": "basic",
+        "token_service": true,
+        "token_folder": stage.path().join("tokens"),
+    });
+    let door = door(stage, &ADMIN.encoded()).and("auth", tokens);
+    let trust = Trust::start_guarded(stage, pair, door)?;
+    let person = |name| Collaborator::new(stage, name, &trust);
+    let admin = person("admin")?.known_as(ADMIN);
+    admin.does(&["init", GUN])?;
+    admin.publishes(GUN, "v1")?;
+    admin.sees(GUN, &["v1:targets"])?;
+    person("elsewhere")?
+        .known_as(ADMIN)
+        .sees(GUN, &["v1:targets"])?;
+
+    person("nobody")?
+        .notary(&["list", GUN])?
+        .fails_saying(NOT_AUTHORIZED)?;
+    let mistaken = person("mistaken")?.known_as(MISTAKEN);
+    let published = mistaken.notary(&["init", "example.com/team/other", "--publish"])?;
+    ensure!(!published.succeeded(), "{published}");
+    admin.does(&["key", "rotate", GUN, "timestamp", "--server-managed"])?;
+    admin.does(&["delete", GUN, "--remote"])?;
+    scan_for_secrets(stage, &[ADMIN, MISTAKEN])
+}
+
+fn the_variable_is_read_in_every_form_that_people_write(stage: &Stage, pair: Pair) -> Result<()> {
+    let encoded = |text: &str| STANDARD.encode(text);
+    let both = ADMIN.plain();
+    let (user, password) = (ADMIN.user, ADMIN.password);
+    let mut wrapped = encoded(&both);
+    wrapped.insert(20, '\n');
+    let forms = [
+        encoded(&both),
+        encoded(&format!("{both}\n")),
+        wrapped,
+        format!("{}:{}", encoded(user), encoded(password)),
+        format!(
+            "{}:{}",
+            encoded(&format!("{user}\n")),
+            encoded(&format!("{password}\n"))
+        ),
+    ];
+    let mut trust = Trust::start_guarded(stage, pair, door(stage, &forms[0]))?;
+    for form in &forms {
+        trust.restart_server(door(stage, form))?;
+        lets_in_the_administrator_alone(&trust)?;
+    }
+    let file = stage.file("administrator", format!("{}\n", forms[0]))?;
+    let named = Door::unmentioned().and_variable("NOTARY_AUTH_FILE", &file.to_string_lossy());
+    trust.restart_server(named)?;
+    lets_in_the_administrator_alone(&trust)?;
+
+    scan_for_secrets(stage, &[ADMIN, MISTAKEN])
+}
+
+fn lets_in_the_administrator_alone(trust: &Trust) -> Result<()> {
+    let statuses = [
+        trust.get_as(ADMIN, "/v2/")?.status,
+        trust.get_as(MISTAKEN, "/v2/")?.status,
+        trust.get("/v2/")?.status,
+        trust.get(&root_of(GUN))?.status,
+    ];
+    ensure!(statuses == [200, 401, 401, 401], "{statuses:?}");
+    let challenge = trust.get("/v2/")?;
+    let challenge = challenge.header("www-authenticate").unwrap_or_default();
+    ensure!(challenge.starts_with("Basic realm="), "{challenge:?}");
+    Ok(())
+}
+
+fn docker_signs_after_its_login_at_the_registry(stage: &Stage, pair: Pair) -> Result<()> {
+    docker_signs(stage, pair, Cli::Debian)
+}
+
+fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
+    let trust = Trust::start_guarded(stage, pair, door(stage, &ADMIN.encoded()))?;
+    let registry = RegistryAuth::Htpasswd(passwords(stage, &[ADMIN, Account::BOB])?);
+    let engine = Engine::start_at(stage, stage.address()?, &registry)?;
+    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+    let (admin, bob) = (person("admin")?, person("bob")?);
+    admin.logs_in(ADMIN, &engine.host())?;
+    bob.logs_in(Account::BOB, &engine.host())?;
+    let image = engine.image("team/app:1");
+    admin.makes_image(&image, "signed")?;
+
+    let digest = admin.pushes_signed(&image)?;
+
+    admin.forgets(&[&image])?;
+    let pulled = admin.does(&["pull", &image])?;
+    ensure!(pulled.contains(&digest), "{pulled}");
+    // The registry knows bob, the trust server does not.
+    bob.docker(&["pull", &image])?
+        .fails_saying(NOT_AUTHORIZED)?;
+    let own = engine.image("bobs/app");
+    let tagged = format!("{own}:1");
+    bob.does_untrusted(&["tag", &image, &tagged])?;
+    bob.docker(&["push", &tagged])?
+        .fails_saying(NOT_AUTHORIZED)?;
+    has_nothing(&trust, &own, ADMIN)?;
+    scan_for_secrets(stage, &[ADMIN, MISTAKEN, Account::BOB])
+}

@@ -1,0 +1,165 @@
+//! A password file made by Apache's tool, the same one for the registry and for the trust server.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{Result, anyhow, ensure};
+use e2e::process::eventually;
+use e2e::{
+    Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Stage, Trust, htpasswd,
+    scan_for_secrets,
+};
+use serde_json::json;
+
+use super::{NOT_AUTHORIZED, TAKEN_UP, guarded, has_nothing, passwords, timestamp_of};
+
+on_our_pair![
+    one_login_serves_registry_and_trust_server,
+    a_password_that_only_the_registry_takes_signs_nothing,
+    a_password_file_is_replaced_under_load,
+];
+
+mod newer_cli {
+    fn one_login_serves_registry_and_trust_server(
+        stage: &e2e::Stage,
+        pair: e2e::Pair,
+    ) -> anyhow::Result<()> {
+        super::one_login(stage, pair, e2e::Cli::Newer)
+    }
+
+    on_our_pair![one_login_serves_registry_and_trust_server];
+}
+
+const GUN: &str = "example.com/team/app";
+
+fn start(stage: &Stage, pair: Pair, file: &Path) -> Result<Trust> {
+    let auth = json!({"type": "htpasswd", "htpasswd_file": file});
+    Trust::start_guarded(stage, pair, guarded(stage, auth))
+}
+
+fn one_login_serves_registry_and_trust_server(stage: &Stage, pair: Pair) -> Result<()> {
+    one_login(stage, pair, Cli::Debian)
+}
+
+fn one_login(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
+    let everybody = [Account::ALICE, Account::BOB];
+    let file = passwords(stage, &everybody)?;
+    let trust = start(stage, pair, &file)?;
+    let engine = Engine::start_at(
+        stage,
+        stage.address()?,
+        &RegistryAuth::Htpasswd(file.clone()),
+    )?;
+    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+    let (alice, bob) = (person("alice")?, person("bob")?);
+    alice.logs_in(Account::ALICE, &engine.host())?;
+    bob.logs_in(Account::BOB, &engine.host())?;
+    let repository = engine.image("team/app");
+    let image = format!("{repository}:1");
+    alice.makes_image(&image, "signed")?;
+
+    let digest = alice.pushes_signed(&image)?;
+
+    alice.forgets(&[&image])?;
+    let pulled = bob.does(&["pull", &image])?;
+    ensure!(pulled.contains(&digest), "{pulled}");
+    let inspected = bob.does(&["trust", "inspect", &repository])?;
+    ensure!(inspected.contains(r#""SignedTag": "1""#), "{inspected}");
+
+    // Who is taken out of the file is somebody no more.
+    htpasswd(&file, &[Account::ALICE])?;
+    eventually("bob is refused", TAKEN_UP, || {
+        Ok(trust.get_as(Account::BOB, "/v2/")?.status == 401)
+    })?;
+    // docker would fall back on what it has cached.
+    let newcomer = person("newcomer")?;
+    let config = bob.config().join("config.json");
+    std::fs::create_dir_all(newcomer.config())?;
+    std::fs::copy(config, newcomer.config().join("config.json"))?;
+    newcomer
+        .docker(&["trust", "inspect", &repository])?
+        .fails_saying("o signatures or cannot access")?;
+    alice.makes_image(&image, "signed again")?;
+    alice.pushes_signed(&image)?;
+    scan_for_secrets(stage, &everybody)
+}
+
+fn a_password_that_only_the_registry_takes_signs_nothing(stage: &Stage, pair: Pair) -> Result<()> {
+    const OTHERWISE: Account = Account::of("alice", "another word here");
+    let registrys = stage.path().join("registry-htpasswd");
+    htpasswd(&registrys, &[Account::ALICE])?;
+    let trust = start(stage, pair, &passwords(stage, &[OTHERWISE])?)?;
+    let auth = RegistryAuth::Htpasswd(registrys);
+    let engine = Engine::start_at(stage, stage.address()?, &auth)?;
+    let alice = Person::new(stage, "alice", Cli::Debian, &engine, &trust.url())?;
+    alice.logs_in(Account::ALICE, &engine.host())?;
+    let gun = engine.image("team/app");
+    let image = format!("{gun}:1");
+    alice.makes_image(&image, "signed")?;
+
+    alice
+        .docker(&["push", &image])?
+        .fails_saying(NOT_AUTHORIZED)?;
+
+    has_nothing(&trust, &gun, OTHERWISE)?;
+    scan_for_secrets(stage, &[Account::ALICE, OTHERWISE])
+}
+
+/// Readers and a publisher go on while the file is written anew, each time with another set of strangers:
+/// no right password is ever refused, no wrong one let in, and nothing fails.
+fn a_password_file_is_replaced_under_load(stage: &Stage, pair: Pair) -> Result<()> {
+    const REPLACEMENTS: usize = 40;
+    let everybody = [Account::ALICE, Account::BOB, Account::CAROL];
+    let file = passwords(stage, &everybody)?;
+    let trust = start(stage, pair, &file)?;
+    let owner = Collaborator::new(stage, "owner", &trust)?.known_as(Account::ALICE);
+    owner.does(&["init", GUN, "--publish"])?;
+    let over = AtomicBool::new(false);
+    let (trust, over) = (&trust, &over);
+    thread::scope(|threads| {
+        let mut busy = vec![threads.spawn(|| publishes_until(over, &owner))];
+        for account in everybody {
+            busy.push(threads.spawn(move || reads_until(over, trust, account)));
+        }
+        let replaced = (0..REPLACEMENTS).try_for_each(|number| {
+            let stranger = [Account::of("dave", "dave-was-here")];
+            let stranger = if number % 2 == 0 { &stranger[..] } else { &[] };
+            htpasswd(&file, &[&everybody, stranger].concat())
+        });
+        over.store(true, Ordering::Relaxed);
+        for thread in busy {
+            thread.join().map_err(|_| anyhow!("a client panicked"))??;
+        }
+        replaced
+    })?;
+    scan_for_secrets(stage, &everybody)
+}
+
+fn publishes_until(over: &AtomicBool, owner: &Collaborator) -> Result<()> {
+    let mut count = 0;
+    while !over.load(Ordering::Relaxed) {
+        owner.publishes(GUN, &format!("v{count}"))?;
+        count += 1;
+    }
+    ensure!(count > 0, "nothing was published meanwhile");
+    Ok(())
+}
+
+/// Reads with the right password, and a few times with a wrong one: not often enough to be slowed down.
+fn reads_until(over: &AtomicBool, trust: &Trust, account: Account) -> Result<()> {
+    const MISTAKES: usize = 4;
+    let wrong = Account::of(account.user, "not the password");
+    for count in 0.. {
+        let answer = trust.get_as(account, &timestamp_of(GUN))?;
+        ensure!(answer.status == 200, "{}: {answer}", account.user);
+        if count < MISTAKES {
+            let answer = trust.get_as(wrong, &timestamp_of(GUN))?;
+            ensure!(answer.status == 401, "{}: {answer}", account.user);
+        }
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(())
+}
