@@ -5,12 +5,15 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
 /// A file or folder that could not be made or read, in a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The folder, file or disk does not take it.
     #[error(
-        "{} cannot be written: {cause}. Make it writable, or choose another data folder with --data.",
+        "{} cannot be written: {cause}. Make it writable, or choose another folder with --data (`prepare`: --folder).",
         path.display()
     )]
     Write {
@@ -21,7 +24,7 @@ pub enum FileError {
     },
     /// It is there but cannot be read.
     #[error(
-        "{} cannot be read: {cause}. Make it readable, or choose another data folder with --data.",
+        "{} cannot be read: {cause}. Make it readable, or choose another folder with --data (`prepare`: --folder).",
         path.display()
     )]
     Read {
@@ -37,6 +40,8 @@ pub enum FileError {
 pub enum Access {
     /// The owner alone (0600): keys and passphrases.
     Owner,
+    /// The owner and its group (0640): secrets that another user of the same set-up needs too.
+    Group,
     /// Everybody who gets to the folder (0644).
     All,
 }
@@ -59,6 +64,29 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError>
         path: path.to_owned(),
         cause,
     })
+}
+
+/// The content of `path`, which is written first if there is no such file.
+pub fn make_once(
+    path: &Path,
+    access: Access,
+    content: impl FnOnce() -> Vec<u8>,
+) -> Result<Vec<u8>, FileError> {
+    if let Some(found) = read(path)? {
+        return Ok(found);
+    }
+    let made = content();
+    write(path, &made, access)?;
+    Ok(made)
+}
+
+/// A secret that nobody can guess, as text that needs no quoting anywhere: 256 bits in hex.
+pub fn new_secret() -> io::Result<Zeroizing<String>> {
+    let mut random = Zeroizing::new([0; 32]);
+    SystemRandom::new()
+        .fill(&mut *random)
+        .map_err(|_| io::Error::other("the system has no random bytes"))?;
+    Ok(Zeroizing::new(hex::encode(*random)))
 }
 
 /// The bytes of `path`, or `None` if there is no such file.
@@ -100,6 +128,7 @@ fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     }
     let mode = match access {
         Access::Owner => 0o600,
+        Access::Group => 0o640,
         Access::All => 0o644,
     };
     let mut file = OpenOptions::new()

@@ -5,12 +5,16 @@
 //! ([`process`]), asks them how they are ([`health`]) and prints what to paste into a shell. It
 //! knows both programs by their command lines and configuration files alone: whatever it does, an
 //! operator can do by hand.
+//!
+//! [`prepare`] makes what the services of a composition start from, each in a container of its own.
 
-pub mod address;
 pub mod files;
 pub mod health;
 pub mod pki;
+pub mod prepare;
 pub mod process;
 pub mod set;
 pub mod setup;
 pub mod up;
+
+pub use daemon::address;

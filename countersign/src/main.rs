@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign::address::Address;
+use countersign::prepare::{self, Preparation, PrepareError};
 use countersign::set::{Set, SetError};
 use countersign::setup::{Place, Wishes};
 use countersign::up::Up;
@@ -33,6 +34,17 @@ enum Command {
     Backup(SetArguments),
     /// Put a backup into the empty databases of a service that does not run.
     Restore(SetArguments),
+    /// Ask a running service how it is, for health checks of containers; status 0 if it is well, 1 if not.
+    Health(HealthArguments),
+    /// Make what the services of docker-compose.yml start from: certificates, passwords, passphrases.
+    Prepare(PrepareArguments),
+    /// Copy a certificate to where another program or a person finds it.
+    CopyCertificate {
+        /// The certificate, in PEM.
+        source: PathBuf,
+        /// The copy.
+        target: PathBuf,
+    },
     /// Run the server alone: `notary-server` with its own arguments.
     #[command(disable_help_flag = true)]
     Server(Passed),
@@ -110,6 +122,74 @@ impl SetArguments {
 }
 
 #[derive(clap::Args)]
+struct PrepareArguments {
+    /// Where each service has a folder of its own.
+    #[arg(long, value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Names and addresses that clients use, for the certificates.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "localhost,127.0.0.1,::1"
+    )]
+    host: Vec<String>,
+    #[command(flatten)]
+    task: PrepareTask,
+}
+
+#[derive(clap::Args)]
+#[group(multiple = false)]
+struct PrepareTask {
+    /// Stay, and renew certificates before they expire.
+    #[arg(long)]
+    watch: bool,
+    /// Make nothing; only say whether everything is there and valid.
+    #[arg(long)]
+    check: bool,
+}
+
+impl PrepareArguments {
+    fn run(self) -> Result<(), PrepareError> {
+        let preparation = Preparation::new(self.folder, self.host.iter().map(String::as_str));
+        let now = daemon::clock::now;
+        let say = |text: &str| eprintln!("{text}");
+        if self.task.check {
+            return preparation.check(now());
+        }
+        if self.task.watch {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            return runtime.block_on(preparation.watch(now, say));
+        }
+        preparation.make(now())?.iter().for_each(|news| say(news));
+        Ok(())
+    }
+}
+
+#[derive(clap::Args)]
+struct HealthArguments {
+    /// Where the service has its files [default: .countersign here, or in the checkout]
+    #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
+    data: Option<OsString>,
+}
+
+impl HealthArguments {
+    /// Asks the server, which asks the signer all the time.
+    fn run(self) -> ExitCode {
+        let current = match whereabouts() {
+            Ok((_, current)) => current,
+            Err(error) => return fail(&error),
+        };
+        let place = Place::find(data_folder(self.data).as_deref(), &current);
+        let configuration = place.file("server.json");
+        let arguments = ["health".into(), "-config".into(), configuration.into()];
+        run_program(Program::Server, arguments.into())
+    }
+}
+
+#[derive(clap::Args)]
 struct Passed {
     /// Handed on as they are.
     #[arg(
@@ -121,12 +201,20 @@ struct Passed {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = daemon::memory::hide() {
+        return fail(&error.to_string());
+    }
     let arguments = Arguments::parse();
     match arguments.command {
         None => run_up(arguments.up),
         Some(Command::Up(up)) => run_up(up),
         Some(Command::Backup(set)) => set.run(Set::backup),
         Some(Command::Restore(set)) => set.run(Set::restore),
+        Some(Command::Health(health)) => health.run(),
+        Some(Command::Prepare(prepare)) => prepared(prepare.run()),
+        Some(Command::CopyCertificate { source, target }) => {
+            prepared(prepare::copy_certificate(&source, &target))
+        }
         Some(Command::Server(passed)) => run_program(Program::Server, passed.arguments),
         Some(Command::Signer(passed)) => run_program(Program::Signer, passed.arguments),
         Some(Command::Child { program, passed }) => run_child(program, passed.arguments),
@@ -212,6 +300,10 @@ fn whereabouts() -> Result<(PathBuf, PathBuf), String> {
     std::env::current_exe()
         .and_then(|exe| Ok((exe, std::env::current_dir()?)))
         .map_err(|error| format!("this program cannot tell where it is: {error}"))
+}
+
+fn prepared(outcome: Result<(), PrepareError>) -> ExitCode {
+    outcome.map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 fn fail(sentence: &str) -> ExitCode {

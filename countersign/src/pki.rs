@@ -89,6 +89,7 @@ pub struct Leaf {
 
 /// The development CA: `ca.crt` and `ca.key` of a data folder.
 pub struct Authority {
+    name: &'static str,
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     certificate: CertificateDer<'static>,
@@ -99,22 +100,33 @@ impl Authority {
     /// Reads the authority in `folder`, or makes it. In the last of its ten years its certificate
     /// is renewed; clients that trust the old one have until its end to take the new one.
     pub fn open(folder: &Path, now: OffsetDateTime) -> Result<(Self, Outcome), PkiError> {
+        Self::open_as(DEVELOPMENT, folder, now)
+    }
+
+    /// As [`Authority::open`]; all names in certificates begin with `name`, which begins with
+    /// "Countersign".
+    pub fn open_as(
+        name: &'static str,
+        folder: &Path,
+        now: OffsetDateTime,
+    ) -> Result<(Self, Outcome), PkiError> {
         let (crt, key) = (folder.join("ca.crt"), folder.join("ca.key"));
         match (files::read(&crt)?, read_key(&key)?) {
             (None, None) => {
                 let pair = new_key(&key)?;
-                Ok((Self::issue(folder, pair, now)?, Outcome::Made))
+                Ok((Self::issue(name, folder, pair, now)?, Outcome::Made))
             }
             (Some(pem), Some(pair)) => {
                 let old = stored(&crt, &pem, &pair)?;
                 if expires_within(&old, RENEW_CA, now) {
-                    return Ok((Self::issue(folder, pair, now)?, Outcome::Renewed));
+                    return Ok((Self::issue(name, folder, pair, now)?, Outcome::Renewed));
                 }
-                let issuer = Issuer::new(authority_params(now)?, pair);
+                let issuer = Issuer::new(authority_params(name, now)?, pair);
                 let pem = String::from_utf8_lossy(&pem).into_owned();
                 let folder = folder.to_owned();
                 Ok((
                     Self {
+                        name,
                         issuer,
                         pem,
                         certificate: old,
@@ -142,8 +154,18 @@ impl Authority {
 
     /// Sees to it that `leaf` is there and good for another 30 days.
     pub fn ensure(&self, leaf: &Leaf, now: OffsetDateTime) -> Result<Outcome, PkiError> {
-        let crt = self.folder.join(format!("{}.crt", leaf.name));
-        let key = self.folder.join(format!("{}.key", leaf.name));
+        self.ensure_in(&self.folder, leaf, now)
+    }
+
+    /// As [`Authority::ensure`], for a program whose files are in `folder`.
+    pub fn ensure_in(
+        &self,
+        folder: &Path,
+        leaf: &Leaf,
+        now: OffsetDateTime,
+    ) -> Result<Outcome, PkiError> {
+        let crt = folder.join(format!("{}.crt", leaf.name));
+        let key = folder.join(format!("{}.key", leaf.name));
         let pair = read_key(&key)?;
         let outcome = match (files::read(&crt)?, &pair) {
             (Some(pem), Some(pair)) if self.is_good(&stored(&crt, &pem, pair)?, leaf, now) => {
@@ -153,13 +175,18 @@ impl Authority {
             _ => Outcome::Made,
         };
         let pair = pair.map_or_else(|| new_key(&key), Ok)?;
-        let certificate = leaf_params(leaf, now)?.signed_by(&pair, &self.issuer)?;
+        let certificate = leaf_params(self.name, leaf, now)?.signed_by(&pair, &self.issuer)?;
         files::write(&crt, certificate.pem().as_bytes(), Access::All)?;
         Ok(outcome)
     }
 
-    fn issue(folder: &Path, pair: KeyPair, now: OffsetDateTime) -> Result<Self, PkiError> {
-        let params = authority_params(now)?;
+    fn issue(
+        name: &'static str,
+        folder: &Path,
+        pair: KeyPair,
+        now: OffsetDateTime,
+    ) -> Result<Self, PkiError> {
+        let params = authority_params(name, now)?;
         let certificate = params.self_signed(&pair)?;
         files::write(
             &folder.join("ca.crt"),
@@ -167,6 +194,7 @@ impl Authority {
             Access::All,
         )?;
         Ok(Self {
+            name,
             issuer: Issuer::new(params, pair),
             pem: certificate.pem(),
             certificate: certificate.der().clone(),
@@ -200,17 +228,23 @@ const LEAF_LIFE: Duration = Duration::days(90);
 const RENEW_LEAF: Duration = Duration::days(30);
 /// Certificates begin in the past, for containers and machines whose clock is behind.
 const SKEW: Duration = Duration::hours(1);
-const NAME: &str = "Countersign development";
+const DEVELOPMENT: &str = "Countersign development";
+/// Begins the common name of whatever was issued here.
+const OURS: &str = "Countersign";
 
-fn authority_params(now: OffsetDateTime) -> Result<CertificateParams, PkiError> {
-    let mut params = params("CA", CA_LIFE, now)?;
+fn authority_params(name: &str, now: OffsetDateTime) -> Result<CertificateParams, PkiError> {
+    let mut params = params(&format!("{name} CA"), CA_LIFE, now)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
 }
 
-fn leaf_params(leaf: &Leaf, now: OffsetDateTime) -> Result<CertificateParams, PkiError> {
-    let mut params = params(leaf.name, LEAF_LIFE, now)?;
+fn leaf_params(
+    name: &str,
+    leaf: &Leaf,
+    now: OffsetDateTime,
+) -> Result<CertificateParams, PkiError> {
+    let mut params = params(&format!("{name} {}", leaf.name), LEAF_LIFE, now)?;
     let names = CertificateParams::new(leaf.hosts.iter().cloned().collect::<Vec<_>>())?;
     params.subject_alt_names = names.subject_alt_names;
     params.is_ca = IsCa::ExplicitNoCa;
@@ -236,9 +270,7 @@ fn params(
     serial[0] &= 0x7f;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("{NAME} {name}"));
+    params.distinguished_name.push(DnType::CommonName, name);
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     (params.not_before, params.not_after) = (now - SKEW, now + life);
     Ok(params)
@@ -272,13 +304,43 @@ fn stored(path: &Path, pem: &[u8], pair: &KeyPair) -> Result<CertificateDer<'sta
             X509Certificate::from_der(der).is_ok_and(|(_, it)| {
                 it.subject()
                     .iter_common_name()
-                    .any(|name| name.as_str().is_ok_and(|name| name.starts_with(NAME)))
+                    .any(|name| name.as_str().is_ok_and(|name| name.starts_with(OURS)))
                     && it.public_key().raw == pair.subject_public_key_info()
             })
         })
         .ok_or_else(|| PkiError::Foreign {
             path: path.to_owned(),
         })
+}
+
+/// `text`, a host name or an IP address, as it stands in a certificate.
+#[must_use]
+pub fn host_name(text: &str) -> String {
+    text.parse::<IpAddr>()
+        .map_or_else(|_| text.to_lowercase(), |ip| ip.to_string())
+}
+
+/// Whether `pem` holds certificates, and nothing else.
+#[must_use]
+pub fn are_certificates(pem: &[u8]) -> bool {
+    let blocks = pem.split(|byte| *byte == b'\n');
+    let begins = blocks
+        .filter(|line| line.starts_with(b"-----BEGIN "))
+        .count();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let is_one = |der: &CertificateDer<'_>| X509Certificate::from_der(der).is_ok();
+    begins > 0 && found.is_ok_and(|found| found.len() == begins && found.iter().all(is_one))
+}
+
+/// Whether `pem` is a certificate that is valid at `now`.
+#[must_use]
+pub fn is_valid(pem: &[u8], now: OffsetDateTime) -> bool {
+    CertificateDer::from_pem_slice(pem).is_ok_and(|der| {
+        X509Certificate::from_der(&der).is_ok_and(|(_, certificate)| {
+            let (validity, now) = (certificate.validity(), now.unix_timestamp());
+            (validity.not_before.timestamp()..validity.not_after.timestamp()).contains(&now)
+        })
+    })
 }
 
 fn expires_within(der: &CertificateDer<'_>, span: Duration, now: OffsetDateTime) -> bool {

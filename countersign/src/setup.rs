@@ -15,16 +15,14 @@ mod lines;
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use ring::rand::{SecureRandom, SystemRandom};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use crate::address::Address;
-use crate::files::{self, Access, FileError};
-use crate::pki::{Authority, Leaf, Outcome, PkiError, Purpose};
+use crate::files::{self, Access, FileError, make_once};
+use crate::pki::{self, Authority, Leaf, Outcome, PkiError, Purpose};
 
 pub use lines::Lines;
 
@@ -275,20 +273,6 @@ fn lock(place: &Place) -> Result<File, SetupError> {
     }
 }
 
-/// The content of `path`, which is written first if there is no such file.
-fn make_once(
-    path: &Path,
-    access: Access,
-    content: impl FnOnce() -> Vec<u8>,
-) -> Result<Vec<u8>, FileError> {
-    if let Some(found) = files::read(path)? {
-        return Ok(found);
-    }
-    let made = content();
-    files::write(path, &made, access)?;
-    Ok(made)
-}
-
 /// Catches a file that was cut or overwritten before a program trips over it. An empty file is
 /// what SQLite itself starts from.
 fn check_database(path: &Path) -> Result<(), SetupError> {
@@ -312,28 +296,21 @@ fn make_passphrase(place: &Place) -> Result<(), SetupError> {
             database,
         });
     }
-    let mut random = Zeroizing::new([0; 32]);
-    SystemRandom::new()
-        .fill(&mut *random)
-        .map_err(|_| FileError::Write {
-            path: path.clone(),
-            cause: std::io::Error::other("the system has no random bytes"),
-        })?;
+    let text = files::new_secret().map_err(|cause| FileError::Write {
+        path: path.clone(),
+        cause,
+    })?;
     files::make_folder(&place.file("passphrases"))?;
-    let text = Zeroizing::new(hex::encode(*random));
     Ok(files::write(&path, text.as_bytes(), Access::Owner)?)
 }
 
 /// Every name of this machine to itself, and the one that was asked for.
 fn hosts(address: &Address) -> BTreeSet<String> {
     let asked = address.reachable_host();
-    let asked = asked
-        .parse::<IpAddr>()
-        .map_or_else(|_| asked.to_lowercase(), |ip| ip.to_string());
     ["localhost", "127.0.0.1", "::1"]
         .map(str::to_owned)
         .into_iter()
-        .chain([asked])
+        .chain([pki::host_name(asked)])
         .collect()
 }
 

@@ -4,19 +4,25 @@
 //! loads its certificates ([`tls`]), installs its [`signals`] and hands its service to the
 //! [`listener`]. Nothing here knows what is served.
 
+pub mod address;
 pub mod clock;
 pub mod debug;
 pub mod flags;
 pub mod listener;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
+pub mod probe;
+pub mod secret;
 pub mod settings;
 pub mod signals;
 pub mod tls;
 
+pub use address::Address;
 pub use flags::{Command, Flags, Program};
 pub use listener::{Limits, Peer};
 pub use logging::{Level, LogControl, LogFormat};
 pub use metrics::MetricsHandle;
+pub use secret::{Secret, SecretError};
 pub use settings::{Key, Kind, Settings, SettingsError};
 pub use tls::{ClientTls, ServerTls, SignerConnector, TlsError};

@@ -7,6 +7,8 @@ mod effective;
 mod error;
 mod file;
 mod key;
+mod layers;
+mod sources;
 mod words;
 
 use std::{
@@ -20,11 +22,13 @@ use std::{
 use serde_json::Value;
 
 pub use error::{Origin, SettingsError};
-pub use key::{Key, Kind};
+pub use key::{Key, Kind, Secrecy};
 
 pub(crate) use words::go_bool;
 
 use words::distance;
+
+use crate::secret::Source;
 
 /// What of `known` `word` was likely meant to be, if one of them is close.
 #[must_use]
@@ -57,15 +61,23 @@ pub struct Settings {
     keys: &'static [Key],
     /// What is set, by the path of its key.
     found: BTreeMap<&'static str, Found>,
+    /// Where secrets are that were not read yet, by the path of their key.
+    sources: BTreeMap<&'static str, Source>,
     /// Paths of the file that are not keys.
     unknown: Vec<String>,
 }
 
-/// A value that is set, and by whom.
+/// A value that is set, and by whom. It may be a secret, and is wiped when dropped.
 #[derive(Clone)]
 struct Found {
     value: Value,
     origin: Origin,
+}
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        sources::wipe(&mut self.value);
+    }
 }
 
 impl Settings {
@@ -74,10 +86,33 @@ impl Settings {
     /// The format goes by the extension: `.json` (also without extension), `.yaml`, `.yml`, `.toml`.
     /// Names are compared without regard to case. An empty variable counts as unset.
     ///
+    /// What is [`secret`](Key::secret) may be in a file, or printed by a command, which the variable with
+    /// `_FILE` or `_COMMAND` at its end names, or the key with `_file` or `_command`. It is read here and not
+    /// again, which blocks while a command runs.
+    ///
     /// # Errors
     ///
-    /// If the file cannot be read or parsed, a name occurs twice, or a value has the wrong shape.
+    /// If the file cannot be read or parsed, a name occurs twice, a value has the wrong shape, or a secret
+    /// cannot be had.
     pub fn load(
+        file: &Path,
+        env_prefix: &'static str,
+        keys: &'static [Key],
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, SettingsError> {
+        let mut settings = Self::load_without_secrets(file, env_prefix, keys, env)?;
+        settings.read_sources()?;
+        settings.check_shapes()?;
+        Ok(settings)
+    }
+
+    /// The same, but secrets in files and of commands are left where they are and count as unset, for what
+    /// is done too often to ask a vault each time and needs no secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_without_secrets(
         file: &Path,
         env_prefix: &'static str,
         keys: &'static [Key],
@@ -89,13 +124,15 @@ impl Settings {
             prefix: env_prefix,
             keys,
             found: BTreeMap::new(),
+            sources: BTreeMap::new(),
             unknown: Vec::new(),
         };
         settings.take_section("", content)?;
-        settings.take_environment(env)?;
         settings
             .found
             .retain(|_, found| !found.value.is_null() && found.value != "");
+        settings.check_sources()?;
+        settings.take_environment(env)?;
         settings.check_shapes()?;
         Ok(settings)
     }
@@ -302,91 +339,6 @@ impl Settings {
 
     fn key(&self, path: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.path == path)
-    }
-
-    /// Sorts what stands at and below `path` in the file into known and unknown.
-    fn take_section(&mut self, path: &str, content: Value) -> Result<(), SettingsError> {
-        let Value::Object(members) = content else {
-            return Ok(());
-        };
-        for (name, value) in members {
-            let below = if path.is_empty() {
-                name
-            } else {
-                format!("{path}.{name}")
-            };
-            if let Some(key) = self.key(&below) {
-                let origin = Origin::File(self.file.clone());
-                self.found.insert(key.path, Found { value, origin });
-            } else if !self.is_section(&below) {
-                self.unknown.push(below);
-            } else if value.is_object() || value.is_null() {
-                self.take_section(&below, value)?;
-            } else {
-                return Err(SettingsError::NotASection {
-                    file: self.file.clone(),
-                    key: below,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn is_section(&self, path: &str) -> bool {
-        let within = |key: &Key| {
-            key.path
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.starts_with('.'))
-        };
-        self.keys.iter().any(within)
-    }
-
-    fn take_environment(
-        &mut self,
-        env: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<(), SettingsError> {
-        let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
-        for key in self.keys {
-            let Some(variable) = key.overriding_variable(self.prefix) else {
-                continue;
-            };
-            let Some(value) = env
-                .get(&OsString::from(&variable))
-                .filter(|v| !v.is_empty())
-            else {
-                continue;
-            };
-            let Some(value) = value.to_str() else {
-                return Err(SettingsError::NotUnicode { variable });
-            };
-            let found = Found {
-                value: value.into(),
-                origin: Origin::Variable(variable),
-            };
-            self.found.insert(key.path, found);
-        }
-        Ok(())
-    }
-
-    /// Turns scalars into the text they stand for where text is wanted, and refuses what no getter
-    /// could make sense of.
-    fn check_shapes(&mut self) -> Result<(), SettingsError> {
-        for key in self.keys {
-            let Some(found) = self.found.get_mut(key.path) else {
-                continue;
-            };
-            match key.kind {
-                Kind::Text | Kind::Path => match file::scalar(&found.value) {
-                    Some(text) => found.value = text.into(),
-                    None => return Err(self.invalid(key.path, "a text")),
-                },
-                Kind::Map if !found.value.is_object() => {
-                    return Err(self.invalid(key.path, "a section of names and values"));
-                }
-                Kind::Map | Kind::Integer | Kind::Boolean | Kind::List => {}
-            }
-        }
-        Ok(())
     }
 
     /// The key that `path` was likely meant to be, if one is close.

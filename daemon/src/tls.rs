@@ -6,6 +6,7 @@
 mod connector;
 mod error;
 mod files;
+mod pinned;
 mod trust;
 mod verifier;
 
@@ -21,6 +22,7 @@ use rustls::{
 
 pub use connector::{SignerConnector, connector};
 pub use error::{HALF_PAIR, TlsError};
+pub use pinned::{Glance, accepts_itself};
 
 use files::{Files, Material, Reloading};
 use trust::Trust;

@@ -16,8 +16,9 @@ fn wrong(backend: Backend, problem: impl Into<String>) -> DatabaseError {
     }
 }
 
-/// The parts of a `scheme://user:password@host:port/name?key=value` URL, `%XX` undone.
-#[derive(Debug, Default)]
+/// The parts of a `scheme://user:password@host:port/name?key=value` URL, `%XX` undone. It has no `Debug`:
+/// the password is one of them.
+#[derive(Default)]
 struct Parts {
     user: Option<String>,
     password: Option<String>,

@@ -29,6 +29,7 @@ use service::{OwnTokenError, TokenService};
 use watched::Watched;
 
 pub(crate) use outside::keys_at;
+pub(crate) use throttle::network;
 
 /// The rules that a server with these settings would go by, read without anything else; for those who only
 /// look.
@@ -144,10 +145,13 @@ impl Guard {
             Method::None { .. } | Method::OutsideTokens(_) => None,
         };
         let guard = Self::new(&access, now).await?;
-        Ok(match service {
-            Some(_) => Vec::new(),
-            None => guard.warnings(),
-        })
+        match service {
+            None => Ok(guard.warnings()),
+            Some(service) => {
+                let state = TokenService::inspect(&service, now)?;
+                Ok(state.map(|state| state.warnings).unwrap_or_default())
+            }
+        }
     }
 
     /// Finds out who sends a request.
@@ -240,7 +244,7 @@ impl Guard {
             Policy::Rules(rules) => rules::grant_to_anonymous(rules),
             Policy::Open | Policy::Users => false,
         };
-        let unasked = "rules let anonymous callers read, but docker does not ask for what it has no login for while passwords are asked for: set auth.token_service";
+        let unasked = "rules let anonymous callers read, but docker does not ask for what it has no login for while passwords are asked for: leave out auth.token_service, which is false";
         (is_plain && grants_to_anonymous)
             .then(|| unasked.to_owned())
             .into_iter()

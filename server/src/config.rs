@@ -19,6 +19,7 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 use ipnet::IpNet;
 
 pub use access::{Access, Jwks, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService};
+pub use door::Doors;
 pub use keys::KEYS;
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
@@ -389,4 +390,16 @@ pub fn load(
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, SettingsError> {
     Settings::load(path, ENV_PREFIX, KEYS, env)
+}
+
+/// The same, without secrets that are in files or printed by commands.
+///
+/// # Errors
+///
+/// If the file cannot be read, or holds something that makes no sense.
+pub fn load_without_secrets(
+    path: &Path,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Settings, SettingsError> {
+    Settings::load_without_secrets(path, ENV_PREFIX, KEYS, env)
 }

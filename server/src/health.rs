@@ -1,5 +1,7 @@
 //! Whether this server can do its work, looked at in the background so that asking costs nothing.
 
+pub(crate) mod ask;
+
 use std::{collections::BTreeMap, sync::RwLock, time::Duration};
 
 use tokio_util::sync::CancellationToken;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use archive::Transfer;
 use daemon::{
     ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Program, ServerTls,
-    Settings, clock, debug, listener, logging, metrics, signals,
+    Settings, clock, debug, listener, logging, memory, metrics, signals,
 };
 use database::{Backend, with_pool};
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ fn program() -> Program {
     Program::new(
         "notary-server",
         "Stores and serves signed trust data for repositories",
-        [doctor::command(), auth::command()]
+        [health::ask::command(), doctor::command(), auth::command()]
             .into_iter()
             .chain(backup::commands())
             .collect(),
@@ -55,10 +55,18 @@ pub async fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
+    let hidden = memory::hide();
     let program = program();
     let flags = Flags::parse(&program, arguments);
     let log = logging::init(flags.log_format, Level::default());
+    if let Err(error) = hidden {
+        logging::fatal(&error);
+        return ExitCode::FAILURE;
+    }
     let environment = environment.into_iter().collect();
+    if matches!(&flags.command, Command::Other { name, .. } if name == health::ask::NAME) {
+        return health::ask::run(flags.config.as_deref(), environment).await;
+    }
     if let Command::Other { name, arguments } = &flags.command
         && name == doctor::NAME
     {
@@ -96,6 +104,8 @@ async fn execute(
         return check_config(&settings).await;
     }
     let config = Config::read(&settings)?;
+    // Wiped: nothing needs their secrets any more.
+    drop(settings);
     log.set(config.level);
     tracing::info!(target: "startup", "{}", program.version_line());
     for warning in &config.warnings {

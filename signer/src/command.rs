@@ -2,15 +2,17 @@
 
 mod keys;
 
-use std::{ffi::OsString, io::Write, path::Path, process::ExitCode};
+use std::{ffi::OsString, io::Write, iter, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use daemon::{Command, Flags, Level, LogControl, Program, Settings, logging};
+use daemon::{Command, Flags, Level, LogControl, Program, Settings, logging, memory};
 
 use crate::{
     backup,
     config::{Config, ENVIRONMENT, KEYS, Storage},
-    open, serve,
+    health, open,
+    passphrases::Passphrases,
+    serve,
 };
 
 /// Runs the program whose command line is `arguments` (its name first) in `environment`.
@@ -18,11 +20,19 @@ pub(crate) async fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Vec<(OsString, OsString)>,
 ) -> ExitCode {
+    let hidden = memory::hide();
     let program = program();
     let flags = Flags::parse(&program, arguments);
     // The level of the file is not known yet: until then, what is wrong is said.
     let log = logging::init(flags.log_format, Level::default());
-    match dispatch(&program, flags, &log, environment).await {
+    if matches!(&flags.command, Command::Other { name, .. } if name == health::ask::NAME) {
+        return health::ask::run(flags.config.as_deref(), environment).await;
+    }
+    let outcome = match hidden {
+        Ok(()) => dispatch(&program, flags, &log, environment).await,
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(error.as_ref());
@@ -35,7 +45,7 @@ fn program() -> Program {
     Program::new(
         "notary-signer",
         "Holds the timestamp and snapshot keys of notary-server and signs with them",
-        [keys::command()]
+        [health::ask::command(), keys::command()]
             .into_iter()
             .chain(backup::commands())
             .collect(),
@@ -64,6 +74,8 @@ async fn dispatch(
     }
     match flags.command {
         Command::Serve => {
+            // Wiped: nothing needs their secrets any more.
+            drop(settings);
             log.set(config.level);
             tracing::info!(target: logging::STARTUP, "{}", program.version_line());
             for warning in &config.warnings {
@@ -73,7 +85,7 @@ async fn dispatch(
             serve::serve(config, flags.debug, log.clone(), keys).await
         }
         Command::Migrate { plan } => print(&open::migrate_store(&config.storage, plan).await?),
-        Command::ConfigCheck => check(&settings, &config),
+        Command::ConfigCheck => check(&settings, &config, environment),
         Command::Other { arguments, .. } => {
             if matches!(config.storage, Storage::Memory) {
                 bail!("storage.backend is memory: there are no stored keys");
@@ -84,11 +96,40 @@ async fn dispatch(
     }
 }
 
-fn check(settings: &Settings, config: &Config) -> anyhow::Result<()> {
+fn check(
+    settings: &Settings,
+    config: &Config,
+    environment: Vec<(OsString, OsString)>,
+) -> anyhow::Result<()> {
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    print(settings.effective().trim_end())
+    print(settings.effective().trim_end())?;
+    check_passphrases(config, environment)
+}
+
+/// Says where the passphrases are whose aliases the configuration names. None is read.
+fn check_passphrases(
+    config: &Config,
+    environment: Vec<(OsString, OsString)>,
+) -> anyhow::Result<()> {
+    let Storage::Database {
+        default_alias,
+        passphrase_files: files,
+        ..
+    } = &config.storage
+    else {
+        return Ok(());
+    };
+    let passphrases = Passphrases::new(environment, files.clone());
+    // The configuration has them in lower case, the default as it was written.
+    let default = default_alias.to_lowercase();
+    let others = files.iter().map(|(alias, _)| alias);
+    let others = others.filter(|alias| alias.to_lowercase() != default);
+    for alias in iter::once(default_alias).chain(others) {
+        print(&passphrases.effective(alias)?)?;
+    }
+    Ok(())
 }
 
 /// Writes a line for whoever called the command; a reader that went away is an error, no panic.

@@ -1,5 +1,7 @@
 //! The configuration: Notary's file, its environment variables, and a few settings of our own.
 
+mod doors;
+
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
@@ -8,6 +10,8 @@ use std::{
 
 use daemon::{Key, Kind, Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
+
+pub use doors::Doors;
 
 use crate::{
     cache::CacheLimits,
@@ -71,7 +75,7 @@ pub const KEYS: &[Key] = &[
         "the database: user:password@tcp(host:3306)/name?parseTime=True, \
          postgres://user:password@host/name?sslmode=verify-full, or a file",
     )
-    .secret(),
+    .secret_inside(),
     Key::new(
         "storage.max_connections",
         Kind::Integer,
@@ -85,7 +89,7 @@ pub const KEYS: &[Key] = &[
     Key::new(
         "storage.passphrase_files",
         Kind::Map,
-        "by alias, a file that holds its passphrase; NOTARY_SIGNER_ALIAS comes first",
+        "by alias, a file that holds its passphrase; NOTARY_SIGNER_ALIAS, …_FILE or …_COMMAND comes first",
     ),
     Key::new(
         "storage.kdf_rounds",
@@ -233,19 +237,21 @@ impl Config {
                 .parse()
                 .map_err(|error| settings.invalid("logging.level", error))?,
         };
+        let Doors {
+            listen,
+            cert,
+            key,
+            client_ca,
+            metrics,
+        } = Doors::read(settings)?;
         let config = Self {
             level,
-            listen: required(
-                settings,
-                "server.grpc_addr",
-                "grpc listen address required for server",
-            )?
-            .to_owned(),
-            cert: required_path(settings, "server.tls_cert_file")?,
-            key: required_path(settings, "server.tls_key_file")?,
-            client_ca: settings.path("server.client_ca_file"),
+            listen,
+            cert,
+            key,
+            client_ca,
             client_names: settings.list("server.client_names")?,
-            metrics: settings.text("server.metrics_addr").map(str::to_owned),
+            metrics,
             storage: storage(settings, folder)?,
             rounds: rounds(settings)?,
             cache: cache(settings)?,

@@ -1,5 +1,7 @@
 //! Whether the signer can do its work, told truthfully: to gRPC callers and to the debug page.
 
+pub(crate) mod ask;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -193,9 +195,9 @@ pub async fn unopenable(keys: &Keys) -> Result<Vec<VaultError>, crate::keystore:
     let mut problems = Vec::new();
     let aliases = keys.store().aliases().await?;
     if !aliases.iter().any(|alias| alias == keys.default_alias())
-        && let Err(error) = keys.vault().passphrases().get(keys.default_alias())
+        && let Err(error) = keys.vault().try_passphrase(keys.default_alias()).await
     {
-        problems.push(VaultError::from(error));
+        problems.push(error);
     }
     for alias in aliases {
         let some = keys.store().under_alias(&alias, TRIES).await?;
@@ -243,7 +245,7 @@ pub fn is_fatal(problem: &VaultError, default_alias: &str) -> bool {
     match problem {
         VaultError::WrongPassphrase { .. } => true,
         VaultError::Passphrase(
-            PassphraseError::Missing { alias, .. } | PassphraseError::File { alias, .. },
+            PassphraseError::Missing { alias, .. } | PassphraseError::Unusable { alias, .. },
         ) => alias == default_alias,
         _ => false,
     }

@@ -1,15 +1,25 @@
-//! Where the passphrases come from: environment variables and files, found by alias.
+//! Where the passphrases come from: environment variables, files and commands, found by alias.
+
+mod printed;
 
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
-    fs, io,
+    fs,
     os::unix::{ffi::OsStringExt, fs::PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use daemon::{
+    Secret, SecretError,
+    secret::{HIDDEN, Source},
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
+
+use printed::Printed;
 
 /// What every variable that belongs to the signer begins with.
 pub const PREFIX: &str = "NOTARY_SIGNER_";
@@ -17,7 +27,7 @@ pub const PREFIX: &str = "NOTARY_SIGNER_";
 const SAMPLE: &[u8] = b"testpassword";
 
 /// A passphrase, wiped when dropped. It has no `Debug` and is never compared or shown.
-pub struct Passphrase(Zeroizing<Vec<u8>>);
+pub struct Passphrase(Secret);
 
 impl Passphrase {
     /// The octets that keys are derived from: exactly as given, without any normalisation.
@@ -34,12 +44,13 @@ impl Passphrase {
 }
 
 /// Why an alias has no passphrase. No variant holds a passphrase.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum PassphraseError {
-    /// Neither a variable nor a file.
+    /// Nothing says where it is.
     #[error(
-        "there is no passphrase for alias {alias}: set {variable}, or name a file that holds it \
-         in {variable}_FILE or storage.passphrase_files.{alias}"
+        "there is no passphrase for alias {alias}: set {variable}, or name a file that holds it in \
+         {variable}_FILE or storage.passphrase_files.{alias}, or a command that prints it in \
+         {variable}_COMMAND"
     )]
     Missing {
         /// The alias as stored or configured.
@@ -47,24 +58,24 @@ pub enum PassphraseError {
         /// The variable that would hold it.
         variable: String,
     },
-    /// A file that cannot be read, or is empty.
-    #[error("the passphrase file {} for alias {alias} cannot be used: {error}", .file.display())]
-    File {
+    /// It cannot be had from where it should be.
+    #[error("the passphrase of alias {alias} cannot be used: {error}")]
+    Unusable {
         /// The alias as stored or configured.
         alias: String,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        error: io::Error,
+        /// What is wrong, and where.
+        error: Arc<SecretError>,
     },
 }
 
 /// All passphrases that the signer may use.
 pub struct Passphrases {
     /// Values of variables by name; those that begin with [`PREFIX`] and are not empty.
-    variables: HashMap<String, Zeroizing<Vec<u8>>>,
+    variables: HashMap<String, Secret>,
     /// Files by alias in lower case, as configured.
     files: BTreeMap<String, PathBuf>,
+    /// What commands printed.
+    printed: Printed,
 }
 
 impl Passphrases {
@@ -88,6 +99,7 @@ impl Passphrases {
         Self {
             variables: variables.collect(),
             files: files.collect(),
+            printed: Printed::default(),
         }
     }
 
@@ -100,37 +112,46 @@ impl Passphrases {
         Some(Self {
             variables,
             files: BTreeMap::new(),
+            printed: Printed::default(),
         })
     }
 
-    /// The passphrase of `alias`: the variable first, then the file that a variable names, then
-    /// the file in the configuration. Files are read anew each time, so that they can be replaced.
+    /// The passphrase of `alias`: what its variables say, in any of the three forms of a
+    /// [`secret`](daemon::secret), or else the file in the configuration. Files are read anew each time,
+    /// so that they can be replaced; a command is run once.
+    ///
+    /// Blocks while a command runs.
     pub fn get(&self, alias: &str) -> Result<Passphrase, PassphraseError> {
-        let variable = variable(alias);
-        if let Some(value) = self.variables.get(&variable) {
-            return Ok(Passphrase(value.clone()));
-        }
-        match self.file(alias) {
-            Some(file) => read(&file).map_err(|error| PassphraseError::File {
-                alias: alias.to_owned(),
-                file,
-                error,
-            }),
-            None => Err(PassphraseError::Missing {
-                alias: alias.to_owned(),
-                variable,
-            }),
-        }
+        let source = self.find(alias)?;
+        let secret = if source.is_command() {
+            self.printed.by(&source, &variable(alias))
+        } else {
+            source.read().map_err(Arc::new)
+        };
+        secret
+            .map(Passphrase)
+            .map_err(|error| unusable(alias, error))
     }
 
     /// Where the passphrase of `alias` is, for messages: a variable or a file.
     #[must_use]
     pub fn source(&self, alias: &str) -> String {
-        let variable = variable(alias);
-        match self.file(alias) {
-            Some(file) if !self.variables.contains_key(&variable) => file.display().to_string(),
-            _ => variable,
+        match self.find(alias) {
+            Ok(source) => source.name(),
+            Err(_) => variable(alias),
         }
+    }
+
+    /// What `config check` says of the passphrase of `alias`: that it is hidden, and where it is.
+    pub fn effective(&self, alias: &str) -> Result<String, PassphraseError> {
+        let text = match self.find(alias) {
+            Ok(source) => format!("{HIDDEN} ({})", source.origin()),
+            Err(error @ PassphraseError::Unusable { .. }) => return Err(error),
+            Err(PassphraseError::Missing { variable, .. }) => {
+                format!("nowhere ({variable}, {variable}_FILE and {variable}_COMMAND are not set)")
+            }
+        };
+        Ok(format!("passphrase of alias {alias} = {text}"))
     }
 
     /// What an operator should hear about the passphrase of `alias`.
@@ -147,21 +168,41 @@ impl Passphrases {
                  which everybody knows: rotate to another before keys matter"
             ));
         }
-        if let Some(file) = self.file(alias).filter(|file| open_to_others(file)) {
+        let file = self.find(alias).ok();
+        let file = file.as_ref().and_then(Source::path);
+        if let Some(file) = file.filter(|file| is_open_to_everybody(file)) {
             warnings.push(format!(
-                "the passphrase file {} can be read by others than its owner: chmod 600 it",
+                "the passphrase file {} can be read by everybody on this machine: chmod o= it",
                 file.display()
             ));
         }
         warnings
     }
 
-    fn file(&self, alias: &str) -> Option<PathBuf> {
-        let named = self.variables.get(&format!("{}_FILE", variable(alias)));
-        match named {
-            Some(path) => Some(OsString::from_vec(path.to_vec()).into()),
-            None => self.files.get(&alias.to_lowercase()).cloned(),
-        }
+    /// Where the passphrase of `alias` is.
+    fn find(&self, alias: &str) -> Result<Source, PassphraseError> {
+        let variable = variable(alias);
+        let value = |name: &str| self.variables.get(name).map(|value| value.as_slice());
+        let named = Source::of_variables(&variable, value)
+            .map_err(|error| unusable(alias, Arc::new(error)))?;
+        let configured = || {
+            let file = self.files.get(&alias.to_lowercase())?;
+            let named_by = format!("storage.passphrase_files.{alias}");
+            Some(Source::file(file.clone(), named_by))
+        };
+        named
+            .or_else(configured)
+            .ok_or_else(|| PassphraseError::Missing {
+                alias: alias.to_owned(),
+                variable,
+            })
+    }
+}
+
+fn unusable(alias: &str, error: Arc<SecretError>) -> PassphraseError {
+    PassphraseError::Unusable {
+        alias: alias.to_owned(),
+        error,
     }
 }
 
@@ -181,23 +222,8 @@ pub fn variable(alias: &str) -> String {
     PREFIX.chars().chain(upper).collect()
 }
 
-/// The content of `file` without the line end that editors add.
-fn read(file: &Path) -> io::Result<Passphrase> {
-    let mut value = Zeroizing::new(fs::read(file)?);
-    if value.last() == Some(&b'\n') {
-        value.pop();
-        if value.last() == Some(&b'\r') {
-            value.pop();
-        }
-    }
-    if value.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty"));
-    }
-    Ok(Passphrase(value))
-}
-
-fn open_to_others(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+fn is_open_to_everybody(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
 
 #[cfg(test)]
@@ -224,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_comes_before_files_and_an_empty_one_counts_as_missing() {
+    fn variables_come_before_the_configuration_and_an_empty_one_counts_as_missing() {
         let folder = tempfile::tempdir().unwrap();
         let (by_variable, configured) = (folder.path().join("a"), folder.path().join("b"));
         fs::write(&by_variable, "from variable's file\n").unwrap();
@@ -232,14 +258,21 @@ mod tests {
         let files = || [("Alias".to_owned(), configured.clone())];
         let file = by_variable.to_str().unwrap();
 
-        let all = environment(&[
-            ("NOTARY_SIGNER_ALIAS", "x"),
-            ("NOTARY_SIGNER_ALIAS_FILE", file),
-        ]);
-        assert_eq!(
-            value(&Passphrases::new(all, files()), "alias").unwrap(),
-            "x"
-        );
+        let command = "printf 'from %s\\n' command";
+        for (name, text, expected) in [
+            ("NOTARY_SIGNER_ALIAS", "x", "x"),
+            ("NOTARY_SIGNER_ALIAS_FILE", file, "from variable's file"),
+            ("NOTARY_SIGNER_ALIAS_COMMAND", command, "from command"),
+        ] {
+            let passphrases = Passphrases::new(environment(&[(name, text)]), files());
+            assert_eq!(value(&passphrases, "alias").unwrap(), expected);
+            let effective = passphrases.effective("alias").unwrap();
+            let start = effective.starts_with("passphrase of alias alias = (hidden) (");
+            assert!(
+                start && effective.contains(name) && !effective.contains(expected),
+                "{effective}"
+            );
+        }
         let two = environment(&[
             ("NOTARY_SIGNER_ALIAS", ""),
             ("NOTARY_SIGNER_ALIAS_FILE", file),
@@ -251,6 +284,34 @@ mod tests {
         assert_eq!(
             value(&Passphrases::new([], files()), "alias").unwrap(),
             "configured"
+        );
+    }
+
+    #[test]
+    fn two_ways_to_one_passphrase_are_an_error_that_names_both() {
+        let both = [("NOTARY_SIGNER_A", "xyzzy"), ("NOTARY_SIGNER_A_FILE", "/x")];
+        let passphrases = Passphrases::new(environment(&both), []);
+        let error = passphrases.get("a").err().unwrap().to_string();
+        assert!(
+            error.contains("alias a") && !error.contains("xyzzy"),
+            "{error}"
+        );
+        assert!(
+            error.contains("NOTARY_SIGNER_A and NOTARY_SIGNER_A_FILE"),
+            "{error}"
+        );
+        assert!(passphrases.effective("a").is_err());
+    }
+
+    #[test]
+    fn a_command_that_fails_is_named_and_its_output_is_not() {
+        let failing = [("NOTARY_SIGNER_A_COMMAND", "echo xyzzy; exit 2")];
+        let passphrases = Passphrases::new(environment(&failing), []);
+        let error = passphrases.get("a").err().unwrap();
+        let text = format!("{error} {error:?} {}", passphrases.source("a"));
+        assert!(
+            text.contains("NOTARY_SIGNER_A_COMMAND") && !text.contains("xyzzy"),
+            "{text}"
         );
     }
 
@@ -279,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_passphrase_and_a_file_open_to_others_are_warned_about() {
+    fn the_sample_passphrase_and_a_file_is_open_to_everybody_are_warned_about() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p");
         fs::write(&file, "testpassword").unwrap();

@@ -6,7 +6,6 @@ use crate::{
     checkup::AT_ONCE,
     keys::{KeyError, Keys},
     keystore::{KeyId, ListedKey, StoredKey},
-    vault::VaultError,
 };
 
 /// How many rows are read at a time.
@@ -44,10 +43,7 @@ pub async fn rotate_all(
     mut progress: impl FnMut(&Rotated, Option<KeyError>),
 ) -> Result<Rotated, KeyError> {
     // Found out before the first key instead of at each of them.
-    keys.vault()
-        .passphrases()
-        .get(alias)
-        .map_err(VaultError::from)?;
+    keys.vault().try_passphrase(alias).await?;
     let mut rotated = Rotated::default();
     let mut after = 0;
     loop {

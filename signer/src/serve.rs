@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use daemon::{Limits, LogControl, ServerTls, debug, listener, logging::STARTUP, signals};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +16,6 @@ pub async fn serve(
     log: LogControl,
     keys: Arc<Keys>,
 ) -> anyhow::Result<()> {
-    if !debug {
-        hide_memory()?;
-    }
     open::test_passphrases(&keys).await?;
     let tls = ServerTls::load(&config.cert, &config.key, config.client_ca.as_deref())
         .context("unable to set up TLS")?;
@@ -81,23 +77,4 @@ async fn start_pages(
         tracing::info!(target: STARTUP, "metrics and health are on http://{address}");
     }
     Ok(pages)
-}
-
-/// Keeps other processes of the same user, and core dumps, away from keys and passphrases.
-fn hide_memory() -> anyhow::Result<()> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .context("the memory of this process cannot be hidden from others")
-}
-
-#[cfg(test)]
-mod tests {
-    use rustix::process::dumpable_behavior;
-
-    use super::*;
-
-    #[test]
-    fn memory_is_hidden_from_other_processes() {
-        hide_memory().unwrap();
-        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
-    }
 }

@@ -86,6 +86,13 @@ impl Vault {
         &self.passphrases
     }
 
+    /// Whether `alias` has a passphrase. Getting it may take the time of a command.
+    pub async fn try_passphrase(&self, alias: &str) -> Result<(), VaultError> {
+        let (passphrases, alias) = (Arc::clone(&self.passphrases), alias.to_owned());
+        self.slowly(move || Ok(passphrases.get(&alias).map(drop)?))
+            .await
+    }
+
     /// Decrypts `stored`, and checks that it is the key it says it is.
     pub async fn open(&self, stored: StoredKey) -> Result<PrivateKey, VaultError> {
         let passphrases = Arc::clone(&self.passphrases);

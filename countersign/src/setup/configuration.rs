@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{ALIAS, Place, SetupError, Wishes, make_once};
+use super::{ALIAS, Place, SetupError, Wishes};
 use crate::address::{Address, InvalidAddress};
-use crate::files::Access;
+use crate::files::{Access, make_once};
 
 /// Writes both configuration files unless they are there, and answers where the programs listen.
 pub(super) fn make(place: &Place, wishes: &Wishes) -> Result<(Address, Address), SetupError> {

@@ -10,11 +10,11 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{FIRST, prepare};
 
-fn der(folder: &Path, name: &str) -> CertificateDer<'static> {
+pub(crate) fn der(folder: &Path, name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(folder.join(name)).unwrap()
 }
 
-fn parsed<'a>(der: &'a CertificateDer<'_>) -> X509Certificate<'a> {
+pub(crate) fn parsed<'a>(der: &'a CertificateDer<'_>) -> X509Certificate<'a> {
     X509Certificate::from_der(der).unwrap().1
 }
 

@@ -263,3 +263,33 @@ fn a_database_that_is_damaged_inside_ends_it_with_the_program_and_the_file() {
         assert!(last.contains("backup"), "{last}");
     }
 }
+
+#[test]
+fn the_health_of_a_service_is_asked_for_by_a_command_and_nothing_of_it_is_dumped() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["health", "--data"])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    let service = Service::start(folder.path());
+    let (well, line) = asked();
+    assert!(well && line.starts_with("healthy: "), "{line}");
+    let children = ["server", "signer"].map(|name| service.child(name).unwrap());
+    for id in [&[service.parent.id()], &children[..]].concat() {
+        let limits = fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        let words: Vec<_> = core.unwrap().split_whitespace().collect();
+        assert_eq!(words[4..6], ["0", "0"], "{limits}");
+    }
+    service.signal(Signal::TERM);
+    service.end();
+    let (well, line) = asked();
+    assert!(!well && line.starts_with("unhealthy: "), "{line}");
+}

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Found, Key, Settings, error::Origin};
+use crate::secret::HIDDEN;
 
-/// Stands for what must not be seen. Its length says nothing about the secret's.
+use super::{Found, Key, Secrecy, Settings, error::Origin};
+
+/// Stands for a part that must not be seen. Its length says nothing about the secret's.
 const MASK: &str = "********";
 
 impl Settings {
@@ -22,10 +24,15 @@ impl Settings {
 
     /// `found`, the value of `path`, in quotes and without secrets.
     pub(super) fn shown(&self, path: &str, found: &Found) -> String {
-        if self.key(path).is_some_and(|key| key.secret) && !path.ends_with("db_url") {
-            return format!("{MASK:?}");
+        let secrecy = self.key(path).map_or(Secrecy::None, |key| key.secrecy);
+        // What a file or a command says may be anything, were the wrong one named.
+        if secrecy == Secrecy::Whole || found.origin.is_secret() {
+            return HIDDEN.to_owned();
         }
-        masked(path, &found.value).to_string()
+        match (&found.value, secrecy) {
+            (Value::String(url), Secrecy::Inside) => Value::from(without_password(url)).to_string(),
+            (value, _) => masked(path, value).to_string(),
+        }
     }
 
     fn line(&self, key: &Key) -> String {
@@ -36,6 +43,7 @@ impl Settings {
                 let source = match &found.origin {
                     Origin::File(_) => "file".to_owned(),
                     Origin::Variable(name) => format!("environment, {name}"),
+                    secret => secret.to_string(),
                 };
                 format!("{path} = {} ({source})", self.shown(path, found))
             }
@@ -51,7 +59,6 @@ fn masked(name: &str, value: &Value) -> Value {
             .map(|(name, value)| (name.clone(), masked(name, value)))
             .collect(),
         _ if name.contains("password") || name.contains("secret") => MASK.into(),
-        Value::String(url) if name.ends_with("db_url") => without_password(url).into(),
         other => other.clone(),
     }
 }

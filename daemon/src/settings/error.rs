@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::secret::SecretError;
+
 /// Why the settings cannot be used. The text names the file (or variable), the key and its value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +88,14 @@ pub enum SettingsError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The secret of a key cannot be had from where it should be.
+    #[error("{key}: {source}")]
+    Secret {
+        /// The path of the key.
+        key: String,
+        /// What is wrong, and where.
+        source: SecretError,
+    },
 }
 
 /// Who set a value.
@@ -95,6 +105,34 @@ pub enum Origin {
     File(PathBuf),
     /// The environment variable of this name.
     Variable(String),
+    /// A file that holds nothing but the value.
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// The variable that names it, or the key of the configuration file.
+        named_by: String,
+    },
+    /// A command that prints the value.
+    Command {
+        /// The variable that holds the command, or the key of the configuration file.
+        named_by: String,
+    },
+}
+
+impl Origin {
+    /// Whether the value as a whole is from a place for secrets, so that nothing of it is to be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self, Self::SecretFile { .. } | Self::Command { .. })
+    }
+
+    /// The variable, or the key of the configuration file, that led here.
+    pub(crate) fn named_by(&self) -> &str {
+        match self {
+            Self::File(_) => "",
+            Self::Variable(name) => name,
+            Self::SecretFile { named_by, .. } | Self::Command { named_by } => named_by,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -102,6 +140,10 @@ impl fmt::Display for Origin {
         match self {
             Self::File(file) => Path::display(file).fmt(f),
             Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::SecretFile { path, named_by } => {
+                write!(f, "file {} (named by {named_by})", path.display())
+            }
+            Self::Command { named_by } => write!(f, "command in {named_by}"),
         }
     }
 }

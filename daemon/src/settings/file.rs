@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Map, Value, map::Entry};
+use zeroize::Zeroizing;
 
 use super::{Key, SettingsError};
 
@@ -14,6 +15,7 @@ pub(super) fn read(file: &Path, keys: &[Key]) -> Result<Value, SettingsError> {
         file: file.to_owned(),
         source,
     })?;
+    let text = Zeroizing::new(text);
     match parse(file, &text)? {
         Value::Object(members) => lower_case(file, keys, "", members),
         _ => Ok(Value::Null),

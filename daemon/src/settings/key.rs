@@ -17,6 +17,17 @@ pub enum Kind {
     Map,
 }
 
+/// How much of a value is secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Nothing. (What is called a password in a section is hidden all the same.)
+    None,
+    /// The password in a database's URL.
+    Inside,
+    /// Everything.
+    Whole,
+}
+
 /// A setting that a program knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -24,9 +35,8 @@ pub struct Key {
     pub path: &'static str,
     /// What it holds.
     pub kind: Kind,
-    /// Whether its value is never shown, neither in errors nor by `config check`. (The password
-    /// inside a `db_url` is hidden in any case.)
-    pub secret: bool,
+    /// How much of its value is shown, in errors and by `config check`.
+    pub secrecy: Secrecy,
     /// The environment variable that overrides it, if it has a name of its own; otherwise the name is
     /// made from the path.
     pub variable: Option<&'static str>,
@@ -43,7 +53,7 @@ impl Key {
         Self {
             path,
             kind,
-            secret: false,
+            secrecy: Secrecy::None,
             variable: None,
             keeps_case: false,
             help,
@@ -51,12 +61,30 @@ impl Key {
     }
 
     /// The same key, with a value that is never shown.
+    ///
+    /// Beside the value itself, a file may be named that holds it, or a command that prints it: see
+    /// [`secret`](crate::secret).
     #[must_use]
     pub const fn secret(self) -> Self {
         Self {
-            secret: true,
+            secrecy: Secrecy::Whole,
             ..self
         }
+    }
+
+    /// The same key, with a URL that may have a password in it, which is not shown; otherwise as
+    /// [`secret`](Self::secret).
+    #[must_use]
+    pub const fn secret_inside(self) -> Self {
+        Self {
+            secrecy: Secrecy::Inside,
+            ..self
+        }
+    }
+
+    /// Whether its value may come from a file or a command. Sections are in the configuration file alone.
+    pub(super) fn has_sources(&self) -> bool {
+        self.secrecy != Secrecy::None && self.kind != Kind::Map
     }
 
     /// The same key, overridden by the environment variable of this name and by no other.

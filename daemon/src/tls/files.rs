@@ -38,7 +38,7 @@ impl Files {
         self.ca.as_deref()
     }
 
-    fn read(&self) -> Result<Material, TlsError> {
+    pub(super) fn read(&self) -> Result<Material, TlsError> {
         let pair = match &self.pair {
             None => None,
             Some((cert, key)) => Some((
@@ -127,6 +127,15 @@ impl Material {
         trust
             .map(Some)
             .ok_or_else(|| TlsError::NoCertificates(file.clone()))
+    }
+
+    /// The first of the certificates to trust.
+    pub(super) fn first_trusted(&self, files: &Files) -> Result<CertificateDer<'static>, TlsError> {
+        let first = self
+            .ca
+            .as_deref()
+            .and_then(|pem| certificates(pem).into_iter().next());
+        first.ok_or_else(|| TlsError::NoCertificates(files.ca.clone().unwrap_or_default()))
     }
 
     fn fingerprint(&self) -> Fingerprint {

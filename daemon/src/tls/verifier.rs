@@ -161,7 +161,9 @@ impl ServerCertVerifier for ServerVerifier {
 
 /// The key of `certificate`. The functions of `rustls` that take the whole certificate refuse X.509
 /// version 1, which Go lets a listed certificate have.
-fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
+pub(super) fn public_key(
+    certificate: &CertificateDer<'_>,
+) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let (_, parsed) =
         parse_x509_certificate(certificate).map_err(|_| CertificateError::BadEncoding)?;
     Ok(SubjectPublicKeyInfoDer::from(
@@ -170,7 +172,7 @@ fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDe
 }
 
 /// Checks the signature of a TLS 1.2 handshake: one scheme may stand for several curves there.
-fn verify_tls12(
+pub(super) fn verify_tls12(
     algorithms: &WebPkiSupportedAlgorithms,
     message: &[u8],
     shown: &CertificateDer<'_>,

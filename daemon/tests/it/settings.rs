@@ -20,7 +20,7 @@ const KEYS: &[Key] = &[
         Kind::Text,
         "kind of new keys",
     ),
-    Key::new("storage.db_url", Kind::Text, "the database").secret(),
+    Key::new("storage.db_url", Kind::Text, "the database").secret_inside(),
     Key::new("storage.password", Kind::Text, "password").secret(),
     Key::new(
         "caching.max_age.current_metadata",
@@ -324,7 +324,7 @@ fn the_effective_configuration_names_sources_and_hides_secrets() {
         "server.http_addr = \":1\" (file)",
         "trust_service.port = \"7899\" (environment, NOTARY_SERVER_TRUST_SERVICE_PORT)",
         "storage.db_url = \"me:********@tcp(db)/x\" (file)",
-        "storage.password = \"********\" (file)",
+        "storage.password = (hidden) (file)",
         "auth.options = {\"password\":\"********\",\"realm\":\"R\"} (file)",
         "caching.max_age.current_metadata is not set (default; seconds; default 300)",
     ] {
@@ -351,7 +351,7 @@ fn a_variable_with_a_name_of_its_own_replaces_the_derived_one() {
     assert_eq!(settings.text("auth.administrator"), Some("c2VjcmV0"));
     let effective = settings.effective();
     assert!(
-        effective.contains("auth.administrator = \"********\" (environment, NOTARY_AUTH)"),
+        effective.contains("auth.administrator = (hidden) (environment, NOTARY_AUTH)"),
         "{effective}"
     );
     let settings = load("c.json", "{}", &env[1..]).unwrap();

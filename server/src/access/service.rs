@@ -11,8 +11,11 @@ mod files;
 mod folder;
 mod grants;
 mod holder;
+mod keys;
+mod memory;
 mod onlooker;
 mod scopes;
+mod source;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,16 +30,18 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use self::{
-    folder::{Folder, Keys},
+    folder::Folder,
     grants::{Audience, granted},
+    keys::Keys,
+    source::Source,
 };
 use crate::config;
 
 pub(crate) use self::onlooker::whose;
 pub use self::{
     error::{IssueError, OwnTokenError, TokenServiceError},
-    folder::KeyState,
     holder::Holder,
+    keys::KeyState,
     scopes::Scopes,
 };
 
@@ -45,16 +50,16 @@ const REFRESH_LIFE: Duration = Duration::days(90);
 /// The claim that refresh tokens have.
 const TYPE: &str = "typ";
 const REFRESH: &str = "refresh";
-/// How often the folder is looked at.
+/// How often the keys are looked at.
 const LOOK: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Makes tokens and knows them again.
 pub struct TokenService {
     settings: config::TokenService,
-    folder: Folder,
+    source: Source,
     keys: ArcSwap<Keys>,
     administrator: Option<Administrator>,
-    /// What was last said of the folder, not to be said again each minute.
+    /// What was last said of the keys, not to be said again each minute.
     said: Mutex<Vec<String>>,
 }
 
@@ -76,8 +81,9 @@ pub struct Issued {
 }
 
 impl TokenService {
-    /// Reads the keys in the folder of `settings`, and makes what is missing. `administrator` is the one
-    /// that [`Identity::Administrator`] means. Slow, if there is one: not for an async thread.
+    /// Reads the keys in the folder of `settings`, and makes what is missing; without a folder, makes
+    /// keys that end with this process. `administrator` is the one that [`Identity::Administrator`]
+    /// means. Slow, if there is one and a folder: not for an async thread.
     ///
     /// # Errors
     ///
@@ -88,23 +94,19 @@ impl TokenService {
         now: OffsetDateTime,
     ) -> Result<Self, TokenServiceError> {
         check(&settings)?;
-        let folder = Folder(settings.folder.clone());
-        let mut keys = folder
-            .keys(now)
-            .map_err(|error| TokenServiceError(error.to_string()))?;
-        if !folder.is_writable() {
-            keys.warnings.push(format!(
-                "auth.token_folder: {} cannot be written, and keys have to be renewed from outside",
-                settings.folder.display()
-            ));
-        }
+        let source = Source::new(settings.folder.as_deref(), now)?;
+        let keys = source.keys(now)?;
+        source.tell();
         let service = Self {
+            administrator: match administrator {
+                None => None,
+                Some(it) => Some(Administrator {
+                    name: it.user.clone(),
+                    fingerprint: source.fingerprint(it)?,
+                }),
+            },
             settings,
-            folder,
-            administrator: administrator.map(|it| Administrator {
-                name: it.user.clone(),
-                fingerprint: holder::administrator_fingerprint(it),
-            }),
+            source,
             said: Mutex::default(),
             keys: ArcSwap::from_pointee(keys),
         };
@@ -123,16 +125,16 @@ impl TokenService {
         now: OffsetDateTime,
     ) -> Result<Option<KeyState>, TokenServiceError> {
         check(settings)?;
-        let folder = Folder(settings.folder.clone());
-        folder
-            .state(now)
-            .map_err(|error| TokenServiceError(error.to_string()))
+        match &settings.folder {
+            Some(folder) => Ok(Folder(folder.clone()).state(now)?),
+            None => Ok(None),
+        }
     }
 
     /// Reads the folder again, and makes and removes keys as they age: to be called each minute, off the
     /// async threads. Failures are logged once; the keys there were stay in force.
     pub fn refresh(&self, now: OffsetDateTime) {
-        match self.folder.keys(now) {
+        match self.source.keys(now) {
             Ok(keys) => {
                 self.warn(&keys.warnings);
                 self.keys.store(Arc::new(keys));
@@ -237,8 +239,8 @@ impl TokenService {
         })
     }
 
-    /// Something that gets `holder` tokens for 90 days without a password; `None` for nobody. It opens no
-    /// door itself: its audience is that of no service.
+    /// Something that gets `holder` tokens for 90 days without a password; `None` for nobody, and where
+    /// keys end with this process. It opens no door itself: its audience is that of no service.
     ///
     /// # Errors
     ///
@@ -248,7 +250,7 @@ impl TokenService {
         holder: &Holder,
         now: OffsetDateTime,
     ) -> Result<Option<SecretString>, IssueError> {
-        if holder.identity().is_anonymous() {
+        if holder.identity().is_anonymous() || !self.source.lasts() {
             return Ok(None);
         }
         let (keys, audience) = (self.keys.load(), self.refresh_audience());

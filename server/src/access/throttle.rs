@@ -126,7 +126,8 @@ impl Throttle {
         let step = |line: Option<moka::Entry<_, Line>>| {
             let line = line.map(moka::Entry::into_value);
             Op::Put(match line {
-                Some(line) if (line.at..line.at + QUIET).contains(&now) => Line {
+                // Failures end out of order: one that began before the line was written belongs to it.
+                Some(line) if now < line.at + QUIET => Line {
                     unsaid: line.unsaid.saturating_add(1),
                     ..line
                 },
@@ -185,7 +186,7 @@ impl Drop for Attempt {
 }
 
 /// What one guesser is likely to have all of: an IPv4 address, or the /64 of an IPv6 one.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
@@ -282,5 +283,15 @@ mod tests {
         };
         assert_eq!([line(0.0), line(0.1), line(0.9)], [Some(1), None, None]);
         assert_eq!(line(1.0), Some(3));
+    }
+
+    #[test]
+    fn failures_that_end_out_of_order_are_no_reason_for_another_line() {
+        let throttle = Throttle::default();
+        let line = |seconds| {
+            throttle.failures_to_log(address("192.0.2.1"), NOW + Duration::seconds_f64(seconds))
+        };
+        assert_eq!([line(1.0), line(0.4), line(0.7)], [Some(1), None, None]);
+        assert_eq!([line(1.5), line(2.0)], [None, Some(4)]);
     }
 }

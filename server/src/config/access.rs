@@ -43,7 +43,8 @@ pub struct Passwords {
     pub file: Option<PathBuf>,
     /// The administrator that `NOTARY_AUTH` names.
     pub administrator: Option<Credentials>,
-    /// If set, passwords are shown to a token service of ours, and its tokens everywhere else.
+    /// Unless it is switched off, clients are sent to a token service of ours with their passwords, and
+    /// show its tokens everywhere else.
     pub token_service: Option<TokenService>,
 }
 
@@ -54,8 +55,8 @@ pub struct TokenService {
     pub issuer: String,
     /// `aud` of the tokens for this server.
     pub audience: String,
-    /// Where its keys are, and are made.
-    pub folder: PathBuf,
+    /// Where its keys are, and are made; `None`: in memory alone, so that they end with the process.
+    pub folder: Option<PathBuf>,
     /// How long a token is valid.
     pub lifetime: Duration,
     /// Registries that use the same service: what they call themselves (`service`), and what the names

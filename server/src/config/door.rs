@@ -6,6 +6,34 @@ use daemon::{Settings, SettingsError};
 use ipnet::IpNet;
 use url::Url;
 
+use super::TlsFiles;
+
+/// Where this server can be asked how it is.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    /// Where it listens.
+    pub http_addr: String,
+    /// HTTPS, or plain HTTP without.
+    pub tls: Option<TlsFiles>,
+    /// Where health and metrics are, if not with the rest.
+    pub monitoring_addr: Option<String>,
+}
+
+impl Doors {
+    /// Reads just these of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// The first of them that makes no sense.
+    pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            http_addr: super::http_addr(settings)?,
+            tls: super::tls(settings)?,
+            monitoring_addr: monitoring_addr(settings)?,
+        })
+    }
+}
+
 /// What clients call this server: `https://host[:port]`, without a slash at its end.
 pub(super) fn public_url(settings: &Settings) -> Result<Option<String>, SettingsError> {
     const KEY: &str = "server.public_url";

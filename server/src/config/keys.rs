@@ -103,7 +103,8 @@ pub static KEYS: &[Key] = &[
         "storage.db_url",
         Kind::Text,
         "where the database is: a Go MySQL DSN or mysql://…, a libpq URL or key=value words, or the path of the SQLite file",
-    ),
+    )
+    .secret_inside(),
     Key::new(
         "storage.max_connections",
         Kind::Integer,
@@ -130,7 +131,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "auth.type",
         Kind::Text,
-        "how callers prove who they are: \"htpasswd\" (or \"basic\"), \"token\" or \"none\"; default: \"basic\" if NOTARY_AUTH is set, else \"none\", with a warning",
+        "how callers prove who they are: \"htpasswd\" (or \"basic\"), \"token\" or \"none\"; default: \"basic\" if NOTARY_AUTH (or NOTARY_AUTH_FILE, NOTARY_AUTH_COMMAND) is set, else \"none\", with a warning",
     ),
     Key::new(
         "auth.options",
@@ -151,15 +152,9 @@ pub static KEYS: &[Key] = &[
     .secret()
     .variable("NOTARY_AUTH"),
     Key::new(
-        "auth.administrator_file",
-        Kind::Path,
-        "a file that holds the same as auth.administrator",
-    )
-    .variable("NOTARY_AUTH_FILE"),
-    Key::new(
         "auth.realm",
         Kind::Text,
-        "what people are told that the password is for; default notary-server",
+        "what people are told that the password is for, where auth.token_service is false; default notary-server",
     ),
     Key::new(
         "auth.rules_file",
@@ -174,7 +169,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "auth.token_service",
         Kind::Boolean,
-        "whether passwords are exchanged for tokens at /auth/token, which allows reading without a login; default false",
+        "whether clients exchange passwords for tokens at /auth/token, without which the notary command cannot read; default true, for type htpasswd",
     ),
     Key::new(
         "auth.token_issuer",
@@ -189,7 +184,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "auth.token_folder",
         Kind::Path,
-        "where the keys of the token service are, and are made; required with auth.token_service",
+        "where the keys of the token service are, and are made; several servers share it; default: in memory, so that tokens end with the process",
     ),
     Key::new(
         "auth.token_seconds",
@@ -199,7 +194,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "auth.token_registries",
         Kind::Map,
-        "registries that use the token service: what they call themselves, and the prefix, ending in a slash, that makes GUNs of their names",
+        "registries that use the token service: what they call themselves, and the prefix, ending in a slash, that makes GUNs of their names; needs auth.token_folder",
     )
     .keeping_case(),
     Key::new(

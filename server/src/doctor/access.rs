@@ -107,7 +107,7 @@ fn check_rules(report: &mut Report, access: &Access) {
         report.warn(
             Check::Access,
             "rules let anonymous callers pull, but with passwords alone docker does not ask unless somebody is logged in",
-            "set auth.token_service",
+            "leave out auth.token_service, which is false",
         );
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     App,
-    access::{Shown, Unproven},
+    access::{Shown, Unproven, network},
     audit::{Act, Actor, Event, Outcome},
     publish::{Authority, Denied},
 };
@@ -156,7 +156,7 @@ impl<A: OnGun> Granted<A> {
 impl<A: Permission> Granted<A> {
     /// Whom limits are counted for.
     pub(super) fn network(&self) -> IpAddr {
-        self.origin.network()
+        network(self.origin.address)
     }
 
     /// Writes down what came of it.

@@ -51,14 +51,6 @@ impl Origin {
             ),
         }
     }
-
-    /// The address as far as one household or host shares it: an IPv6 network of 64 bits.
-    pub(super) fn network(&self) -> IpAddr {
-        match self.address {
-            IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-            address @ IpAddr::V4(_) => address,
-        }
-    }
 }
 
 fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
@@ -239,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_source() {
-        let network = |peer| behind_proxies(peer, &[]).network().to_string();
+        let network = |peer| crate::access::network(behind_proxies(peer, &[]).address).to_string();
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("9.9.9.9"), "9.9.9.9");
     }

@@ -220,7 +220,7 @@ async fn a_client_certificate_makes_its_holder_somebody_if_it_is_to() {
 }
 
 #[tokio::test]
-async fn looking_at_a_configuration_makes_no_keys() {
+async fn looking_at_a_configuration_makes_no_keys_and_refuses_what_the_start_does() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("htpasswd"), ALICE).unwrap();
     fs::write(folder.path().join("rules.yaml"), ANONYMOUS_PULL).unwrap();
@@ -229,20 +229,32 @@ async fn looking_at_a_configuration_makes_no_keys() {
         ..passwords(&folder)
     };
     let warnings = Guard::check(&access, NOW).await.unwrap();
-    assert!(warnings[0].contains("auth.token_service"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("leave out auth.token_service"),
+        "{warnings:?}"
+    );
 
     let keys = folder.path().join("keys");
     if let Method::Passwords(passwords) = &mut access.method {
         passwords.token_service = Some(TokenService {
             issuer: "i".to_owned(),
             audience: "a".to_owned(),
-            folder: keys.clone(),
+            folder: Some(keys.clone()),
             lifetime: std::time::Duration::from_mins(5),
             registries: std::collections::BTreeMap::new(),
         });
     }
     assert!(Guard::check(&access, NOW).await.unwrap().is_empty());
     assert!(!keys.exists());
+    fs::write(&keys, "in the way").unwrap();
+    for error in [
+        Guard::check(&access, NOW).await.err(),
+        Guard::new(&access, NOW).await.err(),
+    ] {
+        let error = error.unwrap().to_string();
+        assert!(error.contains(keys.to_str().unwrap()), "{error}");
+    }
+    fs::remove_file(&keys).unwrap();
     let guard = Guard::new(&access, NOW).await.unwrap();
     assert!(keys.exists() && guard.token_service().is_some());
     assert_eq!(

@@ -10,6 +10,7 @@ mod doctor;
 mod guard;
 mod keys;
 mod observed;
+mod process;
 mod publishing;
 mod reading;
 mod remote;

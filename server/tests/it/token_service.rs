@@ -2,6 +2,7 @@
 
 mod http;
 mod keys;
+mod memory;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -22,7 +23,7 @@ fn settings(folder: &Path) -> config::TokenService {
     config::TokenService {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
-        folder: folder.to_owned(),
+        folder: Some(folder.to_owned()),
         lifetime: std::time::Duration::from_mins(5),
         registries: BTreeMap::from([("registry".to_owned(), "registry.example.com/".to_owned())]),
     }

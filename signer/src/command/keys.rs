@@ -131,7 +131,7 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
     }
     // New keys will be put under it, so it has to be there even if no key is.
     let default = keys.default_alias();
-    keys.vault().passphrases().get(default)?;
+    keys.vault().try_passphrase(default).await?;
     print(&format!("all {open} keys open"))
 }
 

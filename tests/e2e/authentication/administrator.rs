@@ -9,13 +9,14 @@ use e2e::{
 
 use serde_json::json;
 
-use super::{NOT_AUTHORIZED, has_nothing, passwords, root_of, targets};
+use super::{NOT_AUTHORIZED, WRONG_PASSWORD, has_nothing, passwords, root_of, targets};
 
 on_our_pair![
-    notary_publishes_with_the_same_variable_that_the_server_has,
-    notary_reads_too_where_the_server_gives_tokens,
+    notary_reads_and_publishes_with_the_same_variable_that_the_server_has,
+    notary_cannot_read_where_no_tokens_are_given,
     the_variable_is_read_in_every_form_that_people_write,
     docker_signs_after_its_login_at_the_registry,
+    docker_signs_where_no_tokens_are_given,
 ];
 
 mod newer_cli {
@@ -23,10 +24,20 @@ mod newer_cli {
         stage: &e2e::Stage,
         pair: e2e::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, e2e::Cli::Newer)
+        super::docker_signs(stage, pair, e2e::Cli::Newer, &super::usual(stage))
     }
 
-    on_our_pair![docker_signs_after_its_login_at_the_registry];
+    fn docker_signs_where_no_tokens_are_given(
+        stage: &e2e::Stage,
+        pair: e2e::Pair,
+    ) -> anyhow::Result<()> {
+        super::docker_signs(stage, pair, e2e::Cli::Newer, &super::without_tokens(stage))
+    }
+
+    on_our_pair![
+        docker_signs_after_its_login_at_the_registry,
+        docker_signs_where_no_tokens_are_given,
+    ];
 }
 
 /// What the notary CLI says where a password is asked for and it has none to show.
@@ -43,63 +54,68 @@ fn door(stage: &Stage, variable: &str) -> Door {
         .and_variable("NOTARY_AUTH", variable)
 }
 
-fn notary_publishes_with_the_same_variable_that_the_server_has(
+/// A server that is told who the administrator is, and nothing else.
+fn usual(stage: &Stage) -> Door {
+    door(stage, &ADMIN.encoded())
+}
+
+/// The same, which asks for the password with each request.
+fn without_tokens(stage: &Stage) -> Door {
+    usual(stage).and("auth", json!({"token_service": false}))
+}
+
+fn notary_reads_and_publishes_with_the_same_variable_that_the_server_has(
     stage: &Stage,
     pair: Pair,
 ) -> Result<()> {
-    let trust = Trust::start_guarded(stage, pair, door(stage, &ADMIN.encoded()))?;
+    const OTHER: &str = "example.com/team/other";
+    let trust = Trust::start_guarded(stage, pair, usual(stage))?;
     let person = |name| Collaborator::new(stage, name, &trust);
     let admin = person("admin")?.known_as(ADMIN);
     admin.does(&["init", GUN])?;
     admin.publishes(GUN, "v1")?;
     admin.does(&["key", "rotate", GUN, "snapshot", "--server-managed"])?;
     admin.publishes(GUN, "v2")?;
-    ensure!(targets(&trust, GUN, ADMIN)? == ["v1", "v2"]);
-
-    let mistaken = person("mistaken")?.known_as(MISTAKEN);
-    let nobody = person("nobody")?;
-    for (person, reason) in [(&mistaken, NOT_AUTHORIZED), (&nobody, NO_CREDENTIALS)] {
-        let other = "example.com/team/other";
-        person
-            .notary(&["init", other, "--publish"])?
-            .fails_saying(reason)?;
-        has_nothing(&trust, other, ADMIN)?;
-    }
-    // To read, the notary CLI shows its password to token services alone.
+    admin.sees(GUN, &["v1:targets", "v2:targets"])?;
     let elsewhere = person("elsewhere")?.known_as(ADMIN);
-    elsewhere
-        .notary(&["list", GUN])?
-        .fails_saying(NO_CREDENTIALS)?;
+    elsewhere.sees(GUN, &["v1:targets", "v2:targets"])?;
+
+    let (mistaken, nobody) = (person("mistaken")?.known_as(MISTAKEN), person("nobody")?);
+    for (person, reason) in [(&mistaken, WRONG_PASSWORD), (&nobody, NOT_AUTHORIZED)] {
+        person.notary(&["list", GUN])?.fails_saying(reason)?;
+        person
+            .notary(&["init", OTHER, "--publish"])?
+            .fails_saying(reason)?;
+        has_nothing(&trust, OTHER, ADMIN)?;
+    }
+    admin.does(&["key", "rotate", GUN, "timestamp", "--server-managed"])?;
     admin.does(&["delete", GUN, "--remote"])?;
     has_nothing(&trust, GUN, ADMIN)?;
     scan_for_secrets(stage, &[ADMIN, MISTAKEN])
 }
 
-fn notary_reads_too_where_the_server_gives_tokens(stage: &Stage, pair: Pair) -> Result<()> {
-    let tokens = json!({
-        "type": "basic",
-        "token_service": true,
-        "token_folder": stage.path().join("tokens"),
-    });
-    let door = door(stage, &ADMIN.encoded()).and("auth", tokens);
-    let trust = Trust::start_guarded(stage, pair, door)?;
+fn notary_cannot_read_where_no_tokens_are_given(stage: &Stage, pair: Pair) -> Result<()> {
+    let trust = Trust::start_guarded(stage, pair, without_tokens(stage))?;
     let person = |name| Collaborator::new(stage, name, &trust);
     let admin = person("admin")?.known_as(ADMIN);
     admin.does(&["init", GUN])?;
     admin.publishes(GUN, "v1")?;
-    admin.sees(GUN, &["v1:targets"])?;
-    person("elsewhere")?
-        .known_as(ADMIN)
-        .sees(GUN, &["v1:targets"])?;
+    admin.does(&["key", "rotate", GUN, "snapshot", "--server-managed"])?;
+    ensure!(targets(&trust, GUN, ADMIN)? == ["v1"]);
 
-    person("nobody")?
-        .notary(&["list", GUN])?
+    // To read, the notary CLI shows its password to token services alone.
+    for person in [person("elsewhere")?.known_as(ADMIN), person("nobody")?] {
+        person
+            .notary(&["list", GUN])?
+            .fails_saying(NO_CREDENTIALS)?;
+    }
+    person("mistaken")?
+        .known_as(MISTAKEN)
+        .notary(&["init", "example.com/team/other", "--publish"])?
         .fails_saying(NOT_AUTHORIZED)?;
-    let mistaken = person("mistaken")?.known_as(MISTAKEN);
-    let published = mistaken.notary(&["init", "example.com/team/other", "--publish"])?;
-    ensure!(!published.succeeded(), "{published}");
-    admin.does(&["key", "rotate", GUN, "timestamp", "--server-managed"])?;
+    ensure!(trust.get("/auth/token")?.status == 401);
     admin.does(&["delete", GUN, "--remote"])?;
+    has_nothing(&trust, GUN, ADMIN)?;
     scan_for_secrets(stage, &[ADMIN, MISTAKEN])
 }
 
@@ -143,16 +159,24 @@ fn lets_in_the_administrator_alone(trust: &Trust) -> Result<()> {
     ensure!(statuses == [200, 401, 401, 401], "{statuses:?}");
     let challenge = trust.get("/v2/")?;
     let challenge = challenge.header("www-authenticate").unwrap_or_default();
-    ensure!(challenge.starts_with("Basic realm="), "{challenge:?}");
+    ensure!(challenge.starts_with("Bearer realm="), "{challenge:?}");
     Ok(())
 }
 
 fn docker_signs_after_its_login_at_the_registry(stage: &Stage, pair: Pair) -> Result<()> {
-    docker_signs(stage, pair, Cli::Debian)
+    docker_signs(stage, pair, Cli::Debian, &usual(stage))
 }
 
-fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let trust = Trust::start_guarded(stage, pair, door(stage, &ADMIN.encoded()))?;
+fn docker_signs_where_no_tokens_are_given(stage: &Stage, pair: Pair) -> Result<()> {
+    docker_signs(stage, pair, Cli::Debian, &without_tokens(stage))
+}
+
+fn docker_signs(stage: &Stage, pair: Pair, cli: Cli, door: &Door) -> Result<()> {
+    let trust = Trust::start_guarded(stage, pair, door.clone())?;
+    let refusal = match trust.get("/v2/")?.header("www-authenticate") {
+        Some(challenge) if challenge.starts_with("Bearer") => WRONG_PASSWORD,
+        _ => NOT_AUTHORIZED,
+    };
     let registry = RegistryAuth::Htpasswd(passwords(stage, &[ADMIN, Account::BOB])?);
     let engine = Engine::start_at(stage, stage.address()?, &registry)?;
     let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
@@ -168,13 +192,11 @@ fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
     let pulled = admin.does(&["pull", &image])?;
     ensure!(pulled.contains(&digest), "{pulled}");
     // The registry knows bob, the trust server does not.
-    bob.docker(&["pull", &image])?
-        .fails_saying(NOT_AUTHORIZED)?;
+    bob.docker(&["pull", &image])?.fails_saying(refusal)?;
     let own = engine.image("bobs/app");
     let tagged = format!("{own}:1");
     bob.does_untrusted(&["tag", &image, &tagged])?;
-    bob.docker(&["push", &tagged])?
-        .fails_saying(NOT_AUTHORIZED)?;
+    bob.docker(&["push", &tagged])?.fails_saying(refusal)?;
     has_nothing(&trust, &own, ADMIN)?;
     scan_for_secrets(stage, &[ADMIN, MISTAKEN, Account::BOB])
 }

@@ -1,10 +1,11 @@
 //! A password file made by Apache's tool, the same one for the registry and for the trust server.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use e2e::process::eventually;
 use e2e::{
     Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Stage, Trust, htpasswd,
@@ -12,10 +13,13 @@ use e2e::{
 };
 use serde_json::json;
 
-use super::{NOT_AUTHORIZED, TAKEN_UP, guarded, has_nothing, passwords, timestamp_of};
+use super::{
+    NOT_AUTHORIZED, TAKEN_UP, WRONG_PASSWORD, guarded, has_nothing, passwords, timestamp_of,
+};
 
 on_our_pair![
     one_login_serves_registry_and_trust_server,
+    who_is_not_logged_in_is_refused_in_words,
     a_password_that_only_the_registry_takes_signs_nothing,
     a_password_file_is_replaced_under_load,
 ];
@@ -28,7 +32,17 @@ mod newer_cli {
         super::one_login(stage, pair, e2e::Cli::Newer)
     }
 
-    on_our_pair![one_login_serves_registry_and_trust_server];
+    fn who_is_not_logged_in_is_refused_in_words(
+        stage: &e2e::Stage,
+        pair: e2e::Pair,
+    ) -> anyhow::Result<()> {
+        super::is_refused_in_words(stage, pair, e2e::Cli::Newer)
+    }
+
+    on_our_pair![
+        one_login_serves_registry_and_trust_server,
+        who_is_not_logged_in_is_refused_in_words,
+    ];
 }
 
 const GUN: &str = "example.com/team/app";
@@ -75,14 +89,54 @@ fn one_login(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
     // docker would fall back on what it has cached.
     let newcomer = person("newcomer")?;
     let config = bob.config().join("config.json");
-    std::fs::create_dir_all(newcomer.config())?;
-    std::fs::copy(config, newcomer.config().join("config.json"))?;
+    fs::create_dir_all(newcomer.config())?;
+    fs::copy(config, newcomer.config().join("config.json"))?;
     newcomer
         .docker(&["trust", "inspect", &repository])?
         .fails_saying("o signatures or cannot access")?;
     alice.makes_image(&image, "signed again")?;
     alice.pushes_signed(&image)?;
     scan_for_secrets(stage, &everybody)
+}
+
+fn who_is_not_logged_in_is_refused_in_words(stage: &Stage, pair: Pair) -> Result<()> {
+    is_refused_in_words(stage, pair, Cli::Debian)
+}
+
+/// The registry is open to all, so that nobody but the trust server refuses anything.
+fn is_refused_in_words(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
+    let trust = start(stage, pair, &passwords(stage, &[Account::ALICE])?)?;
+    let engine = Engine::start(stage)?;
+    let stranger = Person::new(stage, "stranger", cli, &engine, &trust.url())?;
+    let repository = engine.image("team/app");
+    let image = format!("{repository}:1");
+    stranger.makes_image(&image, "content")?;
+    stranger.pushes_unsigned(&image)?;
+    let key = stranger.folder().join("stranger.pub");
+    let key = key.to_str().context("a path of ours is UTF-8")?;
+    stranger.does(&["trust", "key", "generate", "stranger"])?;
+    for arguments in [
+        &["pull", &image][..],
+        &["push", &image],
+        &["trust", "sign", &image],
+        &["trust", "revoke", "--yes", &image],
+        &[
+            "trust",
+            "signer",
+            "add",
+            "stranger",
+            "--key",
+            key,
+            &repository,
+        ],
+    ] {
+        stranger.docker(arguments)?.fails_saying(NOT_AUTHORIZED)?;
+    }
+    stranger
+        .docker(&["trust", "inspect", &repository])?
+        .fails_saying("o signatures or cannot access")?;
+    has_nothing(&trust, &repository, Account::ALICE)?;
+    scan_for_secrets(stage, &[Account::ALICE])
 }
 
 fn a_password_that_only_the_registry_takes_signs_nothing(stage: &Stage, pair: Pair) -> Result<()> {
@@ -100,19 +154,24 @@ fn a_password_that_only_the_registry_takes_signs_nothing(stage: &Stage, pair: Pa
 
     alice
         .docker(&["push", &image])?
-        .fails_saying(NOT_AUTHORIZED)?;
+        .fails_saying(WRONG_PASSWORD)?;
 
     has_nothing(&trust, &gun, OTHERWISE)?;
     scan_for_secrets(stage, &[Account::ALICE, OTHERWISE])
 }
 
 /// Readers and a publisher go on while the file is written anew, each time with another set of strangers:
-/// no right password is ever refused, no wrong one let in, and nothing fails.
+/// no right password is ever refused, no wrong one let in, and nothing fails. The hashes of those who stay
+/// are the same, as Apache's tool leaves them.
 fn a_password_file_is_replaced_under_load(stage: &Stage, pair: Pair) -> Result<()> {
     const REPLACEMENTS: usize = 40;
     let everybody = [Account::ALICE, Account::BOB, Account::CAROL];
     let file = passwords(stage, &everybody)?;
     let trust = start(stage, pair, &file)?;
+    let known = fs::read_to_string(&file)?;
+    let strangers = stage.path().join("strangers");
+    htpasswd(&strangers, &[Account::of("dave", "dave-was-here")])?;
+    let dave = fs::read_to_string(strangers)?;
     let owner = Collaborator::new(stage, "owner", &trust)?.known_as(Account::ALICE);
     owner.does(&["init", GUN, "--publish"])?;
     let over = AtomicBool::new(false);
@@ -122,10 +181,10 @@ fn a_password_file_is_replaced_under_load(stage: &Stage, pair: Pair) -> Result<(
         for account in everybody {
             busy.push(threads.spawn(move || reads_until(over, trust, account)));
         }
-        let replaced = (0..REPLACEMENTS).try_for_each(|number| {
-            let stranger = [Account::of("dave", "dave-was-here")];
-            let stranger = if number % 2 == 0 { &stranger[..] } else { &[] };
-            htpasswd(&file, &[&everybody, stranger].concat())
+        let replaced: Result<()> = (0..REPLACEMENTS).try_for_each(|number| {
+            let strangers = if number % 2 == 0 { &dave } else { "" };
+            let next = stage.file("htpasswd.next", format!("{known}{strangers}"))?;
+            Ok(fs::rename(next, &file)?)
         });
         over.store(true, Ordering::Relaxed);
         for thread in busy {

@@ -21,6 +21,7 @@ on_our_pair![
     notary_reads_as_nobody_and_publishes_as_somebody,
     a_token_dies_with_the_password_it_was_given_for,
     keys_are_published_and_outlive_a_restart,
+    keys_without_a_folder_end_with_the_server,
     a_key_that_others_can_read_stops_the_start,
 ];
 
@@ -51,7 +52,6 @@ fn door(stage: &Stage, registry: SocketAddr) -> Result<Door> {
     let auth = json!({
         "type": "htpasswd",
         "htpasswd_file": passwords(stage, &EVERYBODY)?,
-        "token_service": true,
         "token_folder": folder(stage),
         "token_registries": {REGISTRY: prefix},
     });
@@ -277,6 +277,37 @@ fn keys_are_published_and_outlive_a_restart(stage: &Stage, pair: Pair) -> Result
     ensure!(published(&trust)? == keys, "the keys were made anew");
     let answer = trust.get_with_token(&token, &root_of(GUN))?;
     ensure!(answer.status == 404, "{answer}");
+    scan_for_secrets(stage, &EVERYBODY)
+}
+
+fn keys_without_a_folder_end_with_the_server(stage: &Stage, pair: Pair) -> Result<()> {
+    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(stage, &EVERYBODY)?});
+    // At the level at which most services run.
+    let door = guarded(stage, auth).and("logging", json!({"level": "error"}));
+    let mut trust = Trust::start_guarded(stage, pair, door.clone())?;
+    let scope = format!("repository:{GUN}:push,pull");
+    let before = token(&trust, Some(Account::ALICE), &scope)?;
+    let status =
+        |trust: &Trust, token: &str| anyhow::Ok(trust.get_with_token(token, &root_of(GUN))?.status);
+    ensure!(status(&trust, &before)? == 404);
+    ensure!(
+        status(&trust, &token(&trust, None, &scope)?)? == 401,
+        "strangers get a token that lists something"
+    );
+    let lasting = trust.ask(
+        "/auth/token?service=notary-server&offline_token=true",
+        |curl| {
+            curl.args(["--user", &Account::ALICE.plain()]);
+        },
+    )?;
+    ensure!(lasting.json()?.get("refresh_token").is_none(), "{lasting}");
+    let log = fs::read_to_string(stage.log("notary-server"))?;
+    ensure!(log.matches("its keys are in memory").count() == 1, "{log}");
+
+    trust.restart_server(door)?;
+
+    ensure!(status(&trust, &before)? == 401);
+    ensure!(status(&trust, &token(&trust, Some(Account::ALICE), &scope)?)? == 404);
     scan_for_secrets(stage, &EVERYBODY)
 }
 

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use rustix::fs::{Access, access};
 use zeroize::Zeroizing;
 
 use super::certificates::random_name;
@@ -20,6 +21,17 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Looks whether files can be made in the folder, or the folder itself, and makes nothing.
+pub(super) fn could_write(folder: &Path) -> io::Result<()> {
+    let Some(there) = folder.ancestors().find(|path| path.exists()) else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    if !there.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(there, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 /// The content of a file, or `None` if there is none.
@@ -36,16 +48,23 @@ pub(super) fn read_secret(path: &Path) -> io::Result<Option<Zeroizing<String>>> 
     let Some(bytes) = read(path)?.map(Zeroizing::new) else {
         return Ok(None);
     };
-    if is_open_to_others(&fs::metadata(path)?) {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "others can read this private key; chmod 600 it, and if somebody may have read it, remove \
-             the key and its certificate: a new one is made",
-        ));
-    }
+    refuse_open(path)?;
     let text = str::from_utf8(&bytes)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not PEM"))?;
     Ok(Some(Zeroizing::new(text.to_owned())))
+}
+
+/// Refuses a private key that others can read, without reading it. That it is not there is fine.
+pub(super) fn refuse_open(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if is_open_to_others(&metadata) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others can read this private key; chmod 600 it, and if somebody may have read it, remove \
+             the key and its certificate: a new one is made",
+        )),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether somebody beside the owner may read it. A group is let through where the file belongs to

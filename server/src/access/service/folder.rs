@@ -9,22 +9,21 @@ use std::{
     sync::Arc,
 };
 
-use ::access::token::{Mint, TrustedKeys};
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+use ::access::token::TrustedKeys;
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::{
-    certificates::{self, Authority, SKEW, Validity},
+    certificates::{self, Authority, NewPair},
+    error::TokenServiceError,
     files,
+    keys::{KeyState, Keys, Leaf, is_due},
 };
 
-/// A key signs for this long, and then a new one takes over.
-const SIGNS_FOR: Duration = Duration::days(30);
-/// Or earlier, if it ends.
-const SPARE: Duration = Duration::days(10);
 /// How long before its end the authority is spoken of.
 const AUTHORITY_WARNING: Duration = Duration::days(365);
+
 /// For how long what is of no use any more stays.
 const KEPT: Duration = Duration::days(1);
 
@@ -50,44 +49,10 @@ pub(super) enum FolderError {
     Bundle { path: PathBuf, reason: String },
 }
 
-/// A key that signs, or did.
-pub(super) struct Leaf {
-    pub(super) mint: Mint,
-    pub(super) validity: Validity,
-}
-
-/// What is in the folder.
-pub(super) struct Keys {
-    /// All that are valid now, the newest first; there is one.
-    leafs: Vec<Arc<Leaf>>,
-    pub(super) trusted: TrustedKeys,
-    pub(super) authority_ends: OffsetDateTime,
-    /// What an operator should see to.
-    pub(super) warnings: Vec<String>,
-}
-
-impl Keys {
-    /// The one that signs.
-    pub(super) fn signing(&self) -> &Arc<Leaf> {
-        &self.leafs[0]
+impl From<FolderError> for TokenServiceError {
+    fn from(error: FolderError) -> Self {
+        Self(error.to_string())
     }
-
-    /// The certificate chains of all that are valid at `now`.
-    pub(super) fn chains(&self, now: OffsetDateTime) -> Vec<Vec<Vec<u8>>> {
-        let valid = self.leafs.iter().filter(|leaf| leaf.validity.ends > now);
-        valid.map(|leaf| leaf.mint.chain().to_vec()).collect()
-    }
-}
-
-/// How it stands with the keys of the token service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyState {
-    /// When the certificate ends that registries trust.
-    pub ca_expires: OffsetDateTime,
-    /// When the key ends that signs; `None` if there is none at the moment.
-    pub key_expires: Option<OffsetDateTime>,
-    /// What an operator should see to.
-    pub warnings: Vec<String>,
 }
 
 /// The folder.
@@ -101,13 +66,14 @@ impl Folder {
             Some(authority) => authority,
             None => self.make_authority(now)?,
         };
+        self.refuse_open_authority()?;
         let mut warnings = authority_warnings(&authority, now);
         let mut leafs = self.leafs(&authority, now, &mut warnings)?;
-        if is_due(&leafs, now) {
+        if is_due(leafs.first(), now) {
             match self.add_leaf(&authority, now) {
                 Ok(leaf) => leafs.insert(0, leaf),
                 Err(error) if leafs.is_empty() => return Err(error),
-                Err(error) => warnings.push(format!("the next key cannot be made: {error}")),
+                Err(error) => warnings.push(not_made(&error)),
             }
         }
         self.clean(now);
@@ -135,22 +101,53 @@ impl Folder {
         })
     }
 
-    /// What is there, as it is.
+    /// What is there, as it is; an error where [`Folder::keys`] would have one.
     pub(super) fn state(&self, now: OffsetDateTime) -> Result<Option<KeyState>, FolderError> {
+        self.refuse_open_authority()?;
         let Some(authority) = self.authority(now)? else {
+            self.could_make_authority(now)?;
             return Ok(None);
         };
         let mut warnings = authority_warnings(&authority, now);
         let leafs = self.leafs(&authority, now, &mut warnings)?;
-        if is_due(&leafs, now) && self.authority_key()?.is_none() {
-            let error = FolderError::NoAuthorityKey(self.0.join("ca.key"));
-            warnings.push(format!("the next key cannot be made: {error}"));
+        if is_due(leafs.first(), now) {
+            match self.could_add_leaf(&authority, now) {
+                Ok(()) => {}
+                Err(error) if leafs.is_empty() => return Err(error),
+                Err(error) => warnings.push(not_made(&error)),
+            }
         }
         Ok(Some(KeyState {
             ca_expires: authority.validity.ends,
             key_expires: leafs.first().map(|leaf| leaf.validity.ends),
             warnings,
         }))
+    }
+
+    fn could_make_authority(&self, now: OffsetDateTime) -> Result<(), FolderError> {
+        if let Some(key) = self.authority_key()? {
+            certificates::self_signed(&key, now)?;
+        }
+        self.could_write()
+    }
+
+    fn could_add_leaf(
+        &self,
+        authority: &Authority,
+        now: OffsetDateTime,
+    ) -> Result<(), FolderError> {
+        self.new_leaf(authority, now)?;
+        self.could_write()
+    }
+
+    fn could_write(&self) -> Result<(), FolderError> {
+        files::could_write(&self.0).map_err(at(&self.0))
+    }
+
+    /// The authority's key is rarely needed, but whoever reads it can make tokens of their own.
+    fn refuse_open_authority(&self) -> Result<(), FolderError> {
+        let path = self.0.join("ca.key");
+        files::refuse_open(&path).map_err(at(&path))
     }
 
     fn authority(&self, now: OffsetDateTime) -> Result<Option<Authority>, FolderError> {
@@ -211,13 +208,7 @@ impl Folder {
     }
 
     fn add_leaf(&self, authority: &Authority, now: OffsetDateTime) -> Result<Leaf, FolderError> {
-        let key_path = self.0.join("ca.key");
-        let Some(key) = self.authority_key()? else {
-            return Err(FolderError::NoAuthorityKey(key_path));
-        };
-        let pair = authority
-            .new_leaf(&key, now)?
-            .ok_or(FolderError::Foreign(key_path))?;
+        let pair = self.new_leaf(authority, now)?;
         let number = certificates::random_name()?;
         let certificate = self
             .0
@@ -226,6 +217,16 @@ impl Folder {
         files::place(&key, pair.key.as_bytes(), 0o600).map_err(at(&key))?;
         files::place(&certificate, pair.certificate.as_bytes(), 0o644).map_err(at(&certificate))?;
         read_leaf(authority, &certificate, now)?.ok_or(FolderError::Foreign(certificate))
+    }
+
+    fn new_leaf(&self, authority: &Authority, now: OffsetDateTime) -> Result<NewPair, FolderError> {
+        let path = self.0.join("ca.key");
+        let Some(key) = self.authority_key()? else {
+            return Err(FolderError::NoAuthorityKey(path));
+        };
+        authority
+            .new_leaf(&key, now)?
+            .ok_or(FolderError::Foreign(path))
     }
 
     /// Removes certificates a day after their end, and then keys that have none. What fails is tried
@@ -301,12 +302,12 @@ fn read_leaf(
     let pem = files::read_secret(&key)
         .map_err(at(&key))?
         .ok_or_else(|| invalid("its key is not there"))?;
-    let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-        .map_err(|_| invalid("its key is not PKCS#8 in PEM"))?;
-    let pkcs8 = Zeroizing::new(pkcs8);
-    let mint = Mint::new(pkcs8.secret_pkcs8_der(), vec![der.to_vec()])
-        .map_err(|error| invalid(&error.to_string()))?;
-    Ok(Some(Leaf { mint, validity }))
+    let leaf = Leaf::new(&der, validity, &pem).map_err(|reason| invalid(&reason))?;
+    Ok(Some(leaf))
+}
+
+fn not_made(error: &FolderError) -> String {
+    format!("the next key cannot be made: {error}")
 }
 
 fn authority_warnings(authority: &Authority, now: OffsetDateTime) -> Vec<String> {
@@ -318,14 +319,6 @@ fn authority_warnings(authority: &Authority, now: OffsetDateTime) -> Vec<String>
         "ca.crt ends on {}: remove it and ca.key before, and give the new ca.crt to all registries",
         ends.date()
     )]
-}
-
-/// Whether it is time for a new key.
-fn is_due(leafs: &[Leaf], now: OffsetDateTime) -> bool {
-    let is_fresh = |leaf: &Leaf| {
-        now < leaf.validity.begins + SKEW + SIGNS_FOR && now + SPARE < leaf.validity.ends
-    };
-    !leafs.first().is_some_and(is_fresh)
 }
 
 fn is_long_over(path: &Path, now: OffsetDateTime) -> bool {

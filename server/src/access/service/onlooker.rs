@@ -18,7 +18,7 @@ use crate::config::TokenService;
 ///
 /// # Errors
 ///
-/// If there is no such certificate; inside, as [`super::TokenService::verify`].
+/// If there is no such certificate, or only in the memory of the server; inside, as [`super::TokenService::verify`].
 pub(crate) fn whose(
     settings: &TokenService,
     administrator: Option<&Credentials>,
@@ -44,7 +44,11 @@ pub(crate) fn whose(
 }
 
 fn authority(settings: &TokenService) -> Result<TrustedKeys, TokenServiceError> {
-    let path = settings.folder.join("ca.crt");
+    let Some(folder) = &settings.folder else {
+        let reason = "without auth.token_folder nobody but the server that made a token knows it";
+        return Err(TokenServiceError(reason.to_owned()));
+    };
+    let path = folder.join("ca.crt");
     let unusable = |reason: String| TokenServiceError(format!("{}: {reason}", path.display()));
     let pem = fs::read(&path).map_err(|error| unusable(error.to_string()))?;
     TrustedKeys::from_bundle(&pem).map_err(|error| unusable(error.to_string()))

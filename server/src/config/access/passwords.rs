@@ -45,23 +45,29 @@ fn text(settings: &Settings, key: &str) -> String {
 }
 
 fn token_service(settings: &Settings) -> Result<Option<TokenService>, SettingsError> {
-    if !settings.boolean("auth.token_service")?.unwrap_or(false) {
+    if !settings.boolean("auth.token_service")?.unwrap_or(true) {
         refuse_all(
             settings,
             &OF_TOKEN_SERVICE,
-            "has no effect without auth.token_service: true",
+            "has no effect while auth.token_service is false",
         )?;
         return Ok(None);
     }
     let seconds = settings.integer_in("auth.token_seconds", 60..=3600, 300)?;
+    let folder = settings.path("auth.token_folder");
+    let registries = registries(settings)?;
+    if folder.is_none() && !registries.is_empty() {
+        return Err(settings.refused(
+            "auth.token_registries",
+            "needs auth.token_folder: a registry trusts the ca.crt in it, which has to outlive this process",
+        ));
+    }
     Ok(Some(TokenService {
         issuer: text(settings, "auth.token_issuer"),
         audience: text(settings, "auth.token_audience"),
-        folder: settings
-            .path("auth.token_folder")
-            .ok_or_else(|| settings.missing("auth.token_folder"))?,
+        folder,
         lifetime: Duration::from_secs(seconds.unsigned_abs()),
-        registries: registries(settings)?,
+        registries,
     }))
 }
 

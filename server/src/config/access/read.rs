@@ -54,7 +54,7 @@ impl Access {
 }
 
 fn method(settings: &Settings, warnings: &mut Vec<String>) -> Result<Method, SettingsError> {
-    let administrator = administrator::is_named(settings)?;
+    let administrator = administrator::is_named(settings);
     match settings.text("auth.type") {
         Some("htpasswd" | "basic") => passwords::read(settings).map(Method::Passwords),
         None if administrator => passwords::read(settings).map(Method::Passwords),
@@ -99,7 +99,7 @@ fn refuse_settings_of_somebody(settings: &Settings, state: &str) -> Result<(), S
     );
     refuse_all(settings, &OF_PASSWORDS, &reason)?;
     refuse_all(settings, &OF_SOMEBODY, &reason)?;
-    refuse_all(settings, &administrator::KEYS, &reason)
+    refuse_all(settings, &[administrator::KEY], &reason)
 }
 
 /// Refuses the first of `keys` that is set.

@@ -7,29 +7,34 @@ use time::OffsetDateTime;
 
 use super::super::{Check, Report, Verdict, certificates::Chain, words};
 use crate::{
-    access::{self, keys_at},
+    access::{self, keys_at, service::KeyState},
     config::{Jwks, OutsideIssuer, OutsideTokens, TokenService},
 };
 
-/// Looks at the folder of the token service's keys. What is not there yet is made when the server starts.
+/// Looks at the keys of the token service. What is not there yet is made when the server starts.
 pub(super) fn check_service(report: &mut Report, service: &TokenService, now: OffsetDateTime) {
-    let place = service.folder.display();
-    let what = format!("the folder of the token service ({place})");
-    let state = match access::service::TokenService::inspect(service, now) {
-        Err(error) => {
-            return report.wrong(
-                Check::Access,
-                error.to_string(),
-                format!("see to {what}: the server does not start with it"),
-            );
-        }
-        Ok(None) => {
-            let text = format!("{what} holds no keys yet: the server makes them");
-            return report.ok(Check::Access, text);
-        }
-        Ok(Some(state)) => state,
+    let inspected = access::service::TokenService::inspect(service, now);
+    match (&service.folder, inspected) {
+        (_, Err(error)) => report.wrong(
+            Check::Access,
+            error.to_string(),
+            "see to it: the server does not start with it",
+        ),
+        (None, Ok(_)) => report.ok(
+            Check::Access,
+            "the token service keeps its keys in memory: several servers behind one name need auth.token_folder",
+        ),
+        (Some(folder), Ok(state)) => tell_folder(report, folder, state),
+    }
+}
+
+fn tell_folder(report: &mut Report, folder: &Path, state: Option<KeyState>) {
+    let what = format!("the folder of the token service ({})", folder.display());
+    let Some(state) = state else {
+        let text = format!("{what} holds no keys yet: the server makes them");
+        return report.ok(Check::Access, text);
     };
-    warn_if_writable(report, &service.folder);
+    warn_if_writable(report, folder);
     let end = words::day(state.ca_expires);
     let text = format!("{what} holds an authority that is good until {end}");
     report.ok(Check::Access, text);

@@ -207,7 +207,7 @@ fn passwords(folder: &Path, has_tokens: bool) -> Method {
     let token_service = TokenService {
         issuer: "notary-server".into(),
         audience: "notary-server".into(),
-        folder: folder.join("tokens"),
+        folder: Some(folder.join("tokens")),
         lifetime: StdDuration::from_mins(5),
         registries: BTreeMap::new(),
     };

@@ -157,7 +157,7 @@ async fn pieces_read(stage: &Stage, expects: bool) -> usize {
     let count = read.clone();
     let pieces = stream::iter((0..10).map(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
-        Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 64 << 10]))
+        Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 64 << 10]))
     }));
     let request = stage.sent_by("nobody", "POST", "/v2/app/_trust/tuf/");
     let request = if expects {

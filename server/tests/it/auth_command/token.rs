@@ -83,7 +83,7 @@ fn settings(folder: &Path) -> config::TokenService {
     config::TokenService {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
-        folder: folder.to_owned(),
+        folder: Some(folder.to_owned()),
         lifetime: Duration::from_mins(5),
         registries: BTreeMap::new(),
     }
@@ -123,6 +123,18 @@ fn explaining_makes_no_keys() {
     }
     assert_eq!(tokens.ask(&tokens.own(), "pull")["granted"], true);
     assert_eq!(fs::read_dir(tokens.folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_token_whose_keys_are_in_the_servers_memory_cannot_be_explained() {
+    let tokens = Tokens::new();
+    let setup = Setup::new(&json!({"type": "htpasswd", "htpasswd_file": "htpasswd"}))
+        .file("htpasswd", &tokens.htpasswd);
+    let token = tokens.path("token");
+    let output = setup.run(&format!("explain --token {token} --gun app --action pull"));
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("without auth.token_folder"), "{said}");
 }
 
 #[test]

@@ -85,7 +85,9 @@ fn an_administrator_in_the_environment_is_enough_to_ask_for_passwords() {
         panic!("{config:?}")
     };
     assert_eq!(passwords.administrator.as_ref().unwrap().user, "admin");
-    assert!(passwords.file.is_none() && passwords.token_service.is_none());
+    assert!(passwords.file.is_none());
+    let service = passwords.token_service.as_ref().unwrap();
+    assert!(service.folder.is_none(), "{service:?}");
     assert!(!format!("{config:?}").contains("secret\""), "{config:?}");
 }
 
@@ -183,16 +185,16 @@ fn what_does_not_go_together_stops_the_start() {
             "server.client_ca_file",
         ),
         (
-            json!({"type": "htpasswd", "htpasswd_file": "h", "token_folder": "t"}),
+            json!({"type": "htpasswd", "htpasswd_file": "h", "token_service": false, "token_folder": "t"}),
             &[],
             "auth.token_folder",
-            "auth.token_service: true",
+            "while auth.token_service is false",
         ),
         (
-            json!({"type": "htpasswd", "htpasswd_file": "h", "token_service": true}),
+            json!({"type": "htpasswd", "htpasswd_file": "h", "token_registries": {"r": "r.example.com/"}}),
             &[],
-            "auth.token_folder",
-            "is missing",
+            "auth.token_registries",
+            "needs auth.token_folder",
         ),
         (
             json!({}),
@@ -211,9 +213,31 @@ fn what_does_not_go_together_stops_the_start() {
 }
 
 #[test]
+fn who_asks_for_passwords_gives_tokens_unless_told_not_to() {
+    let service = |section: Value, env: &[(&str, &str)]| {
+        let config = auth(section, env).unwrap();
+        match config.access.method {
+            Method::Passwords(passwords) => passwords.token_service,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (section, env) in [
+        (json!({}), &[ADMIN][..]),
+        (json!({"type": "basic"}), &[ADMIN]),
+        (json!({"type": "htpasswd", "htpasswd_file": "h"}), &[]),
+    ] {
+        assert!(service(section.clone(), env).is_some(), "{section}");
+        let mut plain = section;
+        plain["token_service"] = json!(false);
+        let env = [env, &[ADMIN]].concat();
+        assert!(service(plain.clone(), &env).is_none(), "{plain}");
+    }
+}
+
+#[test]
 fn the_token_service_has_defaults_and_bounds() {
     let section = |more: Value| {
-        let mut section = json!({"type": "basic", "token_service": true, "token_folder": "keys"});
+        let mut section = json!({"type": "basic", "token_folder": "keys"});
         section
             .as_object_mut()
             .unwrap()
@@ -228,7 +252,8 @@ fn the_token_service_has_defaults_and_bounds() {
     assert_eq!(service.issuer, "notary-server");
     assert_eq!(service.audience, "notary-server");
     assert_eq!(service.lifetime.as_secs(), 300);
-    assert!(service.folder.is_absolute() && service.folder.ends_with("keys"));
+    let folder = service.folder.unwrap();
+    assert!(folder.is_absolute() && folder.ends_with("keys"));
     assert_eq!(service.registries["My Registry"], "r.example.com/");
     for (more, expected) in [
         (json!({"token_seconds": 59}), "between 60 and 3600"),

@@ -1,6 +1,6 @@
 //! Who is let in, and what is doubtful about it.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use access::Hashing;
 use fixtures::clock;
@@ -94,7 +94,8 @@ async fn users_and_administrator_are_told_and_no_password() {
         fine,
         [
             "the administrator is \"root\"",
-            "the password file holds 2 users"
+            "the password file holds 2 users",
+            "the token service keeps its keys in memory: several servers behind one name need auth.token_folder",
         ]
     );
     assert!(!report.to_string().contains("xyzzy"));
@@ -136,16 +137,27 @@ async fn files_that_the_server_would_not_start_with_are_wrong() {
 #[tokio::test]
 async fn anonymous_pull_that_docker_does_not_ask_for_is_a_warning_without_the_token_service() {
     let mut stage = stage(&htpasswd()).await;
+    stage.set("auth", "token_service", false);
     let rules = stage.file("rules.json", RULES);
     stage.set("auth", "rules_file", rules);
     let (sentence, cure) = only(&examined(&stage).await, Verdict::Warning);
     assert!(sentence.contains("docker does not ask"), "{sentence}");
-    assert_eq!(cure, "set auth.token_service");
+    assert_eq!(cure, "leave out auth.token_service, which is false");
     stage.set("auth", "token_service", true);
     let folder = stage.path("tokens");
     stage.set("auth", "token_folder", folder.to_str().unwrap());
     assert_well(&examined(&stage).await);
     assert!(!folder.exists(), "the check-up makes nothing");
+}
+
+fn service(folder: &Path) -> TokenService {
+    TokenService {
+        issuer: "notary-server".to_owned(),
+        audience: "notary-server".to_owned(),
+        folder: Some(folder.to_owned()),
+        lifetime: std::time::Duration::from_mins(5),
+        registries: BTreeMap::new(),
+    }
 }
 
 #[tokio::test]
@@ -154,14 +166,7 @@ async fn the_folder_of_the_token_service_is_looked_at() {
     stage.set("auth", "token_service", true);
     let folder = stage.path("tokens");
     stage.set("auth", "token_folder", folder.to_str().unwrap());
-    let service = TokenService {
-        issuer: "notary-server".to_owned(),
-        audience: "notary-server".to_owned(),
-        folder: folder.clone(),
-        lifetime: std::time::Duration::from_mins(5),
-        registries: BTreeMap::new(),
-    };
-    service::TokenService::open(service, None, clock()).unwrap();
+    service::TokenService::open(service(&folder), None, clock()).unwrap();
     assert_well(&examined(&stage).await);
 
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
@@ -172,6 +177,15 @@ async fn the_folder_of_the_token_service_is_looked_at() {
     );
     assert!(cure.starts_with("chmod 700"), "{cure}");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+
+    let key = folder.join("ca.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
+    assert!(
+        sentence.contains(key.to_str().unwrap()) && sentence.contains("others can read"),
+        "{sentence}"
+    );
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
 
     stage.file("tokens/ca.crt", "");
     let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
@@ -187,10 +201,8 @@ async fn an_authority_of_the_token_service_that_ends_within_a_year_is_a_warning(
     stage.set("auth", "token_service", true);
     let folder = stage.path("tokens");
     stage.set("auth", "token_folder", folder.to_str().unwrap());
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-    let soon = Authority::until("tokens", clock() + Duration::days(300));
-    stage.file("tokens/ca.crt", &soon.pem);
+    let begun = clock() + Duration::days(300) - Duration::days(30 * 365);
+    service::TokenService::open(service(&folder), None, begun).unwrap();
     let warnings = sentences(&examined(&stage).await, Verdict::Warning);
     assert!(
         warnings

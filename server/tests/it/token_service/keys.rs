@@ -21,6 +21,12 @@ fn refused(folder: &Path, now: OffsetDateTime) -> String {
     }
 }
 
+/// What those are told who only look at such a folder.
+fn inspected(folder: &Path, now: OffsetDateTime) -> String {
+    let state = TokenService::inspect(&settings(folder), now);
+    state.unwrap_err().to_string()
+}
+
 /// The files of the folder that sign, by their ending.
 fn leafs(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut leafs: Vec<_> = fs::read_dir(folder)
@@ -158,15 +164,12 @@ fn a_private_key_that_others_can_read_is_refused_with_the_cure() {
             name => folder.path().join(name),
         };
         chmod(&key, 0o640);
-        // The authority's key is looked at when a new key is due.
-        let text = refused(
-            folder.path(),
-            NOW + Duration::days(if name == "leaf" { 0 } else { 131 }),
-        );
-        assert!(
-            text.contains(key.to_str().unwrap()) && text.contains("chmod 600"),
-            "{text}"
-        );
+        for text in [refused(folder.path(), NOW), inspected(folder.path(), NOW)] {
+            assert!(
+                text.contains(key.to_str().unwrap()) && text.contains("chmod 600"),
+                "{text}"
+            );
+        }
     }
 }
 
@@ -183,8 +186,13 @@ fn a_folder_of_good_keys_does_without_the_authoritys_key_until_the_next_is_due()
             .is_ok()
     );
 
-    let text = refused(folder.path(), NOW + Duration::days(131));
-    assert!(text.contains("ca.key is needed"), "{text}");
+    let later = NOW + Duration::days(131);
+    for text in [
+        refused(folder.path(), later),
+        inspected(folder.path(), later),
+    ] {
+        assert!(text.contains("ca.key is needed"), "{text}");
+    }
 }
 
 #[test]
@@ -192,8 +200,11 @@ fn a_folder_that_cannot_be_made_stops_the_start() {
     let parent = TempDir::new().unwrap();
     let in_the_way = parent.path().join("file");
     fs::write(&in_the_way, b"").unwrap();
-    let text = refused(&in_the_way.join("tokens"), NOW);
-    assert!(text.contains("file/tokens"), "{text}");
+    for folder in [in_the_way.clone(), in_the_way.join("tokens")] {
+        for text in [refused(&folder, NOW), inspected(&folder, NOW)] {
+            assert!(text.contains(folder.to_str().unwrap()), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -224,6 +235,28 @@ fn an_authority_that_is_over_or_no_certificate_stops_the_start() {
         text.contains("not the certificate of an authority"),
         "{text}"
     );
+}
+
+#[test]
+fn an_authoritys_key_that_is_of_no_use_stops_the_start_when_it_is_needed() {
+    let folder = TempDir::new().unwrap();
+    open(folder.path(), NOW);
+    let key = folder.path().join("ca.key");
+    let other = TempDir::new().unwrap();
+    open(other.path(), NOW);
+    fs::copy(other.path().join("ca.key"), &key).unwrap();
+    let later = NOW + Duration::days(131);
+    for text in [
+        refused(folder.path(), later),
+        inspected(folder.path(), later),
+    ] {
+        assert!(text.contains("ca.key is not the key of"), "{text}");
+    }
+    fs::remove_file(folder.path().join("ca.crt")).unwrap();
+    fs::write(&key, b"rubbish").unwrap();
+    for text in [refused(folder.path(), NOW), inspected(folder.path(), NOW)] {
+        assert!(text.contains("could not be made"), "{text}");
+    }
 }
 
 #[test]

@@ -1,0 +1,281 @@
+//! The server as a process: secrets from files and commands, and what it says when it is asked how it is.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, ChildStderr, Command, Output, Stdio},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Stands in nothing but the administrator's password.
+const SEEDED: &str = "xyzzy-seeded";
+
+/// A folder with a configuration.
+struct Stage {
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Stage {
+    /// With what else is in the `server` section.
+    fn new(more: impl FnOnce(&Self) -> Value) -> Self {
+        let stage = Self {
+            folder: tempfile::tempdir().unwrap(),
+            address: free_address(),
+        };
+        let mut section = json!({"http_addr": stage.address.to_string()});
+        let more = more(&stage);
+        section
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let text = json!({
+            "server": section,
+            "trust_service": {"type": "local"},
+            "storage": {"backend": "memory"},
+            "logging": {"level": "trace"},
+        });
+        fs::write(stage.path("server.json"), text.to_string()).unwrap();
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Files with a certificate for another host, and its key.
+    fn certify(&self) -> Value {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["trust.example.com".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        fs::write(self.path("server.crt"), certificate.pem()).unwrap();
+        fs::write(self.path("server.key"), key.serialize_pem()).unwrap();
+        json!({"tls_cert_file": "server.crt", "tls_key_file": "server.key"})
+    }
+
+    fn command(&self, variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_notary-server"));
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.folder.path());
+        command.envs(variables.iter().copied());
+        command.args(["-config", "server.json"]);
+        command
+    }
+
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        self.command(variables).args(arguments).output().unwrap()
+    }
+
+    /// The outcome of `notary-server health`, in one line.
+    fn health(&self) -> (bool, String) {
+        // The command that would name an administrator does not matter to it.
+        let output = self.run(&["health"], &[("NOTARY_AUTH_COMMAND", "exit 1")]);
+        let lines = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        (output.status.success(), lines)
+    }
+
+    fn start(&self, variables: &[(&str, &str)]) -> Running {
+        Running::start(&mut self.command(variables))
+    }
+
+    /// The status of `GET /v2/`.
+    fn login(&self, password: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let credentials = credentials(password);
+        write!(
+            stream,
+            "GET /v2/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Basic {credentials}\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+/// A server that serves, until it is dropped.
+struct Running {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Running {
+    /// Starts it, and waits until it serves.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let (mut line, mut said) = (String::new(), String::new());
+        while !line.contains("Starting Server") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "{said}");
+            said += &line;
+        }
+        Self { child, log, said }
+    }
+
+    /// All that it wrote, having been stopped.
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        let mut said = std::mem::take(&mut self.said);
+        self.log.read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap()
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8(octets.to_vec()).unwrap()
+}
+
+fn credentials(password: &str) -> String {
+    BASE64_STANDARD.encode(format!("root:{password}"))
+}
+
+#[test]
+fn an_administrator_is_taken_from_a_file_or_a_command_and_said_nowhere() {
+    let stage = Stage::new(|_| json!({}));
+    fs::write(stage.path("administrator"), credentials(SEEDED) + "\n").unwrap();
+    for variable in [
+        // Relative to the working directory.
+        ("NOTARY_AUTH_FILE", "administrator"),
+        ("NOTARY_AUTH_COMMAND", "cat administrator"),
+    ] {
+        let running = stage.start(&[variable]);
+        assert_eq!((stage.login(SEEDED), stage.login("wrong")), (200, 401));
+        let check = stage.run(&["config", "check"], &[variable]);
+        let line = "auth.administrator = (hidden) (";
+        let shown = text(&check.stdout);
+        assert!(
+            check.status.success() && shown.contains(line) && shown.contains(variable.0),
+            "{shown}"
+        );
+        let failing = stage.run(&[], &[("NOTARY_AUTH_COMMAND", "cat administrator; exit 4")]);
+        let log = text(&failing.stderr);
+        assert!(
+            !failing.status.success() && log.contains("exit status: 4"),
+            "{log}"
+        );
+        for said in [running.stop(), shown, text(&check.stderr), log] {
+            assert!(
+                !said.contains(SEEDED) && !said.contains(&credentials(SEEDED)),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrapper_that_fills_the_environment_is_all_that_references_to_a_vault_need() {
+    let stage = Stage::new(|_| json!({}));
+    fs::write(stage.path("vault"), credentials(SEEDED)).unwrap();
+    let wrapper = r#"case $NOTARY_AUTH in keeper://*) export NOTARY_AUTH=$(cat vault);; esac; exec "$0" "$@""#;
+    let mut command = Command::new("/bin/sh");
+    command.env_clear().env("PATH", "/usr/bin:/bin");
+    command.args([
+        "-c",
+        wrapper,
+        env!("CARGO_BIN_EXE_notary-server"),
+        "-config",
+        "server.json",
+    ]);
+    command.env("NOTARY_AUTH", "keeper://UID/field/password");
+    let running = Running::start(command.current_dir(stage.folder.path()));
+    assert_eq!((stage.login(SEEDED), stage.login("wrong")), (200, 401));
+    assert!(!running.stop().contains(&credentials(SEEDED)));
+}
+
+#[test]
+fn a_running_server_is_not_dumped() {
+    let running = Stage::new(|_| json!({})).start(&[]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.child.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<_> = core.unwrap().split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{limits}");
+}
+
+#[test]
+fn health_is_asked_for_over_http_and_over_https_whatever_the_certificate_is_made_for() {
+    for stage in [Stage::new(|_| json!({})), Stage::new(Stage::certify)] {
+        let (well, line) = stage.health();
+        assert!(!well && line.starts_with("unhealthy: "), "{line}");
+        assert!(line.contains(&stage.address.to_string()), "{line}");
+        let _running = stage.start(&[]);
+        let (well, line) = stage.health();
+        assert!(
+            well && line.contains(&format!("{} answers", stage.address)),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn health_is_asked_for_where_monitors_do_if_there_is_such_a_place() {
+    let monitoring = free_address();
+    let stage = Stage::new(|stage| {
+        let mut section = stage.certify();
+        section["monitoring_addr"] = monitoring.to_string().into();
+        section
+    });
+    let _running = stage.start(&[]);
+    let (well, line) = stage.health();
+    assert!(
+        well && line.contains(&format!("{monitoring} answers")),
+        "{line}"
+    );
+}
+
+#[test]
+fn health_is_asked_for_with_the_servers_own_certificate_where_clients_need_one() {
+    let own = Stage::new(|stage| {
+        let mut section = stage.certify();
+        section["client_ca_file"] = "server.crt".into();
+        section
+    });
+    let others = Stage::new(|stage| {
+        stage.certify();
+        fs::rename(stage.path("server.crt"), stage.path("others.crt")).unwrap();
+        let mut section = stage.certify();
+        section["client_ca_file"] = "others.crt".into();
+        section
+    });
+    for (stage, expected) in [(own, "answers"), (others, "set server.monitoring_addr")] {
+        let running = stage.start(&[]);
+        let (well, line) = stage.health();
+        assert!(well && line.contains(expected), "{line}");
+        let log = running.stop();
+        assert!(!log.contains("certificate was refused"), "{log}");
+    }
+}
+
+#[test]
+fn health_of_a_configuration_that_makes_no_sense_is_said_in_one_line() {
+    let stage = Stage::new(|_| json!({"tls_cert_file": "absent.crt"}));
+    let (well, line) = stage.health();
+    assert!(!well && line.contains("server.tls_key_file"), "{line}");
+    fs::remove_file(stage.path("server.json")).unwrap();
+    let (well, line) = stage.health();
+    assert!(!well && line.contains("server.json"), "{line}");
+}

@@ -1,0 +1,76 @@
+//! `notary-signer health`: asks the running signer how it is, for health checks of containers.
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use daemon::{
+    Address, ClientTls, Settings,
+    probe::{self, Unwell},
+    tls,
+};
+use proto::SIGNER_HEALTH;
+
+use crate::config::{Doors, ENVIRONMENT, KEYS};
+
+/// The name of the command.
+pub(crate) const NAME: &str = "health";
+
+/// Where `server.metrics_addr` tells health.
+const PAGE: &str = "/debug/health";
+
+/// What the command line says of it.
+pub(crate) fn command() -> clap::Command {
+    clap::Command::new(NAME).about(
+        "Asks the running signer of this configuration how it is; status 0 if it is well, 1 if not",
+    )
+}
+
+/// Asks the signer that the configuration `file` describes.
+pub(crate) async fn run(file: Option<&Path>, environment: Vec<(OsString, OsString)>) -> ExitCode {
+    probe::tell(ask(file, environment).await)
+}
+
+/// What was looked at, all being well.
+async fn ask(
+    file: Option<&Path>,
+    environment: Vec<(OsString, OsString)>,
+) -> anyhow::Result<String> {
+    let file = file.context("no configuration file is named: use -config FILE")?;
+    let settings = Settings::load_without_secrets(file, ENVIRONMENT, KEYS, environment)?;
+    let doors = Doors::read(&settings)?;
+    if let Some(address) = &doors.metrics {
+        let address: Address = address.parse()?;
+        in_time(&address, probe::page(&address, PAGE, None)).await?;
+        return Ok(format!("{} answers", address.reachable()));
+    }
+    let address: Address = doors.listen.parse()?;
+    let Some(tls) = client_tls(&doors)? else {
+        in_time(&address, probe::glance(&address, &doors.cert)).await?;
+        return Ok(format!(
+            "{} has its certificate; it tells more only to clients with another: set \
+             server.metrics_addr to know more",
+            address.reachable()
+        ));
+    };
+    in_time(&address, probe::grpc(&address, SIGNER_HEALTH, tls)).await?;
+    Ok(format!("{} is serving", address.reachable()))
+}
+
+/// What the signer lets in; `None` if its own certificate, the only one at hand, is not enough.
+fn client_tls(doors: &Doors) -> anyhow::Result<Option<ClientTls>> {
+    let (cert, key) = (&doors.cert, &doors.key);
+    let shown = match &doors.client_ca {
+        Some(ca) if !tls::accepts_itself(cert, key, ca)? => return Ok(None),
+        Some(_) => Some((cert.as_path(), key.as_path())),
+        None => None,
+    };
+    Ok(Some(ClientTls::pinned(cert, shown)?))
+}
+
+async fn in_time(
+    address: &Address,
+    check: impl Future<Output = Result<(), Unwell>>,
+) -> anyhow::Result<()> {
+    let outcome = probe::within(probe::PATIENCE, check).await;
+    outcome.with_context(|| address.reachable())
+}
