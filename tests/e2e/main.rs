@@ -113,6 +113,7 @@ mod content_trust;
 mod crashes;
 mod delegations;
 mod docker_trust;
+mod guides;
 mod newcomer;
 mod operators;
 mod publishing;

@@ -1,0 +1,84 @@
+//! `trust-the-ca.md`: for one person, for a whole Debian machine, for notary.
+
+use anyhow::{Result, ensure};
+use e2e::{Cli, Collaborator, Pair, Stage, Trust};
+
+use super::{Guide, Names, Reader};
+
+/// An address for documentation: for a registry on loopback docker does not look at the certificate of the
+/// trust server, and inspecting contacts no registry.
+const REGISTRY: &str = "192.0.2.7:5000";
+
+/// What the rest of the machine is not to notice: these mounts end with the shell that made them.
+const PRIVATE_STORE: &str = "mkdir \"$HOME/certs\"
+cp -a /etc/ssl/certs/. \"$HOME/certs\"
+mount --bind \"$HOME/certs\" /etc/ssl/certs
+mount -t tmpfs none /usr/local/share/ca-certificates
+mount -t tmpfs none /etc/ca-certificates/update.d
+";
+
+const INSPECT: &str = "docker trust inspect registry.example.com/team/app";
+
+#[test]
+fn each_way_to_trust_the_ca_lets_clients_in() -> Result<()> {
+    e2e::play(|stage| journey(stage, Cli::Debian))
+}
+
+mod newer_cli {
+    use anyhow::Result;
+    use e2e::Cli;
+
+    #[test]
+    fn each_way_to_trust_the_ca_lets_clients_in() -> Result<()> {
+        e2e::play(|stage| super::journey(stage, Cli::Newer))
+    }
+}
+
+fn journey(stage: &Stage, cli: Cli) -> Result<()> {
+    let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+    let gun = format!("{REGISTRY}/team/app");
+    let publisher = Collaborator::new(stage, "publisher", &trust)?;
+    publisher.does(&["init", &gun])?;
+    publisher.publishes(&gun, "1.0")?;
+    let names = Names::default()
+        .and("notary.example.com:4443", &trust.host())
+        .and("registry.example.com", REGISTRY);
+    let guide = Guide::open("trust-the-ca.md")?;
+    let person = |name| {
+        let person = Reader::new(stage, name, cli, &names, trust.authority())?;
+        let server = "export DOCKER_CONTENT_TRUST_SERVER=https://notary.example.com:4443";
+        person.types(server)?.succeeds()?;
+        anyhow::Ok(person)
+    };
+
+    for_oneself(&person("somebody")?, &guide)?;
+    for_the_machine(&person("everybody")?, &guide)?;
+    guide.is_done()
+}
+
+fn for_oneself(person: &Reader, guide: &Guide) -> Result<()> {
+    let stranger = person.types(INSPECT)?;
+    ensure!(!stranger.has("SignedTag"), "{stranger}");
+    person.does(guide, "folder")?;
+    let inspected = person.does(guide, "try")?;
+    ensure!(inspected.contains(r#""SignedTag": "1.0""#), "{inspected}");
+    for block in ["notary", "notary-config"] {
+        let listed = person.does(guide, block)?;
+        ensure!(listed.contains("1.0 "), "{listed}");
+    }
+    Ok(())
+}
+
+fn for_the_machine(person: &Reader, guide: &Guide) -> Result<()> {
+    let block = guide.take("debian")?;
+    let lines = format!("{PRIVATE_STORE}{block}{INSPECT}");
+    let quoted = lines.replace('\'', r"'\''");
+    let said = person
+        .types(&format!("unshare --mount sh -euc '{quoted}'"))?
+        .succeeds()?;
+    ensure!(
+        said.contains("1 added") && said.contains(r#""SignedTag": "1.0""#),
+        "{said}"
+    );
+    Ok(())
+}

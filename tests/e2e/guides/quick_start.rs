@@ -1,0 +1,59 @@
+//! `quick-start.md`: sign, verify, refuse.
+
+use anyhow::{Result, ensure};
+use e2e::{Cli, Engine, Pair, Stage, Trust};
+
+use super::{Guide, Names, Reader};
+
+#[test]
+fn the_quick_start_signs_verifies_and_refuses() -> Result<()> {
+    e2e::play(|stage| journey(stage, Cli::Debian))
+}
+
+mod newer_cli {
+    use anyhow::Result;
+    use e2e::Cli;
+
+    #[test]
+    fn the_quick_start_signs_verifies_and_refuses() -> Result<()> {
+        e2e::play(|stage| super::journey(stage, Cli::Newer))
+    }
+}
+
+fn journey(stage: &Stage, cli: Cli) -> Result<()> {
+    let (trust, engine) = (
+        Trust::start(stage, Pair::COUNTERSIGN)?,
+        Engine::start(stage)?,
+    );
+    let names = Names::default()
+        .and("localhost:4443", &trust.host())
+        .and("localhost:5000", &engine.host());
+    let reader = Reader::new(stage, "reader", cli, &names, trust.authority())?;
+    let guide = Guide::open("quick-start.md")?;
+
+    reader.does(&guide, "settings")?;
+    reader.does(&guide, "build")?;
+    let pushed = reader.does(&guide, "push")?;
+    ensure!(pushed.contains("Successfully signed"), "{pushed}");
+    let signed = reader.does(&guide, "pull")?;
+    ensure!(signed.contains("Pull (1 of 1)"), "{signed}");
+    let inspected = reader.does(&guide, "inspect")?;
+    ensure!(inspected.contains("(Repo Admin)"), "{inspected}");
+
+    reader.does(&guide, "slip-in")?;
+    reader.fails(&guide, "refused", "No valid trust data for 2.0")?;
+    let moved = reader.does(&guide, "moved")?;
+    ensure!(
+        pulled(&moved) == pulled(&signed) && pulled(&moved).is_some(),
+        "{signed}\n{moved}"
+    );
+    guide.is_done()
+}
+
+/// The digest that docker says it pulls.
+fn pulled(said: &str) -> Option<&str> {
+    let line = said
+        .lines()
+        .find(|line| line.starts_with("Pull (1 of 1)"))?;
+    line.split_once('@').map(|(_, digest)| digest)
+}
