@@ -97,6 +97,9 @@ RUN version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml); \
     image server notary-server notary; \
     image signer notary-signer notary; \
     image countersign countersign countersign; \
+    # A new volume takes its owner from the folder that it is mounted on: those of docker-compose.yml.
+    install --directory --mode=0700 --owner=65532 --group=65532 \
+        /images/countersign/var/lib/prepared/{authority,server,signer,database,gateway,public,registry}; \
     find /images -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 # What all images share. A number for the user, so that Kubernetes can tell that it is not root.
