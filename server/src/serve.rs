@@ -108,8 +108,10 @@ async fn execute(
     drop(settings);
     log.set(config.level);
     tracing::info!(target: "startup", "{}", program.version_line());
-    for warning in &config.warnings {
-        tracing::warn!(target: "startup", "{warning}");
+    if flags.command == Command::Serve {
+        for warning in &config.warnings {
+            tracing::warn!(target: "startup", "{warning}");
+        }
     }
     if flags.bootstrap {
         bail!("store does not support bootstrapping: use `notary-server migrate`");
