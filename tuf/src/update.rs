@@ -148,11 +148,12 @@ impl Accepted {
         self.files
     }
 
-    /// What the update changes, to be held against what its sender may change. A snapshot changes nothing,
-    /// and neither does a root that is the current one.
+    /// What the update changes, to be held against what its sender may change. A root that is the current
+    /// one changes nothing, and neither does a snapshot that pins the files of the update and leaves all
+    /// others as they are.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
-        changes::between(&self.before, &self.files)
+        changes::between(&self.before, &self.files, &self.pending)
     }
 
     /// The snapshot that the server has to sign, unless the client sent one. All entries of the

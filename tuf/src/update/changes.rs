@@ -3,6 +3,9 @@
 //! Files are compared as JSON and not as what this crate reads of them: a member that means nothing here
 //! may mean something to a client. Whatever could be read in two ways counts as a change of both kinds.
 
+mod snapshot;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -17,7 +20,8 @@ pub enum Change {
     Targets(Role),
     /// Who may sign, and for what: root, or anything in a file of the targets tree but its targets,
     /// version and expiry. Paths and thresholds of delegations are part of it, and so are members that
-    /// this crate does not know.
+    /// this crate does not know. It is also what a snapshot does to a role whose file it replaces,
+    /// brings back or hides although the update has no such file.
     Signers(Role),
 }
 
@@ -30,13 +34,19 @@ impl fmt::Display for Change {
     }
 }
 
-/// What `files` change of what is stored.
-pub(super) fn between(stored: &Stored, files: &[File]) -> Vec<Change> {
+/// What `files` change of what is stored. `current` has the files that will be in force, as far as the
+/// update was checked against them.
+pub(super) fn between(
+    stored: &Stored,
+    files: &[File],
+    current: &BTreeMap<Role, File>,
+) -> Vec<Change> {
     files
         .iter()
         .flat_map(|file| match file.role() {
             Role::Root => of_root(stored.root.as_ref(), file),
-            Role::Snapshot | Role::Timestamp => Vec::new(),
+            Role::Snapshot => snapshot::changes(stored.snapshot.as_ref(), file, current),
+            Role::Timestamp => Vec::new(),
             role => of_targets(stored.targets.get(role), file),
         })
         .collect()
@@ -92,10 +102,15 @@ impl Differences {
 struct Signed<'a>(Vec<Member<'a>>);
 
 impl<'a> Signed<'a> {
+    /// `None` if the file cannot be read, or if readers may disagree which of its members is the signed
+    /// part.
     fn read(text: &'a str) -> Option<Self> {
         let (file, _) = json::parse_first(text, Scope::Whole).ok()?;
-        let signed = member(object(Some(&file), "").ok()?, "signed");
-        Some(Self(object(signed, "").ok()?.to_vec()))
+        let members = object(Some(&file), "").ok()?;
+        if has_twins(members) {
+            return None;
+        }
+        Some(Self(object(member(members, "signed"), "").ok()?.to_vec()))
     }
 
     /// The targets; null and absent are none.
@@ -156,12 +171,14 @@ fn is_ambiguous(value: &Value<'_>) -> bool {
     match value {
         Value::Array(items) => items.iter().any(is_ambiguous),
         Value::Object(members) => {
-            let mut names: Vec<String> =
-                members.iter().map(|(name, _)| json::folded(name)).collect();
-            names.sort_unstable();
-            names.windows(2).any(|pair| pair[0] == pair[1])
-                || members.iter().any(|(_, value)| is_ambiguous(value))
+            has_twins(members) || members.iter().any(|(_, value)| is_ambiguous(value))
         }
         _ => false,
     }
+}
+
+fn has_twins(members: &[Member<'_>]) -> bool {
+    let mut names: Vec<String> = members.iter().map(|(name, _)| json::folded(name)).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
 }

@@ -111,3 +111,47 @@ async fn what_is_no_valid_update_is_told_so_whoever_sends_it() {
     let answer = stage.publish("ci", "app", &parts).await;
     assert_eq!(answer.error().1, "ErrBadTargets");
 }
+
+/// The same where everybody who publishes has the snapshot key.
+async fn published_with_snapshots() -> (Stage, Publisher) {
+    let stage = Stage::with_token_service(Some(rules())).await;
+    let path = "/v2/app/_trust/tuf/timestamp.key";
+    let timestamp = stage.ask("alice", "GET", path).await.ok().body;
+    let mut publisher = Publisher::new("app")
+        .with_server_key_document("timestamp", &timestamp)
+        .holds_snapshot(true);
+    let key = Key::throw_away_ecdsa();
+    publisher.delegate("targets", "releases", &[key], &[""], 1);
+    let parts = publisher.first_publish();
+    stage.publish("alice", "app", &parts).await.ok();
+    (stage, publisher)
+}
+
+#[tokio::test]
+async fn a_role_is_published_with_a_snapshot_by_who_may_push_to_it() {
+    let (stage, mut publisher) = published_with_snapshots().await;
+    publisher.add_target("targets/releases", "v1", b"content");
+    let parts = publisher.next(&["targets/releases"]);
+    stage.publish("ci", "app", &parts).await.ok();
+}
+
+#[tokio::test]
+async fn a_snapshot_takes_back_what_others_published_only_for_who_may_say_who_signs() {
+    let (stage, mut publisher) = published_with_snapshots().await;
+    let before = publisher.clone();
+    publisher.add_target("targets", "v2", b"content");
+    let parts = publisher.next(&["targets", "targets/releases"]);
+    stage.publish("alice", "app", &parts).await.ok();
+    let rows = stage.server.rows("tuf_files").await;
+
+    publisher.snapshot.signed["meta"]["targets/releases"] =
+        before.snapshot.signed["meta"]["targets/releases"].clone();
+    publisher
+        .snapshot
+        .set_version(publisher.snapshot.version() + 1);
+    let parts = [("snapshot".to_owned(), publisher.snapshot.seal())];
+    let answer = stage.publish("ci", "app", &parts).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.server.rows("tuf_files").await, rows);
+    stage.publish("alice", "app", &parts).await.ok();
+}
