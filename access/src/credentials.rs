@@ -22,35 +22,51 @@ pub struct Credentials {
 /// What a request's `Authorization` header shows.
 #[derive(Clone, Debug)]
 pub enum Authorization {
-    /// Nothing: there is no header, or one of another scheme, or of a form that Notary takes for none.
+    /// Nothing: there is no header, or one of another scheme.
     Absent,
     /// User and password (RFC 7617, UTF-8).
     Basic(Credentials),
     /// A token, not looked at yet.
     Bearer(SecretString),
-    /// A Basic header that cannot be read: it is refused, never taken for nobody's.
+    /// A Basic or Bearer header that cannot be read. Notary takes it for none; where passwords are asked
+    /// for it is refused.
     Unreadable,
+    /// More than one header: whoever looked at another one was deceived.
+    Several,
 }
 
 impl Authorization {
+    /// Reads the values of all `Authorization` headers of a request.
+    #[must_use]
+    pub fn of<'h>(headers: impl IntoIterator<Item = &'h [u8]>) -> Self {
+        let mut headers = headers.into_iter();
+        match (headers.next(), headers.next()) {
+            (first, None) => Self::parse(first),
+            (_, Some(_)) => Self::Several,
+        }
+    }
+
     /// Reads the value of the header.
     #[must_use]
     pub fn parse(header: Option<&[u8]>) -> Self {
         let Some(header) = header else {
             return Self::Absent;
         };
-        if let Some(encoded) = after_basic(header) {
+        if let Some(encoded) = after(b"basic", header) {
             return basic(encoded).map_or(Self::Unreadable, Self::Basic);
         }
-        bearer(header).map_or(Self::Absent, Self::Bearer)
+        match after(b"bearer", header) {
+            Some(_) => bearer(header).map_or(Self::Unreadable, Self::Bearer),
+            None => Self::Absent,
+        }
     }
 }
 
-/// What follows the word `Basic`, whatever follows it: only a longer word is another scheme.
-fn after_basic(header: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = header.trim_ascii().split_at_checked(b"basic".len())?;
+/// What follows the name of a scheme, whatever follows it: only a longer word is another scheme.
+fn after<'h>(name: &[u8], header: &'h [u8]) -> Option<&'h [u8]> {
+    let (scheme, rest) = header.trim_ascii().split_at_checked(name.len())?;
     let is_longer_word = rest.first().is_some_and(|&byte| is_token_byte(byte));
-    (scheme.eq_ignore_ascii_case(b"basic") && !is_longer_word).then_some(rest)
+    (scheme.eq_ignore_ascii_case(name) && !is_longer_word).then_some(rest)
 }
 
 /// Whether the name of a scheme may hold `byte` (RFC 9110, 5.6.2).

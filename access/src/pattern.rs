@@ -1,6 +1,13 @@
 //! Which GUNs and roles a rule is about.
 
+mod automaton;
+
 use std::fmt;
+
+use automaton::Automaton;
+
+#[cfg(test)]
+pub(crate) use automaton::work;
 
 /// The longest name a role can have, in bytes (Notary 0.7).
 const ROLE_MAX_BYTES: usize = 255;
@@ -111,16 +118,17 @@ fn may_be_in_targets_tree(text: &str) -> bool {
 struct Glob {
     text: String,
     literal: String,
-    rest: Vec<Piece>,
+    rest: Rest,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
-    Byte(u8),
-    /// `*`: any run of bytes but `/`, also none.
-    Star,
-    /// `**`: any run of bytes, also none.
-    DoubleStar,
+/// What a pattern says behind its literal text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rest {
+    /// That the name ends.
+    Nothing,
+    /// `**`, and no more.
+    Anything,
+    Wildcards(Automaton),
 }
 
 impl Glob {
@@ -140,17 +148,25 @@ impl Glob {
         Self {
             text: text.to_owned(),
             literal: literal.to_owned(),
-            rest: pieces(rest),
+            rest: match rest {
+                "" => Rest::Nothing,
+                "**" => Rest::Anything,
+                rest => Rest::Wildcards(Automaton::new(rest)),
+            },
         }
     }
 
     fn is_everything(&self) -> bool {
-        self.literal.is_empty() && self.rest == [Piece::DoubleStar]
+        self.literal.is_empty() && self.rest == Rest::Anything
     }
 
     fn matches(&self, name: &str) -> bool {
         name.strip_prefix(self.literal.as_str())
-            .is_some_and(|rest| matches_pieces(&self.rest, rest.as_bytes()))
+            .is_some_and(|rest| match &self.rest {
+                Rest::Nothing => rest.is_empty(),
+                Rest::Anything => true,
+                Rest::Wildcards(automaton) => automaton.matches(rest.as_bytes()),
+            })
     }
 }
 
@@ -168,57 +184,5 @@ fn check(text: &str) -> Result<(), InvalidPattern> {
         Err(InvalidPattern::Stars(text.to_owned()))
     } else {
         Ok(())
-    }
-}
-
-fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((piece, after)) = first_piece(rest) {
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces
-}
-
-fn first_piece(text: &[u8]) -> Option<(Piece, &[u8])> {
-    match text {
-        [b'*', b'*', after @ ..] => Some((Piece::DoubleStar, after)),
-        [b'*', after @ ..] => Some((Piece::Star, after)),
-        [byte, after @ ..] => Some((Piece::Byte(*byte), after)),
-        [] => None,
-    }
-}
-
-/// Whether the whole of `name` is what `pieces` say.
-///
-/// Follows every way to match at once instead of trying one after the other, so that no pattern costs
-/// more than its length times that of the name.
-fn matches_pieces(pieces: &[Piece], name: &[u8]) -> bool {
-    // reached[i]: the bytes read so far are what the first i pieces say.
-    let mut reached = vec![false; pieces.len() + 1];
-    reached[0] = true;
-    skip_empty_runs(pieces, &mut reached);
-    for &byte in name {
-        let mut next = vec![false; pieces.len() + 1];
-        for (at, piece) in pieces.iter().enumerate().filter(|(at, _)| reached[*at]) {
-            match *piece {
-                Piece::Byte(wanted) => next[at + 1] |= wanted == byte,
-                Piece::Star => next[at] |= byte != b'/',
-                Piece::DoubleStar => next[at] = true,
-            }
-        }
-        skip_empty_runs(pieces, &mut next);
-        reached = next;
-    }
-    reached[pieces.len()]
-}
-
-/// A wildcard may stand for nothing: who is before it is also behind it.
-fn skip_empty_runs(pieces: &[Piece], reached: &mut [bool]) {
-    for (at, piece) in pieces.iter().enumerate() {
-        if reached[at] && matches!(piece, Piece::Star | Piece::DoubleStar) {
-            reached[at + 1] = true;
-        }
     }
 }

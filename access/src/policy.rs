@@ -116,7 +116,8 @@ impl Policy {
     ///
     /// The limits of a token come first: what its `access` does not list is refused
     /// ([`Reason::TokenLacks`]); [`Need::Identity`] is asked of outside tokens alone. Then the
-    /// administrator is granted everything, and then the rules decide.
+    /// administrator is granted everything, and then the rules decide. A name that is longer than any GUN
+    /// is granted by none of them.
     #[must_use]
     pub fn decide(&self, caller: &Caller, need: Need<'_>) -> Decision {
         if matches!(self, Self::Open) {

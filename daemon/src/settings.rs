@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod key;
 mod layers;
+mod once;
 mod sources;
 mod words;
 
@@ -45,7 +46,8 @@ pub fn likely<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 ///
 /// # Errors
 ///
-/// If the extension names no format, or the text is not of that format. The text is never quoted.
+/// If the extension names no format, or the text is not of that format, or has a name twice in one
+/// section. The text is never quoted.
 pub fn parse(file: &Path, text: &str) -> Result<Value, SettingsError> {
     file::parse(file, text)
 }
@@ -308,6 +310,18 @@ impl Settings {
             key: path.to_owned(),
             reason: reason.to_string(),
         }
+    }
+
+    /// The error for a path of [`unknown`](Self::unknown) where nothing may be unknown; it names the key
+    /// that was likely meant.
+    #[must_use]
+    pub fn refused_unknown(&self, path: &str) -> SettingsError {
+        let meant = self.likely(path);
+        let meant = meant.map(|key| format!("; did you mean {key:?}?"));
+        self.refused(
+            path,
+            format_args!("there is no such setting{}", meant.unwrap_or_default()),
+        )
     }
 
     /// The error for a `path` that must be set and is not.

@@ -17,6 +17,7 @@ fn shown(authorization: &Authorization) -> String {
         Authorization::Basic(credentials) => format!("basic {:?}", pair(credentials)),
         Authorization::Bearer(token) => format!("bearer {:?}", token.expose_secret()),
         Authorization::Unreadable => "unreadable".to_owned(),
+        Authorization::Several => "several".to_owned(),
     }
 }
 
@@ -45,10 +46,27 @@ fn a_bearer_header_is_two_words_with_one_space_between() {
         "Bearer a.b.c x",
         "Bearer a.b.c ",
         " Bearer a.b.c",
-        "Bearera.b.c",
         "Bearer\ta.b.c",
+        "Bearer,a.b.c",
     ] {
-        assert_eq!(shown(&parse(header)), "absent", "{header:?}");
+        assert_eq!(shown(&parse(header)), "unreadable", "{header:?}");
+    }
+}
+
+#[test]
+fn two_headers_are_never_taken_for_one_of_them() {
+    let of = |headers: &[&'static str]| {
+        let headers: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
+        shown(&Authorization::of(headers))
+    };
+    assert_eq!(of(&[]), "absent");
+    assert_eq!(of(&["Bearer a.b.c"]), r#"bearer "a.b.c""#);
+    for pair in [
+        ["Bearer a.b.c", "Basic dXNlcjpwYXNz"],
+        ["Bearer a.b.c", "Bearer a.b.c"],
+        ["Negotiate YWJj", ""],
+    ] {
+        assert_eq!(of(&pair), "several", "{pair:?}");
     }
 }
 
@@ -67,6 +85,7 @@ fn no_header_and_other_schemes_show_nothing() {
         "Negotiate YWJj",
         "Digest username=\"a\"",
         "Basics YTpi",
+        "Bearera.b.c",
         "Basic-2 YTpi",
         "Bas",
         "\u{e9}",

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Map, Value, map::Entry};
 use zeroize::Zeroizing;
 
-use super::{Key, SettingsError};
+use super::{Key, SettingsError, once};
 
 /// Reads `file` in the format that its extension names.
 pub(super) fn read(file: &Path, keys: &[Key]) -> Result<Value, SettingsError> {
@@ -78,7 +78,9 @@ impl Format {
     /// Parses `text`. Errors do not quote it, since the faulty line may be the one with a password.
     fn parse(self, text: &str) -> Result<Value, String> {
         match self {
-            Self::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
+            Self::Json => once::check(text)
+                .and_then(|()| serde_json::from_str(text))
+                .map_err(|error| error.to_string()),
             Self::Yaml => serde_saphyr::from_str(text).map_err(|error| yaml_reason(&error)),
             Self::Toml => toml::from_str(text).map_err(|error| toml_reason(text, &error)),
         }

@@ -206,6 +206,13 @@ fn unknown_keys_are_named_with_what_was_likely_meant() {
         "{warnings:?}"
     );
     assert!(warnings[0].ends_with("is ignored"), "{warnings:?}");
+    let error = settings.refused_unknown("server.htp_addr").to_string();
+    assert!(
+        error.ends_with(
+            "c.json: server.htp_addr: there is no such setting; did you mean \"server.http_addr\"?"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -392,6 +399,36 @@ fn files_beside_the_configuration_keep_the_case_of_names() {
         "{error}"
     );
     assert!(daemon::settings::parse(Path::new("rules.txt"), "").is_err());
+}
+
+#[test]
+fn a_name_that_is_there_twice_is_refused_in_every_format() {
+    for (file, content) in [
+        ("rules.json", r#"{"a": 1, "a": 1}"#),
+        (
+            "rules.json",
+            r#"{"a": [{"hunter2": 1, "b": {}, "hunter2": 2}]}"#,
+        ),
+        ("rules.json", r#"{"a": {"b": null}, "\u0061": {}}"#),
+        ("rules.yaml", "a: 1\na: 2\n"),
+        ("rules.yaml", "a:\n- hunter2: 1\n  hunter2: 2\n"),
+        ("rules.toml", "a = 1\na = 2\n"),
+    ] {
+        let error = daemon::settings::parse(Path::new(file), content)
+            .expect_err(content)
+            .to_string();
+        assert!(
+            error.contains(file) && !error.contains("hunter2"),
+            "{error}"
+        );
+        assert!(load(file, content, &[]).is_err(), "{content}");
+    }
+    let content = r#"{"a": {"b": [1, -1, 0.5, "b", true, null]}, "b": {"a": 1, "b": 2}, "A": {}}"#;
+    let read = daemon::settings::parse(Path::new("rules.json"), content).unwrap();
+    assert_eq!(
+        read,
+        serde_json::from_str::<serde_json::Value>(content).unwrap()
+    );
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub(super) fn granted(
     asked: &Scopes,
 ) -> Vec<Access> {
     let entry = |asked: Asked<'_>| {
-        let may = |action: &&String| may(policy, caller, audience, asked, action);
+        let listable = Listable::of(policy, caller, audience, asked);
+        let may = |action: &&String| listable.has(action);
         let actions: Vec<String> = asked.actions.iter().filter(may).cloned().collect();
         (!actions.is_empty()).then(|| Access {
             kind: asked.kind.to_owned(),
@@ -32,23 +33,35 @@ pub(super) fn granted(
     asked.iter().filter_map(entry).collect()
 }
 
-fn may(
-    policy: &Policy,
-    caller: &Caller,
-    audience: Audience<'_>,
-    asked: Asked<'_>,
-    action: &str,
-) -> bool {
-    match (asked.kind, asked.name, audience) {
-        ("registry", "catalog", _) => {
-            action == "*" && policy.decide(caller, Need::Admin).is_granted
+/// What somebody may have listed of one thing; rules are asked once for all of it.
+enum Listable {
+    Catalog { is_granted: bool },
+    Here(Actions),
+    There(Actions),
+    Nothing,
+}
+
+impl Listable {
+    fn of(policy: &Policy, caller: &Caller, audience: Audience<'_>, asked: Asked<'_>) -> Self {
+        match (asked.kind, asked.name, audience) {
+            ("registry", "catalog", _) => Self::Catalog {
+                is_granted: policy.decide(caller, Need::Admin).is_granted,
+            },
+            ("repository", gun, Audience::Ours) => Self::Here(policy.actions_for(caller, gun)),
+            ("repository", name, Audience::Registry(prefix)) => {
+                Self::There(policy.actions_for(caller, &format!("{prefix}{name}")))
+            }
+            _ => Self::Nothing,
         }
-        ("repository", gun, Audience::Ours) => may_here(policy.actions_for(caller, gun), action),
-        ("repository", name, Audience::Registry(prefix)) => may_there(
-            policy.actions_for(caller, &format!("{prefix}{name}")),
-            action,
-        ),
-        _ => false,
+    }
+
+    fn has(&self, action: &str) -> bool {
+        match *self {
+            Self::Catalog { is_granted } => is_granted && action == "*",
+            Self::Here(actions) => may_here(actions, action),
+            Self::There(actions) => may_there(actions, action),
+            Self::Nothing => false,
+        }
     }
 }
 

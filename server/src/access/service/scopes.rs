@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// Scopes beyond this are not looked at.
-const MOST: usize = 100;
-/// Names beyond this are not looked at, in bytes; no GUN is longer than what a request line takes.
-const LONGEST_NAME: usize = 4096;
+use tuf::Gun;
+
+/// Scopes beyond this are not looked at. Clients ask for one or two; who copies between repositories of a
+/// registry, for some more.
+const MOST: usize = 20;
 
 /// What is asked for: actions, by type and name.
 ///
@@ -64,9 +65,12 @@ fn parse(text: &str) -> Option<(&str, &str, &str)> {
             kind
         }
     };
-    let is_name =
-        !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
-    (is_word(kind) && is_name).then_some((kind, name, actions))
+    (is_word(kind) && is_name(name)).then_some((kind, name, actions))
+}
+
+/// Nothing has a longer name than a GUN may have.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= Gun::MAX_CHARS && !text.contains(char::is_control)
 }
 
 fn is_word(text: &str) -> bool {
@@ -149,14 +153,22 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_hundred_scopes_are_not_looked_at() {
+    fn more_than_twenty_scopes_are_not_looked_at() {
         let many: Vec<String> = (0..200).map(|n| format!("repository:{n}:pull")).collect();
-        assert_eq!(
+        let read = |many: &[String]| {
             Scopes::parse(many.iter().map(String::as_str))
                 .iter()
-                .count(),
-            MOST
-        );
+                .count()
+        };
+        assert_eq!(read(&many), 20);
+        assert_eq!(read(&[many.join(" ")]), 20);
+    }
+
+    #[test]
+    fn names_that_are_too_long_for_a_gun_are_not_looked_at() {
+        let scope = |length| format!("repository:{}:pull", "é".repeat(length));
+        assert_eq!(read(&[&scope(255)]).len(), 1);
+        assert!(read(&[&scope(256)]).is_empty());
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use daemon::{Settings, SettingsError};
+use daemon::{Settings, SettingsError, settings::likely};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
@@ -52,6 +52,11 @@ pub(super) fn read(
         members: settings.map(KEY).into_iter().collect(),
     };
     for name in options.unknown(&OPTIONS) {
+        if let Some(meant) = likely(name, &OPTIONS) {
+            return Err(options.refused(format_args!(
+                "there is no option {name:?}; did you mean {meant:?}?"
+            )));
+        }
         warnings.push(format!("auth.options.{name} is unknown and has no effect"));
     }
     let realm = options.required("realm")?;

@@ -36,6 +36,7 @@ impl Access {
         settings: &Settings,
         warnings: &mut Vec<String>,
     ) -> Result<Self, SettingsError> {
+        refuse_unknown(settings)?;
         let method = method(settings, warnings)?;
         let access = Self {
             method,
@@ -51,6 +52,21 @@ impl Access {
     pub fn takes_passwords(&self) -> bool {
         matches!(self.method, Method::Passwords(_))
     }
+}
+
+/// Elsewhere, what is unknown is a warning; here it may be what was to keep somebody out.
+fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
+    for path in settings.unknown() {
+        match path.split('.').next() {
+            Some("auth") => return Err(settings.refused_unknown(path)),
+            Some(section) if likely(section, &["auth"]).is_some() => {
+                let reason = "there is no such section; did you mean \"auth\"?";
+                return Err(settings.refused(path, reason));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn method(settings: &Settings, warnings: &mut Vec<String>) -> Result<Method, SettingsError> {
