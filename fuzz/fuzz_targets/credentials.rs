@@ -9,7 +9,10 @@ fuzz_target!(|data: &[u8]| {
         Authorization::Basic(credentials) => {
             assert!(!credentials.user.is_empty() && !credentials.user.contains(':'));
         }
-        Authorization::Absent | Authorization::Bearer(_) | Authorization::Unreadable => {}
+        Authorization::Absent
+        | Authorization::Bearer(_)
+        | Authorization::Unreadable
+        | Authorization::Several => {}
     }
     let Ok(text) = std::str::from_utf8(data) else {
         return;

@@ -7,6 +7,7 @@
 mod certificate;
 mod outside;
 mod passwords;
+mod places;
 mod rules;
 pub mod service;
 mod throttle;
@@ -44,7 +45,7 @@ pub(crate) fn policy(access: &config::Access) -> anyhow::Result<Arc<Policy>> {
     }
 }
 
-/// How often files are looked at, so that a change takes effect within two seconds.
+/// How often files are looked at: a change is taken up at the second look, within three seconds.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Who sends a request, and whether they may.
@@ -168,6 +169,8 @@ impl Guard {
         } = shown;
         match (&self.way, authorization) {
             (Way::Open, _) => Ok(Caller::anonymous()),
+            (_, Authorization::Several)
+            | (Way::Passwords { .. }, Authorization::Unreadable) => Err(Unproven::Unusable),
             (_, Authorization::Absent)
             // Notary takes everything but a bearer token for nothing.
             | (Way::Outside(_), Authorization::Basic(_) | Authorization::Unreadable) => {
@@ -180,7 +183,6 @@ impl Guard {
             (Way::Passwords { .. }, Authorization::Bearer(token)) => {
                 self.own_token(&token, address, now)
             }
-            (Way::Passwords { .. }, Authorization::Unreadable) => Err(Unproven::Unusable),
             (Way::Outside(outside), Authorization::Bearer(token)) => {
                 outside.identify(&token, address, now).await
             }
@@ -236,6 +238,19 @@ impl Guard {
         }
     }
 
+    /// Whether `caller` is still who they were when their [`Guard::fingerprint`] was `then`: a user who was
+    /// taken out of the password file since, or has another password, is not.
+    #[must_use]
+    pub fn still_holds(&self, caller: &Caller, then: Option<[u8; 32]>) -> bool {
+        match &caller.identity {
+            Identity::User(name) => then.is_some() && self.fingerprint(name) == then,
+            Identity::Anonymous
+            | Identity::Administrator(_)
+            | Identity::Certificate(_)
+            | Identity::Outside(_) => true,
+        }
+    }
+
     /// What an operator should know although it does not stop the start.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
@@ -251,7 +266,8 @@ impl Guard {
             .collect()
     }
 
-    /// Takes up every file that changed. Reads files, and may wait for a slow disk.
+    /// Takes up every file that changed, and has not changed since the look before. Reads files, and may
+    /// wait for a slow disk.
     pub fn look(&self) {
         self.policy.look();
         match &self.way {

@@ -26,7 +26,7 @@ const NOT_AUTHORIZED: &str = "you are not authorized to perform this operation";
 /// What the token service says of a wrong password, and both clients with it.
 const WRONG_PASSWORD: &str = "wrong user or password";
 
-/// A file of passwords that changed is taken up within two seconds; the rest is for a busy machine.
+/// A file of passwords that changed is taken up within three seconds; the rest is for a busy machine.
 const TAKEN_UP: Duration = Duration::from_secs(5);
 
 #[test]

@@ -18,7 +18,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::sync::{OnceCell, Semaphore};
 use zeroize::Zeroizing;
 
-use super::{Unproven, throttle::Throttle, watched::Watched};
+use super::{Unproven, places::Places, throttle::Throttle, watched::Watched};
 use crate::config;
 
 /// How long a password that was right is taken for right.
@@ -27,15 +27,11 @@ const MEMORY: Duration = Duration::minutes(1);
 /// How many passwords are remembered.
 const MOST_REMEMBERED: u64 = 10_000;
 
-/// How many passwords wait for each that is being checked.
-const WAITING_PER_CORE: usize = 16;
-
 /// The users, and the work of telling whether somebody is one of them.
 pub(super) struct Passwords {
     known: Watched<Known>,
     pub(super) throttle: Throttle,
-    /// Places for passwords that are checked or wait for it.
-    places: Arc<Semaphore>,
+    places: Places,
     /// One for each core.
     cores: Arc<Semaphore>,
 }
@@ -76,7 +72,7 @@ impl Passwords {
         Ok(Self {
             known,
             throttle: Throttle::default(),
-            places: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_CORE))),
+            places: Places::new(cores),
             cores: Arc::new(Semaphore::new(cores)),
         })
     }
@@ -131,16 +127,17 @@ impl Passwords {
                     .log_failure(&credentials.user, address, reason, now);
                 Unproven::TooManyFailures(wait)
             })?;
-        let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| Unproven::Busy)?;
+        let place = self.places.take(&credentials.user, address, now);
+        let place = place.ok_or(Unproven::Busy)?;
         let core = self.cores.clone().acquire_owned().await;
         let core = core.map_err(|_| Unproven::Busy)?;
         let known = known.clone();
-        let throttle = self.throttle.clone();
+        let (throttle, places) = (self.throttle.clone(), self.places.clone());
         let work = tokio::task::spawn_blocking(move || {
             let identity = known.verify(&credentials);
             if let Some(identity) = &identity {
                 known.remember(tag, identity, now);
+                places.know(&credentials.user, address, now);
             } else {
                 attempt.failed();
                 throttle.log_failure(&credentials.user, address, "wrong user or password", now);

@@ -1,4 +1,5 @@
-//! Something made of a file, made anew when the file changes.
+//! Something made of a file, made anew when the file changes: not at once, since it may be half-written,
+//! but when two looks found the same.
 
 use std::{
     fs, io,
@@ -25,10 +26,17 @@ struct File<T> {
     what: &'static str,
     path: PathBuf,
     make: Make<T>,
-    seen: Mutex<Seen>,
+    looks: Mutex<Looks>,
 }
 
-/// What the file was when it was last looked at; its content is not kept.
+struct Looks {
+    /// What was taken up, or found to be of no use.
+    settled: Seen,
+    /// What else the last look found.
+    fresh: Option<Seen>,
+}
+
+/// What the file was when it was looked at; its content is not kept.
 #[derive(Clone, PartialEq, Eq)]
 enum Seen {
     Content([u8; 32]),
@@ -60,7 +68,10 @@ impl<T> Watched<T> {
                 what,
                 path,
                 make: Box::new(make),
-                seen: Mutex::new(Seen::of(&Ok(content))),
+                looks: Mutex::new(Looks {
+                    settled: Seen::of(&Ok(content)),
+                    fresh: None,
+                }),
             }),
         })
     }
@@ -70,8 +81,8 @@ impl<T> Watched<T> {
         self.current.load_full()
     }
 
-    /// Looks at the file, and says whether there is a new value. The file is read each time: links and
-    /// coarse clocks hide changes otherwise.
+    /// Looks at the file, and says whether there is a new value. There is one when the look before found
+    /// the same. The file is read each time: links and coarse clocks hide changes otherwise.
     ///
     /// A content that makes no sense changes nothing, and is complained about once.
     pub(super) fn look(&self) -> bool {
@@ -81,11 +92,10 @@ impl<T> Watched<T> {
         let content = read(&file.path);
         let now = Seen::of(&content);
         // Held to the end, so that two of us cannot swap in the wrong order.
-        let mut seen = file.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == now {
+        let mut looks = file.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !looks.settles(now) {
             return false;
         }
-        *seen = now;
         let made = content
             .map_err(|error| error.to_string())
             .and_then(|content| (file.make)(&content));
@@ -109,6 +119,22 @@ impl<T> Watched<T> {
 
 fn read(path: &PathBuf) -> io::Result<Zeroizing<Vec<u8>>> {
     fs::read(path).map(Zeroizing::new)
+}
+
+impl Looks {
+    /// Whether `now` is new, and was there at the look before.
+    fn settles(&mut self, now: Seen) -> bool {
+        let before = self.fresh.take();
+        if now == self.settled {
+            return false;
+        }
+        if before.as_ref() == Some(&now) {
+            self.settled = now;
+            return true;
+        }
+        self.fresh = Some(now);
+        false
+    }
 }
 
 impl Seen {
@@ -142,6 +168,7 @@ mod tests {
         assert!(!watched.look(), "nothing has changed");
 
         fs::write(&path, "2").unwrap();
+        assert!(!watched.look(), "it may be half-written");
         assert!(watched.look());
         assert_eq!(*watched.current(), 2);
 
@@ -150,13 +177,38 @@ mod tests {
                 Some(text) => fs::write(&path, text).unwrap(),
                 None => fs::remove_file(&path).unwrap(),
             }
-            assert!(!watched.look());
+            assert!(!watched.look() && !watched.look());
             assert_eq!(*watched.current(), 2, "what was in force stays in force");
         }
 
         fs::write(&path, "3").unwrap();
-        assert!(watched.look());
+        assert!(!watched.look() && watched.look());
         assert_eq!(*watched.current(), 3);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_not_taken_up_before_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        fs::write(&path, "1").unwrap();
+        let watched = Watched::load("number file", path.clone(), number).unwrap();
+        for part in ["", "2", "23", "234"] {
+            fs::write(&path, part).unwrap();
+            assert!(!watched.look());
+            assert_eq!(*watched.current(), 1, "{part:?}");
+        }
+        assert!(watched.look());
+        assert_eq!(*watched.current(), 234);
+
+        fs::write(&path, "5").unwrap();
+        assert!(!watched.look());
+        fs::write(&path, "234").unwrap();
+        assert!(!watched.look());
+        fs::write(&path, "5").unwrap();
+        assert!(
+            !watched.look(),
+            "looks that are not one after the other do not count"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use ::access::{Authorization, Caller, Identity, Need, Policy, TokenFault};
+use ::access::{Authorization, Caller, Identity, Need, Policy, Scope, TokenFault};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
 use tuf::{Gun, Role};
@@ -137,6 +137,8 @@ impl Permission for Admin {
 pub(super) struct Granted<A> {
     permission: A,
     caller: Caller,
+    /// What changes with the caller's password.
+    fingerprint: Option<[u8; 32]>,
     policy: Arc<Policy>,
     origin: Origin,
 }
@@ -175,18 +177,34 @@ impl Granted<Pull> {
 }
 
 impl Granted<Contribute> {
-    /// What the changes of an update are judged by.
-    pub(super) fn authority(&self) -> Authority {
-        Authority::new(self.caller.clone(), self.policy.clone())
+    /// What the changes of an update are judged by, once it is there. It may have been on its way for
+    /// minutes, and meanwhile users go and rules change: so everything is decided anew.
+    pub(super) fn authority(&self, app: &App) -> Result<Authority, ApiError> {
+        let (policy, need) = (app.guard.policy(), self.permission.need());
+        let decision = policy.decide(&self.caller, need);
+        let reason = if !app.guard.still_holds(&self.caller, self.fingerprint) {
+            "the user has gone, or has another password".to_owned()
+        } else if !decision.is_granted {
+            decision.reason.to_string()
+        } else {
+            return Ok(Authority::new(self.caller.clone(), policy));
+        };
+        observe::count_decision("refused", self.caller.identity.kind());
+        self.record(app, self.permission.act(), Outcome::Refused(&reason));
+        Err(self.unauthorized(app, need.scope(), reason))
     }
 
     /// What to answer to an update that goes too far.
     pub(super) fn denied(&self, app: &App, denied: &Denied) -> ApiError {
+        self.unauthorized(app, denied.scope.clone(), denied.to_string())
+    }
+
+    fn unauthorized(&self, app: &App, scope: Scope, reason: String) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
             challenge: app.guard.challenge(&self.origin.site),
-            scope: denied.scope.clone(),
+            scope,
             fault: fault(&self.caller),
-            reason: denied.to_string(),
+            reason,
         }))
     }
 }
@@ -281,6 +299,7 @@ impl Door<'_> {
         observe::count_decision("granted", caller.identity.kind());
         Ok(Granted {
             permission,
+            fingerprint: guard.fingerprint(caller.identity.name()),
             caller,
             policy,
             origin: self.origin.clone(),
@@ -339,11 +358,11 @@ impl Door<'_> {
 
 /// What a request shows to prove who sends it.
 pub(super) fn shown<'r>(app: &App, head: &'r Head, origin: &Origin) -> Shown<'r> {
-    let header = head.headers.get(header::AUTHORIZATION);
+    let authorization = head.headers.get_all(header::AUTHORIZATION);
     // A proxy's certificate says who the proxy is: behind it, everybody would be the same somebody.
     let peer = head.extensions.get::<Peer>().filter(|_| !origin.is_proxied);
     Shown {
-        authorization: Authorization::parse(header.map(http::HeaderValue::as_bytes)),
+        authorization: Authorization::of(authorization.iter().map(http::HeaderValue::as_bytes)),
         certificates: peer.map_or(&[], |peer| &peer.certificates),
         address: origin.address,
         now: app.now(),

@@ -315,11 +315,8 @@ impl From<IssueError> for Refusal {
 }
 
 fn shown(headers: &HeaderMap) -> Authorization {
-    Authorization::parse(
-        headers
-            .get(header::AUTHORIZATION)
-            .map(HeaderValue::as_bytes),
-    )
+    let shown = headers.get_all(header::AUTHORIZATION);
+    Authorization::of(shown.iter().map(HeaderValue::as_bytes))
 }
 
 /// A form, which holds a secret.

@@ -48,7 +48,8 @@ pub(super) async fn publish(
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     let sent = versions(&files);
-    match publish::publish(app, &gun, &Arc::new(granted.authority()), files, app.now()).await {
+    let authority = Arc::new(granted.authority(app)?);
+    match publish::publish(app, &gun, &authority, files, app.now()).await {
         Ok(stored) => {
             record(app, granted, &versions(&stored), Outcome::Done);
             Ok(empty(StatusCode::OK))

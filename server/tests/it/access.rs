@@ -7,4 +7,5 @@ mod audited;
 mod callers;
 mod challenges;
 mod publishing;
+mod slow_bodies;
 mod table;

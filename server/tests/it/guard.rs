@@ -57,6 +57,12 @@ impl Door {
         self.folder.path().join(name)
     }
 
+    /// Twice, since what was found once may be half-written.
+    fn look(&self) {
+        self.guard.look();
+        self.guard.look();
+    }
+
     async fn login(&self, user: &str, password: &str) -> Result<Caller, Unproven> {
         self.login_at(user, password, ADDRESS, NOW).await
     }
@@ -158,6 +164,8 @@ async fn credentials_of_another_kind_are_refused_and_none_are_nobodys() {
     let refusal = door.show(Authorization::Bearer("token".into())).await;
     assert!(matches!(refusal, Err(Unproven::Unusable)));
     let refusal = door.show(Authorization::Unreadable).await;
+    assert!(matches!(refusal, Err(Unproven::Unusable)));
+    let refusal = door.show(Authorization::Several).await;
     assert!(matches!(refusal, Err(Unproven::Unusable)));
     let nobody = door.show(Authorization::Absent).await.unwrap();
     assert_eq!(nobody, Caller::anonymous());

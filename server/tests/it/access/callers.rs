@@ -32,7 +32,7 @@ use time::Duration;
 use crate::support::{Answer, Settings, TestServer};
 
 /// Users whose password is `right`.
-const USERS: &str = "\
+pub(super) const USERS: &str = "\
 alice:$2y$04$rii40iOuCfnFj.Xft5.b0ehuPVtv7zn0IbHlZCgCZFrLO1QrNsIiC
 ci:$2y$04$F8gGOUlASGvl5xfFissWPuDWtpwM.USHNgdwdtM8KWcKK7OGyMEce
 ";
@@ -59,7 +59,8 @@ pub(super) fn outside_rules() -> Value {
 /// A server, and what its callers show.
 pub(super) struct Stage {
     pub(super) server: TestServer,
-    _folder: TempDir,
+    folder: TempDir,
+    guard: Arc<Guard>,
     certificate: CertificateDer<'static>,
     tokens: BTreeMap<&'static str, String>,
     strangers: AtomicU32,
@@ -120,14 +121,15 @@ impl Stage {
             rules_file,
             client_certificates: true,
         };
-        let guard = Guard::new(&access, fixtures::clock()).await.unwrap();
+        let guard = Arc::new(Guard::new(&access, fixtures::clock()).await.unwrap());
         let settings = Settings {
-            guard: Arc::new(guard),
+            guard: guard.clone(),
             ..settings
         };
         Self {
             server: TestServer::with(settings).await,
-            _folder: folder,
+            folder,
+            guard,
             certificate: certificate("robot").0,
             tokens: BTreeMap::new(),
             strangers: AtomicU32::new(0),
@@ -183,6 +185,17 @@ impl Stage {
         self.server
             .send(request.body(Body::from(body)).unwrap())
             .await
+    }
+
+    /// What, once called, writes `htpasswd` or `rules.json` and has the server take it up.
+    pub(super) fn change(&self, file: &str, content: String) -> impl FnOnce() + Send + 'static {
+        let (path, guard) = (self.folder.path().join(file), self.guard.clone());
+        move || {
+            fs::write(path, content).unwrap();
+            // What was found once may be half-written.
+            guard.look();
+            guard.look();
+        }
     }
 
     /// A publisher whose keys for timestamp and snapshot `who` had the server make.

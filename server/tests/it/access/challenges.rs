@@ -105,6 +105,26 @@ async fn a_wrong_password_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn what_is_shown_twice_or_ill_formed_is_not_taken_for_nothing() {
+    let stage = Stage::with_token_service(Some(rules())).await;
+    let public = "/v2/public/app/_trust/tuf/root.json";
+    let token = "/auth/token?service=notary-server";
+    for (path, of_nobody) in [(public, StatusCode::NOT_FOUND), (token, StatusCode::OK)] {
+        let answer = stage.ask("nobody", "GET", path).await;
+        assert_eq!(answer.status, of_nobody, "{path}");
+        for headers in [&["Bearer  a.b.c"][..], &["Negotiate a", "Negotiate a"]] {
+            let mut request = stage.sent_by("nobody", "GET", path);
+            for header in headers {
+                request = request.header("authorization", *header);
+            }
+            let answer = stage.server.send(request.body(Body::empty()).unwrap());
+            let status = answer.await.status;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{path} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_guesses_too_often_is_told_when_to_come_back() {
     let stage = Stage::with_passwords(Some(rules()), Settings::default()).await;
     let path = "/v2/app/_trust/tuf/root.json";

@@ -59,6 +59,46 @@ fn no_authentication_is_never_what_a_typo_means() {
 }
 
 #[test]
+fn what_is_unknown_in_the_auth_section_stops_the_start() {
+    for (sections, named, meant) in [
+        (
+            json!({"auth": {"type": "none", "rule_file": "r.yaml"}}),
+            "auth.rule_file",
+            Some("\"auth.rules_file\""),
+        ),
+        (
+            json!({"auth": {"typ": "htpasswd"}}),
+            "auth.typ",
+            Some("\"auth.type\""),
+        ),
+        (
+            json!({"auth": {"type": "none", "something": {"else": 1}}}),
+            "auth.something",
+            None,
+        ),
+        (
+            json!({"auht": {"type": "htpasswd"}}),
+            "auht",
+            Some("\"auth\""),
+        ),
+        (
+            json!({"auth": {"type": "token", "options": {"realm": "r", "service": "s", "issuer": "i",
+                "rootcertbundle": "b", "isuers": []}}}),
+            "\"isuers\"",
+            Some("\"issuers\""),
+        ),
+    ] {
+        let error = with(sections, &[]).unwrap_err();
+        assert!(error.contains(named), "{error}");
+        let asks = error.contains("did you mean");
+        assert_eq!(asks, meant.is_some(), "{error}");
+        assert!(meant.is_none_or(|meant| error.contains(meant)), "{error}");
+    }
+    let elsewhere = with(json!({"logging": {"levle": "info"}}), &[]).unwrap();
+    assert!(warns(&elsewhere, "logging.levle"));
+}
+
+#[test]
 fn no_authentication_is_a_warning_and_a_longer_one_if_nobody_asked_for_it() {
     let config = auth(json!({"type": "none"}), &[]).unwrap();
     assert!(matches!(

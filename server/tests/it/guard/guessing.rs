@@ -1,10 +1,11 @@
 //! Guessing, and many at once.
 
-use std::{net::IpAddr, time::Duration as StdDuration};
+use std::{net::IpAddr, num::NonZero, time::Duration as StdDuration};
 
 use futures_util::future::join_all;
 use server::access::Unproven;
 use time::Duration;
+use tokio::task::unconstrained;
 
 use super::{ADDRESS, ALICE, Door, NOW};
 
@@ -12,12 +13,21 @@ fn count<T>(outcomes: &[Result<T, Unproven>], is: impl Fn(&Result<T, Unproven>) 
     outcomes.iter().filter(|outcome| is(outcome)).count()
 }
 
+/// More than there are places for.
+fn crowd() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    200 * u32::try_from(cores).unwrap()
+}
+
 #[tokio::test]
-async fn of_a_hundred_guesses_at_once_ten_are_looked_at() {
+async fn of_a_hundred_guesses_ten_are_looked_at() {
     let door = Door::with_users(ALICE).await;
     let guesses: Vec<_> = (0..100).map(|number| format!("guess {number}")).collect();
-    let outcomes = guesses.iter().map(|guess| door.login("alice", guess));
-    let outcomes = join_all(outcomes).await;
+    let mut outcomes = Vec::new();
+    for some in guesses.chunks(4) {
+        let some = some.iter().map(|guess| door.login("alice", guess));
+        outcomes.extend(join_all(some).await);
+    }
     assert_eq!(
         count(&outcomes, |o| matches!(o, Err(Unproven::WrongPassword(_)))),
         10
@@ -112,12 +122,12 @@ async fn more_passwords_than_can_be_checked_are_turned_away() {
         let address = IpAddr::from(number.to_be_bytes());
         door.login_at("alice", "guess", address, NOW).await
     };
-    let guesses: Vec<_> = (0..5000).map(|number| format!("{number}")).collect();
+    let guesses: Vec<_> = (0..crowd()).map(|number| format!("{number}")).collect();
     let others = guesses.iter().zip(0_u32..).map(|(name, number)| {
         let address = IpAddr::from(number.to_be_bytes());
         door.login_at(name, "guess", address, NOW)
     });
-    let outcomes = join_all(others).await;
+    let outcomes = unconstrained(join_all(others)).await;
     assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
     assert_eq!(count(&outcomes, Result::is_ok), 0);
     let refusal = guess(1).await;
@@ -125,4 +135,36 @@ async fn more_passwords_than_can_be_checked_are_turned_away() {
         matches!(refusal, Err(Unproven::WrongPassword(_))),
         "afterwards there is room"
     );
+}
+
+#[tokio::test]
+async fn one_network_does_not_keep_the_others_out() {
+    let door = Door::with_users(ALICE).await;
+    let names: Vec<_> = (0..40).map(|number| number.to_string()).collect();
+    let guesses = names.iter().map(|name| door.login(name, "guess"));
+    let elsewhere: IpAddr = "192.0.2.2".parse().unwrap();
+    let alice = door.login_at("alice", "correct horse", elsewhere, NOW);
+    let (outcomes, alice) = tokio::join!(join_all(guesses), alice);
+    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(alice.is_ok());
+}
+
+#[tokio::test]
+async fn a_crowd_of_strangers_does_not_keep_out_who_was_there_within_the_hour() {
+    let door = Door::with_users(ALICE).await;
+    door.login("alice", "correct horse").await.unwrap();
+    let later = NOW + Duration::minutes(30);
+    let crowd = (0..crowd()).map(|number| {
+        let address = IpAddr::from(number.to_be_bytes());
+        ("stranger", number.to_string(), address)
+    });
+    let alice = ("alice", "correct horse".to_owned(), ADDRESS);
+    let all: Vec<_> = crowd.chain([alice]).collect();
+    let all = all
+        .iter()
+        .map(|(user, password, address)| door.login_at(user, password, *address, later));
+    // Each takes its place before the next one comes; she is the last.
+    let outcomes = unconstrained(join_all(all)).await;
+    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(outcomes.last().unwrap().is_ok());
 }

@@ -106,6 +106,8 @@ async fn what_notary_believed_is_believed_and_what_it_did_not_is_not() {
         let caller = door.show(other).await.unwrap();
         assert_eq!(caller.identity, Identity::Anonymous, "as Notary has it");
     }
+    let several = door.show(Authorization::Several).await;
+    assert!(matches!(several, Err(Unproven::Unusable)));
 }
 
 #[tokio::test]
@@ -122,10 +124,10 @@ async fn a_bundle_is_taken_up_when_it_changes() {
     let shown = || Authorization::Bearer(first.into());
     assert!(matches!(door.show(shown()).await, Err(Unproven::Token(_))));
     fs::write(&bundle, recorded["rootcertbundle_pem"].as_str().unwrap()).unwrap();
-    door.guard.look();
+    door.look();
     assert!(door.show(shown()).await.is_ok());
     fs::write(&bundle, "no certificate").unwrap();
-    door.guard.look();
+    door.look();
     assert!(
         door.show(shown()).await.is_ok(),
         "a broken bundle is not taken up"

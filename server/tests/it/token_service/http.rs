@@ -65,6 +65,8 @@ impl Stage {
 
     fn change_users(&self, text: &str) {
         fs::write(self.folder.path().join("htpasswd"), text).unwrap();
+        // What was found once may be half-written.
+        self.guard.look();
         self.guard.look();
     }
 

@@ -1,0 +1,188 @@
+//! Places for passwords that are checked or wait for it: so many in all, few for each network, and some
+//! that are kept for who was known lately. So one guesser keeps out nobody, and many keep out strangers.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration as StdDuration,
+};
+
+use moka::sync::{Cache, CacheBuilder};
+use time::{Duration, OffsetDateTime};
+
+use super::throttle::network;
+
+/// How many places there are for everybody, for each core.
+const FOR_ALL: usize = 64;
+
+/// How many there are beside these, for each core, for who was known lately.
+const FOR_KNOWN: usize = 24;
+
+/// How many of these strangers from one network have at most.
+const OF_NETWORK: usize = 8;
+
+/// How long somebody is known after their password was right.
+const LATELY: Duration = Duration::HOUR;
+
+/// How many are known at most.
+const MOST_KNOWN: u64 = 10_000;
+
+/// The places, and who was known lately.
+#[derive(Clone)]
+pub(super) struct Places {
+    cores: usize,
+    taken: Arc<Mutex<Taken>>,
+    /// When the password of a user from a network was right; not which.
+    known: Cache<(String, IpAddr), OffsetDateTime>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_strangers: HashMap<IpAddr, usize>,
+}
+
+/// A place that is taken until this is dropped.
+pub(super) struct Place {
+    taken: Arc<Mutex<Taken>>,
+    /// Of a stranger.
+    network: Option<IpAddr>,
+}
+
+impl Places {
+    /// As many as so many cores get through in a while.
+    pub(super) fn new(cores: usize) -> Self {
+        Self {
+            cores,
+            taken: Arc::default(),
+            known: CacheBuilder::new(MOST_KNOWN)
+                .time_to_live(StdDuration::from_hours(1))
+                .build(),
+        }
+    }
+
+    /// A place for whoever says that they are `user`, if there is one for them.
+    pub(super) fn take(&self, user: &str, address: IpAddr, now: OffsetDateTime) -> Option<Place> {
+        let network = network(address);
+        let network = (!self.is_known(user, network, now)).then_some(network);
+        let mut taken = lock(&self.taken);
+        let is_free = match &network {
+            None => taken.all < (FOR_ALL + FOR_KNOWN) * self.cores,
+            Some(network) => {
+                taken.all < FOR_ALL * self.cores && taken.of_strangers(network) < OF_NETWORK
+            }
+        };
+        if !is_free {
+            return None;
+        }
+        taken.all += 1;
+        if let Some(network) = network {
+            *taken.by_strangers.entry(network).or_default() += 1;
+        }
+        Some(Place {
+            taken: self.taken.clone(),
+            network,
+        })
+    }
+
+    /// The password of `user` was right.
+    pub(super) fn know(&self, user: &str, address: IpAddr, now: OffsetDateTime) {
+        self.known.insert((user.to_owned(), network(address)), now);
+    }
+
+    fn is_known(&self, user: &str, network: IpAddr, now: OffsetDateTime) -> bool {
+        let at = self.known.get(&(user.to_owned(), network));
+        at.is_some_and(|at| (at..at + LATELY).contains(&now))
+    }
+}
+
+impl Taken {
+    fn of_strangers(&self, network: &IpAddr) -> usize {
+        self.by_strangers.get(network).copied().unwrap_or_default()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.taken);
+        taken.all -= 1;
+        if let Some(network) = self.network {
+            match taken.of_strangers(&network) {
+                0 | 1 => taken.by_strangers.remove(&network),
+                more => taken.by_strangers.insert(network, more - 1),
+            };
+        }
+    }
+}
+
+fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::from(number.to_be_bytes())
+    }
+
+    /// What strangers get who take whatever they can, each eight times from another network.
+    fn crowd(places: &Places) -> Vec<Place> {
+        let takers = (1000..1000 + 5000).map(|number| number / 8);
+        takers
+            .filter_map(|number| places.take("stranger", address(number), NOW))
+            .collect()
+    }
+
+    #[test]
+    fn a_network_has_eight_places_and_the_others_have_theirs() {
+        let places = Places::new(1);
+        let take = |number| places.take("alice", address(number), NOW);
+        let mut taken: Vec<_> = (0..100).filter_map(|_| take(1)).collect();
+        assert_eq!(taken.len(), 8);
+        assert!(take(2).is_some());
+        taken.pop();
+        assert!(take(1).is_some(), "what was given back is there again");
+        drop(taken);
+        assert!(lock(&places.taken).by_strangers.is_empty());
+        assert_eq!(lock(&places.taken).all, 0);
+    }
+
+    #[test]
+    fn eight_networks_a_core_are_needed_to_take_all_there_is_for_strangers() {
+        let places = Places::new(1);
+        assert_eq!(crowd(&places).len(), 8 * 8);
+        assert_eq!(crowd(&Places::new(3)).len(), 3 * 8 * 8);
+    }
+
+    #[test]
+    fn whoever_was_known_within_the_hour_finds_a_place_among_strangers() {
+        let places = Places::new(1);
+        places.know("alice", address(1), NOW);
+        let _crowd = crowd(&places);
+        let take = |user, number, minutes| {
+            let now = NOW + Duration::minutes(minutes);
+            places.take(user, address(number), now).is_some()
+        };
+        assert!(take("alice", 1, 59));
+        assert!(!take("alice", 1, 60), "too long ago");
+        assert!(!take("alice", 2, 0), "from elsewhere");
+        assert!(!take("bob", 1, 0), "somebody else");
+    }
+
+    #[test]
+    fn who_is_known_is_not_kept_out_by_their_neighbours() {
+        let places = Places::new(1);
+        places.know("alice", address(1), NOW);
+        let take = |user| places.take(user, address(1), NOW);
+        let neighbours: Vec<_> = (0..100).filter_map(|_| take("stranger")).collect();
+        let known: Vec<_> = (0..100).filter_map(|_| take("alice")).collect();
+        assert_eq!((neighbours.len(), known.len()), (8, 64 + 24 - 8));
+    }
+}
