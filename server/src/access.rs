@@ -189,7 +189,8 @@ impl Guard {
         }
     }
 
-    /// The rules as they are now. One request is decided by one of these from its begin to its end.
+    /// The rules as they are now. A request is decided by one of these; a publish anew by another, once
+    /// its body has arrived.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.current()
