@@ -14,10 +14,10 @@ use std::{path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, ServerConfig,
-    client::Resumption,
+    client::{Resumption, danger::ServerCertVerifier},
     crypto::CryptoProvider,
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
-    sign::SingleCertAndKey,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 pub use connector::{SignerConnector, connector};
@@ -146,11 +146,20 @@ fn client_config(material: &Material, files: &Files) -> Result<ClientConfig, Tls
         None => Trust::of_the_system()?,
     };
     let verifier = ServerVerifier::new(trust, &provider);
+    Ok(believing(Arc::new(verifier), identity, provider))
+}
+
+/// A client that believes whom `verifier` believes, and shows `identity` if asked.
+fn believing(
+    verifier: Arc<dyn ServerCertVerifier>,
+    identity: Option<CertifiedKey>,
+    provider: Arc<CryptoProvider>,
+) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has suites for TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .with_custom_certificate_verifier(verifier);
     let mut config = match identity {
         Some(identity) => {
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
@@ -160,5 +169,5 @@ fn client_config(material: &Material, files: &Files) -> Result<ClientConfig, Tls
     config.alpn_protocols = vec![b"h2".to_vec()];
     // One connection lives for days: looking at the certificate each time costs nothing.
     config.resumption = Resumption::disabled();
-    Ok(config)
+    config
 }

@@ -16,7 +16,6 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
-    sign::SingleCertAndKey,
     version::TLS13,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -24,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    ClientTls, Files, Material, Reloading, TlsError, provider,
+    ClientTls, Files, Material, Reloading, TlsError, believing, provider,
     trust::Purpose,
     verifier::{public_key, verify_tls12},
 };
@@ -47,19 +46,7 @@ fn pinned_config(material: &Material, files: &Files) -> Result<ClientConfig, Tls
     let provider = provider();
     let identity = material.identity(files, &provider)?;
     let verifier = Pinned::new(material.first_trusted(files)?, None);
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has suites for TLS 1.2 and 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match identity {
-        Some(identity) => {
-            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
-        }
-        None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+    Ok(believing(Arc::new(verifier), identity, provider))
 }
 
 /// Whether a listener with the certificate `cert` would let in a client that shows it, going by its own
