@@ -19,7 +19,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::settings::Origin;
+use crate::Origin;
 
 pub use command::CommandFault;
 

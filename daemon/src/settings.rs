@@ -22,14 +22,14 @@ use std::{
 
 use serde_json::Value;
 
-pub use error::{Origin, SettingsError};
+pub use error::SettingsError;
 pub use key::{Key, Kind, Secrecy};
 
 pub(crate) use words::go_bool;
 
 use words::distance;
 
-use crate::secret::Source;
+use crate::{Origin, secret::Source};
 
 /// What of `known` `word` was likely meant to be, if one of them is close.
 #[must_use]

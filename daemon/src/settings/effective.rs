@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::secret::HIDDEN;
+use crate::{Origin, secret::HIDDEN};
 
-use super::{Found, Key, Secrecy, Settings, error::Origin};
+use super::{Found, Key, Secrecy, Settings};
 
 /// Stands for a part that must not be seen. Its length says nothing about the secret's.
 const MASK: &str = "********";

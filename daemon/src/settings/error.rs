@@ -1,11 +1,8 @@
 //! What can be wrong with a configuration, said so that the operator can mend it.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
-use crate::secret::SecretError;
+use crate::{Origin, SecretError};
 
 /// Why the settings cannot be used. The text names the file (or variable), the key and its value.
 #[derive(Debug, thiserror::Error)]
@@ -96,56 +93,6 @@ pub enum SettingsError {
         /// What is wrong, and where.
         source: SecretError,
     },
-}
-
-/// Who set a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The configuration file of this name.
-    File(PathBuf),
-    /// The environment variable of this name.
-    Variable(String),
-    /// A file that holds nothing but the value.
-    SecretFile {
-        /// The file.
-        path: PathBuf,
-        /// The variable that names it, or the key of the configuration file.
-        named_by: String,
-    },
-    /// A command that prints the value.
-    Command {
-        /// The variable that holds the command, or the key of the configuration file.
-        named_by: String,
-    },
-}
-
-impl Origin {
-    /// Whether the value as a whole is from a place for secrets, so that nothing of it is to be shown.
-    pub(super) fn is_secret(&self) -> bool {
-        matches!(self, Self::SecretFile { .. } | Self::Command { .. })
-    }
-
-    /// The variable, or the key of the configuration file, that led here.
-    pub(crate) fn named_by(&self) -> &str {
-        match self {
-            Self::File(_) => "",
-            Self::Variable(name) => name,
-            Self::SecretFile { named_by, .. } | Self::Command { named_by } => named_by,
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(file) => Path::display(file).fmt(f),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
-            Self::SecretFile { path, named_by } => {
-                write!(f, "file {} (named by {named_by})", path.display())
-            }
-            Self::Command { named_by } => write!(f, "command in {named_by}"),
-        }
-    }
 }
 
 fn or_variable(variable: Option<&str>) -> String {

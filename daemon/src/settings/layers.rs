@@ -7,7 +7,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Found, Key, Kind, Origin, Settings, SettingsError, file};
+use super::{Found, Key, Kind, Settings, SettingsError, file};
+use crate::Origin;
 
 impl Settings {
     /// Sorts what stands at and below `path` in the file into known and unknown.

@@ -4,6 +4,7 @@ mod administrator;
 mod options;
 mod passwords;
 mod read;
+mod refuse;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use daemon::{Settings, SettingsError};
 use serde_json::Value;
 
-use super::{Passwords, TokenService, administrator, read::refuse_all};
+use super::{Passwords, TokenService, administrator, refuse::refuse_all};
 
 /// What issuer, audience and realm are called unless the operator says otherwise.
 const NAME: &str = "notary-server";

@@ -2,7 +2,7 @@
 
 use daemon::{Settings, SettingsError, settings::likely};
 
-use super::{Access, Method, administrator, options, passwords};
+use super::{Access, Method, administrator, options, passwords, refuse::refuse_all};
 
 /// What `auth.type` may be.
 const TYPES: [&str; 4] = ["htpasswd", "basic", "token", "none"];
@@ -116,18 +116,6 @@ fn refuse_settings_of_somebody(settings: &Settings, state: &str) -> Result<(), S
     refuse_all(settings, &OF_PASSWORDS, &reason)?;
     refuse_all(settings, &OF_SOMEBODY, &reason)?;
     refuse_all(settings, &[administrator::KEY], &reason)
-}
-
-/// Refuses the first of `keys` that is set.
-pub(super) fn refuse_all(
-    settings: &Settings,
-    keys: &[&str],
-    reason: &str,
-) -> Result<(), SettingsError> {
-    match keys.iter().find(|key| settings.is_set(key)) {
-        Some(key) => Err(settings.refused(key, reason)),
-        None => Ok(()),
-    }
 }
 
 fn client_certificates(settings: &Settings) -> Result<bool, SettingsError> {
