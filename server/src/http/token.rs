@@ -225,17 +225,16 @@ impl Made {
         let issued = &self.issued;
         let token = issued.access_token.expose_secret();
         let at = issued.issued_at.format(&Rfc3339).unwrap_or_default();
+        // Under both names in both forms: portieris posts a form as OAuth has it, and reads `token`.
         let mut body = json!({
+            "token": token,
             "access_token": token,
             "expires_in": issued.lifetime.whole_seconds(),
             "issued_at": at,
         });
-        match form {
-            Form::Registry => body["token"] = token.into(),
-            Form::OAuth => {
-                body["token_type"] = "Bearer".into();
-                body["scope"] = self.scope().into();
-            }
+        if let Form::OAuth = form {
+            body["token_type"] = "Bearer".into();
+            body["scope"] = self.scope().into();
         }
         if let Some(refresh) = &self.refresh {
             body["refresh_token"] = refresh.expose_secret().into();

@@ -303,6 +303,8 @@ async fn a_refresh_token_stands_in_for_the_password_until_that_changes() {
     ];
     let answer = stage.post(&login).await.ok();
     assert_eq!(text(&answer, "token_type"), "Bearer");
+    // Where portieris looks.
+    assert_eq!(text(&answer, "token"), text(&answer, "access_token"));
     let refresh = text(&answer, "refresh_token");
     let again = [
         ("service", "registry"),
