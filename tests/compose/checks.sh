@@ -1,44 +1,7 @@
-# What is checked, and how. Sourced by `run`.
+# shellcheck shell=bash disable=SC2154
+# What is checked of containers. Sourced by `run`.
 
-# check SENTENCE COMMAND…: one test.
-check() {
-    local sentence=$1 output
-    shift
-    if output=$("$@" 2>&1); then
-        passed=$((passed + 1)); printf 'ok      %s\n' "$sentence"
-    else
-        failed=$((failed + 1)); printf 'FAILED  %s\n%s\n' "$sentence" "$(tail -n 15 <<< "$output")"
-    fi
-}
-not() { ! "$@"; }
-
-# fails_with WORDS COMMAND…
-fails_with() {
-    local words=$1 output
-    shift
-    output=$("$@" 2>&1) && { echo "it succeeded: $output"; return 1; }
-    grep --quiet --fixed-strings "$words" <<< "$output" || { echo "$output"; return 1; }
-}
-
-# says WORDS COMMAND…
-says() {
-    local words=$1 output
-    shift
-    output=$("$@" 2>&1) || { echo "$output"; return 1; }
-    grep --quiet --fixed-strings -- "$words" <<< "$output" || { echo "$output"; return 1; }
-}
-
-# within SECONDS COMMAND…: until it succeeds.
-within() {
-    local deadline=$((SECONDS + $1)) output
-    shift
-    until output=$("$@" 2>&1); do
-        [ $SECONDS -lt $deadline ] || { echo "$output"; return 1; }
-        sleep 0.5
-    done
-}
-
-container() { docker-compose "${profile[@]}" ps --quiet "$1"; }
+container() { docker-compose ps --all --quiet "$1"; }
 inspected() { docker inspect --format "$2" "$(container "$1")"; }
 is_healthy() { [ "$(inspected "$1" '{{.State.Health.Status}}')" = healthy ]; }
 ended_well() { says 'exited 0' inspected "$1" '{{.State.Status}} {{.State.ExitCode}}'; }
@@ -50,6 +13,9 @@ all_healthy() {
         within 60 is_healthy "$service" || { echo "$service"; docker logs "$(container "$service")" 2>&1 | tail -n 8; return 1; }
     done
 }
+
+# volume NAME: where the engine keeps it.
+volume() { docker volume inspect --format '{{.Mountpoint}}' "${COMPOSE_PROJECT_NAME}_$1"; }
 
 # Each process of each container, as the kernel sees it; root-ca has ended.
 nobody_is_root_or_may_do_anything() {
@@ -118,3 +84,6 @@ no_secret_can_be_seen() {
     [ "$(wc --lines < "$work/secrets")" -gt 10 ] || { echo 'there are no secrets to look for'; return 1; }
     not grep --fixed-strings --file="$work/secrets" --max-count=3 "$seen"
 }
+
+# The programs are built quickly, and run slowly: that they are built as for a release is for tests/images/run.
+build_images() { (cd "$work/clone" && docker-compose build --build-arg PROFILE=dev); }

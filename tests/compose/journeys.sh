@@ -1,50 +1,89 @@
-# What people do, by the commands of the guides. Sourced by `run`, in a clean clone.
+# shellcheck shell=bash disable=SC2154
+# What people do, by the commands of docs/compose.md and docs/gateway.md as they stand there. Sourced by `run`, in
+# a clean clone.
 
 unset DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER NOTARY_AUTH
 export DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE='root passphrase of a test'
 export DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE='repository passphrase of a test'
-profile=()
 
-# begin NAME: a new person, with nothing but an image, and a new project.
+# begin TITLE NAME [PROFILE]: a new person with nothing but an image, in a clone of their own.
 begin() {
     step "$1"
-    export COMPOSE_PROJECT_NAME=$2 DOCKER_CONFIG=$work/client-$2
-    unset DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER
-    mkdir --parents "$DOCKER_CONFIG"
-    rm --force .env fixtures/root-ca.crt
+    export COMPOSE_PROJECT_NAME=$2 HOME=$work/people/$2
+    unset DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER DOCKER_CONFIG
+    mkdir --parents "$HOME"
+    # Without a name of its own, a project has that of its folder.
+    cp --archive "$work/clone" "$work/$2"
+    cd "$work/$2"
+    [ -z "${3:-}" ] || echo "COMPOSE_PROFILES=$3" > .env
     mkdir --parents "$work/image"
     date > "$work/image/file-$2"
     tar --directory "$work/image" --create . | docker import - app > /dev/null
 }
 
-up() { docker-compose "${profile[@]}" up -d > "$work/up.log" 2>&1 || { cat "$work/up.log"; return 1; }; }
-down() { docker-compose "${profile[@]}" down > "$work/up.log" 2>&1 || { cat "$work/up.log"; return 1; }; }
-remove_for_good() { docker-compose "${profile[@]}" down --volumes --remove-orphans > /dev/null 2>&1; }
-
-# trust_the_ca HOST:PORT: as docs/trust-the-ca.md says.
-trust_the_ca() {
-    mkdir --parents "$DOCKER_CONFIG/tls/$1"
-    cp fixtures/root-ca.crt "$DOCKER_CONFIG/tls/$1/ca.crt"
+# block PAGE NAME: what stands between the fences after `<!-- tested: NAME -->` in docs/PAGE.
+block() {
+    local text
+    text=$(awk -v mark="<!-- tested: $2 -->" '
+        index($0, mark) { found = 1; next }
+        found && /^```/ { if (inside) exit; inside = 1; next }
+        inside' "docs/$1")
+    [ -n "$text" ] || { echo "docs/$1 has nothing that is called $2"; return 1; }
+    echo "$1 $2" >> "$work/blocks"
+    # The registry of the journey is at a port.
+    echo "${text//registry.example.com/registry.example.com:5000}"
 }
 
-# sign_and_verify IMAGE: what everybody begins with.
+# guide PAGE NAME: runs it, as people would who stop where something fails.
+guide() {
+    local text
+    text=$(block "$1" "$2") || return 1
+    bash -euo pipefail -c "$text"
+}
+
+# settle PAGE NAME: runs it in this terminal, which remembers what is exported.
+settle() {
+    local text
+    text=$(block "$1" "$2") || fail "$text"
+    eval "$text"
+}
+
+every_block_was_run() {
+    local page
+    for page in compose.md gateway.md; do
+        sed -n "s/.*<!-- tested: \(.*\) -->.*/$page \1/p" "docs/$page"
+    done | sort > "$work/blocks.all"
+    diff <(sort --unique "$work/blocks") "$work/blocks.all"
+}
+
+quietly() { "$@" > "$work/quiet.log" 2>&1 || { cat "$work/quiet.log"; return 1; }; }
+up() { quietly docker-compose up -d; }
+down() { quietly docker-compose down; }
+remove_for_good() { quietly docker-compose down --volumes --remove-orphans; }
+
+# What there is to sign: an image, and one that nobody will sign.
+tag_images() {
+    docker tag app "$1:1.0"
+    docker tag app "$1:unsigned"
+}
+
+# sign_and_verify PAGE IMAGE: what everybody begins with.
 sign_and_verify() {
-    local image=$1
-    docker tag app "$image:1.0"
-    docker tag app "$image:unsigned"
-    check 'docker push signs' says 'Successfully signed' docker push "$image:1.0"
+    local page=$1 image=$2
+    tag_images "$image"
+    check 'docker push signs, and docker pull verifies' says 'Successfully signed' guide "$page" sign
     DOCKER_CONTENT_TRUST=0 docker push "$image:unsigned" > /dev/null
     docker rmi "$image:1.0" "$image:unsigned" > /dev/null
-    check 'docker pull verifies' says 'Status: Downloaded newer image' docker pull "$image:1.0"
+    check 'docker pull fetches what was signed' says 'Status: Downloaded newer image' docker pull "$image:1.0"
     check 'docker pull refuses what is not signed' fails_with 'No valid trust data for unsigned' docker pull "$image:unsigned"
 }
 
 # delegate IMAGE: signer add, sign as that signer, revoke.
 delegate() {
     local image=$1
-    docker trust key generate alice --dir "$DOCKER_CONFIG" > /dev/null 2>&1
+    docker trust key generate alice --dir "$HOME" > /dev/null 2>&1
     check 'docker trust signer add delegates' \
-        says 'Successfully added signer: alice' docker trust signer add --key "$DOCKER_CONFIG/alice.pub" alice "$image"
+        says 'Successfully added signer: alice' docker trust signer add --key "$HOME/alice.pub" alice "$image"
     docker tag app "$image:2.0"
     check 'a signer signs' says 'Successfully signed' docker trust sign "$image:2.0"
     check 'docker trust inspect knows who signed' says alice docker trust inspect --pretty "$image"
@@ -54,11 +93,9 @@ delegate() {
 }
 
 journey_of_the_guide() {
-    begin 'docker-compose up -d on a clean clone, beside a registry' guide
-    profile=(--profile registry)
-    check 'the Dockerfile makes the folders that give volumes their owner' grep --quiet --fixed-strings \
-        'var/lib/prepared/{authority,server,signer,database,gateway,public,registry}' Dockerfile
-    check 'docker-compose up -d' up
+    begin 'docker-compose up -d on a clean clone, beside a registry' guide registry
+    interrupted_first_start mysql-data mysql
+    check 'docker-compose up -d, after a first start that was interrupted' quietly guide compose.md up
     check 'all services are healthy' all_healthy prepare mysql signer server registry
     check 'the tables were brought up to date' ended_well server-migrate
     check 'the CA is where the guide says' test -s fixtures/root-ca.crt
@@ -70,10 +107,9 @@ journey_of_the_guide() {
     check 'the registry does not reach the database' not reaches registry "$(address_of mysql server-database)" 3306
     check 'only server and registry are published' is_published_only_by server registry
 
-    export DOCKER_CONTENT_TRUST=1 DOCKER_CONTENT_TRUST_SERVER=https://localhost:4443
-    local image=registry.example.com:5000/app
-    trust_the_ca localhost:4443
-    sign_and_verify "$image"
+    settle compose.md trust
+    local image=registry.example.com:5000/team/app
+    sign_and_verify compose.md "$image"
     delegate "$image"
 
     check 'down' down
@@ -81,11 +117,25 @@ journey_of_the_guide() {
     check 'trust data is still there' says '1.0' docker trust inspect --pretty "$image"
     docker rmi "$image:1.0" > /dev/null
     check 'docker pull still verifies' says 'Tagging' docker pull "$image:1.0"
+    rm fixtures/root-ca.crt
+    check 'the CA can be had again' quietly guide compose.md copy-ca
+    check 'it is the same' diff fixtures/root-ca.crt ~/.docker/tls/localhost:4443/ca.crt
     renewal
     upgrade
+    loss_of_everything
     check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
-    check 'NOTARY_AUTH=… docker-compose up -d switches authentication on' authentication_on
+    authentication
     remove_for_good
+}
+
+# interrupted_first_start VOLUME PATH: a database that looks like a whole one, and is none.
+interrupted_first_start() {
+    docker volume create --label com.docker.compose.project="$COMPOSE_PROJECT_NAME" \
+        --label com.docker.compose.volume="$1" "${COMPOSE_PROJECT_NAME}_$1" > /dev/null
+    mkdir --parents "$(volume "$1")/$2"
+    touch "$(volume "$1")/.first-start"
+    echo 15 > "$(volume "$1")/$2/PG_VERSION"
+    chown --recursive 999:999 "$(volume "$1")"
 }
 
 is_published_only_by() {
@@ -97,7 +147,7 @@ is_published_only_by() {
 
 # Certificates that end in five days are put in the place of those that are there, and only time passes.
 renewal() {
-    local old started
+    local started
     started=$(docker inspect --format '{{.State.StartedAt}}' "$(container server)" "$(container signer)")
     end_soon server-secrets server DNS:localhost serverAuth
     end_soon signer-secrets signer DNS:notarysigner serverAuth
@@ -141,53 +191,121 @@ server_shows_one_that_ends_soon() {
         | openssl x509 -out "$work/shown.crt" && ends_soon "$work/shown.crt"
 }
 
-authentication_on() {
-    NOTARY_AUTH=$(printf 'admin:correct horse' | base64 -w0) up || return 1
-    all_healthy server || return 1
-    local status
-    status=$(curl --silent --cacert fixtures/root-ca.crt --output /dev/null --write-out '%{http_code}' \
-        https://localhost:4443/v2/)
-    [ "$status" = 401 ] || { echo "$status"; return 1; }
-    status=$(curl --silent --cacert fixtures/root-ca.crt --request DELETE --output /dev/null --write-out '%{http_code}' \
-        "https://localhost:4443/v2/registry.example.com:5000/app/_trust/tuf/")
-    [ "$status" = 401 ] || { echo "$status"; return 1; }
+# Copies as the guide has them made, and nothing else, bring everything back.
+loss_of_everything() {
+    check 'copies are made while everything runs' guide compose.md copies
+    check 'nobody else may read them' test -z "$(find backup -perm /077)"
+    check 'everything is lost' remove_volumes_of_trust
+    check 'and comes back from the copies' quietly guide compose.md restore
+    check 'all services are healthy again' all_healthy prepare mysql signer server registry
+    check 'clients believe the same CA, and see the same trust data' says '1.0' docker trust inspect --pretty "$image"
+    check 'the keys sign as before' says 'Successfully signed' docker trust sign "$image:1.0"
 }
 
-# The engine's own trust in a registry: as docs/gateway.md says.
-engine_trusts() {
-    mkdir --parents "/etc/docker/certs.d/$1"
-    cp fixtures/root-ca.crt "/etc/docker/certs.d/$1/ca.crt"
+# All but the registry's, which has a backup of its own.
+remove_volumes_of_trust() {
+    down && docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+        | grep --invert-match registry-data | xargs docker volume rm
+}
+
+# By the environment and by a file: both as the guide says.
+authentication() {
+    check 'without authentication the server does not start where others reach it' is_not_open_by_accident
+    check 'NOTARY_AUTH=… docker-compose up -d switches authentication on' quietly guide compose.md authentication
+    check 'strangers are let in no more' is_closed_to_strangers
+    check 'a file takes the place of the variable' quietly guide compose.md secret
+    check 'strangers are kept out by the file too' is_closed_to_strangers
+    check 'whoever knows the password is let in' says 200 ask_server --user 'admin:correct horse'
+    check 'the password is not in docker inspect' not says "$(cat secrets/administrator)" docker inspect "$(container server)"
+}
+
+is_not_open_by_accident() {
+    SERVER_ADDRESS=0.0.0.0 docker-compose up -d
+    within 20 says 'NOTARY_AUTH_FILE' docker logs "$(container server)" || return 1
+    fails_with 'refused' curl --silent --show-error --cacert fixtures/root-ca.crt https://localhost:4443/v2/
+}
+
+# ask_server ARGUMENTS…: the status of its answer.
+ask_server() {
+    curl --silent --cacert fixtures/root-ca.crt --output /dev/null --write-out '%{http_code}\n' "$@" \
+        https://localhost:4443/v2/
+}
+
+is_closed_to_strangers() {
+    all_healthy server || return 1
+    says 401 ask_server || return 1
+    says 401 curl --silent --cacert fixtures/root-ca.crt --request DELETE --output /dev/null --write-out '%{http_code}' \
+        "https://localhost:4443/v2/registry.example.com:5000/team/app/_trust/tuf/"
+}
+
+# typed INPUT COMMAND…: at a terminal.
+typed() {
+    local input=$1 text
+    shift
+    text=$("$@") || return 1
+    script --quiet --return --command "$text" /dev/null <<< "$input"
+}
+
+# Where the CA's certificate was copied to, on a machine that pushes and pulls.
+trust_by_the_gateways_guide() {
+    (cd fixtures && text=$(cd .. && block gateway.md trust) && eval "$text")
 }
 
 journey_behind_the_gateway() {
-    begin 'Registry and trust data on one name, behind passwords' gateway
-    profile=(--profile gateway)
-    printf 'GATEWAY_ADDRESS=192.0.2.10\nNAMES=trust.example.com\nNOTARY_AUTH=%s\n' "$(printf 'admin:correct horse' | base64 -w0)" > .env
-    check 'docker-compose --profile gateway up -d' up
+    begin 'Registry and trust data on one name, behind passwords' gateway gateway
+    check 'docker-compose up -d with the gateway' quietly guide gateway.md up
     check 'all services are healthy' all_healthy prepare mysql signer server gateway-registry gateway
     check 'nobody is root, and nobody has capabilities' \
         nobody_is_root_or_may_do_anything prepare mysql signer server gateway-registry gateway
     check 'only the server reaches the signer' only_the_server_reaches_the_signer mysql gateway gateway-registry
-    export DOCKER_CONTENT_TRUST=1
+    settle gateway.md settings
     local image=trust.example.com/team/app
-    docker tag app "$image:1.0"
+    tag_images "$image"
     check 'docker refuses an authority that nobody told it of' fails_with 'certificate signed by unknown authority' \
         docker pull "$image:1.0"
-    trust_the_ca trust.example.com
-    engine_trusts trust.example.com
+    trust_by_the_gateways_guide
     check 'nobody pushes without a password' not docker push "$image:1.0"
-    check 'a wrong password does not log in' not docker login --username admin --password wrong trust.example.com
-    check 'docker login' says 'Login Succeeded' docker login --username admin --password 'correct horse' trust.example.com
-    sign_and_verify "$image"
+    check 'a wrong password does not log in' not typed $'admin\nwrong' block gateway.md login
+    check 'docker login' says 'Login Succeeded' typed $'admin\ncorrect horse' block gateway.md login
+    sign_and_verify gateway.md "$image"
     delegate "$image"
     check 'a large layer goes through' pushes_a_large_layer "$image"
+    check 'the registry is told no password' the_registry_is_told_no_password
     check 'clients are known by their own addresses, and not by what they claim' nobody_hides_behind_the_gateway
     check 'docker logout' docker logout trust.example.com
     check 'nobody learns of trust data without a password' fails_with 401 as_a_stranger docker pull "$image:1.0"
     check 'nobody pulls without a password' fails_with denied as_a_stranger without_content_trust \
         docker pull "$image:1.0"
     check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
+    check 'guessing is slowed down, and docker is told so' within 30 gateway_answers 429 --user admin:guess
+    check 'without the trust server nobody is let in, and docker is told why' nobody_is_let_in_without_the_server
+    with_tokens "$image"
     remove_for_good
+}
+
+# gateway_answers STATUS ARGUMENTS…: to a request for an image.
+gateway_answers() {
+    local status=$1
+    shift
+    says "$status" curl --silent --insecure --output /dev/null --write-out '%{http_code}' "$@" \
+        https://trust.example.com/v2/team/app/manifests/1.0
+}
+
+nobody_is_let_in_without_the_server() {
+    quietly docker-compose stop server || return 1
+    gateway_answers 503 --user 'admin:correct horse' || return 1
+    quietly docker-compose start server && all_healthy server
+}
+
+# What comes to the registry, in its own network, while somebody shows a password at the gateway.
+the_registry_is_told_no_password() {
+    nsenter --target "$(inspected gateway-registry '{{.State.Pid}}')" --net \
+        timeout 10 python3 "$here/overhear.py" '_catalog' > "$work/overheard" &
+    within 5 test -s "$work/overheard" || return 1
+    curl --silent --insecure --user 'admin:correct horse' https://trust.example.com/v2/_catalog
+    wait $! || { echo 'nothing came to the registry'; return 1; }
+    grep --quiet 'GET /v2/_catalog' "$work/overheard" || { cat "$work/overheard"; return 1; }
+    not grep --ignore-case authorization "$work/overheard"
 }
 
 nobody_hides_behind_the_gateway() {
@@ -209,9 +327,9 @@ nobody_hides_behind_the_gateway() {
 # as_a_stranger COMMAND…: somebody who trusts the CA, and has never been here.
 as_a_stranger() {
     (
-        export DOCKER_CONFIG=$work/stranger
-        rm --recursive --force "$DOCKER_CONFIG"
-        trust_the_ca trust.example.com
+        export HOME=$work/people/stranger
+        rm --recursive --force "$HOME"
+        trust_by_the_gateways_guide
         "$@"
     )
 }
@@ -225,46 +343,50 @@ pushes_a_large_layer() {
     docker push "$1:large"
 }
 
-journey_with_tokens() {
-    begin 'Registry and trust data on one name, with tokens: everybody may pull' tokens
-    profile=(--profile gateway)
-    printf 'COMPOSE_FILE=%s\nGATEWAY_ADDRESS=192.0.2.10\nNAMES=trust.example.com\nNOTARY_SERVER_SERVER_PUBLIC_URL=%s\nNOTARY_AUTH=%s\n' \
-        docker-compose.yml:docker-compose.tokens.yml https://trust.example.com \
-        "$(printf 'admin:correct horse' | base64 -w0)" > .env
-    check 'docker-compose --profile gateway up -d' up
+# with_tokens IMAGE: the same, from then on with tokens.
+with_tokens() {
+    local image=$1
+    check 'tokens are switched on' quietly guide gateway.md tokens
     check 'all services are healthy' all_healthy prepare mysql signer server gateway-registry gateway
-    trust_the_ca trust.example.com
-    engine_trusts trust.example.com
-    export DOCKER_CONTENT_TRUST=1
-    local image=trust.example.com/team/app
-    docker tag app "$image:1.0"
     check 'nobody pushes without a password' not docker push "$image:1.0"
-    check 'docker login' says 'Login Succeeded' docker login --username admin --password 'correct horse' trust.example.com
-    sign_and_verify "$image"
-    delegate "$image"
+    check 'docker login' says 'Login Succeeded' typed $'admin\ncorrect horse' block gateway.md login
+    docker tag app "$image:3.0"
+    check 'docker push signs' says 'Successfully signed' docker push "$image:3.0"
     check 'docker logout' docker logout trust.example.com
-    docker rmi "$image:1.0" > /dev/null
-    check 'everybody pulls what is signed' says 'Tagging' as_a_stranger docker pull "$image:1.0"
+    docker rmi "$image:3.0" > /dev/null
+    check 'everybody pulls what is signed' says 'Tagging' as_a_stranger docker pull "$image:3.0"
+    check 'and is refused what is not' fails_with 'No valid trust data for unsigned' \
+        as_a_stranger docker pull "$image:unsigned"
     check 'nobody changes trust data without a password' says 401 curl --silent --cacert fixtures/root-ca.crt \
         --request DELETE --output /dev/null --write-out '%{http_code}' "https://trust.example.com/v2/$image/_trust/tuf/"
-    docker tag app "$image:3.0"
-    check 'nobody pushes without a password' not docker push "$image:3.0"
+    docker tag app "$image:4.0"
+    check 'nobody pushes without a password' not docker push "$image:4.0"
     check 'the registry has no key of the server' not ls "$(volume token-ca)/ca.key"
+}
+
+# journey_on DATABASE ['the plugin']: an override file by itself.
+journey_on() {
+    begin "On $1, by ${2:-docker-compose}" "$1" registry
+    [ "${2:-}" != 'the plugin' ] || use_the_plugin
+    [ "$1" != postgres ] || interrupted_first_start postgres-data pgdata
+    check 'docker-compose up -d' quietly guide compose.md "$1"
+    check 'all services are healthy' all_healthy prepare signer server registry
+    check 'there is no MariaDB' test -z "$(container mysql)"
+    settle compose.md trust
+    local image=registry.example.com:5000/team/app
+    sign_and_verify compose.md "$image"
+    check 'without .env, nothing is started on another database' is_not_moved_by_accident
+    check 'down' down
+    check 'up' up
+    check 'trust data is still there' says '1.0' docker trust inspect --pretty "$image"
+    loss_of_everything
     remove_for_good
 }
 
-# journey_on DATABASE: an override file by itself.
-journey_on() {
-    begin "On $1" "$1"
-    profile=(--profile registry)
-    printf 'COMPOSE_FILE=docker-compose.yml:docker-compose.%s.yml\n' "$1" > .env
-    check 'docker-compose up -d' up
-    check 'all services are healthy' all_healthy prepare signer server registry
-    check 'there is no MariaDB' test -z "$(container mysql)"
-    trust_the_ca localhost:4443
-    export DOCKER_CONTENT_TRUST=1 DOCKER_CONTENT_TRUST_SERVER=https://localhost:4443
-    sign_and_verify registry.example.com:5000/app
-    check 'down and up' eval 'down && up'
-    check 'trust data is still there' says '1.0' docker trust inspect --pretty registry.example.com:5000/app
-    remove_for_good
+is_not_moved_by_accident() {
+    mv .env forgotten
+    fails_with prepare docker-compose up -d prepare server || return 1
+    says "keeps its data in" docker logs "$(container prepare)" || return 1
+    mv forgotten .env
+    up
 }

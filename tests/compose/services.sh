@@ -1,10 +1,12 @@
+# shellcheck shell=bash disable=SC2154
 # Images with the very names that docker-compose.yml pulls, for machines that reach Debian's packages but
-# no registry. Sourced by `run`; needs `docker`, $work, $mirror_of_debian and $programs.
+# no registry. Sourced by `run`; needs `docker`, $work and $mirror_of_debian.
 
-make_stand_ins() {
+make_services() {
     echo 'STAND-INS: no registry can be reached, so images with the names mariadb, postgres, registry and'
     echo '           nginx are made of Debian packages, with entry points that do what those of the real'
     echo '           images are documented to do. The compose files are used as they are.'
+    make_rootfs
     make_base
     make_mariadb
     make_postgres
@@ -12,16 +14,18 @@ make_stand_ins() {
     make_nginx
 }
 
-# One Debian with all services in $COMPOSE_ROOTFS: only their entry points will tell images apart.
+# One Debian with all services: only their entry points will tell images apart. COMPOSE_ROOTFS=FOLDER keeps it
+# for the next time.
 make_rootfs() {
-    debootstrap --variant=minbase \
+    rootfs=${COMPOSE_ROOTFS:-$work/rootfs}
+    [ -e "$rootfs/etc/debian_version" ] || debootstrap --variant=minbase \
         --include=mariadb-server,postgresql,nginx-light,docker-registry,ca-certificates,wget,curl \
-        bookworm "$COMPOSE_ROOTFS" "$mirror_of_debian" > "$work/debootstrap.log" 2>&1 \
+        bookworm "$rootfs" "$mirror_of_debian" > "$work/debootstrap.log" 2>&1 \
         || { tail -n 20 "$work/debootstrap.log"; return 1; }
 }
 
 make_base() {
-    tar --directory "$COMPOSE_ROOTFS" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists \
+    tar --directory "$rootfs" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists \
         --exclude=./usr/share/{doc,locale} --exclude=./var/lib/{mysql,postgresql}/* \
         --create . | docker import - services > /dev/null
 }
@@ -40,9 +44,10 @@ executable() {
 }
 
 make_mariadb() {
-    executable entrypoint <<'EOF'
+    executable docker-entrypoint.sh <<'EOF'
 #!/bin/bash
 set -euo pipefail
+shift
 run=(mariadbd --no-defaults --datadir=/var/lib/mysql --socket=/run/mysqld/mysqld.sock)
 if [ ! -d /var/lib/mysql/mysql ]; then
     mariadb-install-db --no-defaults --datadir=/var/lib/mysql --auth-root-authentication-method=normal \
@@ -65,20 +70,21 @@ MYSQL_PWD=connects exec mariadb --no-defaults --protocol=tcp --host=127.0.0.1 --
 EOF
     stand_in mariadb:10.11 <<'EOF'
 FROM services
-COPY entrypoint healthcheck.sh /usr/local/bin/
+COPY docker-entrypoint.sh healthcheck.sh /usr/local/bin/
 RUN groupmod --gid 999 mysql && usermod --uid 999 mysql && mkdir -p /docker-entrypoint-initdb.d /var/lib/mysql /run/mysqld \
  && chown -R mysql:mysql /var/lib/mysql /run/mysqld && chmod 1777 /run/mysqld
 VOLUME /var/lib/mysql
-ENTRYPOINT ["entrypoint"]
+ENTRYPOINT ["docker-entrypoint.sh"]
 EOF
 }
 
 make_postgres() {
-    executable entrypoint <<'EOF'
+    executable docker-entrypoint.sh <<'EOF'
 #!/bin/bash
 set -euo pipefail
+shift
 export PATH=/usr/lib/postgresql/15/bin:$PATH
-data=/var/lib/postgresql/data/pgdata
+data=$PGDATA
 if [ ! -s $data/PG_VERSION ]; then
     initdb --pgdata=$data --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" $POSTGRES_INITDB_ARGS > /dev/null
     echo 'host all all all scram-sha-256' >> $data/pg_hba.conf
@@ -92,11 +98,12 @@ exec postgres -D $data -c listen_addresses='*' "$@"
 EOF
     stand_in postgres:15 <<'EOF'
 FROM services
-COPY entrypoint /usr/local/bin/
+COPY docker-entrypoint.sh /usr/local/bin/
+ENV PGDATA=/var/lib/postgresql/data
 RUN groupmod --gid 999 postgres && usermod --uid 999 postgres && mkdir -p /docker-entrypoint-initdb.d /var/lib/postgresql/data \
  && chown -R postgres:postgres /var/lib/postgresql && chmod 1777 /var/lib/postgresql/data && chmod 3777 /run/postgresql
 VOLUME /var/lib/postgresql/data
-ENTRYPOINT ["entrypoint"]
+ENTRYPOINT ["docker-entrypoint.sh"]
 EOF
 }
 
@@ -124,36 +131,4 @@ COPY entrypoint /
 ENTRYPOINT ["/entrypoint"]
 CMD ["nginx", "-g", "daemon off;"]
 EOF
-}
-
-# The programs as cargo builds them, in images like those of the Dockerfile but for their base; or those images
-# themselves.
-make_programs() {
-    local program config
-    if [ -n "${COMPOSE_IMAGES:-}" ]; then
-        docker load --quiet --input "$COMPOSE_IMAGES" > /dev/null
-        for program in notary-server notary-signer countersign; do docker tag "$program" "$program:0.1.0"; done
-        return
-    fi
-    for program in notary-server notary-signer countersign; do
-        mkdir --parents "$work/context"
-        strip -o "$work/context/$program" "$programs/$program"
-        case $program in
-            countersign)
-                config='"/usr/local/bin/countersign", "health"'
-                set -- '[]' /var/lib/countersign /var/lib/prepared/{authority,server,signer,database,gateway,public,registry} ;;
-            *)
-                config="\"/usr/local/bin/$program\", \"health\", \"-config=/etc/notary/${program#notary-}-config.json\""
-                set -- "[\"-config=/etc/notary/${program#notary-}-config.json\"]" /var/lib/notary ;;
-        esac
-        stand_in "$program:0.1.0" <<EOF
-FROM services
-COPY $program /usr/local/bin/
-RUN mkdir -p /etc/notary && install -d -m 0700 -o 65532 -g 65532 ${*:2}
-USER 65532:65532
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD [$config]
-ENTRYPOINT ["/usr/local/bin/$program"]
-CMD $1
-EOF
-    done
 }

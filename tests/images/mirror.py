@@ -1,6 +1,6 @@
 """A private mirror of crates.io that answers only to those who have its token.
 
-It serves what the cargo of this machine has fetched already: `mirror.py CARGO_HOME PORT`, the token in the
+It serves what the cargo of this machine has fetched already: `mirror.py CARGO_HOME ADDRESS PORT`, the token in the
 variable MIRROR_TOKEN. It asks nobody else, and writes one line a request to standard error.
 """
 
@@ -31,8 +31,8 @@ class Mirror(BaseHTTPRequestHandler):
             return
         match self.path.strip("/").split("/"):
             case ["index", "config.json"]:
-                port = self.server.server_address[1]
-                config = {"dl": f"http://127.0.0.1:{port}/crates", "auth-required": True}
+                address, port = self.server.server_address
+                config = {"dl": f"http://{address}:{port}/crates", "auth-required": True}
                 self.answer(200, json.dumps(config).encode())
             case ["index", *place]:
                 self.serve(f"index/{REGISTRY}/.cache/" + "/".join(place), index_lines)
@@ -55,8 +55,9 @@ class Mirror(BaseHTTPRequestHandler):
 
 
 def main():
-    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Mirror)
-    server.registry = Path(sys.argv[1]) / "registry"
+    home, address, port = sys.argv[1:]
+    server = ThreadingHTTPServer((address, int(port)), Mirror)
+    server.registry = Path(home) / "registry"
     server.token = os.environ.pop("MIRROR_TOKEN")
     server.serve_forever()
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # What must not be found in an image: how it is planted, where it is really needed, and how it is looked
-# for. Sourced by `run`; needs `docker`, $work, $here and `free_port`.
+# for. Sourced by `run`; needs `docker`, $work, $here and what engine.sh sets.
 
 # plant_secrets: a token for a mirror of crates.io, a password in a netrc, a key in an SSH agent.
 plant_secrets() {
@@ -13,7 +13,6 @@ plant_secrets() {
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/secrets/key"
     start_sshd
     eval "$(ssh-agent)" > /dev/null
-    daemons+=("$SSH_AGENT_PID")
     ssh-add -q "$work/secrets/key"
     # As they are, in base64, and each line of the key but the first, which all such keys have in common.
     {
@@ -28,15 +27,14 @@ random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 
 # The mirror serves what this machine's cargo has fetched.
 start_mirror() {
-    mirror_port=$(free_port)
-    MIRROR_TOKEN="Bearer $1" python3 "$here/mirror.py" "${CARGO_HOME:-$HOME/.cargo}" "$mirror_port" \
-        2> "$work/mirror.log" &
-    daemons+=($!)
+    mirror_port=8000
+    MIRROR_TOKEN="Bearer $1" python3 "$here/mirror.py" "${CARGO_HOME:-$HOME/.cargo}" \
+        "$documentation_address" "$mirror_port" 2> "$work/mirror.log" &
     cat > "$work/secrets/config.toml" <<END
 [source.crates-io]
 replace-with = "mirror"
 [registries.mirror]
-index = "sparse+http://127.0.0.1:$mirror_port/index/"
+index = "sparse+http://$documentation_address:$mirror_port/index/"
 [registry]
 global-credential-providers = ["cargo:token"]
 END
@@ -44,17 +42,16 @@ END
 
 # A git server with one repository, and the one key that may read it.
 start_sshd() {
-    ssh_port=$(free_port)
+    ssh_port=2222
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/host_key"
-    printf '[127.0.0.1]:%s %s\n' "$ssh_port" "$(cat "$work/host_key.pub")" > "$work/secrets/known_hosts"
+    printf '[%s]:%s %s\n' "$documentation_address" "$ssh_port" "$(cat "$work/host_key.pub")" > "$work/secrets/known_hosts"
     printf 'restrict,command="git-upload-pack %s" %s\n' "$work/hex.git" "$(cat "$work/secrets/key.pub")" \
         > "$work/authorized_keys"
     mkdir --parents /run/sshd
-    /usr/sbin/sshd -D -e -f /dev/null -h "$work/host_key" -o ListenAddress="127.0.0.1:$ssh_port" \
+    /usr/sbin/sshd -D -e -f /dev/null -h "$work/host_key" -o ListenAddress="$documentation_address:$ssh_port" \
         -o AuthorizedKeysFile="$work/authorized_keys" -o PermitRootLogin=prohibit-password \
         -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \
         -o StrictModes=no -o UsePAM=no -o PidFile=none 2> "$work/sshd.log" &
-    daemons+=($!)
 }
 
 # All of them, as the arguments of `docker build` that docs/images.md names.
@@ -76,7 +73,7 @@ private_dependency() {
     git -C "$work/hex" add --force --all
     git -C "$work/hex" -c user.name=test -c user.email=test@example.com commit --quiet --message hex
     git clone --quiet --bare "$work/hex" "$work/hex.git"
-    local url="ssh://root@127.0.0.1:$ssh_port/hex.git" commit
+    local url="ssh://root@$documentation_address:$ssh_port/hex.git" commit
     commit=$(git -C "$work/hex" rev-parse HEAD)
     printf '\n[patch.crates-io]\nhex = { git = "%s" }\n' "$url" >> "$1/Cargo.toml"
     awk -v source="git+$url#$commit" '
