@@ -151,11 +151,11 @@ renewal() {
     started=$(docker inspect --format '{{.State.StartedAt}}' "$(container server)" "$(container signer)")
     end_soon server-secrets server DNS:localhost serverAuth
     end_soon signer-secrets signer DNS:notarysigner serverAuth
-    check 'a certificate that ends soon is taken up without a restart' within 10 server_shows_one_that_ends_soon
+    check 'a certificate that ends soon is taken up without a restart' within 30 server_shows_one_that_ends_soon
     docker-compose kill -s HUP prepare > /dev/null 2>&1
-    check 'certificates are renewed in time' within 10 not ends_soon "$(volume server-secrets)/server.crt"
-    check 'the server shows the renewed one' within 10 not server_shows_one_that_ends_soon
-    check 'the signer was renewed too' within 10 not ends_soon "$(volume signer-secrets)/signer.crt"
+    check 'certificates are renewed in time' within 30 not ends_soon "$(volume server-secrets)/server.crt"
+    check 'the server shows the renewed one' within 30 not server_shows_one_that_ends_soon
+    check 'the signer was renewed too' within 30 not ends_soon "$(volume signer-secrets)/signer.crt"
     check 'signing goes on' says 'Successfully signed' docker trust sign "$image:1.0"
     check 'nothing was restarted' test "$started" = \
         "$(docker inspect --format '{{.State.StartedAt}}' "$(container server)" "$(container signer)")"
@@ -198,8 +198,18 @@ loss_of_everything() {
     check 'everything is lost' remove_volumes_of_trust
     check 'and comes back from the copies' quietly guide compose.md restore
     check 'all services are healthy again' all_healthy prepare mysql signer server registry
-    check 'clients believe the same CA, and see the same trust data' says '1.0' docker trust inspect --pretty "$image"
+    check 'clients believe the same CA, and somebody new sees the same trust data' says '1.0' as_somebody_new \
+        docker trust inspect --pretty "$image"
     check 'the keys sign as before' says 'Successfully signed' docker trust sign "$image:1.0"
+}
+
+# as_somebody_new COMMAND…: nothing is remembered, and the CA is that of before.
+as_somebody_new() {
+    (
+        mkdir --parents ~/new/.docker
+        cp --recursive ~/.docker/tls ~/new/.docker
+        HOME=~/new "$@"
+    )
 }
 
 # All but the registry's, which has a backup of its own.
@@ -384,9 +394,10 @@ journey_on() {
 }
 
 is_not_moved_by_accident() {
+    local said result=0
     mv .env forgotten
-    fails_with prepare docker-compose up -d prepare server || return 1
-    says "keeps its data in" docker logs "$(container prepare)" || return 1
+    said=$(docker-compose up -d 2>&1) && result=1
     mv forgotten .env
-    up
+    echo "$said"
+    [ "$result" = 0 ] && says 'keeps its data in' docker logs "$(container prepare)" && up
 }
