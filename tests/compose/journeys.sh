@@ -226,7 +226,7 @@ authentication() {
     check 'a file takes the place of the variable' quietly guide compose.md secret
     check 'strangers are kept out by the file too' is_closed_to_strangers
     check 'whoever knows the password is let in' says 200 ask_server --user 'admin:correct horse'
-    check 'the password is not in docker inspect' not says "$(cat secrets/administrator)" docker inspect "$(container server)"
+    check 'the password is not in docker inspect' not says "$(cat secrets/server/administrator)" docker inspect "$(container server)"
 }
 
 is_not_open_by_accident() {
@@ -401,3 +401,43 @@ is_not_moved_by_accident() {
     echo "$said"
     [ "$result" = 0 ] && says 'keeps its data in' docker logs "$(container prepare)" && up
 }
+
+# A MariaDB that has nothing to do with docker-compose, at the name of the guide.
+start_a_database() {
+    docker network create database > /dev/null
+    docker run --detach --name database --network database --network-alias db.example.com --tmpfs /var/lib/mysql \
+        --tmpfs /run/mysqld services bash -c "
+            mariadb-install-db --no-defaults --user=mysql --datadir=/var/lib/mysql --skip-test-db > /dev/null
+            {
+                echo \"CREATE DATABASE notaryserver; GRANT ALL ON notaryserver.* TO server@'%' IDENTIFIED BY 'a-password';\"
+                echo \"CREATE DATABASE notarysigner; GRANT ALL ON notarysigner.* TO signer@'%' IDENTIFIED BY 'a-password';\"
+            } > /run/users.sql
+            exec mariadbd --no-defaults --user=mysql --datadir=/var/lib/mysql --init-file=/run/users.sql" > /dev/null
+    within 60 docker exec database mariadb --user=root --execute='SELECT 1 FROM mysql.user WHERE User = "signer"'
+}
+
+holds_trust_data() {
+    says "$1" docker exec database mariadb --user=root --batch --execute='SELECT DISTINCT gun FROM notaryserver.tuf_files'
+}
+
+journey_on_a_database_of_ones_own() {
+    begin 'On a database that was there before' own registry
+    start_a_database || fail 'there is no database to begin with'
+    check 'docker-compose up -d' quietly guide compose.md own-database
+    check 'all services are healthy' all_healthy prepare signer server registry
+    check 'there is no other database' test -z "$(container mysql)"
+    settle compose.md trust
+    sign_and_verify compose.md registry.example.com:5000/team/app
+    check 'trust data is where it was said to be' holds_trust_data registry.example.com:5000/team/app
+    check "a passphrase of Notary's is taken up" quietly guide compose.md notarys-passphrase
+    check 'all services are healthy' all_healthy prepare signer server registry
+    check 'keys are encrypted with it' quietly of_the_signer key rotate-passphrase --to timestamp_1 --all
+    check 'and open with it' says timestamp_1 of_the_signer key list
+    docker tag app registry.example.com:5000/team/app:2.0
+    check 'and sign' says 'Successfully signed' docker push registry.example.com:5000/team/app:2.0
+    check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
+    remove_for_good
+    docker rm --force database > /dev/null
+}
+
+of_the_signer() { docker-compose exec -T signer notary-signer -config=/etc/notary/signer-config.json "$@"; }
