@@ -14,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod origin;
 pub mod probe;
+pub mod regular;
 pub mod secret;
 pub mod settings;
 pub mod signals;

@@ -10,7 +10,6 @@ mod command;
 use std::{
     ffi::OsString,
     fmt,
-    fs::File,
     io::{self, Read},
     os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
@@ -19,7 +18,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::Origin;
+use crate::{Origin, regular};
 
 pub use command::CommandFault;
 
@@ -68,7 +67,7 @@ pub enum SecretError {
     /// It cannot be told which one counts.
     #[error("{0} and {1} are both set: set one of the two")]
     Both(String, String),
-    /// The file is not there, or may not be read.
+    /// The file is not there, may not be read, or is no regular file.
     #[error("{origin}: {source}")]
     Unreadable {
         /// Where the secret should be.
@@ -206,7 +205,7 @@ impl Source {
         let secret = match &self.place {
             Place::Value(value) => return Ok(value.clone()),
             Place::File(path) => {
-                File::open(path)
+                regular::open(path)
                     .and_then(bounded)
                     .map_err(|source| SecretError::Unreadable {
                         origin: origin(),

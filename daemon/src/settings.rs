@@ -3,6 +3,7 @@
 //! A program lists its [`Key`]s once. [`Settings`] knows from that list which names of the file are
 //! unknown, which environment variables count, and what must never be printed.
 
+mod database_url;
 mod effective;
 mod error;
 mod file;
@@ -292,7 +293,10 @@ impl Settings {
     #[must_use]
     pub fn invalid(&self, path: &str, accepted: impl Display) -> SettingsError {
         let found = self.found.get(path);
-        let value = found.map_or_else(|| "nothing".to_owned(), |found| self.shown(path, found));
+        let value = found.map_or_else(
+            || "nothing".to_owned(),
+            |found| self.shown_wrong(path, found),
+        );
         SettingsError::Invalid {
             origin: self.origin(path),
             key: path.to_owned(),

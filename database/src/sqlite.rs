@@ -54,6 +54,13 @@ impl SqliteUrl {
                     "it names another kind of database".to_owned(),
                 ));
             }
+            // Its path, which is a password in part, would be in every message, and a file of that name be made.
+            None if is_of_a_server(url) => {
+                return Err(DatabaseError::Url(
+                    "it looks like the URL of a server; a path like that is written `file:PATH`"
+                        .to_owned(),
+                ));
+            }
             None => (url.to_owned(), ""),
         };
         let in_memory = parameters
@@ -100,6 +107,12 @@ impl SqliteUrl {
             error,
         }
     }
+}
+
+/// Whether `path` may be a DSN of Go's `MySQL` driver, words of libpq, or what is left of them.
+fn is_of_a_server(path: &str) -> bool {
+    let has_user = path.contains(':') && (path.contains('@') || !path.starts_with(['/', '.', ':']));
+    has_user || path.to_ascii_lowercase().contains("password=")
 }
 
 impl std::fmt::Display for SqliteUrl {

@@ -38,6 +38,10 @@ impl Parts {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, authority),
         };
+        if name.contains('@') {
+            // Half of the password would be taken for the name, and be in every message.
+            return Err(wrong(backend, "a `/` in user or password is written `%2F`"));
+        }
         let mut parts = Self {
             name: text(name)?,
             ..Self::default()
@@ -72,11 +76,18 @@ fn host_and_port(place: &str) -> Option<(&str, Option<u16>)> {
         };
     }
     match place.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') => Some((place, None)),
+        // Anything else with several colons may be a password that lacks its `@`.
+        Some((host, _)) if host.contains(':') => is_ipv6(place).then_some((place, None)),
         Some((host, "")) => Some((host, None)),
         Some((host, port)) => Some((host, Some(port.parse().ok()?))),
         None => Some((place, None)),
     }
+}
+
+/// Whether `place` is an IPv6 address, with or without a zone.
+fn is_ipv6(place: &str) -> bool {
+    let address = place.split('%').next().unwrap_or_default();
+    address.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 /// Undoes `%XX`.

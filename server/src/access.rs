@@ -29,7 +29,7 @@ use passwords::Passwords;
 use service::{OwnTokenError, TokenService};
 use watched::Watched;
 
-pub(crate) use outside::keys_at;
+pub(crate) use outside::{keys_at, without_query};
 pub(crate) use throttle::network;
 
 /// The rules that a server with these settings would go by, read without anything else; for those who only

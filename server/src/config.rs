@@ -205,6 +205,7 @@ impl Config {
             audit_file: settings.path("logging.audit_file"),
             warnings: Vec::new(),
         };
+        door::refuse_open(settings, &config.access)?;
         if config.sends_passwords_in_the_clear() {
             warnings.push(
                 "passwords cross the network unencrypted: this server speaks plain HTTP and neither server.public_url nor server.trusted_proxies says that a proxy in front of it speaks HTTPS".into(),

@@ -2,18 +2,22 @@
 
 use std::{
     ffi::OsStr,
-    io,
+    io::{self, Read as _},
     os::unix::{ffi::OsStrExt as _, process::CommandExt as _},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{Pid, Signal, kill_process_group},
+};
+use zeroize::Zeroizing;
 
-use super::{LONGEST, Secret, bounded};
+use super::{LONGEST, Secret};
 
 /// How a command failed. What it printed is in no variant; what it complained of it said itself, since its
 /// standard error is ours.
@@ -42,7 +46,8 @@ pub enum CommandFault {
 
 /// What the command prints; more than the longest secret, if it prints more.
 ///
-/// It has no standard input, and is killed with all it started if it takes longer than `patience`.
+/// It has no standard input, and is killed with all it started if it takes longer than `patience`. What it left
+/// running when it ended well is its own affair.
 pub(super) fn output(
     line: &[u8],
     shell: &Path,
@@ -98,44 +103,94 @@ fn plain_words(line: &[u8]) -> Option<Vec<&OsStr>> {
     Some(words.by_ref().map(OsStr::from_bytes).collect())
 }
 
+/// What the command prints until it closes its output, or ends. What it left running in the background may hold
+/// the output open for ever, and has nothing more to say.
 fn wait(child: &mut Child, patience: Duration) -> Result<Secret, CommandFault> {
     let too_late = Instant::now() + patience;
-    let (sender, receiver) = mpsc::channel();
-    let stdout = child.stdout.take().expect("it was started with a pipe");
-    thread::Builder::new()
-        .name("secret".to_owned())
-        .spawn(move || {
-            // Nobody listens any more if it took too long; what was read is wiped then.
-            let _ = sender.send(bounded(stdout));
-        })
-        .map_err(CommandFault::Output)?;
-    let output = receiver
-        .recv_timeout(patience)
-        .map_err(|_| CommandFault::TooSlow(patience))?
-        .map_err(CommandFault::Output)?;
-    if output.len() > LONGEST {
-        // It may still be writing.
-        end(child);
-        return Ok(output);
+    let mut output = Output::of(child);
+    let status = loop {
+        output.take_what_comes(POLL).map_err(CommandFault::Output)?;
+        if output.printed.len() > LONGEST {
+            // It may still be writing.
+            end(child);
+            return Ok(output.printed);
+        }
+        if let Some(status) = child.try_wait().map_err(CommandFault::Output)? {
+            break status;
+        }
+        if Instant::now() >= too_late {
+            return Err(CommandFault::TooSlow(patience));
+        }
+    };
+    if !status.success() {
+        return Err(CommandFault::Failed(status));
     }
-    match status(child, too_late)? {
-        Some(status) if status.success() => Ok(output),
-        Some(status) => Err(CommandFault::Failed(status)),
-        None => Err(CommandFault::TooSlow(patience)),
+    output.take_the_rest().map_err(CommandFault::Output)?;
+    Ok(output.printed)
+}
+
+/// How long there is nothing to read before the command itself is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How long after the end of a command others may still write for it.
+const AFTERWARDS: Duration = Duration::from_millis(200);
+
+/// The standard output of a command, and what was read of it.
+struct Output {
+    pipe: ChildStdout,
+    printed: Secret,
+    /// Whether nothing more can come.
+    is_closed: bool,
+}
+
+impl Output {
+    fn of(child: &mut Child) -> Self {
+        Self {
+            pipe: child.stdout.take().expect("it was started with a pipe"),
+            // With room for all: a buffer that grows leaves what it held behind.
+            printed: Zeroizing::new(Vec::with_capacity(LONGEST + PIECE)),
+            is_closed: false,
+        }
+    }
+
+    /// Reads what is there, or comes within `time`: a piece of it; whether there was one.
+    fn take_what_comes(&mut self, time: Duration) -> io::Result<bool> {
+        if self.is_closed {
+            thread::sleep(time);
+            return Ok(false);
+        }
+        let timeout = Timespec::try_from(time).expect("it is short");
+        let mut awaited = [PollFd::new(&self.pipe, PollFlags::IN)];
+        match poll(&mut awaited, Some(&timeout)) {
+            Ok(0) | Err(Errno::INTR) => return Ok(false),
+            ready => ready?,
+        };
+        // Nobody else reads it, so that this does not wait.
+        let mut piece = Zeroizing::new([0; PIECE]);
+        let length = match self.pipe.read(&mut *piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            length => length?,
+        };
+        self.printed.extend_from_slice(&piece[..length]);
+        self.is_closed = length == 0;
+        Ok(length > 0)
+    }
+
+    /// Reads what is left once the command has ended, and what others write for it just then.
+    fn take_the_rest(&mut self) -> io::Result<()> {
+        let until = Instant::now() + AFTERWARDS;
+        while !self.is_closed && self.printed.len() <= LONGEST {
+            let left = until.saturating_duration_since(Instant::now());
+            if !self.take_what_comes(left)? && left.is_zero() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
-/// How it ended; `None` if it still runs `too_late`. It has closed its output, so its end is near.
-fn status(child: &mut Child, too_late: Instant) -> Result<Option<ExitStatus>, CommandFault> {
-    const POLL: Duration = Duration::from_millis(5);
-    loop {
-        let status = child.try_wait().map_err(CommandFault::Output)?;
-        if status.is_some() || Instant::now() >= too_late {
-            return Ok(status);
-        }
-        thread::sleep(POLL);
-    }
-}
+/// How much is read at once.
+const PIECE: usize = 4096;
 
 /// Kills it and what it started. It was not waited for yet, so that its id is still its own.
 fn end(child: &mut Child) {

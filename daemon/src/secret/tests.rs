@@ -140,11 +140,11 @@ fn a_command_that_takes_too_long_is_given_up() {
 }
 
 #[test]
-fn what_a_command_left_behind_is_ended_too() {
+fn what_a_command_that_takes_too_long_started_is_ended_with_it() {
     // The pipe that the test waits for ends when nobody is left to write.
     let (reader, writer) = std::io::pipe().unwrap();
     let line = format!(
-        "exec 3> /proc/{}/fd/{}; sleep 60 & echo a",
+        "exec 3> /proc/{}/fd/{}; sleep 60 & echo a; sleep 60",
         std::process::id(),
         writer.as_raw_fd()
     );
@@ -158,6 +158,27 @@ fn what_a_command_left_behind_is_ended_too() {
     let started = Instant::now();
     assert_eq!(std::io::read_to_string(reader).unwrap(), "");
     assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn what_a_command_printed_counts_though_something_in_the_background_holds_its_output() {
+    let started = Instant::now();
+    let pid = read(&[("DB_COMMAND", "sleep 60 & echo $!")]).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30));
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL)
+        .expect("what a command leaves running is left alone");
+}
+
+#[test]
+fn a_file_that_would_keep_the_program_waiting_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let path = fifo.to_str().unwrap();
+    refused(&[("DB_FILE", path)], path, "it is a pipe (FIFO)");
+    refused(&[("DB_FILE", "/dev/zero")], "DB_FILE", "it is a device");
 }
 
 #[test]

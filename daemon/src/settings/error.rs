@@ -4,7 +4,8 @@ use std::{io, path::PathBuf};
 
 use crate::{Origin, SecretError};
 
-/// Why the settings cannot be used. The text names the file (or variable), the key and its value.
+/// Why the settings cannot be used. The text names the file (or variable), the key and, unless it is
+/// secret, its value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -70,7 +71,7 @@ pub enum SettingsError {
         origin: Origin,
         /// The path of the key.
         key: String,
-        /// The value in quotes, masked if it is secret.
+        /// The value in quotes; hidden if any of it may be secret.
         value: String,
         /// What would be right.
         accepted: String,

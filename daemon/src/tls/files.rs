@@ -1,7 +1,7 @@
 //! PEM files, and what is made of them, kept up to date.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,6 +14,7 @@ use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
 use super::{TlsError, trust::Trust};
+use crate::regular;
 
 /// Where certificates and keys come from.
 #[derive(Debug)]
@@ -42,14 +43,14 @@ impl Files {
         let pair = match &self.pair {
             None => None,
             Some((cert, key)) => Some((
-                fs::read(cert).map_err(|error| self.pair_error(&reason(cert, &error)))?,
+                regular::read(cert).map_err(|error| self.pair_error(&reason(cert, &error)))?,
                 Zeroizing::new(
-                    fs::read(key).map_err(|error| self.pair_error(&reason(key, &error)))?,
+                    regular::read(key).map_err(|error| self.pair_error(&reason(key, &error)))?,
                 ),
             )),
         };
         let read_ca = |file: &PathBuf| {
-            fs::read(file).map_err(|source| TlsError::UnreadableCa {
+            regular::read(file).map_err(|source| TlsError::UnreadableCa {
                 file: file.clone(),
                 source,
             })

@@ -340,12 +340,13 @@ fn the_effective_configuration_names_sources_and_hides_secrets() {
             "{line} is not in\n{text}"
         );
     }
-    assert!(
-        !settings
-            .invalid("storage.password", "x")
-            .to_string()
-            .contains("hunter2")
-    );
+    for path in ["storage.password", "storage.db_url"] {
+        let error = settings.invalid(path, "x").to_string();
+        assert!(error.contains("(hidden) is not valid"), "{error}");
+    }
+    let content = r#"{"storage": {"db_url": ["hunter2"]}}"#;
+    let error = load("c.json", content, &[]).unwrap_err().to_string();
+    assert!(error.contains("(hidden) is not valid"), "{error}");
 }
 
 #[test]

@@ -76,6 +76,10 @@ impl MySqlUrl {
     fn parse_dsn_at(dsn: &str, slash: usize) -> Result<Self, DatabaseError> {
         let wrong = |problem: &str| wrong(Backend::MySql, problem);
         let (before, after) = (&dsn[..slash], &dsn[slash + 1..]);
+        if before.is_empty() {
+            // To Go this is a database on this machine; to whoever set it, more likely a password.
+            return Err(wrong("it names neither a user nor a server"));
+        }
         let (credentials, address) = before.rsplit_once('@').unwrap_or(("", before));
         let (name, query) = after.split_once('?').unwrap_or((after, ""));
         let (user, password) = match credentials.split_once(':') {
@@ -176,6 +180,13 @@ impl MySqlUrl {
             "collation" => options.collation(value),
             "time_zone" => options.timezone(value.trim_matches('\'').to_owned()),
             known if OF_GO.contains(&known) => options,
+            // MySQL quotes what it does not understand, which is in the message then.
+            secret if secret.contains("pass") || value.is_empty() => {
+                return Err(wrong(
+                    Backend::MySql,
+                    "a parameter has no value, or is a password, which belongs before the `@`",
+                ));
+            }
             variable if is_word(variable) && !value.contains(';') => {
                 self.variables.push(format!("{variable}={value}"));
                 options
@@ -283,7 +294,8 @@ mod tests {
 
     #[test]
     fn what_a_dsn_leaves_out_is_as_go_has_it() {
-        assert!(told("/trust").contains("127.0.0.1:3306/trust"));
+        assert!(told("tcp/trust").contains("127.0.0.1:3306/trust"));
+        assert!(problem("/trust").contains("neither a user nor a server"));
         assert!(told("me@/trust").starts_with("mysql://me@127.0.0.1:3306/trust"));
         assert!(told("me@tcp/trust").contains("127.0.0.1:3306"));
         let url = MySqlUrl::parse("me@tcp([::1]:3307)/trust").unwrap();

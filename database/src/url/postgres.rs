@@ -77,6 +77,10 @@ impl PostgresUrl {
                 "sslcert" => options.ssl_client_cert(value),
                 "sslkey" => options.ssl_client_key(value),
                 known if OF_GO.contains(&known) => options,
+                // PostgreSQL quotes what it does not know, which is in the message then.
+                strange if strange.contains("pass") || !is_setting(strange, value) => {
+                    return Err(wrong("one of its parameters is not known, or has no value"));
+                }
                 // lib/pq hands on what it does not know, as a setting of the session.
                 setting => options.options([(setting, value.replace(' ', "\\ "))]),
             };
@@ -116,6 +120,12 @@ impl PostgresUrl {
             })
             .connect_lazy_with(self.options.clone())
     }
+}
+
+/// Whether this may be a setting of a session.
+fn is_setting(name: &str, value: &str) -> bool {
+    let belongs = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
+    !name.is_empty() && !value.is_empty() && name.chars().all(belongs)
 }
 
 /// What `sslmode` means. `verify-ca` checks the name as well: the authorities of the system are

@@ -18,6 +18,8 @@ use tokio::time::Instant;
 use super::{Unproven, service::OwnTokenError, throttle::Throttle, watched::Watched};
 use crate::config::{Jwks, OutsideIssuer, OutsideTokens};
 
+pub(crate) use fetch::without_query;
+
 use fetch::Address;
 use jwks::Remote;
 
@@ -166,7 +168,10 @@ impl Source {
                 let remote = Remote::load(url, ca.as_deref()).await;
                 let issuer = &settings.name;
                 Some(Set::Remote(remote.with_context(|| {
-                    format!("the keys of issuer {issuer:?} are not to be had from {url}")
+                    format!(
+                        "the keys of issuer {issuer:?} are not to be had from {}",
+                        without_query(url)
+                    )
                 })?))
             }
         };

@@ -2,13 +2,14 @@
 //! but when two looks found the same.
 
 use std::{
-    fs, io,
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::{Context as _, anyhow};
 use arc_swap::ArcSwap;
+use daemon::regular;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
@@ -117,8 +118,8 @@ impl<T> Watched<T> {
     }
 }
 
-fn read(path: &PathBuf) -> io::Result<Zeroizing<Vec<u8>>> {
-    fs::read(path).map(Zeroizing::new)
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    regular::read(path).map(Zeroizing::new)
 }
 
 impl Looks {
@@ -152,6 +153,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn number(content: &[u8]) -> Result<u32, String> {

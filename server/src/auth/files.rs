@@ -1,12 +1,15 @@
 //! The password file, for those who only look at it.
 
-use std::{fs, path::Path};
+use std::{io, path::Path};
 
 use access::PasswordFile;
 use anyhow::{Context as _, Result};
+use daemon::regular;
 
 /// The users of a password file.
 pub(crate) fn password_file(path: &Path) -> Result<PasswordFile> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = regular::open(path)
+        .and_then(io::read_to_string)
+        .with_context(|| path.display().to_string())?;
     PasswordFile::parse(&text).with_context(|| path.display().to_string())
 }

@@ -6,7 +6,7 @@ use daemon::{Settings, SettingsError};
 use ipnet::IpNet;
 use url::Url;
 
-use super::TlsFiles;
+use super::{Access, Method, TlsFiles};
 
 /// Where this server can be asked how it is.
 #[derive(Clone, Debug)]
@@ -67,6 +67,50 @@ pub(super) fn trusted_proxies(settings: &Settings) -> Result<Vec<IpNet>, Setting
         })
     };
     settings.list(KEY)?.into_iter().map(network).collect()
+}
+
+/// Refuses to be open by accident: to let everybody do everything, where the host makes this server reachable
+/// for others, has to be written.
+pub(super) fn refuse_open(settings: &Settings, access: &Access) -> Result<(), SettingsError> {
+    let others = published_addresses(settings)?
+        .into_iter()
+        .find(|address| !address.to_canonical().is_loopback());
+    match (others, &access.method) {
+        (Some(address), Method::None { is_written: false }) => Err(settings.refused(
+            PUBLISHED,
+            format_args!(
+                "{address} is reachable from other machines, and the configuration has no authentication: whoever reaches this server there could publish for everybody; set NOTARY_AUTH_FILE (or NOTARY_AUTH), or auth.type \"htpasswd\" or \"token\"; if everybody is meant to, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+const PUBLISHED: &str = "server.published_addresses";
+
+/// Where the host makes this server reachable. Port mappings have IPv6 addresses in brackets.
+fn published_addresses(settings: &Settings) -> Result<Vec<IpAddr>, SettingsError> {
+    let address = |text: &str| {
+        let bracketed = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        let address = match bracketed {
+            Some(text) => text.parse().map(IpAddr::V6),
+            None => text.parse(),
+        };
+        address.map_err(|_| {
+            settings.invalid(
+                PUBLISHED,
+                format_args!(
+                    "IP addresses such as 127.0.0.1, ::1 or 0.0.0.0, parted by commas; {text:?} is none"
+                ),
+            )
+        })
+    };
+    let entries = settings.list(PUBLISHED)?;
+    let parts = entries.iter().flat_map(|entry| entry.split(','));
+    let named = parts.map(str::trim).filter(|part| !part.is_empty());
+    named.map(address).collect()
 }
 
 /// Where health and metrics are served apart from the rest.

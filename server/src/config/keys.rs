@@ -40,6 +40,11 @@ pub static KEYS: &[Key] = &[
         "addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-… headers are believed; default: none",
     ),
     Key::new(
+        "server.published_addresses",
+        Kind::List,
+        "addresses at which the host makes this server reachable, where a container's or proxy's port mapping does; if one is not loopback, the server does not start without an auth.type or NOTARY_AUTH; default: none",
+    ),
+    Key::new(
         "server.monitoring_addr",
         Kind::Text,
         "address of a listener of its own for health and metrics, plain HTTP; default: they are on server.http_addr",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use daemon::{ClientTls, ServerTls};
+use daemon::{ClientTls, ServerTls, regular};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use time::{Duration, OffsetDateTime};
 use x509_parser::{
@@ -81,9 +81,9 @@ pub(super) struct Chain(pub(super) Vec<CertificateDer<'static>>);
 impl Chain {
     /// The certificates of a PEM file; none if it cannot be read.
     pub(super) fn read(file: &Path) -> Self {
-        let certificates = CertificateDer::pem_file_iter(file)
-            .map(|found| found.filter_map(Result::ok).collect::<Vec<_>>());
-        Self(certificates.unwrap_or_default())
+        let pem = regular::read(file).unwrap_or_default();
+        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        Self(certificates.collect())
     }
 
     /// Those that can be read, in the same order.

@@ -9,6 +9,7 @@ mod health;
 mod keystores;
 mod observed;
 mod pki;
+mod planted;
 mod process;
 mod recorded;
 mod rotation;

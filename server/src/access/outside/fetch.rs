@@ -34,10 +34,16 @@ pub(super) struct Address {
     tls: Option<ClientTls>,
 }
 
+/// Without the query, in which there may be a token.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(f)
+        f.write_str(without_query(self.url.as_str()))
     }
+}
+
+/// `url` as it may be shown.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 impl Address {

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use daemon::regular;
 use rustix::fs::{Access, access};
 use zeroize::Zeroizing;
 
@@ -36,7 +37,7 @@ pub(super) fn could_write(folder: &Path) -> io::Result<()> {
 
 /// The content of a file, or `None` if there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match regular::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -1,11 +1,10 @@
 //! Believing tokens without owning the keys: for those who only look, and must make nothing in the folder.
 
-use std::fs;
-
 use ::access::{
     Caller, Credentials, Identity,
     token::{Issuer, TrustedKeys, Verified, verify},
 };
+use daemon::regular;
 use time::OffsetDateTime;
 
 use super::{
@@ -50,7 +49,7 @@ fn authority(settings: &TokenService) -> Result<TrustedKeys, TokenServiceError> 
     };
     let path = folder.join("ca.crt");
     let unusable = |reason: String| TokenServiceError(format!("{}: {reason}", path.display()));
-    let pem = fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+    let pem = regular::read(&path).map_err(|error| unusable(error.to_string()))?;
     TrustedKeys::from_bundle(&pem).map_err(|error| unusable(error.to_string()))
 }
 

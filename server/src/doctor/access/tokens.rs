@@ -3,11 +3,12 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use ::access::token::TrustedKeys;
+use daemon::regular;
 use time::OffsetDateTime;
 
 use super::super::{Check, Report, Verdict, certificates::Chain, words};
 use crate::{
-    access::{self, keys_at, service::KeyState},
+    access::{self, keys_at, service::KeyState, without_query},
     config::{Jwks, OutsideIssuer, OutsideTokens, TokenService},
 };
 
@@ -75,7 +76,7 @@ pub(super) async fn check_issuers(
                 tell_keys(
                     report,
                     issuer,
-                    url,
+                    without_query(url),
                     keys.map_err(|error| format!("{error:#}")),
                 );
             }
@@ -89,7 +90,7 @@ fn check_bundle(report: &mut Report, issuer: &OutsideIssuer, file: &Path, now: O
         issuer.name,
         file.display()
     );
-    let keys = fs::read(file)
+    let keys = regular::read(file)
         .map_err(|error| error.to_string())
         .and_then(|pem| TrustedKeys::from_bundle(&pem).map_err(|error| error.to_string()));
     if let Err(error) = keys {
@@ -120,7 +121,7 @@ fn check_bundle(report: &mut Report, issuer: &OutsideIssuer, file: &Path, now: O
 }
 
 fn check_jwks(report: &mut Report, issuer: &OutsideIssuer, file: &Path) {
-    let keys = fs::read(file)
+    let keys = regular::read(file)
         .map_err(|error| error.to_string())
         .and_then(|json| TrustedKeys::from_jwks(&json).map_err(|error| error.to_string()));
     tell_keys(report, issuer, &file.display().to_string(), keys);
