@@ -100,7 +100,11 @@ journey_of_the_guide() {
     check 'the tables were brought up to date' ended_well server-migrate
     check 'the CA is where the guide says' test -s fixtures/root-ca.crt
     check 'the CA vouches for the server' curl --silent --show-error --fail --cacert fixtures/root-ca.crt \
-        https://localhost:4443/_notary_server/health
+        https://localhost:4443/v2/
+    check 'metrics are not for everybody' says 404 curl --silent --cacert fixtures/root-ca.crt --output /dev/null \
+        --write-out '%{http_code}' https://localhost:4443/metrics
+    check 'but for whoever is in a network with the server' says notary_server_ \
+        nsenter --target "$(inspected registry '{{.State.Pid}}')" --net curl --silent "http://$(address_of server public):4480/metrics"
     check 'nobody is root, and nobody has capabilities' \
         nobody_is_root_or_may_do_anything prepare mysql signer server registry
     check 'only the server reaches the signer' only_the_server_reaches_the_signer mysql registry

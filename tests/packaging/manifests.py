@@ -142,6 +142,30 @@ class Manifests(unittest.TestCase):
                 else:
                     self.assertEqual(spec["replicas"], 2)
 
+    def test_the_whole_strategy_is_written_down(self):
+        # What the cluster fills in belongs to nobody: a server-side apply that goes over to Recreate would leave it
+        # there, and the cluster refuse both together.
+        for rendering in self.each():
+            for program in PROGRAMS:
+                strategy = rendering.deployment(program)["spec"]["strategy"]
+                if strategy["type"] == "Recreate":
+                    self.assertEqual(set(strategy), {"type"})
+                else:
+                    self.assertEqual(strategy["type"], "RollingUpdate")
+                    self.assertEqual(set(strategy["rollingUpdate"]), {"maxSurge", "maxUnavailable"})
+
+    def test_the_keys_of_tokens_are_in_a_folder_that_the_server_makes(self):
+        # The top of a volume is open to the group of the pod.
+        tried = 0
+        for rendering in self.each():
+            folder = rendering.variables("notary-server").get("NOTARY_SERVER_AUTH_TOKEN_FOLDER")
+            if not folder:
+                continue
+            tried += 1
+            mounts = [m["mountPath"] for m in rendering.container("notary-server")["volumeMounts"] if not m.get("readOnly")]
+            self.assertTrue(any(folder.startswith(f"{mount}/") for mount in mounts), folder)
+        self.assertEqual(tried, 6)
+
     def test_the_server_asks_for_a_signer_that_exists_under_that_name(self):
         for rendering in self.each():
             trust = rendering.configuration("notary-server")[1]["trust_service"]
@@ -261,6 +285,7 @@ class Chart(unittest.TestCase):
             ({"server": {"auth": {"administratorSecret": ""}}}, "nobody would be asked who they are"),
             ({"server": {"auth": {"nobodyIsAsked": True}}}, "contradicts"),
             ({"server": {"replica": 3}}, "replica"),
+            ({"server": {"service": {"externalTrafficPolicy": "Local"}}}, "/server/service/externalTrafficPolicy"),
             ({"signer": {"clientNames": []}}, "/signer/clientNames"),
             ({"signer": {"clientNames": None}}, "clientNames"),
             ({"signer": {"passphrases": {"aliases": []}}}, "aliases"),
@@ -269,6 +294,11 @@ class Chart(unittest.TestCase):
                 worked, text = template(values)
                 self.assertFalse(worked)
                 self.assertIn(reason, text)
+
+    def test_the_service_has_the_policy_that_the_values_say(self):
+        for name, policy in (("helm sqlite", None), ("helm everything", "Local")):
+            (service,) = [s for s in Rendering(name).of_kind("Service") if s["metadata"]["name"] == "notary-server"]
+            self.assertEqual(service["spec"].get("externalTrafficPolicy"), policy)
 
     def test_a_changed_configuration_rolls_the_pods(self):
         before = Rendering("helm sqlite").deployment("notary-server")["spec"]["template"]["metadata"]["annotations"]

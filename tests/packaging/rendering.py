@@ -42,7 +42,7 @@ CHARTS = {
                 "auth": {"type": "htpasswd", "htpasswd_file": "/run/secrets/access/htpasswd"},
             },
             "ingress": {"enabled": True, "annotations": {"example.com/protocol": "HTTPS"}},
-            "service": {"annotations": {"example.com/a": "b"}},
+            "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "annotations": {"example.com/a": "b"}},
             "env": [{"name": "NOTARY_SERVER_LOGGING_LEVEL", "value": "debug"}],
             "volumes": [{"name": "more", "emptyDir": {}}],
             "volumeMounts": [{"name": "more", "mountPath": "/more"}],
