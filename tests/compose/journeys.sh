@@ -412,12 +412,12 @@ start_a_database() {
     docker run --detach --name database --network database --network-alias db.example.com --tmpfs /var/lib/mysql \
         --tmpfs /run/mysqld services bash -c "
             mariadb-install-db --no-defaults --user=mysql --datadir=/var/lib/mysql --skip-test-db > /dev/null
-            {
-                echo \"CREATE DATABASE notaryserver; GRANT ALL ON notaryserver.* TO server@'%' IDENTIFIED BY 'a-password';\"
-                echo \"CREATE DATABASE notarysigner; GRANT ALL ON notarysigner.* TO signer@'%' IDENTIFIED BY 'a-password';\"
-            } > /run/users.sql
+            for user in server signer; do
+                echo \"CREATE DATABASE notary\$user;\"
+                echo \"GRANT ALL ON notary\$user.* TO \$user@'%' IDENTIFIED BY 'a-password';\"
+            done > /run/users.sql
             exec mariadbd --no-defaults --user=mysql --datadir=/var/lib/mysql --init-file=/run/users.sql" > /dev/null
-    within 60 docker exec database mariadb --user=root --execute='SELECT 1 FROM mysql.user WHERE User = "signer"'
+    within 60 says signer docker exec database mariadb --user=root --execute='SELECT User FROM mysql.user'
 }
 
 holds_trust_data() {

@@ -33,7 +33,8 @@ apart() {
 
 leave() {
     # unshare does not listen to anything less; all that runs inside ends with it.
-    kill -KILL "$inside" "${way_out:-$inside}" 2> /dev/null || true
+    kill -KILL "$inside" 2> /dev/null || true
+    kill "${way_out:-$inside}" 2> /dev/null || true
     wait || true
     rm --recursive --force "$work"
 }

@@ -142,6 +142,12 @@ class Manifests(unittest.TestCase):
                 else:
                     self.assertEqual(spec["replicas"], 2)
 
+    def test_who_hangs_is_not_waited_for_like_who_ends(self):
+        for _, pod, containers in self.each_pod():
+            probe = containers[0]["livenessProbe"]
+            self.assertLess(probe["terminationGracePeriodSeconds"], pod["terminationGracePeriodSeconds"])
+            self.assertGreater(probe["terminationGracePeriodSeconds"], containers[0]["lifecycle"]["preStop"]["sleep"]["seconds"])
+
     def test_the_whole_strategy_is_written_down(self):
         # What the cluster fills in belongs to nobody: a server-side apply that goes over to Recreate would leave it
         # there, and the cluster refuse both together.
