@@ -55,12 +55,13 @@ logging:
 {{- mergeOverwrite $made (index .root.Values .part).config | toPrettyJson -}}
 {{- end }}
 
-{{/* Where the keys of tokens are, if the server makes tokens and has a place for their keys. */}}
+{{/* Where the keys of tokens are, if the server makes tokens and has a place for their keys: in a folder that it
+makes for itself alone, since the volume's own is open to a group. */}}
 {{- define "countersign.tokenFolder" -}}
 {{- $type := dig "auth" "type" "" .Values.server.config -}}
 {{- if or (has $type (list "htpasswd" "basic")) (and (not $type) .Values.server.auth.administratorSecret) -}}
 {{- if .Values.server.auth.tokenKeysClaim -}}
-/var/lib/notary-tokens
+/var/lib/notary-tokens/keys
 {{- else if eq .Values.database.backend "sqlite3" -}}
 /var/lib/notary/token-keys
 {{- end }}

@@ -62,6 +62,13 @@ strategy:
   type: Recreate
 {{- else -}}
 replicas: {{ (index .root.Values .part).replicas }}
+# One comes before one goes. What is not said here the cluster fills in, and that would stay, and be refused,
+# when a server-side apply goes over to Recreate.
+strategy:
+  type: RollingUpdate
+  rollingUpdate:
+    maxSurge: 1
+    maxUnavailable: 0
 {{- end }}
 {{- end }}
 
@@ -135,6 +142,8 @@ livenessProbe:
     port: monitoring
   periodSeconds: 20
   timeoutSeconds: 5
+  # What does not answer for a minute finishes nothing either.
+  terminationGracePeriodSeconds: 10
 lifecycle:
   preStop:
     # Until nobody is sent here any more; then the program finishes what it has begun.
