@@ -6,16 +6,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 /// A file or folder that could not be made or read, in a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The folder, file or disk does not take it.
-    #[error(
-        "{} cannot be written: {cause}. Make it writable, or choose another folder with --data (`prepare`: --folder).",
-        path.display()
-    )]
+    #[error("{} cannot be written: {cause}. {}", path.display(), cure(cause.kind(), "writable"))]
     Write {
         /// What was to be written.
         path: PathBuf,
@@ -23,16 +22,32 @@ pub enum FileError {
         cause: io::Error,
     },
     /// It is there but cannot be read.
-    #[error(
-        "{} cannot be read: {cause}. Make it readable, or choose another folder with --data (`prepare`: --folder).",
-        path.display()
-    )]
+    #[error("{} cannot be read: {cause}. {}", path.display(), cure(cause.kind(), "readable"))]
     Read {
         /// What was to be read.
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
     },
+    /// A folder, a pipe or a device is in the place of a file; reading some of them never ends.
+    #[error("{} is not a regular file. Move it away, and put the file there that belongs there.", .0.display())]
+    NotAFile(PathBuf),
+}
+
+fn cure(kind: io::ErrorKind, what: &str) -> String {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "Make room on its disk: what is there stays, and the next run goes on from it."
+                .to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "Mount it so that it can be written, in docker-compose.yml without `:ro`.".to_owned()
+        }
+        _ => format!(
+            "Make it {what}: in a volume of docker-compose.yml for user 65532, to whom all files there belong; \
+             or choose another folder, with --data (`prepare`: --folder)."
+        ),
+    }
 }
 
 /// Who may read a file.
@@ -91,30 +106,58 @@ pub fn new_secret() -> io::Result<Zeroizing<String>> {
 
 /// The bytes of `path`, or `None` if there is no such file.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(FileError::Read {
-            path: path.to_owned(),
-            cause,
-        }),
-    }
+    read_up_to(path, u64::MAX)
+}
+
+/// As [`read`]; an empty file is as good as none. Some systems leave one behind when the power fails.
+pub fn read_filled(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    Ok(read(path)?.filter(|bytes| !bytes.is_empty()))
 }
 
 /// The first `N` bytes of `path`, or as many as it has; `None` if there is no such file.
 pub fn read_start<const N: usize>(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    let start = |file: File| {
-        let mut bytes = Vec::with_capacity(N);
-        file.take(N as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    read_up_to(path, N as u64)
+}
+
+fn read_up_to(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let failed = |cause| FileError::Read {
+        path: path.to_owned(),
+        cause,
     };
-    match File::open(path).and_then(start) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(FileError::Read {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).expect("flags of open(2) are an int");
+    // Opened without waiting, and then looked at: what is at `path` may change in between.
+    let file = match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A socket.
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+            return Err(FileError::NotAFile(path.to_owned()));
+        }
+        Err(cause) => return Err(failed(cause)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(FileError::NotAFile(path.to_owned()));
+    }
+    // With room for all of it: a secret is not moved about, and left behind, while it is read.
+    let room = metadata.len().saturating_add(1).min(limit).min(ROOM);
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
+}
+
+/// More than certificates and secrets need.
+const ROOM: u64 = 1 << 20;
+
+/// Removes `path`, if it is there.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(FileError::Write {
             path: path.to_owned(),
             cause,
         }),
+        _ => Ok(()),
     }
 }
 
@@ -131,18 +174,26 @@ fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         Access::Group => 0o640,
         Access::All => 0o644,
     };
+    if let Err(error) = write_new(&new, bytes, mode) {
+        // A disk that is full needs the room, and nobody needs half a secret.
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    fs::rename(&new, path)?;
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(&new)?;
+        .open(path)?;
     // The mode given above is cut by the umask; this one is not.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! `countersign`: a whole content-trust service with one command, for a laptop or a first try.
 
+mod prepare_command;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign::address::Address;
-use countersign::prepare::{self, Preparation, PrepareError};
+use countersign::prepare::{self, PrepareError};
 use countersign::set::{Set, SetError};
 use countersign::setup::{Place, Wishes};
 use countersign::up::Up;
+use prepare_command::PrepareArguments;
 use rustix::process::{Signal, getpid, kill_process};
 
 /// Runs a content-trust service for docker and notary on this machine.
@@ -118,53 +121,6 @@ impl SetArguments {
             executable,
         };
         task(&set).map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS)
-    }
-}
-
-#[derive(clap::Args)]
-struct PrepareArguments {
-    /// Where each service has a folder of its own.
-    #[arg(long, value_name = "FOLDER")]
-    folder: PathBuf,
-    /// Names and addresses that clients use, for the certificates.
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        default_value = "localhost,127.0.0.1,::1"
-    )]
-    host: Vec<String>,
-    #[command(flatten)]
-    task: PrepareTask,
-}
-
-#[derive(clap::Args)]
-#[group(multiple = false)]
-struct PrepareTask {
-    /// Stay, and renew certificates before they expire.
-    #[arg(long)]
-    watch: bool,
-    /// Make nothing; only say whether everything is there and valid.
-    #[arg(long)]
-    check: bool,
-}
-
-impl PrepareArguments {
-    fn run(self) -> Result<(), PrepareError> {
-        let preparation = Preparation::new(self.folder, self.host.iter().map(String::as_str));
-        let now = daemon::clock::now;
-        let say = |text: &str| eprintln!("{text}");
-        if self.task.check {
-            return preparation.check(now());
-        }
-        if self.task.watch {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            return runtime.block_on(preparation.watch(now, say));
-        }
-        preparation.make(now())?.iter().for_each(|news| say(news));
-        Ok(())
     }
 }
 

@@ -4,22 +4,26 @@
 //! program that reads certificate and key at any moment finds a pair that belongs together, and a
 //! client that trusts the authority goes on trusting it.
 
+mod certificate;
+
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
+    Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
-use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::files::{self, Access, FileError};
+use certificate::{has_purpose, hosts_of, is_of, is_within};
+
+pub use certificate::{certificates, end, host_name, is_pair, is_valid, to_pem};
 
 /// Why there is no certificate to go on with.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +67,7 @@ pub enum Outcome {
     Kept,
     /// There was none.
     Made,
-    /// It was about to expire, or lacked a name, and was replaced; its key stayed.
+    /// It was about to expire, of a time to come, or lacked a name, and was replaced; its key stayed.
     Renewed,
 }
 
@@ -111,34 +115,30 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<(Self, Outcome), PkiError> {
         let (crt, key) = (folder.join("ca.crt"), folder.join("ca.key"));
-        match (files::read(&crt)?, read_key(&key)?) {
+        match (files::read_filled(&crt)?, read_key(&key)?) {
             (None, None) => {
                 let pair = new_key(&key)?;
                 Ok((Self::issue(name, folder, pair, now)?, Outcome::Made))
             }
+            // The key was written and nothing after it. Any certificate of it is as good as another.
+            (None, Some(pair)) => Ok((Self::issue(name, folder, pair, now)?, Outcome::Made)),
             (Some(pem), Some(pair)) => {
-                let old = stored(&crt, &pem, &pair)?;
-                if expires_within(&old, RENEW_CA, now) {
+                let found = ours(&crt, &pem)?;
+                if !is_of(&found, &pair) {
+                    return Err(PkiError::Foreign { path: crt });
+                }
+                if !is_within(&found, now, RENEW_CA) {
                     return Ok((Self::issue(name, folder, pair, now)?, Outcome::Renewed));
                 }
-                let issuer = Issuer::new(authority_params(name, now)?, pair);
-                let pem = String::from_utf8_lossy(&pem).into_owned();
-                let folder = folder.to_owned();
-                Ok((
-                    Self {
-                        name,
-                        issuer,
-                        pem,
-                        certificate: old,
-                        folder,
-                    },
-                    Outcome::Kept,
-                ))
+                let found = Self {
+                    name,
+                    issuer: Issuer::new(authority_params(name, now)?, pair),
+                    pem: String::from_utf8_lossy(&pem).into_owned(),
+                    certificate: found,
+                    folder: folder.to_owned(),
+                };
+                Ok((found, Outcome::Kept))
             }
-            (None, Some(_)) => Err(PkiError::Half {
-                missing: crt,
-                present: key,
-            }),
             (Some(_), None) => Err(PkiError::Half {
                 missing: key,
                 present: crt,
@@ -167,8 +167,10 @@ impl Authority {
         let crt = folder.join(format!("{}.crt", leaf.name));
         let key = folder.join(format!("{}.key", leaf.name));
         let pair = read_key(&key)?;
-        let outcome = match (files::read(&crt)?, &pair) {
-            (Some(pem), Some(pair)) if self.is_good(&stored(&crt, &pem, pair)?, leaf, now) => {
+        let old = files::read_filled(&crt)?;
+        let old = old.map(|pem| ours(&crt, &pem)).transpose()?;
+        let outcome = match (&old, &pair) {
+            (Some(old), Some(pair)) if is_of(old, pair) && self.is_good(old, leaf, now) => {
                 return Ok(Outcome::Kept);
             }
             (Some(_), Some(_)) => Outcome::Renewed,
@@ -211,8 +213,7 @@ impl Authority {
             return false;
         };
         it.verify_signature(Some(ours.public_key())).is_ok()
-            && it.validity().not_before.timestamp() <= now.unix_timestamp()
-            && !expires_within(der, RENEW_LEAF, now)
+            && is_within(der, now, RENEW_LEAF)
             && hosts_of(&it) == leaf.hosts
             && has_purpose(&it, leaf.purpose)
     }
@@ -283,102 +284,37 @@ fn new_key(path: &Path) -> Result<KeyPair, PkiError> {
     Ok(pair)
 }
 
-fn read_key(path: &Path) -> Result<Option<KeyPair>, PkiError> {
-    let Some(pem) = files::read(path)?.map(Zeroizing::new) else {
+/// The key in `path`, or `None` if there is nothing.
+pub(crate) fn read_key(path: &Path) -> Result<Option<KeyPair>, PkiError> {
+    let Some(pem) = files::read_filled(path)?.map(Zeroizing::new) else {
         return Ok(None);
     };
-    std::str::from_utf8(&pem)
-        .ok()
-        .and_then(|pem| KeyPair::from_pem(pem).ok())
+    certificate::key(&pem)
         .map(Some)
         .ok_or_else(|| PkiError::Foreign {
             path: path.to_owned(),
         })
 }
 
-/// The certificate that was stored, if it is one of ours and belongs to `pair`.
-fn stored(path: &Path, pem: &[u8], pair: &KeyPair) -> Result<CertificateDer<'static>, PkiError> {
+/// The certificate that was stored, if it is one of ours.
+fn ours(path: &Path, pem: &[u8]) -> Result<CertificateDer<'static>, PkiError> {
+    let is_ours = |der: &CertificateDer<'_>| {
+        X509Certificate::from_der(der).is_ok_and(|(_, it)| {
+            it.subject()
+                .iter_common_name()
+                .any(|name| name.as_str().is_ok_and(|name| name.starts_with(OURS)))
+        })
+    };
     CertificateDer::from_pem_slice(pem)
         .ok()
-        .filter(|der| {
-            X509Certificate::from_der(der).is_ok_and(|(_, it)| {
-                it.subject()
-                    .iter_common_name()
-                    .any(|name| name.as_str().is_ok_and(|name| name.starts_with(OURS)))
-                    && it.public_key().raw == pair.subject_public_key_info()
-            })
-        })
+        .filter(is_ours)
         .ok_or_else(|| PkiError::Foreign {
             path: path.to_owned(),
         })
 }
 
-/// `text`, a host name or an IP address, as it stands in a certificate.
+/// Whether the authority's certificate `pem` is valid, and in the last year in which it is renewed.
 #[must_use]
-pub fn host_name(text: &str) -> String {
-    text.parse::<IpAddr>()
-        .map_or_else(|_| text.to_lowercase(), |ip| ip.to_string())
-}
-
-/// Whether `pem` holds certificates, and nothing else.
-#[must_use]
-pub fn are_certificates(pem: &[u8]) -> bool {
-    let blocks = pem.split(|byte| *byte == b'\n');
-    let begins = blocks
-        .filter(|line| line.starts_with(b"-----BEGIN "))
-        .count();
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let is_one = |der: &CertificateDer<'_>| X509Certificate::from_der(der).is_ok();
-    begins > 0 && found.is_ok_and(|found| found.len() == begins && found.iter().all(is_one))
-}
-
-/// Whether `pem` is a certificate that is valid at `now`.
-#[must_use]
-pub fn is_valid(pem: &[u8], now: OffsetDateTime) -> bool {
-    CertificateDer::from_pem_slice(pem).is_ok_and(|der| {
-        X509Certificate::from_der(&der).is_ok_and(|(_, certificate)| {
-            let (validity, now) = (certificate.validity(), now.unix_timestamp());
-            (validity.not_before.timestamp()..validity.not_after.timestamp()).contains(&now)
-        })
-    })
-}
-
-fn expires_within(der: &CertificateDer<'_>, span: Duration, now: OffsetDateTime) -> bool {
-    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
-        certificate.validity().not_after.timestamp() < (now + span).unix_timestamp()
-    })
-}
-
-fn hosts_of(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
-    let names = certificate.extensions().iter().filter_map(|extension| {
-        match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
-            _ => None,
-        }
-    });
-    names.flatten().filter_map(host).collect()
-}
-
-fn host(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes)
-                .ok()
-                .map(|ip| IpAddr::from(ip).to_string()),
-            _ => <[u8; 16]>::try_from(*bytes)
-                .ok()
-                .map(|ip| IpAddr::from(ip).to_string()),
-        },
-        _ => None,
-    }
-}
-
-fn has_purpose(certificate: &X509Certificate<'_>, purpose: Purpose) -> bool {
-    certificate.extended_key_usage().is_ok_and(|usage| {
-        usage.is_some_and(|usage| match purpose {
-            Purpose::Listen => usage.value.server_auth,
-            Purpose::Connect => usage.value.client_auth,
-        })
-    })
+pub fn is_authority_ending(pem: &[u8], now: OffsetDateTime) -> bool {
+    is_valid(pem, now) && end(pem).is_some_and(|end| end < now + RENEW_CA)
 }

@@ -4,6 +4,8 @@
 //!
 //! ```text
 //! authority/  ca.crt ca.key           the CA, whose key no service sees
+//!             former-ca.crt           what it was renewed from, which clients may still have
+//!             database                which database this set-up uses, if that was said
 //! server/     server.crt server.key   for the server's HTTPS
 //!             client.crt client.key   what the server shows to the signer
 //!             ca.crt, and *-url       whom it trusts; its database, by kind
@@ -14,128 +16,198 @@
 //! public/     root-ca.crt             what clients have to trust
 //! ```
 //!
-//! What is there stays: a secret is the key to data that only it opens. Certificates are renewed with their
-//! keys kept, one atomic rename each, and the services take them up while running.
+//! What is there stays: a secret is the key to data that only it opens. What was there and is lost is not made
+//! again without being told to. Certificates are renewed with their keys kept, one atomic rename each, and the
+//! services take them up while running. It can end at any moment: each file is there completely or not at all,
+//! and whichever of them are there, the next run goes on from them.
 
+mod authority;
+mod database;
+mod error;
+mod lock;
+mod modes;
+mod names;
 mod secrets;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use crate::files::{self, Access, FileError};
-use crate::pki::{self, Authority, Leaf, Outcome, PkiError, Purpose};
+use crate::pki::{self, Authority, Leaf, Outcome, Purpose};
+use crate::setup::quoted;
+use lock::Lock;
 
-/// Why the services have nothing to start from: one sentence, with what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// A file could not be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The certificates are not in order.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A database was set up with a password that is gone.
-    #[error(
-        "{} is missing although {} is there, which holds the same password. Put it back, or delete \
-         both if there is no database yet.",
-        missing.display(),
-        present.display()
-    )]
-    PasswordLost {
-        /// The file that is gone.
-        missing: PathBuf,
-        /// A file that was made of it.
-        present: PathBuf,
-    },
-    /// Nothing was made there yet, or somebody removed it.
-    #[error("{} is not there", .0.display())]
-    Missing(PathBuf),
-    /// A certificate ended, or is of a time to come.
-    #[error("{} is no certificate that is valid now", .0.display())]
-    NotValid(PathBuf),
-    /// Only certificates are copied: anything else might be a key.
-    #[error("{} is not a certificate, or not that alone", .0.display())]
-    NoCertificate(PathBuf),
-    /// Signals cannot be listened to.
-    #[error("the system refused: {0}")]
-    System(#[from] std::io::Error),
-}
+pub use database::Database;
+pub use error::{Again, PrepareError};
+pub use names::{InvalidName, Name};
 
-/// The folders of all services, and the names that clients know the service by.
+/// The folders of all services, and what they are for.
 #[derive(Clone, Debug)]
 pub struct Preparation {
-    folder: PathBuf,
-    hosts: BTreeSet<String>,
+    /// Keeps a folder for each service.
+    pub folder: PathBuf,
+    /// What clients call the service.
+    pub names: BTreeSet<Name>,
+    /// The database that the services are told to use; `None` if nobody said.
+    pub database: Option<Database>,
+    /// What is refused otherwise.
+    pub permitted: Permitted,
+}
+
+/// What cannot be taken back, and is done when somebody asks for it alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Permitted {
+    /// Another CA may take the place of one that is lost.
+    pub new_authority: bool,
+    /// Another passphrase may take the place of one that is lost.
+    pub new_passphrase: bool,
+    /// The set-up uses another database from now on.
+    pub change_database: bool,
+}
+
+/// What came of one look at everything.
+#[derive(Debug, Default)]
+struct Turn {
+    news: Vec<String>,
+    problems: Vec<PrepareError>,
+}
+
+impl Turn {
+    fn failed(error: PrepareError) -> Self {
+        Self {
+            problems: vec![error],
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, outcome: Result<Vec<String>, PrepareError>) {
+        match outcome {
+            Ok(news) => self.news.extend(news),
+            Err(error) => self.problems.push(error),
+        }
+    }
+
+    /// Says everything; nothing of it is a reason to end.
+    fn tell(self, say: &dyn Fn(&str)) {
+        self.news.iter().for_each(|news| say(news));
+        for error in self.problems {
+            say(&format!(
+                "this could not be done, and is tried again every hour: {error}"
+            ));
+        }
+    }
+
+    /// Says everything, but the first problem.
+    fn done(self, say: &dyn Fn(&str)) -> Result<(), PrepareError> {
+        self.news.iter().for_each(|news| say(news));
+        let mut problems = self.problems.into_iter();
+        let first = problems.next();
+        problems.for_each(|error| say(&error.to_string()));
+        first.map_or(Ok(()), Err)
+    }
 }
 
 impl Preparation {
-    /// Keeps the services' folders in `folder`; clients use any of `hosts`, names or IP addresses.
-    #[must_use]
-    pub fn new<'h>(folder: PathBuf, hosts: impl IntoIterator<Item = &'h str>) -> Self {
-        let hosts = hosts.into_iter().map(str::trim);
-        Self {
-            folder,
-            hosts: hosts
-                .filter(|host| !host.is_empty())
-                .map(pki::host_name)
-                .collect(),
-        }
-    }
-
-    /// Makes what is missing, renews what is about to expire, and says what it did.
+    /// Makes what is missing, renews what is about to expire, and says what it did, and what people have to do.
     ///
     /// # Errors
     ///
-    /// [`PrepareError`]; what was made by then stays, and a second try goes on from there.
-    pub fn make(&self, now: OffsetDateTime) -> Result<Vec<String>, PrepareError> {
-        for folder in FOLDERS {
-            files::make_folder(&self.folder.join(folder))?;
-        }
-        open_to_group(&self.folder.join("database"))?;
-        let mut news = secrets::make(self)?;
-        news.extend(self.certify(now)?);
-        Ok(news)
+    /// The first thing that could not be done; the others were told to `say`. What could be done was done, and
+    /// a second try goes on from there.
+    pub fn make(&self, now: OffsetDateTime, say: &dyn Fn(&str)) -> Result<(), PrepareError> {
+        let _lock = Lock::wait(&self.locked()?, say)?;
+        let outcome = self.turn(now).done(say);
+        authority::remind(self, now, say);
+        outcome
     }
 
-    /// Whether every file is there and every certificate valid; makes nothing.
+    /// Whether every file is there and every certificate valid; makes nothing, and waits for nobody.
     ///
     /// # Errors
     ///
     /// The first thing that is not in order.
     pub fn check(&self, now: OffsetDateTime) -> Result<(), PrepareError> {
         for name in FILES {
-            let path = self.folder.join(name);
-            let content = files::read(&path)?.map(zeroize::Zeroizing::new);
-            let content = content
-                .filter(|content| !content.is_empty())
-                .ok_or_else(|| PrepareError::Missing(path.clone()))?;
-            let is_certificate = path.extension().is_some_and(|it| it == "crt");
-            if is_certificate && !pki::is_valid(&content, now) {
-                return Err(PrepareError::NotValid(path));
-            }
+            self.check_file(name, now)?;
+        }
+        for (folder, leaf) in self.leafs() {
+            self.check_pair(folder, leaf.name)?;
+        }
+        self.check_pair("authority", "ca")?;
+        authority::compare(self)?;
+        database::compare(self)
+    }
+
+    fn check_file(&self, name: &str, now: OffsetDateTime) -> Result<(), PrepareError> {
+        let path = self.folder.join(name);
+        if !secrets::is_there(&path)? {
+            return Err(PrepareError::Missing(path));
+        }
+        let is_certificate = path.extension().is_some_and(|it| it == "crt");
+        let content = files::read(&path)?.map(Zeroizing::new).unwrap_or_default();
+        if is_certificate && !pki::is_valid(&content, now) {
+            return Err(PrepareError::NotValid(path));
         }
         Ok(())
     }
 
-    fn certify(&self, now: OffsetDateTime) -> Result<Vec<String>, PrepareError> {
-        let (authority, outcome) =
-            Authority::open_as("Countersign", &self.folder.join("authority"), now)?;
-        let mut news = Vec::new();
-        tell(&mut news, "ca", outcome);
+    fn check_pair(&self, folder: &str, name: &str) -> Result<(), PrepareError> {
+        let [certificate, key] =
+            ["crt", "key"].map(|kind| self.file(folder, &format!("{name}.{kind}")));
+        let read = |path| files::read(path).map(|it| Zeroizing::new(it.unwrap_or_default()));
+        if pki::is_pair(&read(&certificate)?, &read(&key)?) {
+            return Ok(());
+        }
+        Err(PrepareError::NoPair { certificate, key })
+    }
+
+    /// Does whatever can be done: what is wrong with one service is no reason to let the certificates of
+    /// another expire.
+    fn turn(&self, now: OffsetDateTime) -> Turn {
+        let mut turn = Turn::default();
+        for folder in FOLDERS {
+            let made = files::make_folder(&self.folder.join(folder));
+            turn.add(made.map(|()| Vec::new()).map_err(PrepareError::from));
+        }
+        turn.add(secrets::make(self));
+        turn.add(database::make(self));
+        self.certify(now, &mut turn);
+        turn.news.extend(modes::mend(self, &mut turn.problems));
+        turn
+    }
+
+    fn certify(&self, now: OffsetDateTime, turn: &mut Turn) {
+        let authority = match authority::open(self, now, &mut turn.news) {
+            Ok(authority) => authority,
+            Err(error) => return turn.problems.push(error),
+        };
         // The new certificate of the CA is everywhere before anything that only it vouches for.
-        for (folder, name) in CA_COPIES {
-            place(&self.file(folder, name), authority.pem().as_bytes())?;
+        for (folder, name) in authority::COPIES {
+            let placed = place(&self.file(folder, name), authority.pem().as_bytes());
+            turn.add(placed.map(|()| Vec::new()).map_err(PrepareError::from));
         }
         for (folder, leaf) in self.leafs() {
-            let outcome = authority.ensure_in(&self.folder.join(folder), &leaf, now)?;
-            tell(&mut news, leaf.name, outcome);
+            turn.add(self.certify_one(&authority, folder, &leaf, now));
         }
-        Ok(news)
+    }
+
+    fn certify_one(
+        &self,
+        authority: &Authority,
+        folder: &str,
+        leaf: &Leaf,
+        now: OffsetDateTime,
+    ) -> Result<Vec<String>, PrepareError> {
+        let done = match authority.ensure_in(&self.folder.join(folder), leaf, now)? {
+            Outcome::Kept => return Ok(Vec::new()),
+            Outcome::Made => "made",
+            Outcome::Renewed => "renewed",
+        };
+        Ok(vec![format!("{done} {}.crt", leaf.name)])
     }
 
     /// The certificates, and in whose folder each is. The server's own names are those of its container.
@@ -147,8 +219,9 @@ impl Preparation {
         };
         let mut server = leaf("server", Purpose::Listen, &["server", "notaryserver"]);
         let mut gateway = leaf("gateway", Purpose::Listen, &["gateway"]);
-        server.hosts.extend(self.hosts.iter().cloned());
-        gateway.hosts.extend(self.hosts.iter().cloned());
+        let names = || self.names.iter().map(|name| name.as_str().to_owned());
+        server.hosts.extend(names());
+        gateway.hosts.extend(names());
         [
             ("server", server),
             ("server", leaf("client", Purpose::Connect, &["server"])),
@@ -163,21 +236,38 @@ impl Preparation {
     fn file(&self, folder: &str, name: &str) -> PathBuf {
         self.folder.join(folder).join(name)
     }
+
+    /// The folder that one process works with at a time: containers share what is mounted there, and nothing
+    /// above it.
+    fn locked(&self) -> Result<PathBuf, FileError> {
+        let folder = self.folder.join("authority");
+        files::make_folder(&folder)?;
+        Ok(folder)
+    }
+
+    /// This run once more, with `flags`.
+    fn again(&self, flags: &str) -> Again {
+        let folder = quoted(&self.folder.to_string_lossy());
+        let names: Vec<_> = self.names.iter().map(Name::as_str).collect();
+        let hosts = quoted(&names.join(","));
+        Again(format!("--folder={folder} --host={hosts} {flags}"))
+    }
 }
 
-/// Copies the certificates in `source`, and nothing else, to `target`; it is left alone where it is the
-/// same already.
+/// Copies the certificates in `source`, written anew and without anything that is between them, to `target`;
+/// it is left alone where it is the same already.
 ///
 /// # Errors
 ///
-/// [`PrepareError::NoCertificate`] if there is anything else in `source`.
+/// [`PrepareError::NoCertificate`] if there is none in `source`, or a damaged one.
 pub fn copy_certificate(source: &Path, target: &Path) -> Result<(), PrepareError> {
-    let pem = files::read(source)?.map(zeroize::Zeroizing::new);
+    let pem = files::read(source)?.map(Zeroizing::new);
     let pem = pem.ok_or_else(|| PrepareError::Missing(source.to_owned()))?;
-    if !pki::are_certificates(&pem) {
-        return Err(PrepareError::NoCertificate(source.to_owned()));
-    }
-    Ok(place(target, &pem)?)
+    let certificates =
+        pki::certificates(&pem).ok_or_else(|| PrepareError::NoCertificate(source.to_owned()))?;
+    let folder = target.parent().filter(|it| !it.as_os_str().is_empty());
+    let _lock = Lock::wait(folder.unwrap_or(Path::new(".")), &|_| {})?;
+    Ok(place(target, pki::to_pem(&certificates).as_bytes())?)
 }
 
 const FOLDERS: [&str; 6] = [
@@ -187,14 +277,6 @@ const FOLDERS: [&str; 6] = [
     "database",
     "gateway",
     "public",
-];
-
-/// Where the CA's certificate is needed.
-const CA_COPIES: [(&str, &str); 4] = [
-    ("server", "ca.crt"),
-    ("signer", "ca.crt"),
-    ("gateway", "ca.crt"),
-    ("public", "root-ca.crt"),
 ];
 
 /// All that services rely on.
@@ -225,29 +307,10 @@ const FILES: [&str; 24] = [
     "public/root-ca.crt",
 ];
 
-/// The database runs as a user of its own, and reads its passwords as a member of our group.
-fn open_to_group(folder: &Path) -> Result<(), FileError> {
-    fs::set_permissions(folder, Permissions::from_mode(0o750)).map_err(|cause| FileError::Write {
-        path: folder.to_owned(),
-        cause,
-    })
-}
-
 /// Puts `bytes` at `path` unless they are there.
 fn place(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if files::read(path)?.as_deref() == Some(bytes) {
         return Ok(());
     }
     files::write(path, bytes, Access::All)
-}
-
-fn tell(news: &mut Vec<String>, name: &str, outcome: Outcome) {
-    match outcome {
-        Outcome::Kept => {}
-        Outcome::Made => news.push(format!("made {name}.crt")),
-        Outcome::Renewed if name == "ca" => news.push(
-            "renewed the CA (root-ca.crt); copy it to the clients again within a year".to_owned(),
-        ),
-        Outcome::Renewed => news.push(format!("renewed {name}.crt")),
-    }
 }

@@ -25,6 +25,7 @@ use crate::files::{self, Access, FileError, make_once};
 use crate::pki::{self, Authority, Leaf, Outcome, PkiError, Purpose};
 
 pub use lines::Lines;
+pub(crate) use lines::quoted;
 
 /// Why the data folder cannot be used: one sentence, with what to do.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,11 @@
 //! Passwords and passphrases: random, made once, and in the files of those who need them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{Preparation, PrepareError};
-use crate::files::{self, Access, FileError, make_once};
+use crate::files::{self, Access, FileError};
 
 /// A service with a database of its own.
 struct Owner {
@@ -30,15 +30,17 @@ const OWNERS: [Owner; 2] = [
     },
 ];
 
-/// Makes what is missing, and says so.
+/// Makes what is missing, and says so. What was lost is not made: this order, which is kept from the first
+/// secret to the last, is how the one is told from the other.
 pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     let mut news = Vec::new();
-    if new(&to.file("signer", "passphrase"), Access::Owner)? {
+    if make_passphrase(to)? {
         news.push("made the signer's passphrase".to_owned());
     }
-    let mut made = new(&to.file("database", "root-password"), Access::Group)?;
+    let mut made = make_password(&root_password(to), &later_than_root(to))?;
     for owner in &OWNERS {
-        made |= make_urls(to, owner)?;
+        made |= make_password(&password(to, owner), &urls_with_password(to, owner))?;
+        make_urls(to, owner)?;
     }
     if made {
         news.push("made passwords for the databases".to_owned());
@@ -46,64 +48,142 @@ pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     Ok(news)
 }
 
-/// The password of `owner` at the database, and what it is told of its database. Whether the password is
-/// new.
-fn make_urls(to: &Preparation, owner: &Owner) -> Result<bool, PrepareError> {
-    let password = to.file("database", &format!("{}-password", owner.name));
-    let [mysql, postgres, sqlite] =
-        ["mysql-url", "postgres-url", "sqlite-url"].map(|url| to.file(owner.name, url));
-    if files::read_start::<1>(&password)?.is_none() {
-        // A new password would not be the one that the database knows.
-        for present in [&mysql, &postgres] {
-            if files::read_start::<1>(present)?.is_some() {
-                return Err(PrepareError::PasswordLost {
-                    missing: password,
-                    present: present.clone(),
-                });
-            }
-        }
+fn make_passphrase(to: &Preparation) -> Result<bool, PrepareError> {
+    let path = to.file("signer", "passphrase");
+    if is_there(&path)? {
+        return Ok(false);
     }
-    let made = new(&password, Access::Group)?;
-    let secret = Zeroizing::new(files::read(&password)?.unwrap_or_default());
-    let secret = Zeroizing::new(String::from_utf8_lossy(&secret).into_owned());
+    let mut later = later_than_root(to);
+    later.push(root_password(to));
+    match first(&later)? {
+        Some(present) if !to.permitted.new_passphrase => Err(PrepareError::PassphraseLost {
+            missing: path,
+            present: present.to_owned(),
+            again: to.again("--new-passphrase"),
+        }),
+        _ => Ok(write_new(&path, Access::Owner).map(|()| true)?),
+    }
+}
+
+/// A new password would not be the one that a database knows, which there may be if any of `later` is there.
+fn make_password(path: &Path, later: &[PathBuf]) -> Result<bool, PrepareError> {
+    if is_there(path)? {
+        return Ok(false);
+    }
+    match first(later)? {
+        Some(present) => Err(PrepareError::PasswordLost {
+            missing: path.to_owned(),
+            present: present.to_owned(),
+        }),
+        None => Ok(write_new(path, Access::Group).map(|()| true)?),
+    }
+}
+
+/// What `owner` is told of its database.
+fn make_urls(to: &Preparation, owner: &Owner) -> Result<(), PrepareError> {
     let Owner {
         name,
         database,
         file,
     } = owner;
-    make_secret(
-        &mysql,
-        format!(
-            "{name}:{}@tcp(mysql:3306)/{database}?parseTime=True",
-            *secret
+    let path = password(to, owner);
+    let secret = line(&path)?.ok_or_else(|| PrepareError::Missing(path.clone()))?;
+    let secret = std::str::from_utf8(&secret)
+        .ok()
+        .filter(|text| !text.contains(char::is_control))
+        .ok_or(PrepareError::NoPassword(path))?;
+    let encoded = Zeroizing::new(percent_encoded(secret));
+    let texts = [
+        (
+            "mysql-url",
+            format!("{name}:{secret}@tcp(mysql:3306)/{database}?parseTime=True"),
         ),
-    )?;
-    make_secret(
-        &postgres,
-        format!(
-            "postgres://{name}:{}@postgres:5432/{database}?sslmode=disable",
-            *secret
+        (
+            "postgres-url",
+            format!(
+                "postgres://{name}:{}@postgres:5432/{database}?sslmode=disable",
+                *encoded
+            ),
         ),
-    )?;
-    make_once(&sqlite, Access::Owner, || file.as_bytes().to_vec())?;
-    Ok(made)
-}
-
-fn make_secret(path: &Path, text: String) -> Result<(), FileError> {
-    let text = Zeroizing::new(text);
-    make_once(path, Access::Owner, || text.as_bytes().to_vec()).map(Zeroizing::new)?;
+        ("sqlite-url", (*file).to_owned()),
+    ];
+    for (url, text) in texts.map(|(url, text)| (url, Zeroizing::new(text))) {
+        let path = to.file(name, url);
+        if !is_there(&path)? {
+            files::write(&path, text.as_bytes(), Access::Owner)?;
+        }
+    }
     Ok(())
 }
 
-/// Puts a new secret at `path` unless there is one; whether it did.
-fn new(path: &Path, access: Access) -> Result<bool, FileError> {
-    if files::read_start::<1>(path)?.is_some() {
-        return Ok(false);
+fn root_password(to: &Preparation) -> PathBuf {
+    to.file("database", "root-password")
+}
+
+fn password(to: &Preparation, owner: &Owner) -> PathBuf {
+    to.file("database", &format!("{}-password", owner.name))
+}
+
+fn urls_with_password(to: &Preparation, owner: &Owner) -> [PathBuf; 2] {
+    ["mysql-url", "postgres-url"].map(|url| to.file(owner.name, url))
+}
+
+fn later_than_root(to: &Preparation) -> Vec<PathBuf> {
+    let of = |owner| {
+        let password = std::iter::once(password(to, owner));
+        password.chain(urls_with_password(to, owner))
+    };
+    OWNERS.iter().flat_map(of).collect()
+}
+
+fn first(paths: &[PathBuf]) -> Result<Option<&Path>, FileError> {
+    for path in paths {
+        if is_there(path)? {
+            return Ok(Some(path));
+        }
     }
+    Ok(None)
+}
+
+/// Whether there is a secret in `path`; one line end alone is none.
+pub(super) fn is_there(path: &Path) -> Result<bool, FileError> {
+    Ok(line(path)?.is_some())
+}
+
+/// What stands in `path`, if anything does. An editor's line end at its end is not part of it.
+fn line(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+    let Some(mut bytes) = files::read(path)?.map(Zeroizing::new) else {
+        return Ok(None);
+    };
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok((!bytes.is_empty()).then_some(bytes))
+}
+
+/// `text` as it may stand in a URL.
+fn percent_encoded(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    // Room for all of it, so that no half of a secret is left behind in memory.
+    let mut encoded = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if is_plain(byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    encoded
+}
+
+fn write_new(path: &Path, access: Access) -> Result<(), FileError> {
     let secret = files::new_secret().map_err(|cause| FileError::Write {
         path: path.to_owned(),
         cause,
     })?;
-    files::write(path, secret.as_bytes(), access)?;
-    Ok(true)
+    files::write(path, secret.as_bytes(), access)
 }

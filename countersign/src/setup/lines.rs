@@ -19,8 +19,8 @@ impl fmt::Display for Lines<'_> {
 }
 
 /// `text` as one word of a shell.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%".contains(&byte);
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte);
     if text.bytes().all(plain) {
         text.to_owned()
     } else {
@@ -33,8 +33,9 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn a_path_with_a_blank_or_a_quote_is_one_word_to_the_shell() {
+    fn a_path_with_a_blank_a_star_or_a_quote_is_one_word_to_the_shell() {
         assert_eq!(quoted("/srv/trust/ca.crt"), "/srv/trust/ca.crt");
+        assert_eq!(quoted("*.example.com"), "'*.example.com'");
         assert_eq!(quoted("/my trust/it's"), r"'/my trust/it'\''s'");
     }
 }

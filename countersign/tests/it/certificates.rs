@@ -147,6 +147,30 @@ fn a_new_authority_gets_all_certificates_issued_anew() {
 }
 
 #[test]
+fn an_authority_whose_key_alone_was_written_goes_on_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let old = der(folder.path(), "ca.crt");
+    fs::remove_file(folder.path().join("ca.crt")).unwrap();
+    let setup = prepare(folder.path(), FIRST).unwrap();
+    assert_eq!(setup.news, ["made ca.crt"]);
+    let new = der(folder.path(), "root-ca.crt");
+    assert_eq!(parsed(&new).public_key(), parsed(&old).public_key());
+}
+
+#[test]
+fn certificates_of_a_time_to_come_are_made_again_with_their_keys_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST + Duration::days(3650)).unwrap();
+    let old = der(folder.path(), "ca.crt");
+    let setup = prepare(folder.path(), FIRST).unwrap();
+    assert_eq!(setup.news.len(), 4, "{:?}", setup.news);
+    let new = der(folder.path(), "ca.crt");
+    assert_eq!(until(&new), FIRST + Duration::days(3650));
+    assert_eq!(parsed(&new).public_key(), parsed(&old).public_key());
+}
+
+#[test]
 fn a_certificate_from_elsewhere_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path(), FIRST).unwrap();

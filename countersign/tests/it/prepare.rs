@@ -1,12 +1,18 @@
 //! What the services of a composition start from.
 
+mod command;
+mod database;
+mod interrupted;
+mod lost;
+mod odd;
+
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use countersign::prepare::{Preparation, PrepareError, copy_certificate};
+use countersign::prepare::{Permitted, Preparation, PrepareError};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::X509Certificate;
 
@@ -14,12 +20,26 @@ use crate::FIRST;
 use crate::certificates::{der, parsed};
 
 fn preparation(folder: &Path) -> Preparation {
-    Preparation::new(folder.to_owned(), ["Trust.Example.com", " 192.0.2.1", ""])
+    Preparation {
+        folder: folder.to_owned(),
+        names: ["Trust.Example.com", " 192.0.2.1"]
+            .map(|name| name.parse().unwrap())
+            .into(),
+        database: None,
+        permitted: Permitted::default(),
+    }
+}
+
+/// What came of it: the news, or the error and what was said besides.
+fn make(preparation: &Preparation, now: OffsetDateTime) -> Result<Vec<String>, PrepareError> {
+    let said = RefCell::new(Vec::new());
+    preparation.make(now, &|text| said.borrow_mut().push(text.to_owned()))?;
+    Ok(said.into_inner())
 }
 
 fn made(now: OffsetDateTime) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    preparation(folder.path()).make(now).unwrap();
+    make(&preparation(folder.path()), now).unwrap();
     folder
 }
 
@@ -129,9 +149,7 @@ fn no_secret_can_be_read_by_strangers_and_only_the_database_s_by_the_group() {
 fn a_second_time_everything_stays_as_it_is() {
     let folder = made(FIRST);
     let before = files(folder.path());
-    let news = preparation(folder.path())
-        .make(FIRST + Duration::days(59))
-        .unwrap();
+    let news = make(&preparation(folder.path()), FIRST + Duration::days(59)).unwrap();
     assert_eq!(news, Vec::<String>::new());
     assert_eq!(files(folder.path()), before);
 }
@@ -194,9 +212,7 @@ fn certificates_carry_the_names_of_clients_and_of_containers_and_a_purpose_each(
 fn certificates_are_renewed_when_30_days_are_left_with_their_keys_kept() {
     let folder = made(FIRST);
     let before = files(folder.path());
-    let news = preparation(folder.path())
-        .make(FIRST + Duration::days(61))
-        .unwrap();
+    let news = make(&preparation(folder.path()), FIRST + Duration::days(61)).unwrap();
     assert_eq!(
         news,
         [
@@ -226,7 +242,7 @@ fn certificates_are_renewed_when_30_days_are_left_with_their_keys_kept() {
 fn the_authority_s_new_certificate_reaches_every_service() {
     let folder = made(FIRST);
     let now = FIRST + Duration::days(3650 - 300);
-    preparation(folder.path()).make(now).unwrap();
+    make(&preparation(folder.path()), now).unwrap();
     let authority = fs::read(folder.path().join("authority/ca.crt")).unwrap();
     for copy in [
         "server/ca.crt",
@@ -264,23 +280,11 @@ fn both_programs_and_the_database_know_the_same_password() {
 }
 
 #[test]
-fn a_password_that_is_lost_is_not_replaced_by_one_that_the_database_does_not_know() {
-    let folder = made(FIRST);
-    fs::remove_file(folder.path().join("database/server-password")).unwrap();
-    let error = preparation(folder.path()).make(FIRST).unwrap_err();
-    assert!(
-        matches!(error, PrepareError::PasswordLost { .. }),
-        "{error}"
-    );
-    assert!(!folder.path().join("database/server-password").exists());
-}
-
-#[test]
 fn an_edited_url_stays() {
     let folder = made(FIRST);
     let url = folder.path().join("server/mysql-url");
     fs::write(&url, "server:mine@tcp(elsewhere:3306)/trust").unwrap();
-    preparation(folder.path()).make(FIRST).unwrap();
+    make(&preparation(folder.path()), FIRST).unwrap();
     assert_eq!(
         fs::read_to_string(url).unwrap(),
         "server:mine@tcp(elsewhere:3306)/trust"
@@ -305,73 +309,4 @@ fn all_is_well_only_while_every_file_is_there_and_every_certificate_valid() {
         fs::write(&path, content).unwrap();
     }
     preparation.check(FIRST).unwrap();
-}
-
-#[test]
-fn a_certificate_is_copied_and_a_key_never() {
-    let folder = made(FIRST);
-    let file = |name: &str| folder.path().join(name);
-    let target = file("copy.crt");
-    copy_certificate(&file("public/root-ca.crt"), &target).unwrap();
-    assert_eq!(
-        fs::read(&target).unwrap(),
-        fs::read(file("authority/ca.crt")).unwrap()
-    );
-
-    let both = file("both.pem");
-    let pem = [file("authority/ca.crt"), file("authority/ca.key")].map(|it| fs::read(it).unwrap());
-    fs::write(&both, pem.concat()).unwrap();
-    for source in ["authority/ca.key", "signer/passphrase", "both.pem"] {
-        let error = copy_certificate(&file(source), &target).unwrap_err();
-        assert!(
-            matches!(error, PrepareError::NoCertificate(_)),
-            "{source}: {error}"
-        );
-    }
-    let error = copy_certificate(&file("nothing"), &target).unwrap_err();
-    assert!(matches!(error, PrepareError::Missing(_)), "{error}");
-}
-
-#[test]
-fn the_command_makes_everything_and_the_check_says_whether_it_is_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let command = |task: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(["prepare", "--folder"])
-            .arg(folder.path())
-            .args(task)
-            .output()
-            .unwrap()
-    };
-    let checked = command(&["--check"]);
-    assert!(!checked.status.success());
-    assert!(String::from_utf8_lossy(&checked.stderr).contains("is not there"));
-
-    let made = command(&["--host", "one.example.com,two.example.com"]);
-    assert!(made.status.success());
-    assert!(command(&["--check"]).status.success());
-    let server = der(folder.path(), "server/server.crt");
-    assert!(names(&parsed(&server)).contains("two.example.com"));
-}
-
-#[test]
-fn a_watching_one_ends_at_once_when_it_is_told_to() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut watching = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["prepare", "--watch", "--folder"])
-        .arg(folder.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(watching.stderr.take().unwrap()));
-    assert!(lines.any(|line| line.unwrap().starts_with("everything is there")));
-
-    fs::remove_file(folder.path().join("signer/signer.crt")).unwrap();
-    let id = rustix::process::Pid::from_child(&watching);
-    rustix::process::kill_process(id, rustix::process::Signal::HUP).unwrap();
-    assert_eq!(lines.next().unwrap().unwrap(), "made signer.crt");
-
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    assert!(watching.wait().unwrap().success());
 }

@@ -1,0 +1,152 @@
+//! What can be wrong, and what to do then: for people who see it at night, in the log of a container.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Database;
+use crate::files::FileError;
+use crate::pki::PkiError;
+
+/// Why the services have nothing to start from, or not all: one sentence, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The certificates are not in order.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The CA is gone, and its certificate is not: a new one would be a stranger to all clients.
+    #[error(
+        "{} is missing although {} is there: the CA that clients trust is lost. Put the copy of it back (with \
+         docker-compose: of the volume `authority`). Without a copy, begin anew with a CA that all clients have \
+         to be given: once {again}",
+        missing.display(),
+        present.display()
+    )]
+    AuthorityLost {
+        /// The file that is gone.
+        missing: PathBuf,
+        /// What was made of it.
+        present: PathBuf,
+        /// How to go on without it.
+        again: Again,
+    },
+    /// Somebody put another CA in the place of the one that clients know.
+    #[error(
+        "{} is of another CA than {}, so no client would believe the server. Put the copy of the CA back that \
+         belongs here (with docker-compose: of the volume `authority`). To go on with the other, and give it to \
+         all clients: once {again}",
+        copy.display(),
+        authority.display()
+    )]
+    AuthorityChanged {
+        /// The key of the CA that is there.
+        authority: PathBuf,
+        /// A certificate of another.
+        copy: PathBuf,
+        /// How to go on with the one that is there.
+        again: Again,
+    },
+    /// The keys in the signer's database open with no other.
+    #[error(
+        "{} is missing although {} is there, which was made after it: the passphrase is lost that opens the keys \
+         in the signer's database. Put the copy of it back (with docker-compose: of the volume `signer-secrets`). \
+         Without a copy those keys are lost: then empty the signer's database, and begin anew with a passphrase, \
+         once by {again}. Each repository's owner rotates the snapshot and timestamp keys after that",
+        missing.display(),
+        present.display()
+    )]
+    PassphraseLost {
+        /// The file that is gone.
+        missing: PathBuf,
+        /// A secret that was made later.
+        present: PathBuf,
+        /// How to go on without it.
+        again: Again,
+    },
+    /// A database was set up with a password that is gone.
+    #[error(
+        "{} is missing although {} is there, which was made after it: the database knows no other password. Put \
+         the copy of it back (with docker-compose: of the volume `database-secrets`). Without a copy: the \
+         passwords of server and signer stand in the `mysql-url` of each too; any other has to be given to the \
+         database first, and then be written into that file",
+        missing.display(),
+        present.display()
+    )]
+    PasswordLost {
+        /// The file that is gone.
+        missing: PathBuf,
+        /// A file that was made later.
+        present: PathBuf,
+    },
+    /// It would end up in a URL, which has one line.
+    #[error("{} is not a password: it has to be one line of text", .0.display())]
+    NoPassword(PathBuf),
+    /// The data of this set-up is in another database than the one it was started for.
+    #[error(
+        "this set-up uses {noted} (`{}`), as {} says, and was started for {asked} (`{}`). The data is still there, in \
+         {noted}. To go on with it, put `COMPOSE_FILE={}` into `.env`, with what else you use there. To move it to \
+         {asked}, see docs/compose.md, \"From one database to another\"; then, once {again}",
+        noted.word(),
+        note.display(),
+        asked.word(),
+        noted.compose_files()
+    )]
+    DatabaseChanged {
+        /// Where the data is.
+        noted: Database,
+        /// What says so.
+        note: PathBuf,
+        /// What the services were told to use.
+        asked: Database,
+        /// How to change it on purpose.
+        again: Again,
+    },
+    /// The note is not what was written there.
+    #[error(
+        "{} is damaged: it has to be one word, `mysql`, `postgres`, `sqlite` or `elsewhere`. Put its copy back, or remove it, \
+         and the database that this is started for is noted again",
+        .0.display()
+    )]
+    DatabaseUnknown(PathBuf),
+    /// There is nothing to change to.
+    #[error(
+        "--change-database changes to what --database says (or COUNTERSIGN_DATABASE), and that says nothing"
+    )]
+    NoDatabase,
+    /// Nothing was made there yet, or somebody removed it.
+    #[error("{} is not there", .0.display())]
+    Missing(PathBuf),
+    /// A certificate ended, or is of a time to come.
+    #[error("{} is no certificate that is valid now", .0.display())]
+    NotValid(PathBuf),
+    /// A program refuses to start with the two.
+    #[error("{} is not of the key beside it, {}", certificate.display(), key.display())]
+    NoPair {
+        /// The certificate.
+        certificate: PathBuf,
+        /// The file that should hold its key.
+        key: PathBuf,
+    },
+    /// Nothing is copied that might be a key.
+    #[error("{} holds no certificate, or a damaged one", .0.display())]
+    NoCertificate(PathBuf),
+    /// Signals cannot be listened to.
+    #[error("the system refused: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// What to type to permit, this one time, what is refused otherwise.
+#[derive(Clone, Debug)]
+pub struct Again(pub(super) String);
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(arguments) = self;
+        write!(
+            f,
+            "`countersign prepare {arguments}`, with docker-compose `docker-compose run --rm prepare prepare {arguments}`"
+        )
+    }
+}
