@@ -394,7 +394,18 @@ journey_on() {
     check 'up' up
     check 'trust data is still there' says '1.0' docker trust inspect --pretty "$image"
     loss_of_everything
+    [ "$1" != postgres ] || move_to sqlite
     remove_for_good
+}
+
+# move_to DATABASE: on purpose.
+move_to() {
+    echo "COMPOSE_FILE=docker-compose.yml:docker-compose.$1.yml" >> .env
+    check "everything moves to $1" quietly guide compose.md move
+    check 'all services are healthy' all_healthy prepare signer server registry
+    check "there is no PostgreSQL" test -z "$(docker ps --quiet --filter ancestor=postgres:15)"
+    check 'somebody new sees the same trust data' says '1.0' as_somebody_new docker trust inspect --pretty "$image"
+    check 'the keys sign as before' says 'Successfully signed' docker trust sign "$image:1.0"
 }
 
 is_not_moved_by_accident() {
@@ -403,7 +414,7 @@ is_not_moved_by_accident() {
     said=$(docker-compose up -d 2>&1) && result=1
     mv forgotten .env
     echo "$said"
-    [ "$result" = 0 ] && says 'keeps its data in' docker logs "$(container prepare)" && up
+    [ "$result" = 0 ] && says 'this set-up uses' docker logs "$(container prepare)" && up
 }
 
 # A MariaDB that has nothing to do with docker-compose, at the name of the guide.
