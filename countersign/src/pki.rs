@@ -47,8 +47,8 @@ pub enum PkiError {
     },
     /// The file is not what this program wrote.
     #[error(
-        "{} is damaged or was not made by countersign, which runs development certificates only. \
-         Put the original back, or move it away to have a new one made.",
+        "{} is damaged or was not made by countersign, which renews only what it has made itself. \
+         Put the original back.",
         path.display()
     )]
     Foreign {

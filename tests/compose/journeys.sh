@@ -218,7 +218,9 @@ as_somebody_new() {
 
 # All but the registry's, which has a backup of its own.
 remove_volumes_of_trust() {
-    down && docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+    # In the place of another clone.
+    down && mv .env ../forgotten && rm --recursive secrets && mkdir --parents secrets/server secrets/signer \
+        && tar --extract --preserve-permissions --file backup/configuration.tar && rm ../forgotten && docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
         | grep --invert-match registry-data | xargs docker volume rm
 }
 

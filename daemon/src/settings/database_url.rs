@@ -26,7 +26,7 @@ pub(super) fn without_secrets(url: &str) -> Option<String> {
 
 /// What follows `scheme://`: `user:password@host:port/name?key=value&…`.
 fn server(rest: &str) -> Option<String> {
-    let (place, query) = with_parameters(rest);
+    let (place, query) = with_parameters(rest)?;
     let (credentials, place) = credentials(place)?;
     let (address, name) = place.split_once('/')?;
     (is_address(address) && is_name(name)).then(|| format!("{credentials}{address}/{name}{query}"))
@@ -37,7 +37,7 @@ fn dsn(dsn: &str) -> Option<String> {
     // A password may hold anything, what follows the address no `)`.
     let (before, after) = dsn.rsplit_once(")/")?;
     let (credentials, place) = credentials(before)?;
-    let (name, query) = with_parameters(after);
+    let (name, query) = with_parameters(after)?;
     let (net, address) = place.split_once('(')?;
     let is_harmless = match net {
         "tcp" | "tcp4" | "tcp6" => is_address(address),
@@ -61,11 +61,14 @@ fn credentials(text: &str) -> Option<(String, &str)> {
     Some((shown, place))
 }
 
-/// `text` up to the `?`, and what may be seen from there on.
-fn with_parameters(text: &str) -> (&str, String) {
+/// `text` up to the `?`, and what may be seen from there on. An `@` after that tells of a `?` in a password.
+fn with_parameters(text: &str) -> Option<(&str, String)> {
     let Some((before, query)) = text.split_once('?') else {
-        return (text, String::new());
+        return Some((text, String::new()));
     };
+    if query.contains('@') {
+        return None;
+    }
     let shown: Vec<_> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -73,7 +76,7 @@ fn with_parameters(text: &str) -> (&str, String) {
             None => MASK.to_owned(),
         })
         .collect();
-    (before, format!("?{}", shown.join("&")))
+    Some((before, format!("?{}", shown.join("&"))))
 }
 
 /// `key=value` words, parted by blanks; a value may stand in `'`, where `\` takes the meaning from what follows.
@@ -285,6 +288,7 @@ mod tests {
             "postgres://me:SECRET@",
             "postgres://me:SECRETdb/x",
             "postgres://me:SECRET?@db/x",
+            "postgres://me:12345/SECRET?foo@db/x",
             "postgres://me:p@db/SEC RET",
             "mongodb://me:SECRET@db/x",
             "host=db password='SECRET",
