@@ -9,7 +9,7 @@ export DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE='repository passphrase of a te
 # begin TITLE NAME [PROFILE]: a new person with nothing but an image, in a clone of their own.
 begin() {
     step "$1"
-    export COMPOSE_PROJECT_NAME=$2 HOME=$work/people/$2
+    export COMPOSE_PROJECT_NAME=$2 HOME=$work/people/$2 PATH=$usual_path
     unset DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER DOCKER_CONFIG
     mkdir --parents "$HOME"
     # Without a name of its own, a project has that of its folder.
