@@ -154,12 +154,14 @@ renewal() {
     local started
     started=$(docker inspect --format '{{.State.StartedAt}}' "$(container server)" "$(container signer)")
     end_soon server-secrets server DNS:localhost serverAuth
+    end_soon server-secrets client DNS:server clientAuth
     end_soon signer-secrets signer DNS:notarysigner serverAuth
-    check 'a certificate that ends soon is taken up without a restart' within 30 server_shows_one_that_ends_soon
+    check 'a certificate that ends soon is taken up without a restart' within 30 shows_one_that_ends_soon localhost:4443
     docker-compose kill -s HUP prepare > /dev/null 2>&1
     check 'certificates are renewed in time' within 30 not ends_soon "$(volume server-secrets)/server.crt"
-    check 'the server shows the renewed one' within 30 not server_shows_one_that_ends_soon
-    check 'the signer was renewed too' within 30 not ends_soon "$(volume signer-secrets)/signer.crt"
+    check 'the server shows the renewed one' within 30 not shows_one_that_ends_soon localhost:4443
+    check 'what it shows to the signer was renewed too' within 30 not ends_soon "$(volume server-secrets)/client.crt"
+    check 'and so was what the signer shows' within 30 not ends_soon "$(volume signer-secrets)/signer.crt"
     check 'signing goes on' says 'Successfully signed' docker trust sign "$image:1.0"
     check 'nothing was restarted' test "$started" = \
         "$(docker inspect --format '{{.State.StartedAt}}' "$(container server)" "$(container signer)")"
@@ -190,10 +192,13 @@ end_soon() {
 
 ends_soon() { not openssl x509 -in "$1" -noout -checkend $((6 * 86400)); }
 
-server_shows_one_that_ends_soon() {
-    openssl s_client -connect localhost:4443 -servername localhost < /dev/null 2> /dev/null \
-        | openssl x509 -out "$work/shown.crt" && ends_soon "$work/shown.crt"
+# shown_by ADDRESS: its certificate, as text.
+shown_by() {
+    openssl s_client -connect "$1" -servername "${1%:*}" < /dev/null 2> /dev/null > "$work/shown.crt"
+    openssl x509 -in "$work/shown.crt" -noout -text
 }
+
+shows_one_that_ends_soon() { shown_by "$1" && ends_soon "$work/shown.crt"; }
 
 # Copies as the guide has them made, and nothing else, bring everything back.
 loss_of_everything() {
@@ -232,6 +237,9 @@ authentication() {
     check 'a file takes the place of the variable' quietly guide compose.md secret
     check 'strangers are kept out by the file too' is_closed_to_strangers
     check 'whoever knows the password is let in' says 200 ask_server --user 'admin:correct horse'
+    echo NAMES=localhost,trust.example.com >> .env
+    check 'docker-compose up -d with another name' up
+    check 'the certificate has it' within 30 says DNS:trust.example.com shown_by localhost:4443
     check 'the password is not in docker inspect' not says "$(cat secrets/server/administrator)" docker inspect "$(container server)"
 }
 
@@ -294,6 +302,10 @@ journey_behind_the_gateway() {
         docker pull "$image:1.0"
     check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
     check 'guessing is slowed down, and docker is told so' within 30 gateway_answers 429 --user admin:guess
+    end_soon gateway-secrets gateway DNS:trust.example.com serverAuth
+    check 'the gateway takes up a certificate' within 30 shows_one_that_ends_soon trust.example.com:443
+    docker-compose kill -s HUP prepare > /dev/null 2>&1
+    check 'and the renewed one' within 30 not shows_one_that_ends_soon trust.example.com:443
     check 'without the trust server nobody is let in, and docker is told why' nobody_is_let_in_without_the_server
     with_tokens "$image"
     remove_for_good
