@@ -2,7 +2,7 @@
 //!
 //! Status codes are those of Notary 0.7, whose server treats all alike, with three corrections
 //! that a careful caller can act on: `INVALID_ARGUMENT` for what can name no key, `UNAVAILABLE`
-//! while the database is away, and `INTERNAL` for a key that is there and does not open. Only
+//! while the database is away or the passphrase of new keys is another than before, and `INTERNAL` for a key that is there and does not open. Only
 //! `NOT_FOUND` says that a key does not exist.
 
 use std::{sync::Arc, time::Duration};
@@ -25,6 +25,7 @@ use crate::{
     health::HealthService,
     keys::{KeyError, Keys},
     keystore::{KeyId, Purpose, algorithm_name},
+    vault::VaultError,
 };
 
 /// The longest GUN and role that Notary's columns hold, in characters.
@@ -250,6 +251,10 @@ fn status(error: &KeyError, not_found: String, failed: String) -> Status {
         // Trying again would not help: the name is one that no column there can hold.
         KeyError::Store(error) if error.fault == Fault::Unstorable => Status::internal(failed),
         KeyError::Store(_) => Status::unavailable("the key database is not available"),
+        // It is a matter of the passphrase, not of the request.
+        KeyError::Vault(VaultError::Unproven { .. }) => {
+            Status::unavailable("new keys cannot be encrypted at the moment")
+        }
         KeyError::Vault(_) | KeyError::Signing(_) => Status::internal(failed),
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) mod ask;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,9 +19,8 @@ use tonic_health::{
 
 use crate::{
     keys::Keys,
-    keystore::StoredKey,
-    passphrases::PassphraseError,
-    vault::{Vault, VaultError},
+    metrics,
+    survey::{Survey, survey},
 };
 
 /// The gRPC health service.
@@ -31,16 +30,12 @@ pub type HealthService = HealthServer<Inner>;
 const NAMES: [&str; 3] = ["", KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH];
 /// The check of the database, under Notary's name.
 const DATABASE: &str = "DB operational";
-/// The check of the passphrases of all aliases in use.
+/// The check of the passphrases: of that of new keys, and whether any key opens.
 const PASSPHRASES: &str = "Passphrases";
 /// How often the database is looked at, and what waits for it is written.
 const PERIOD: Duration = Duration::from_secs(5);
 /// Every how many periods the passphrases are tried.
 const PASSPHRASES_EVERY: u32 = 12;
-/// How many of the oldest and of the newest keys of an alias are tried before its passphrase is
-/// called wrong: a single damaged row must not look like that, nor must keys of before the
-/// passphrase was changed in place.
-const TRIES: u16 = 3;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -49,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Health {
     reporter: HealthReporter,
     failing: Arc<Mutex<BTreeMap<String, String>>>,
+    /// What else was logged, and is still so.
+    told: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Default for Health {
@@ -56,6 +53,7 @@ impl Default for Health {
         Self {
             reporter: HealthReporter::new(),
             failing: Arc::default(),
+            told: Arc::default(),
         }
     }
 }
@@ -82,7 +80,8 @@ impl Health {
         match database(keys).await {
             Ok(()) => {
                 failing.remove(DATABASE);
-                note(&mut failing, PASSPHRASES, passphrases(keys).await);
+                let outcome = passphrases(keys, &self.told).await;
+                note(&mut failing, PASSPHRASES, outcome);
             }
             // What is known about the passphrases stays: they cannot be tried now.
             problem => note(&mut failing, DATABASE, problem),
@@ -178,75 +177,36 @@ async fn database(keys: &Keys) -> Result<(), String> {
     }
 }
 
-/// Whether every alias in use can be opened.
-async fn passphrases(keys: &Keys) -> Result<(), String> {
-    let problems = unopenable(keys).await.map_err(|error| error.to_string())?;
-    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    if problems.is_empty() {
+/// Why no key can be used, or none can be made. What stands in the way of some keys only is logged, when it
+/// appears and when it goes, and counted: if it stopped all, one bad row would.
+async fn passphrases(keys: &Keys, told: &Mutex<BTreeSet<String>>) -> Result<(), String> {
+    let found = survey(keys).await.map_err(|error| error.to_string())?;
+    metrics::faults(found.faults.len() + found.aliases.len(), found.keys.len());
+    log_minor(&found, told);
+    let faults: Vec<_> = found.faults.iter().map(ToString::to_string).collect();
+    if faults.is_empty() {
         Ok(())
     } else {
-        Err(problems.join("; "))
+        Err(faults.join("; "))
     }
 }
 
-/// One problem for every alias in use whose keys do not open, and for the alias of new keys if it
-/// has no passphrase. Fails if the database does.
-pub async fn unopenable(keys: &Keys) -> Result<Vec<VaultError>, crate::keystore::StoreError> {
-    let mut problems = Vec::new();
-    let aliases = keys.store().aliases().await?;
-    if !aliases.iter().any(|alias| alias == keys.default_alias())
-        && let Err(error) = keys.vault().try_passphrase(keys.default_alias()).await
-    {
-        problems.push(error);
+/// Tells what was not `told` of yet, and what is in order again.
+fn log_minor(found: &Survey, told: &Mutex<BTreeSet<String>>) {
+    let aliases: BTreeSet<_> = found.aliases.iter().map(ToString::to_string).collect();
+    let odd: BTreeSet<_> = found.keys.iter().map(ToString::to_string).collect();
+    let now = &aliases | &odd;
+    let before = {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *told, now.clone())
+    };
+    for problem in aliases.difference(&before) {
+        tracing::error!(check = PASSPHRASES, "still serving: {problem}");
     }
-    for alias in aliases {
-        let some = keys.store().under_alias(&alias, TRIES).await?;
-        if let Err(problem) = open_any(keys.vault(), some).await {
-            problems.push(problem);
-        }
+    for problem in odd.difference(&before) {
+        tracing::warn!(check = PASSPHRASES, "a key cannot be used: {problem}");
     }
-    Ok(problems)
-}
-
-/// One problem for every alias of whose keys some open and some do not. Fails if the database does.
-pub async fn partly_unopenable(
-    keys: &Keys,
-) -> Result<Vec<VaultError>, crate::keystore::StoreError> {
-    let mut problems = Vec::new();
-    for alias in keys.store().aliases().await? {
-        let (mut opened, mut problem) = (false, None);
-        for key in keys.store().under_alias(&alias, 1).await? {
-            match keys.vault().open(key).await {
-                Ok(_) => opened = true,
-                Err(error) => problem = Some(error),
-            }
-        }
-        problems.extend(problem.filter(|_| opened));
-    }
-    Ok(problems)
-}
-
-/// Opens one of `stored`; if none opens, says what is wrong with the first.
-async fn open_any(vault: &Vault, stored: Vec<StoredKey>) -> Result<(), VaultError> {
-    let mut first = None;
-    for key in stored {
-        match vault.open(key).await {
-            Ok(_) => return Ok(()),
-            Err(error) => _ = first.get_or_insert(error),
-        }
-    }
-    first.map_or(Ok(()), Err)
-}
-
-/// Whether `problem` must keep the signer from starting: with a wrong passphrase new keys would
-/// be put where nobody finds them, and with none for new keys there would be no new keys.
-#[must_use]
-pub fn is_fatal(problem: &VaultError, default_alias: &str) -> bool {
-    match problem {
-        VaultError::WrongPassphrase { .. } => true,
-        VaultError::Passphrase(
-            PassphraseError::Missing { alias, .. } | PassphraseError::Unusable { alias, .. },
-        ) => alias == default_alias,
-        _ => false,
+    for problem in before.difference(&now) {
+        tracing::warn!(check = PASSPHRASES, "no longer found: {problem}");
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     cache::{CacheLimits, KeyCache, OpenKey},
     keystore::{KeyId, KeyStore, NewKey, Purpose, StoreError, algorithm_name},
     metrics,
+    proof::{self, Proven},
     vault::{Vault, VaultError},
 };
 
@@ -114,23 +115,39 @@ impl Keys {
         if let Some(pending) = self.store.pending(&purpose).await? {
             return Ok(pending);
         }
+        loop {
+            let proven = proof::prove(self, &self.default_alias).await?;
+            if let Some(pending) = self.try_create(&purpose, &proven).await? {
+                return Ok(pending);
+            }
+            // Somebody else changed which keys are under the alias: the passphrase has to be tried on those.
+            self.vault.proofs().forget_witness(&self.default_alias);
+        }
+    }
+
+    /// The pending key for `purpose`, be it new or not; nothing if there is none and the passphrase is not
+    /// `proven` any more.
+    async fn try_create(
+        &self,
+        purpose: &Purpose,
+        proven: &Proven,
+    ) -> Result<Option<PublicKey>, KeyError> {
         let key = PrivateKey::generate(purpose.algorithm)?;
-        let public = key.public().clone();
-        let envelope = self
-            .vault
-            .seal(&self.default_alias, key.to_stored())
-            .await?;
-        let algorithm = algorithm_name(purpose.algorithm);
-        let alias = self.default_alias.clone();
         let new = NewKey {
-            public,
-            purpose,
-            alias,
-            envelope,
+            public: key.public().clone(),
+            purpose: purpose.clone(),
+            alias: proven.alias().to_owned(),
+            envelope: self.vault.seal(proven, key.to_stored()).await?,
         };
-        let stored = self.store.insert_pending(&new, self.now()).await?;
-        if stored.id() == new.public.id() {
-            metrics::key_created(algorithm);
+        let stored = self
+            .store
+            .insert_pending(&new, proven.basis(), self.now())
+            .await?;
+        if stored.as_ref() == Some(&new.public) {
+            self.vault
+                .proofs()
+                .confirm(proven, new.public.id().as_str());
+            metrics::key_created(algorithm_name(purpose.algorithm));
         }
         Ok(stored)
     }
@@ -247,7 +264,8 @@ impl Keys {
         metrics::cache_lookup(false);
         let stored = self.store.find(id).await?.ok_or(KeyError::NotFound)?;
         let (role, used) = (stored.role.clone(), stored.used);
-        let key = self.vault.open(stored).await?;
+        let opened = self.vault.open(stored).await;
+        let key = opened.inspect_err(|_| metrics::key_did_not_open())?;
         let open = Arc::new(OpenKey::new(key, role, used));
         self.cache
             .insert(id.clone(), Arc::clone(&open), Instant::now());

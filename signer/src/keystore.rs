@@ -97,6 +97,31 @@ pub struct StoredKey {
     pub used: bool,
 }
 
+/// Why a passphrase may be used to encrypt under an alias. The store sees to it that this still holds at
+/// the moment of writing: otherwise two passphrases could come to stand behind one alias, and keys of one
+/// of them would open for nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// It opens the key with this id, which is under the alias.
+    Opens(String),
+    /// No key is under the alias that could say otherwise: none at all, or only these damaged ones.
+    First {
+        /// Ids of keys that no passphrase opens.
+        beside: Vec<String>,
+    },
+}
+
+/// What became of an attempt to put a key under another alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resealed {
+    /// It is under the new alias.
+    Done,
+    /// It is gone, or somebody else put it under another alias meanwhile.
+    Stale,
+    /// The basis holds no more; nothing was changed.
+    Baseless,
+}
+
 /// A key in a listing: nothing that needs a passphrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedKey {
@@ -136,12 +161,14 @@ pub trait KeyStore: Send + Sync {
     async fn pending(&self, purpose: &Purpose) -> Result<Option<PublicKey>, StoreError>;
 
     /// Stores `key` as pending, unless its purpose has a pending key already, be it from a
-    /// request that won the race against this one. Answers the key that is pending now.
+    /// request that won the race against this one. Answers the key that is pending now, or `None` if
+    /// there is none and `basis` holds no more: then nothing was stored.
     async fn insert_pending(
         &self,
         key: &NewKey,
+        basis: &Basis,
         now: OffsetDateTime,
-    ) -> Result<PublicKey, StoreError>;
+    ) -> Result<Option<PublicKey>, StoreError>;
 
     /// The key called `id`.
     async fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError>;
@@ -154,14 +181,15 @@ pub trait KeyStore: Send + Sync {
     async fn delete(&self, id: &KeyId, now: OffsetDateTime) -> Result<bool, StoreError>;
 
     /// Replaces the envelope of `key`, which must still be under the alias that `key` says, by
-    /// `envelope` under `alias`. Answers whether it was; nothing else about the key changes.
+    /// `envelope` under `alias`, for which there is this `basis`. Nothing else about the key changes.
     async fn reseal(
         &self,
         key: &StoredKey,
         alias: &str,
         envelope: &str,
+        basis: &Basis,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Resealed, StoreError>;
 
     /// Up to `limit` keys behind row `after`, in the order of their rows.
     async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError>;

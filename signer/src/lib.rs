@@ -19,9 +19,11 @@ pub mod metrics;
 pub mod open;
 pub mod passphrases;
 mod progress;
+pub mod proof;
 pub mod rotation;
 pub mod schema;
 pub mod serve;
+pub mod survey;
 pub mod vault;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -37,6 +37,18 @@ pub fn describe() {
         "signer_key_cache_misses_total",
         "Keys that had to be read and decrypted"
     );
+    describe_counter!(
+        "signer_key_open_failures_total",
+        "Requests that failed because their key, which is stored, does not open"
+    );
+    describe_gauge!(
+        "signer_alias_faults",
+        "Passphrase aliases with keys that cannot be used, or with which no key can be encrypted"
+    );
+    describe_gauge!(
+        "signer_key_faults",
+        "Keys that did not open when they were last tried, though the passphrase of their alias is right"
+    );
     describe_gauge!("signer_key_cache_entries", "Decrypted keys in memory");
     describe_counter!(
         "signer_database_errors_total",
@@ -78,6 +90,21 @@ pub(crate) fn cache_size(entries: usize) {
 /// A stored key was decrypted, or could not be.
 pub(crate) fn key_opened(took: Duration) {
     histogram!(OPEN_SECONDS).record(took);
+}
+
+/// A key that a request needed is there and does not open.
+pub(crate) fn key_did_not_open() {
+    counter!("signer_key_open_failures_total").increment(1);
+}
+
+/// This many aliases, and keys beside, are of no use.
+pub(crate) fn faults(aliases: usize, keys: usize) {
+    for (name, count) in [
+        ("signer_alias_faults", aliases),
+        ("signer_key_faults", keys),
+    ] {
+        gauge!(name).set(u32::try_from(count).unwrap_or(u32::MAX));
+    }
 }
 
 /// The database failed a statement.

@@ -9,11 +9,11 @@ use database::{DatabaseUrl, PoolLimits, with_pool};
 
 use crate::{
     config::{Config, Storage},
-    health,
     keys::Keys,
     keystore::{KeyStore, sql::SqlStore},
     passphrases::Passphrases,
     schema,
+    survey::{Survey, survey},
     vault::Vault,
 };
 
@@ -89,22 +89,25 @@ pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<Stri
 /// Tries the passphrase of every alias in use, so that a wrong one is found now and not with the
 /// first key that does not open, or with the first that nobody can open later.
 pub async fn test_passphrases(keys: &Keys) -> anyhow::Result<()> {
-    let default = keys.default_alias();
-    for problem in health::unopenable(keys).await? {
-        if health::is_fatal(&problem, default) {
-            return Err(problem.into());
-        }
-        tracing::warn!(target: STARTUP, "some keys cannot be used: {problem}");
+    let Survey {
+        faults,
+        aliases,
+        keys: odd,
+    } = survey(keys).await?;
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(fault.into());
     }
-    for problem in health::partly_unopenable(keys).await? {
+    for problem in aliases {
+        tracing::error!(target: STARTUP, "keys of an alias cannot be used: {problem}");
+    }
+    for problem in odd {
         tracing::warn!(
             target: STARTUP,
-            "{problem}, but another key of this alias opens: `notary-signer key check` names all \
-             that do not"
+            "a key cannot be used: {problem}; `notary-signer key check` names all such keys"
         );
     }
     let mut aliases = keys.store().aliases().await?;
-    aliases.push(default.to_owned());
+    aliases.push(keys.default_alias().to_owned());
     aliases.sort();
     aliases.dedup();
     for warning in aliases

@@ -17,6 +17,7 @@ use daemon::{
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use printed::Printed;
@@ -26,7 +27,7 @@ pub const PREFIX: &str = "NOTARY_SIGNER_";
 /// The passphrase in Notary's sample files: public, therefore none.
 const SAMPLE: &[u8] = b"testpassword";
 
-/// A passphrase, wiped when dropped. It has no `Debug` and is never compared or shown.
+/// A passphrase, wiped when dropped. It has no `Debug` and is never shown.
 pub struct Passphrase(Secret);
 
 impl Passphrase {
@@ -34,6 +35,12 @@ impl Passphrase {
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether `other` is the same, found out in a time that depends on their lengths alone.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.octets().ct_eq(other.octets()).into()
     }
 
     /// Whether this is the one that stands in Notary's sample files for all to read.

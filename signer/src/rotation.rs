@@ -1,11 +1,13 @@
 //! Putting stored keys under another passphrase, while signers go on working with them.
 
 use futures_util::{StreamExt, stream};
+use tuf::PrivateKey;
 
 use crate::{
     checkup::AT_ONCE,
     keys::{KeyError, Keys},
-    keystore::{KeyId, ListedKey, StoredKey},
+    keystore::{KeyId, ListedKey, Resealed, StoredKey},
+    proof::{Proven, prove},
 };
 
 /// How many rows are read at a time.
@@ -43,7 +45,7 @@ pub async fn rotate_all(
     mut progress: impl FnMut(&Rotated, Option<KeyError>),
 ) -> Result<Rotated, KeyError> {
     // Found out before the first key instead of at each of them.
-    keys.vault().try_passphrase(alias).await?;
+    prove(keys, alias).await?;
     let mut rotated = Rotated::default();
     let mut after = 0;
     loop {
@@ -100,16 +102,39 @@ async fn move_key(keys: &Keys, stored: StoredKey, alias: &str) -> Result<bool, K
         return Ok(false);
     }
     let key = keys.vault().open(stored.clone()).await?;
-    let envelope = keys.vault().seal(alias, key.to_stored()).await?;
+    loop {
+        let proven = prove(keys, alias).await?;
+        match reseal(keys, &stored, &key, &proven).await? {
+            Resealed::Done => {
+                keys.vault().proofs().confirm(&proven, &stored.id);
+                return Ok(true);
+            }
+            Resealed::Stale => return Ok(false),
+            // Somebody else changed which keys are under the alias: the passphrase has to be tried on those.
+            Resealed::Baseless => keys.vault().proofs().forget_witness(alias),
+        }
+    }
+}
+
+/// Encrypts `key`, which is `stored`, with a `proven` passphrase.
+async fn reseal(
+    keys: &Keys,
+    stored: &StoredKey,
+    key: &PrivateKey,
+    proven: &Proven,
+) -> Result<Resealed, KeyError> {
+    let envelope = keys.vault().seal(proven, key.to_stored()).await?;
     // The old envelope is given up only for one that opens.
     let sealed = StoredKey {
-        alias: alias.to_owned(),
+        alias: proven.alias().to_owned(),
         envelope: envelope.clone().into_bytes(),
         ..stored.clone()
     };
-    keys.vault().open(sealed).await?;
+    let vault = keys.vault();
+    vault.open_with(sealed, proven.passphrase()).await?;
+    let (alias, basis) = (proven.alias(), proven.basis());
     Ok(keys
         .store()
-        .reseal(&stored, alias, &envelope, keys.now())
+        .reseal(stored, alias, &envelope, basis, keys.now())
         .await?)
 }

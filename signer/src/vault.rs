@@ -11,7 +11,8 @@ use crate::{
     envelope::{self, EnvelopeError},
     keystore::StoredKey,
     metrics,
-    passphrases::{PassphraseError, Passphrases},
+    passphrases::{Passphrase, PassphraseError, Passphrases},
+    proof::{Proofs, Proven},
 };
 
 /// Encrypts and decrypts private keys. Deriving keys from passphrases is slow on purpose: it runs
@@ -19,6 +20,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Vault {
     passphrases: Arc<Passphrases>,
+    proofs: Arc<Proofs>,
     cores: Arc<Semaphore>,
     rounds: NonZeroU32,
 }
@@ -37,6 +39,20 @@ pub enum VaultError {
         /// The variable or file that was used.
         source_name: String,
         /// The key.
+        id: String,
+    },
+    /// The passphrase may not encrypt: there are keys under its alias, and it is not theirs.
+    #[error(
+        "nothing is encrypted with the present passphrase of alias {alias} ({source_name}), for it does \
+         not open key {id} of that alias: put the one back with which that was encrypted; another \
+         passphrase needs an alias of its own, to which `notary-signer key rotate-passphrase` moves keys"
+    )]
+    Unproven {
+        /// The alias.
+        alias: String,
+        /// The variable or file that the passphrase is from.
+        source_name: String,
+        /// A key that it does not open.
         id: String,
     },
     /// The envelope is not in order.
@@ -75,6 +91,7 @@ impl Vault {
         let cores = thread::available_parallelism().map_or(1, Into::into);
         Self {
             passphrases,
+            proofs: Arc::default(),
             cores: Arc::new(Semaphore::new(cores)),
             rounds,
         }
@@ -86,31 +103,80 @@ impl Vault {
         &self.passphrases
     }
 
-    /// Whether `alias` has a passphrase. Getting it may take the time of a command.
-    pub async fn try_passphrase(&self, alias: &str) -> Result<(), VaultError> {
+    /// What was found out about the passphrases.
+    pub(crate) fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
+    /// The passphrase that `alias` has at this moment. Getting it may take the time of a command.
+    pub async fn passphrase(&self, alias: &str) -> Result<Arc<Passphrase>, VaultError> {
         let (passphrases, alias) = (Arc::clone(&self.passphrases), alias.to_owned());
-        self.slowly(move || Ok(passphrases.get(&alias).map(drop)?))
+        self.slowly(move || Ok(Arc::new(passphrases.get(&alias)?)))
             .await
     }
 
-    /// Decrypts `stored`, and checks that it is the key it says it is.
+    /// Decrypts `stored`, and checks that it is the key it says it is. Where the passphrase of its alias
+    /// was changed meanwhile and does not open it, the one is taken that opened keys before.
     pub async fn open(&self, stored: StoredKey) -> Result<PrivateKey, VaultError> {
-        let passphrases = Arc::clone(&self.passphrases);
-        let start = Instant::now();
-        let opened = self.slowly(move || open(&stored, &passphrases)).await;
-        metrics::key_opened(start.elapsed());
-        opened
+        let (passphrases, proofs) = (Arc::clone(&self.passphrases), Arc::clone(&self.proofs));
+        self.timed(move || {
+            let present = passphrases.get(&stored.alias)?;
+            let opened = open(&stored, &present, &passphrases);
+            let before = proofs.last(&stored.alias);
+            match (&opened, before) {
+                (Err(VaultError::WrongPassphrase { .. }), Some(before))
+                    if !before.is_same(&present) =>
+                {
+                    open(&stored, &before, &passphrases)
+                }
+                _ => opened,
+            }
+        })
+        .await
     }
 
-    /// Encrypts `key` under `alias`.
-    pub async fn seal(&self, alias: &str, key: Zeroizing<Vec<u8>>) -> Result<String, VaultError> {
-        let (passphrases, rounds) = (Arc::clone(&self.passphrases), self.rounds);
-        let alias = alias.to_owned();
+    /// Decrypts `stored` with `passphrase` and no other, and checks that it is the key it says it is.
+    pub async fn open_with(
+        &self,
+        stored: StoredKey,
+        passphrase: &Arc<Passphrase>,
+    ) -> Result<PrivateKey, VaultError> {
+        let (passphrases, passphrase) = (Arc::clone(&self.passphrases), Arc::clone(passphrase));
+        self.timed(move || open(&stored, &passphrase, &passphrases))
+            .await
+    }
+
+    /// Encrypts `key` with a passphrase that is known to be the right one for its alias.
+    pub async fn seal(
+        &self,
+        proven: &Proven,
+        key: Zeroizing<Vec<u8>>,
+    ) -> Result<String, VaultError> {
+        let (passphrase, rounds) = (Arc::clone(proven.passphrase()), self.rounds);
         self.slowly(move || {
-            let passphrase = passphrases.get(&alias)?;
             envelope::seal(&key, passphrase.octets(), rounds).map_err(VaultError::Seal)
         })
         .await
+    }
+
+    /// Why the present passphrase of `alias` may not encrypt: it does not open key `id`.
+    pub(crate) fn unproven(&self, alias: &str, id: String) -> VaultError {
+        VaultError::Unproven {
+            alias: alias.to_owned(),
+            source_name: self.passphrases.source(alias),
+            id,
+        }
+    }
+
+    /// Opens a key off the threads that serve requests, and notes how long that took.
+    async fn timed(
+        &self,
+        open: impl FnOnce() -> Result<PrivateKey, VaultError> + Send + 'static,
+    ) -> Result<PrivateKey, VaultError> {
+        let start = Instant::now();
+        let opened = self.slowly(open).await;
+        metrics::key_opened(start.elapsed());
+        opened
     }
 
     /// Runs `work` off the threads that serve requests.
@@ -126,9 +192,13 @@ impl Vault {
     }
 }
 
-fn open(stored: &StoredKey, passphrases: &Passphrases) -> Result<PrivateKey, VaultError> {
+/// Opens `stored` with `passphrase`; `passphrases` only know where that is from.
+fn open(
+    stored: &StoredKey,
+    passphrase: &Passphrase,
+    passphrases: &Passphrases,
+) -> Result<PrivateKey, VaultError> {
     let id = || stored.id.clone();
-    let passphrase = passphrases.get(&stored.alias)?;
     let private = match envelope::open(&stored.envelope, passphrase.octets()) {
         Ok(private) => private,
         Err(EnvelopeError::WrongPassphrase) => {

@@ -10,6 +10,7 @@ use crate::{
     keys::Keys,
     keystore::{KeyId, ListedKey},
     progress::Progress,
+    proof::prove,
     rotation::{self, Rotated},
 };
 
@@ -130,8 +131,7 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
         bail!("{shut} of {} keys do not open", open + shut);
     }
     // New keys will be put under it, so it has to be there even if no key is.
-    let default = keys.default_alias();
-    keys.vault().try_passphrase(default).await?;
+    prove(keys, keys.default_alias()).await?;
     print(&format!("all {open} keys open"))
 }
 

@@ -14,7 +14,8 @@ const PATIENCE_SECONDS: u8 = 10;
 /// A database that keeps keys.
 ///
 /// A purpose must not get two pending keys, or the callers that asked for them would put
-/// different keys into their roots. No unique key of Notary's table says so: signers take turns.
+/// different keys into their roots; nor an alias first keys under two passphrases. No unique key of Notary's
+/// table says so: signers take turns.
 pub trait KeyDialect: Dialect {
     /// Begins a transaction in which every statement sees what was committed before it.
     const BEGIN_TURN: &'static str;
@@ -22,11 +23,11 @@ pub trait KeyDialect: Dialect {
     /// Whether a turn ends with the connection instead of with the transaction.
     const TURN_IS_THE_CONNECTIONS: bool = false;
 
-    /// Waits until no other signer makes a key for `purpose`, and keeps others waiting. Comes
-    /// first in a transaction that [`BEGIN_TURN`](Self::BEGIN_TURN) began.
+    /// Waits until no other signer has this `turn`, and keeps others waiting. Comes first in a
+    /// transaction that [`BEGIN_TURN`](Self::BEGIN_TURN) began. Who takes two takes that at a purpose first.
     fn take_turn(
         transaction: &mut Transaction<'_, Self>,
-        purpose: &Purpose,
+        turn: &Turn,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
@@ -35,7 +36,7 @@ impl KeyDialect for Sqlite {
     const BEGIN_TURN: &'static str = Self::BEGIN;
 
     /// The turn was taken with the lock.
-    async fn take_turn(_: &mut Transaction<'_, Self>, _: &Purpose) -> Result<(), sqlx::Error> {
+    async fn take_turn(_: &mut Transaction<'_, Self>, _: &Turn) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }
@@ -47,13 +48,13 @@ impl KeyDialect for Postgres {
     /// An advisory lock: unlike one on rows it exists before there is a key, and needs no rights.
     async fn take_turn(
         transaction: &mut Transaction<'_, Self>,
-        purpose: &Purpose,
+        turn: &Turn,
     ) -> Result<(), sqlx::Error> {
         query("SELECT set_config('lock_timeout', $1, true)")
             .bind(format!("{PATIENCE_SECONDS}s"))
             .execute(&mut **transaction)
             .await?;
-        let [number, ..] = fingerprint(purpose).map(u64::from_be_bytes);
+        let [number, ..] = turn.0.map(u64::from_be_bytes);
         query("SELECT pg_advisory_xact_lock($1)")
             .bind(number.cast_signed())
             .execute(&mut **transaction)
@@ -66,16 +67,16 @@ impl KeyDialect for MySql {
     /// The snapshot is taken by the first statement that reads a table, hence after the turn.
     const BEGIN_TURN: &'static str = "START TRANSACTION";
 
-    /// A lock of `GET_LOCK` survives transactions.
+    /// A lock of `GET_LOCK` survives transactions, and other locks of its connection (MySQL 5.7, MariaDB 10.0).
     const TURN_IS_THE_CONNECTIONS: bool = true;
 
     /// Names of locks are those of the whole server: the database is part of this one, and the
     /// hash keeps it within 64 characters. On a Galera cluster such locks hold within one node.
     async fn take_turn(
         transaction: &mut Transaction<'_, Self>,
-        purpose: &Purpose,
+        turn: &Turn,
     ) -> Result<(), sqlx::Error> {
-        let name = hex::encode(fingerprint(purpose).concat());
+        let name = hex::encode(turn.0.concat());
         let taken: Option<i64> =
             query_scalar("SELECT GET_LOCK(SHA1(CONCAT('notary-signer ', DATABASE(), ?)), ?)")
                 .bind(name)
@@ -89,18 +90,35 @@ impl KeyDialect for MySql {
     }
 }
 
-/// The hash of a purpose, in words; lengths keep the names apart.
-fn fingerprint(purpose: &Purpose) -> [[u8; 8]; 4] {
-    let mut text = Vec::new();
-    for part in [
-        algorithm_name(purpose.algorithm),
-        &purpose.role,
-        &purpose.gun,
-    ] {
-        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        text.extend_from_slice(part.as_bytes());
+/// What signers take turns at: the hash of its name, in words.
+pub struct Turn([[u8; 8]; 4]);
+
+impl Turn {
+    /// Making a key for `purpose`.
+    #[must_use]
+    pub fn at_purpose(purpose: &Purpose) -> Self {
+        Self::named(&[
+            algorithm_name(purpose.algorithm),
+            &purpose.role,
+            &purpose.gun,
+        ])
     }
-    let hash = digest(&SHA256, &text);
-    let (words, _) = hash.as_ref().as_chunks();
-    words.try_into().expect("SHA-256 has 32 octets")
+
+    /// Putting the first key under `alias`.
+    #[must_use]
+    pub fn at_alias(alias: &str) -> Self {
+        Self::named(&["alias", alias])
+    }
+
+    /// Lengths keep the parts of a name apart.
+    fn named(parts: &[&str]) -> Self {
+        let mut text = Vec::new();
+        for part in parts {
+            text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            text.extend_from_slice(part.as_bytes());
+        }
+        let hash = digest(&SHA256, &text);
+        let (words, _) = hash.as_ref().as_chunks();
+        Self(words.try_into().expect("SHA-256 has 32 octets"))
+    }
 }

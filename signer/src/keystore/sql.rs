@@ -1,20 +1,21 @@
 //! Keys in Notary's table `private_keys`, on any database that has a
 //! [`Dialect`](database::Dialect).
 
+mod basis;
 mod pending;
 pub mod statements;
 mod transfer;
 
 use async_trait::async_trait;
 use database::{Int, Retries, Time, fault, record_pool};
-use sqlx::{ColumnIndex, Decode, Encode, Executor, FromRow, Pool, Type};
+use sqlx::{ColumnIndex, Connection as _, Decode, Encode, Executor, FromRow, Pool, Type};
 use time::OffsetDateTime;
 use tuf::PublicKey;
 
-use self::pending::{PendingRow, altered, choose, insert_unless_pending};
+use self::pending::{Inserted, PendingRow, altered, choose, insert_unless_pending};
 use super::{
-    KeyId, KeyStore, ListedKey, NewKey, Purpose, StoreError, StoredKey, algorithm_name,
-    dialect::KeyDialect,
+    Basis, KeyId, KeyStore, ListedKey, NewKey, Purpose, Resealed, StoreError, StoredKey,
+    algorithm_name, dialect::KeyDialect,
 };
 use crate::metrics;
 
@@ -126,6 +127,54 @@ where
     Ok(gone)
 }
 
+/// What a key is to be sealed in.
+struct Sealed<'a> {
+    alias: &'a str,
+    envelope: &'a str,
+    basis: &'a Basis,
+}
+
+/// Replaces the envelope of `key` in one transaction.
+async fn reseal_once<DB>(
+    pool: &Pool<DB>,
+    key: &StoredKey,
+    new: &Sealed<'_>,
+    now: OffsetDateTime,
+) -> Result<Resealed, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+{
+    let mut connection = pool.acquire().await?;
+    if DB::TURN_IS_THE_CONNECTIONS && matches!(new.basis, Basis::First { .. }) {
+        // Before the turn is taken, so that it ends even if this future is dropped.
+        connection.close_on_drop();
+    }
+    let mut transaction = connection.begin_with(DB::BEGIN_TURN).await?;
+    basis::take_turn(&mut transaction, new.alias, new.basis).await?;
+    if !basis::holds(&mut transaction, new.alias, new.basis).await? {
+        return Ok(Resealed::Baseless);
+    }
+    let result = sqlx::query(DB::sql(statements::RESEAL))
+        .bind(new.alias)
+        .bind(new.envelope.as_bytes())
+        .bind(DB::Time::from(now))
+        .bind(key.id.as_str())
+        .bind(key.id.as_str())
+        .bind(key.alias.as_str())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(match DB::rows_affected(&result) {
+        0 => Resealed::Stale,
+        _ => Resealed::Done,
+    })
+}
+
 #[async_trait]
 impl<DB> KeyStore for SqlStore<DB>
 where
@@ -153,13 +202,20 @@ where
     async fn insert_pending(
         &self,
         key: &NewKey,
+        basis: &Basis,
         now: OffsetDateTime,
-    ) -> Result<PublicKey, StoreError> {
+    ) -> Result<Option<PublicKey>, StoreError> {
         let mut retries = Retries::default();
         loop {
-            match insert_unless_pending(&self.pool, key, now).await {
+            match insert_unless_pending(&self.pool, key, basis, now).await {
                 Err(error) if retries.again(&error).await => {}
-                outcome => return outcome?.ok_or_else(altered),
+                outcome => {
+                    return match outcome? {
+                        Inserted::Pending(key) => Ok(Some(key)),
+                        Inserted::Baseless => Ok(None),
+                        Inserted::Altered => Err(altered()),
+                    };
+                }
             }
         }
     }
@@ -198,18 +254,21 @@ where
         key: &StoredKey,
         alias: &str,
         envelope: &str,
+        basis: &Basis,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        let result = sqlx::query(DB::sql(statements::RESEAL))
-            .bind(alias)
-            .bind(envelope.as_bytes())
-            .bind(DB::Time::from(now))
-            .bind(key.id.as_str())
-            .bind(key.id.as_str())
-            .bind(key.alias.as_str())
-            .execute(&self.pool)
-            .await?;
-        Ok(DB::rows_affected(&result) > 0)
+    ) -> Result<Resealed, StoreError> {
+        let new = Sealed {
+            alias,
+            envelope,
+            basis,
+        };
+        let mut retries = Retries::default();
+        loop {
+            match reseal_once(&self.pool, key, &new, now).await {
+                Err(error) if retries.again(&error).await => {}
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError> {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use database::Fault;
-use signer::keystore::{KeyId, KeyStore, NewKey, Purpose};
+use signer::keystore::{Basis, KeyId, KeyStore, NewKey, Purpose, Resealed, StoreError, StoredKey};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tokio::task::JoinSet;
 use tuf::{KeyAlgorithm, PrivateKey, PublicKey};
@@ -27,6 +27,8 @@ macro_rules! each_behaviour {
         $test!(uses_are_noted_together_and_keys_that_are_gone_are_named);
         $test!(a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken);
         $test!(a_key_is_resealed_only_from_the_alias_it_was_read_under);
+        $test!(nothing_is_put_under_an_alias_on_a_basis_that_holds_no_more);
+        $test!(of_first_keys_that_come_under_an_alias_at_once_one_is_the_first);
         $test!(keys_are_listed_page_by_page_in_the_order_they_were_made);
         $test!(aliases_are_told_apart_letter_by_letter);
         $test!(an_id_in_upper_case_names_no_key);
@@ -62,9 +64,40 @@ fn new_key(purpose: &Purpose, alias: &str) -> NewKey {
     }
 }
 
+/// What there is to rest on under `alias` now.
+async fn basis(store: &dyn KeyStore, alias: &str) -> Result<Basis, StoreError> {
+    let mut keys = store.under_alias(alias, 1).await?;
+    Ok(match keys.pop() {
+        Some(key) => Basis::Opens(key.id),
+        None => first(),
+    })
+}
+
+/// That there is no key under an alias.
+fn first() -> Basis {
+    Basis::First { beside: Vec::new() }
+}
+
+/// Stores `key`, or answers the one that is pending already.
+async fn put(store: &dyn KeyStore, key: &NewKey) -> Result<PublicKey, StoreError> {
+    loop {
+        let basis = basis(store, &key.alias).await?;
+        if let Some(pending) = store.insert_pending(key, &basis, noon()).await? {
+            return Ok(pending);
+        }
+    }
+}
+
+/// Puts the key that was `read` under `alias`, if that is still as it was.
+async fn reseal(store: &dyn KeyStore, read: &StoredKey, alias: &str, envelope: &str) -> Resealed {
+    let basis = basis(store, alias).await.unwrap();
+    let resealed = store.reseal(read, alias, envelope, &basis, noon());
+    resealed.await.unwrap()
+}
+
 async fn insert(store: &dyn KeyStore, gun: &str, alias: &str) -> PublicKey {
     let key = new_key(&purpose(gun, "timestamp"), alias);
-    store.insert_pending(&key, noon()).await.unwrap()
+    put(store, &key).await.unwrap()
 }
 
 async fn insert_id(store: &dyn KeyStore, gun: &str, alias: &str) -> KeyId {
@@ -93,14 +126,14 @@ pub(crate) async fn a_pending_key_is_handed_out_for_its_purpose_letter_by_letter
                 "{purpose:?}"
             );
             let key = new_key(&purpose, "one");
-            let made = stores.one.insert_pending(&key, noon()).await.unwrap();
+            let made = put(&*stores.one, &key).await.unwrap();
             assert_eq!(made, key.public, "{purpose:?}");
             assert_eq!(
                 stores.other.pending(&purpose).await.unwrap(),
                 Some(made.clone())
             );
             let rival = new_key(&purpose, "one");
-            let again = stores.other.insert_pending(&rival, noon()).await.unwrap();
+            let again = put(&*stores.other, &rival).await.unwrap();
             assert_eq!(again, made);
             ids.insert(made.id().to_string());
         }
@@ -131,7 +164,7 @@ pub(crate) async fn parallel_requests_to_several_signers_get_one_key_for_each_pu
                     new_key(&purpose(gun, "timestamp"), "one"),
                 );
                 rivals.spawn(async move {
-                    let won = store.insert_pending(&key, noon()).await.unwrap();
+                    let won = put(&*store, &key).await.unwrap();
                     (place, won.id().to_string())
                 });
             }
@@ -155,7 +188,7 @@ pub(crate) async fn an_abandoned_request_keeps_nobody_waiting(stores: Stores) {
             new_key(&purpose("a", "timestamp"), "one"),
         );
         let abandoned = tokio::spawn(async move {
-            _ = store.insert_pending(&key, noon()).await;
+            _ = put(&*store, &key).await;
         });
         tokio::time::sleep(std::time::Duration::from_micros(100 * pause)).await;
         abandoned.abort();
@@ -204,7 +237,7 @@ pub(crate) async fn uses_are_noted_together_and_keys_that_are_gone_are_named(sto
 
 pub(crate) async fn a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken(stores: Stores) {
     let key = new_key(&purpose("a", "timestamp"), "one");
-    stores.one.insert_pending(&key, noon()).await.unwrap();
+    put(&*stores.one, &key).await.unwrap();
     let id = KeyId::from(key.public.id());
     let before = stores.one.find(&id).await.unwrap().unwrap();
     assert!(stores.other.delete(&id, noon()).await.unwrap());
@@ -215,27 +248,17 @@ pub(crate) async fn a_deleted_key_is_gone_for_every_method_and_its_id_stays_take
     assert_eq!(stores.one.count().await.unwrap(), 0);
     assert_eq!(stores.one.aliases().await.unwrap(), [""; 0]);
     assert!(stores.one.under_alias("one", 10).await.unwrap().is_empty());
-    assert!(
-        !stores
-            .one
-            .reseal(&before, "two", "sealed", noon())
-            .await
-            .unwrap()
-    );
-    stores.one.insert_pending(&key, noon()).await.unwrap_err();
+    let resealed = reseal(&*stores.one, &before, "two", "sealed").await;
+    assert_eq!(resealed, Resealed::Stale);
+    put(&*stores.one, &key).await.unwrap_err();
     insert(&*stores.one, "a", "one").await;
 }
 
 pub(crate) async fn a_key_is_resealed_only_from_the_alias_it_was_read_under(stores: Stores) {
     let id = insert_id(&*stores.one, "a", "One").await;
     let read = stores.one.find(&id).await.unwrap().unwrap();
-    assert!(
-        stores
-            .one
-            .reseal(&read, "two", "again", noon())
-            .await
-            .unwrap()
-    );
+    let resealed = reseal(&*stores.one, &read, "two", "again").await;
+    assert_eq!(resealed, Resealed::Done);
     let moved = stores.other.find(&id).await.unwrap().unwrap();
     assert_eq!(
         (moved.alias.as_str(), &moved.envelope[..]),
@@ -243,23 +266,113 @@ pub(crate) async fn a_key_is_resealed_only_from_the_alias_it_was_read_under(stor
     );
     assert_eq!((moved.public, moved.used), (read.public.clone(), false));
     // Whoever read the row before that comes too late.
-    assert!(
-        !stores
-            .other
-            .reseal(&read, "three", "late", noon())
-            .await
-            .unwrap()
-    );
+    let resealed = reseal(&*stores.other, &read, "three", "late").await;
+    assert_eq!(resealed, Resealed::Stale);
     let mut shouted = stores.one.find(&id).await.unwrap().unwrap();
     shouted.alias.make_ascii_uppercase();
-    assert!(
-        !stores
-            .one
-            .reseal(&shouted, "three", "late", noon())
-            .await
-            .unwrap()
-    );
+    let resealed = reseal(&*stores.one, &shouted, "three", "late").await;
+    assert_eq!(resealed, Resealed::Stale);
     assert_eq!(stores.one.find(&id).await.unwrap().unwrap().alias, "two");
+}
+
+pub(crate) async fn nothing_is_put_under_an_alias_on_a_basis_that_holds_no_more(stores: Stores) {
+    let opens = |id: &KeyId| Basis::Opens(id.to_string());
+    let beside = |id: &KeyId| Basis::First {
+        beside: vec![id.to_string()],
+    };
+    let there = insert_id(&*stores.one, "a", "one").await;
+    let moving = insert_id(&*stores.one, "b", "other").await;
+    let read = stores.one.find(&moving).await.unwrap().unwrap();
+    let new = new_key(&purpose("c", "timestamp"), "one");
+    // Another key is there already; the key is under another alias; the alias is spelled otherwise.
+    for (alias, basis) in [
+        ("one", first()),
+        ("one", beside(&moving)),
+        ("one", opens(&moving)),
+        ("One", opens(&there)),
+    ] {
+        let mut new = new.clone();
+        new.alias = alias.to_owned();
+        let pending = stores.other.insert_pending(&new, &basis, noon()).await;
+        assert_eq!(pending.unwrap(), None, "{alias} {basis:?}");
+        let resealed = stores.other.reseal(&read, alias, "x", &basis, noon()).await;
+        assert_eq!(resealed.unwrap(), Resealed::Baseless, "{alias} {basis:?}");
+    }
+    assert_eq!(stores.one.count().await.unwrap(), 2);
+    let unmoved = stores.one.find(&moving).await.unwrap().unwrap();
+    assert_eq!(
+        (&unmoved.alias, &unmoved.envelope),
+        (&read.alias, &read.envelope)
+    );
+
+    let pending = stores
+        .other
+        .insert_pending(&new, &beside(&there), noon())
+        .await;
+    assert_eq!(pending.unwrap(), Some(new.public.clone()));
+    let resealed = stores
+        .other
+        .reseal(&read, "one", "x", &opens(&there), noon())
+        .await;
+    assert_eq!(resealed.unwrap(), Resealed::Done);
+
+    assert!(stores.one.delete(&there, noon()).await.unwrap());
+    let late = new_key(&purpose("d", "timestamp"), "one");
+    let pending = stores
+        .other
+        .insert_pending(&late, &opens(&there), noon())
+        .await;
+    assert_eq!(pending.unwrap(), None, "it rests on a deleted key");
+    // Who asks for a key that is pending gets it, whatever there is to rest on.
+    let again = stores
+        .other
+        .insert_pending(&new, &opens(&there), noon())
+        .await;
+    assert_eq!(again.unwrap(), Some(new.public));
+}
+
+pub(crate) async fn of_first_keys_that_come_under_an_alias_at_once_one_is_the_first(
+    stores: Stores,
+) {
+    let mut moving = Vec::new();
+    for number in 0..4 {
+        let id = insert_id(&*stores.one, &format!("moving {number}"), "old").await;
+        moving.push(stores.one.find(&id).await.unwrap().unwrap());
+    }
+    for round in 0..5 {
+        let alias = format!("alias {round}");
+        let mut rivals = JoinSet::new();
+        for (number, moving) in moving.iter().enumerate() {
+            let (one, other) = if number % 2 == 0 {
+                (Arc::clone(&stores.one), Arc::clone(&stores.other))
+            } else {
+                (Arc::clone(&stores.other), Arc::clone(&stores.one))
+            };
+            let (alias, moving) = (alias.clone(), moving.clone());
+            let new = new_key(&purpose(&format!("{round} {number}"), "snapshot"), &alias);
+            rivals.spawn(async move {
+                let made = one.insert_pending(&new, &first(), noon()).await.unwrap();
+                usize::from(made.is_some())
+            });
+            rivals.spawn(async move {
+                let resealed = other
+                    .reseal(&moving, &alias, "moved", &first(), noon())
+                    .await;
+                usize::from(resealed.unwrap() == Resealed::Done)
+            });
+        }
+        let won: usize = rivals.join_all().await.into_iter().sum();
+        assert_eq!(won, 1, "round {round}");
+        let there = stores.one.under_alias(&alias, 10).await.unwrap();
+        assert_eq!(there.len(), 2, "twice the same");
+        // Back to where it was, for the next round.
+        for key in there.iter().take(1).filter(|key| key.role == "timestamp") {
+            assert_eq!(
+                reseal(&*stores.one, key, "old", "back").await,
+                Resealed::Done
+            );
+        }
+    }
 }
 
 pub(crate) async fn keys_are_listed_page_by_page_in_the_order_they_were_made(stores: Stores) {
@@ -331,7 +444,7 @@ pub(crate) async fn octets_come_back_as_they_were_stored(stores: Stores) {
             ..purpose("it's \"quoted\"\\ \n ?", "$1")
         };
         let key = new_key(&purpose, "one");
-        stores.one.insert_pending(&key, noon()).await.unwrap();
+        put(&*stores.one, &key).await.unwrap();
         let found = stores
             .one
             .find(&KeyId::from(key.public.id()))
@@ -349,7 +462,7 @@ pub(crate) async fn names_of_every_kind_are_kept_or_refused_but_never_altered(st
     let long = "x".repeat(256);
     for gun in ["emoji/\u{1f512}", long.as_str(), "nul\0"] {
         let key = new_key(&purpose(gun, "timestamp"), "one");
-        match stores.one.insert_pending(&key, noon()).await {
+        match put(&*stores.one, &key).await {
             Ok(made) => {
                 assert_eq!(made, key.public, "{gun}");
                 let found = stores

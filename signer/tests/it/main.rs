@@ -11,6 +11,7 @@ mod observed;
 mod pki;
 mod planted;
 mod process;
+mod proofs;
 mod recorded;
 mod rotation;
 mod statements;

@@ -100,6 +100,12 @@ async fn signatures_keys_and_the_cache_are_counted() {
         signer.sign(&id, b"x").await.unwrap();
     }
     signer.sign(UNKNOWN, b"x").await.unwrap_err();
+    let damaged = signer.create_id("b").await;
+    signer
+        .execute("UPDATE private_keys SET private = 'garbage' WHERE gun = 'b'")
+        .await;
+    signer.sign(&damaged, b"x").await.unwrap_err();
+    signer.health.check(&signer.keys).await;
     signer.keys.store().record_metrics();
     signer.execute("DROP TABLE private_keys").await;
     signer.sign(UNKNOWN, b"x").await.unwrap_err();
@@ -113,6 +119,9 @@ async fn signatures_keys_and_the_cache_are_counted() {
         "signer_key_cache_misses_total",
         "signer_key_cache_entries",
         "signer_database_errors_total",
+        "signer_key_open_failures_total 1",
+        "signer_alias_faults 0",
+        "signer_key_faults 1",
         "signer_sign_duration_seconds_bucket{algorithm=\"ecdsa\",le=\"0.001\"}",
         "database_connections ",
     ] {

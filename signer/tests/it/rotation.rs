@@ -2,7 +2,7 @@
 
 use signer::{
     checkup::{Checked, check_all},
-    keystore::KeyId,
+    keystore::{Basis, KeyId, Resealed},
     rotation::{Rotated, rotate_all, rotate_one},
 };
 
@@ -110,12 +110,13 @@ async fn of_two_rotations_at_once_one_wins_a_key_and_it_stays_whole() {
         .unwrap();
     rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
     // The slower one read the row before the faster one wrote it.
+    let basis = Basis::First { beside: Vec::new() };
     let late = signer
         .keys
         .store()
-        .reseal(&stored, "other", "sealed", signer.keys.now())
+        .reseal(&stored, "other", "sealed", &basis, signer.keys.now())
         .await;
-    assert!(!late.unwrap());
+    assert_eq!(late.unwrap(), Resealed::Stale);
     signer.describe(&id).await.unwrap();
 }
 

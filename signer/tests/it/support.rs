@@ -117,13 +117,17 @@ impl TestSigner {
 
     /// Another signer on the same database, with connections and a cache of its own.
     pub(crate) async fn beside(&self) -> Self {
-        let environment = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
-        Self::on(
-            Arc::clone(&self.folder),
-            environment,
-            CacheLimits::default(),
-        )
+        self.beside_with(environment(&[(
+            "NOTARY_SIGNER_TIMESTAMP_1",
+            "throwaway-pass-1",
+        )]))
         .await
+    }
+
+    /// Another signer on the same database, which has other passphrases.
+    pub(crate) async fn beside_with(&self, environment: Vec<(OsString, OsString)>) -> Self {
+        let folder = Arc::clone(&self.folder);
+        Self::on(folder, environment, CacheLimits::default()).await
     }
 
     /// The same database under another process, whose cache is empty.

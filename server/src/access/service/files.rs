@@ -8,7 +8,10 @@ use std::{
 };
 
 use daemon::regular;
-use rustix::fs::{Access, access};
+use rustix::{
+    fs::{Access, access},
+    process::{getegid, geteuid, getgroups},
+};
 use zeroize::Zeroizing;
 
 use super::certificates::random_name;
@@ -68,12 +71,28 @@ pub(super) fn refuse_open(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether somebody beside the owner may read it. A group is let through where the file belongs to
-/// somebody else: that is how orchestrators hand secrets to a process that is not root.
+/// Whether somebody beside this process may read it.
 fn is_open_to_others(metadata: &fs::Metadata) -> bool {
-    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    let closed = if is_ours { 0o077 } else { 0o037 };
-    metadata.mode() & closed != 0
+    let is_ours = metadata.uid() == geteuid().as_raw();
+    metadata.mode() & closed(is_ours, is_our_group(metadata.gid())) != 0
+}
+
+/// The bits that a private key must not have. A group of the process itself may do everything: that is how
+/// orchestrators hand over volumes (Kubernetes gives files of a volume to the group `fsGroup`, which may then
+/// read and write them). Another group is let through where the file belongs to somebody else, for otherwise
+/// nobody could have handed it over; the world never is.
+fn closed(is_ours: bool, is_our_group: bool) -> u32 {
+    match (is_ours, is_our_group) {
+        (_, true) => 0o007,
+        (true, false) => 0o077,
+        (false, false) => 0o037,
+    }
+}
+
+/// Whether this process is in the group `id`. Groups that cannot be had are not ours.
+fn is_our_group(id: u32) -> bool {
+    let supplementary = getgroups().unwrap_or_default();
+    getegid().as_raw() == id || supplementary.iter().any(|group| group.as_raw() == id)
 }
 
 /// Puts a file there in one step. Whoever is second changes nothing, and finds the first one's.
@@ -110,5 +129,51 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_our_own_group_may_read_and_write_is_let_through_and_one_for_the_world_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "PEM").unwrap();
+        assert!(is_our_group(fs::metadata(&path).unwrap().gid()));
+        for (mode, is_fine) in [
+            (0o600, true),
+            (0o640, true),
+            (0o660, true),
+            (0o604, false),
+            (0o661, false),
+            (0o666, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(refuse_open(&path).is_ok(), is_fine, "{mode:o}");
+            assert_eq!(read_secret(&path).is_ok(), is_fine, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_is_not_ours_may_read_only_what_belongs_to_somebody_else() {
+        let is_open = |mode: u32, is_ours, is_our_group| mode & closed(is_ours, is_our_group) != 0;
+        assert!(is_open(0o640, true, false));
+        assert!(!is_open(0o440, false, false));
+        assert!(is_open(0o460, false, false), "it could be replaced");
+        assert!(!is_open(0o660, false, true), "a volume's own group");
+        for (is_ours, is_our_group) in [(true, true), (true, false), (false, true), (false, false)]
+        {
+            for world in [0o604, 0o602, 0o601] {
+                assert!(is_open(world, is_ours, is_our_group), "{world:o}");
+            }
+        }
+        let nobodys = (70_000..90_000).find(|id| !is_our_group(*id)).unwrap();
+        let (all, egid) = (getgroups().unwrap(), getegid());
+        assert!(egid.as_raw() != nobodys && !all.iter().any(|group| group.as_raw() == nobodys));
+        assert!(all.iter().all(|group| is_our_group(group.as_raw())));
     }
 }

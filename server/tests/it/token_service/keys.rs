@@ -163,7 +163,7 @@ fn a_private_key_that_others_can_read_is_refused_with_the_cure() {
             "leaf" => leafs(folder.path(), "key").remove(0),
             name => folder.path().join(name),
         };
-        chmod(&key, 0o640);
+        chmod(&key, 0o604);
         for text in [refused(folder.path(), NOW), inspected(folder.path(), NOW)] {
             assert!(
                 text.contains(key.to_str().unwrap()) && text.contains("chmod 600"),
@@ -171,6 +171,17 @@ fn a_private_key_that_others_can_read_is_refused_with_the_cure() {
             );
         }
     }
+}
+
+#[test]
+fn keys_that_the_group_of_a_volume_may_read_and_write_go_on_signing() {
+    let folder = TempDir::new().unwrap();
+    let token = alices(&open(folder.path(), NOW), NOW);
+    for file in fs::read_dir(folder.path()).unwrap() {
+        chmod(&file.unwrap().path(), 0o660);
+    }
+    let service = open(folder.path(), NOW);
+    assert!(service.verify(&token, NOW, known(OLD_PASSWORD)).is_ok());
 }
 
 #[test]

@@ -5,25 +5,40 @@ use sqlx::{Connection as _, Encode, Executor, FromRow, Pool, Transaction, Type};
 use time::OffsetDateTime;
 use tuf::{KeyType, PublicKey};
 
-use super::statements;
+use super::{basis, statements};
 use crate::{
     envelope::{ENCRYPTION, KEY_WRAPPING},
-    keystore::{NewKey, Purpose, StoreError, algorithm_name, dialect::KeyDialect},
+    keystore::{
+        Basis, NewKey, Purpose, StoreError, algorithm_name,
+        dialect::{KeyDialect, Turn},
+    },
 };
 
-/// Inserts `key` unless its purpose has a pending key; answers the one it has then, or nothing if
-/// the row that was inserted reads as another (and is taken back).
+/// What became of an attempt to insert a key.
+pub(super) enum Inserted {
+    /// This one is pending now.
+    Pending(PublicKey),
+    /// The row that was inserted read as another, and was taken back.
+    Altered,
+    /// Nothing is pending, and nothing was inserted: the passphrase may not be used any more.
+    Baseless,
+}
+
+/// Inserts `key` unless its purpose has a pending key, or there is no `basis` for it.
 pub(super) async fn insert_unless_pending<DB>(
     pool: &Pool<DB>,
     key: &NewKey,
+    basis: &Basis,
     now: OffsetDateTime,
-) -> Result<Option<PublicKey>, sqlx::Error>
+) -> Result<Inserted, sqlx::Error>
 where
     DB: KeyDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> PendingRow: FromRow<'r, DB::Row>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
 {
     let mut connection = pool.acquire().await?;
     if DB::TURN_IS_THE_CONNECTIONS {
@@ -31,17 +46,21 @@ where
         connection.close_on_drop();
     }
     let mut transaction = connection.begin_with(DB::BEGIN_TURN).await?;
-    DB::take_turn(&mut transaction, &key.purpose).await?;
+    DB::take_turn(&mut transaction, &Turn::at_purpose(&key.purpose)).await?;
+    basis::take_turn(&mut transaction, &key.alias, basis).await?;
     if let Some(winner) = choose(rivals(&mut transaction, key).await?, &key.purpose) {
-        return Ok(Some(winner));
+        return Ok(Inserted::Pending(winner));
+    }
+    if !basis::holds(&mut transaction, &key.alias, basis).await? {
+        return Ok(Inserted::Baseless);
     }
     insert(&mut transaction, key, now).await?;
     let stored = choose(rivals(&mut transaction, key).await?, &key.purpose);
-    if stored.as_ref() != Some(&key.public) {
-        return Ok(None);
-    }
+    let Some(stored) = stored.filter(|stored| *stored == key.public) else {
+        return Ok(Inserted::Altered);
+    };
     transaction.commit().await?;
-    Ok(stored)
+    Ok(Inserted::Pending(stored))
 }
 
 /// Columns of [`statements::PENDING`].

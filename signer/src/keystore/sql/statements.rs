@@ -40,6 +40,12 @@ pub const NEWEST_UNDER_ALIAS: &str = "SELECT key_id, algorithm, passphrase_alias
      private, gun, role, last_used FROM private_keys \
      WHERE passphrase_alias = ? AND EXACT(passphrase_alias) = ? AND deleted_at IS NULL \
      ORDER BY id DESC LIMIT ?";
+/// The alias of one key.
+pub const ALIAS: &str = "SELECT passphrase_alias FROM private_keys \
+     WHERE key_id = ? AND EXACT(key_id) = ? AND deleted_at IS NULL";
+/// Which keys are under an alias.
+pub const IDS_UNDER_ALIAS: &str = "SELECT key_id FROM private_keys \
+     WHERE passphrase_alias = ? AND EXACT(passphrase_alias) = ? AND deleted_at IS NULL LIMIT ?";
 /// How many keys there are: for commands, not for requests, since it looks at each.
 pub const COUNT: &str = "SELECT COUNT(*) FROM private_keys WHERE deleted_at IS NULL";
 /// Nothing, but it fails when keys cannot be read.
@@ -57,7 +63,7 @@ pub const PUT: &str = "INSERT INTO private_keys (id, created_at, updated_at, del
      last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// All of them.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 16] = [
     PENDING,
     INSERT,
     FIND,
@@ -68,6 +74,8 @@ pub const ALL: [&str; 14] = [
     NEXT_ALIAS,
     OLDEST_UNDER_ALIAS,
     NEWEST_UNDER_ALIAS,
+    ALIAS,
+    IDS_UNDER_ALIAS,
     PROBE,
     LAST,
     EVERYTHING,
