@@ -22,8 +22,9 @@ use tuf::{KeyAlgorithm, PublicKey};
 
 use crate::{
     clients::Clients,
+    error::KeyError,
     health::HealthService,
-    keys::{KeyError, Keys},
+    keys::Keys,
     keystore::{KeyId, Purpose, algorithm_name},
     vault::VaultError,
 };

@@ -12,31 +12,15 @@ use tuf::{PrivateKey, PublicKey, SigningError};
 
 use crate::{
     cache::{CacheLimits, KeyCache, OpenKey},
+    error::KeyError,
     keystore::{KeyId, KeyStore, NewKey, Purpose, StoreError, algorithm_name},
-    metrics,
-    proof::{self, Proven},
-    vault::{Vault, VaultError},
+    metrics, proof,
+    proofs::Proven,
+    vault::Vault,
 };
 
 /// Octets of content from which on signing leaves the threads that serve requests.
 const LARGE: usize = 64 * 1024;
-
-/// Why a request cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// No such key.
-    #[error("there is no such key")]
-    NotFound,
-    /// The database is away; later the same request may succeed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The key is there and cannot be opened, or a new one cannot be put away.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The key could not sign, or not be made.
-    #[error(transparent)]
-    Signing(#[from] SigningError),
-}
 
 /// The keys, and all that is done with them.
 pub struct Keys {
@@ -116,13 +100,22 @@ impl Keys {
             return Ok(pending);
         }
         loop {
-            let proven = proof::prove(self, &self.default_alias).await?;
+            let proven = self.prove(&self.default_alias).await?;
             if let Some(pending) = self.try_create(&purpose, &proven).await? {
                 return Ok(pending);
             }
             // Somebody else changed which keys are under the alias: the passphrase has to be tried on those.
             self.vault.proofs().forget_witness(&self.default_alias);
         }
+    }
+
+    /// Proves the passphrase that `alias` has at this moment; see [`proof::prove`].
+    ///
+    /// # Errors
+    ///
+    /// [`crate::vault::VaultError::Unproven`] if it opens no key that is stored under `alias`.
+    pub async fn prove(&self, alias: &str) -> Result<Proven, KeyError> {
+        proof::prove(self.store(), &self.vault, alias).await
     }
 
     /// The pending key for `purpose`, be it new or not; nothing if there is none and the passphrase is not

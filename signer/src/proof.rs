@@ -5,17 +5,14 @@
 //! that nobody can open once the right one is back. So nothing is encrypted but with a [`Proven`]
 //! passphrase, the very octets that were tried on a stored key.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use crate::{
     envelope::EnvelopeError,
-    keys::{KeyError, Keys},
+    error::KeyError,
     keystore::{Basis, KeyStore, StoreError, StoredKey},
     passphrases::Passphrase,
+    proofs::Proven,
     vault::{Vault, VaultError},
 };
 
@@ -27,34 +24,6 @@ const TRIES: u16 = 3;
 const MANY: u16 = 500;
 /// How many are tried in any case: the oldest and the newest, so that it is noticed if the two differ.
 const ALWAYS: usize = 2;
-/// How long a passphrase that was refused is not tried again: every request for a key would do so otherwise.
-const PAUSE: Duration = Duration::from_secs(10);
-
-/// A passphrase that keys may be encrypted with under its alias; only [`prove`] makes one. It has no `Debug`.
-pub struct Proven {
-    alias: String,
-    passphrase: Arc<Passphrase>,
-    basis: Basis,
-}
-
-impl Proven {
-    /// The alias.
-    #[must_use]
-    pub fn alias(&self) -> &str {
-        &self.alias
-    }
-
-    /// What must still hold when the key is stored.
-    #[must_use]
-    pub fn basis(&self) -> &Basis {
-        &self.basis
-    }
-
-    /// The octets that were proven, whatever the alias's file says by now.
-    pub(crate) fn passphrase(&self) -> &Arc<Passphrase> {
-        &self.passphrase
-    }
-}
 
 /// Proves the passphrase that `alias` has at this moment. That costs nothing if it is the one that was
 /// proven last; another one is tried on stored keys.
@@ -62,29 +31,25 @@ impl Proven {
 /// # Errors
 ///
 /// [`VaultError::Unproven`] if it opens none of them.
-pub async fn prove(keys: &Keys, alias: &str) -> Result<Proven, KeyError> {
-    let (vault, proofs) = (keys.vault(), keys.vault().proofs());
+pub async fn prove(store: &dyn KeyStore, vault: &Vault, alias: &str) -> Result<Proven, KeyError> {
+    let proofs = vault.proofs();
     let passphrase = vault.passphrase(alias).await?;
     let known = || proofs.look(alias, &passphrase, Instant::now());
     let mut verdict = known();
     let mut turn = None;
     if verdict.is_none() {
         // One after the other: who waited finds what was found out.
-        turn = Some(proofs.turn.lock().await);
+        turn = Some(proofs.turn().await);
         verdict = known();
     }
     let basis = if let Some(verdict) = verdict {
         verdict.basis()
     } else {
-        judge(keys, alias, &passphrase).await?.basis()
+        judge(store, vault, alias, &passphrase).await?.basis()
     };
     drop(turn);
     let basis = basis.map_err(|id| vault.unproven(alias, id))?;
-    Ok(Proven {
-        alias: alias.to_owned(),
-        passphrase,
-        basis,
-    })
+    Ok(Proven::new(alias, passphrase, basis))
 }
 
 /// What stored keys say about a passphrase.
@@ -126,11 +91,12 @@ impl Examined {
 /// [`examine`]s, and remembers what came of it. A passphrase does not take the place of one that still opens
 /// keys, even if it opens some as well, left from an earlier change in place.
 pub(crate) async fn judge(
-    keys: &Keys,
+    store: &dyn KeyStore,
+    vault: &Vault,
     alias: &str,
     passphrase: &Arc<Passphrase>,
 ) -> Result<Examined, StoreError> {
-    let (store, vault, proofs) = (keys.store(), keys.vault(), keys.vault().proofs());
+    let proofs = vault.proofs();
     let mut examined = examine(store, vault, alias, passphrase).await?;
     let before = proofs.last(alias);
     let before = before.filter(|before| !before.is_same(passphrase));
@@ -252,158 +218,5 @@ fn was_unlocked(error: &VaultError) -> bool {
         VaultError::Envelope { error, .. } => *error == EnvelopeError::Altered,
         VaultError::Key { .. } | VaultError::OtherKey { .. } => true,
         _ => false,
-    }
-}
-
-/// What was found out about passphrases, by alias.
-#[derive(Default)]
-pub(crate) struct Proofs {
-    known: Mutex<HashMap<String, Known>>,
-    /// Who finds out something.
-    turn: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct Known {
-    proven: Option<Opens>,
-    refused: Option<Refused>,
-}
-
-/// A passphrase that opens keys.
-struct Opens {
-    passphrase: Arc<Passphrase>,
-    /// One of them, unless it is gone from the alias.
-    witness: Option<String>,
-}
-
-/// A passphrase that opens none.
-struct Refused {
-    passphrase: Arc<Passphrase>,
-    /// One that it does not open.
-    id: String,
-    at: Instant,
-}
-
-/// What is known of a passphrase without asking the database.
-enum Verdict {
-    /// It opens this key.
-    Opens(String),
-    /// It did not open this key, a moment ago.
-    Shut(String),
-}
-
-impl Verdict {
-    /// Why the passphrase may encrypt, or the key for which it may not.
-    fn basis(self) -> Result<Basis, String> {
-        match self {
-            Self::Opens(id) => Ok(Basis::Opens(id)),
-            Self::Shut(id) => Err(id),
-        }
-    }
-}
-
-impl Proofs {
-    fn look(&self, alias: &str, passphrase: &Passphrase, now: Instant) -> Option<Verdict> {
-        let all = self.known();
-        let known = all.get(alias)?;
-        let is_proven = |proven: &&Opens| proven.passphrase.is_same(passphrase);
-        let proven = known.proven.as_ref().filter(is_proven);
-        if let Some(witness) = proven.and_then(|proven| proven.witness.clone()) {
-            return Some(Verdict::Opens(witness));
-        }
-        let refused = known.refused.as_ref()?;
-        let is_fresh = now.saturating_duration_since(refused.at) < PAUSE;
-        (is_fresh && refused.passphrase.is_same(passphrase))
-            .then(|| Verdict::Shut(refused.id.clone()))
-    }
-
-    /// The passphrase of `alias` that opened keys when it was last tried, if one did.
-    pub(crate) fn last(&self, alias: &str) -> Option<Arc<Passphrase>> {
-        let all = self.known();
-        Some(Arc::clone(&all.get(alias)?.proven.as_ref()?.passphrase))
-    }
-
-    /// A key was put under its alias with `proven`: what rested on nothing rests on that key now.
-    pub(crate) fn confirm(&self, proven: &Proven, id: &str) {
-        if matches!(proven.basis, Basis::First { .. }) {
-            self.remember(&proven.alias, &proven.passphrase, id);
-        }
-    }
-
-    /// The key on which the proof rested is gone from `alias`: the next use needs another proof.
-    pub(crate) fn forget_witness(&self, alias: &str) {
-        if let Some(proven) = self
-            .known()
-            .get_mut(alias)
-            .and_then(|it| it.proven.as_mut())
-        {
-            proven.witness = None;
-        }
-    }
-
-    fn remember(&self, alias: &str, passphrase: &Arc<Passphrase>, witness: &str) {
-        let proven = Some(Opens {
-            passphrase: Arc::clone(passphrase),
-            witness: Some(witness.to_owned()),
-        });
-        let refused = None;
-        self.known()
-            .insert(alias.to_owned(), Known { proven, refused });
-    }
-
-    fn refuse(&self, alias: &str, passphrase: &Arc<Passphrase>, id: &str, at: Instant) {
-        let mut all = self.known();
-        let known = all.entry(alias.to_owned()).or_default();
-        let proven = known.proven.as_mut();
-        // It was right once, and is no longer: only the other ones that it may open are left.
-        if let Some(proven) = proven.filter(|proven| proven.passphrase.is_same(passphrase)) {
-            proven.witness = None;
-        }
-        known.refused = Some(Refused {
-            passphrase: Arc::clone(passphrase),
-            id: id.to_owned(),
-            at,
-        });
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::passphrases::Passphrases;
-
-    fn passphrase() -> Arc<Passphrase> {
-        let random = Passphrases::ephemeral("a").unwrap();
-        Arc::new(random.get("a").unwrap())
-    }
-
-    #[test]
-    fn a_refused_passphrase_is_tried_again_after_a_pause_and_another_at_once() {
-        let (proofs, now) = (Proofs::default(), Instant::now());
-        let (wrong, other) = (passphrase(), passphrase());
-        proofs.refuse("a", &wrong, "key", now);
-        let is_known = |passphrase, later| proofs.look("a", passphrase, now + later).is_some();
-        assert!(is_known(&wrong, Duration::ZERO));
-        assert!(is_known(&wrong, PAUSE / 2));
-        assert!(!is_known(&wrong, PAUSE));
-        assert!(!is_known(&other, Duration::ZERO));
-        assert!(proofs.look("b", &wrong, now).is_none(), "another alias");
-    }
-
-    #[test]
-    fn a_proof_lasts_as_long_as_its_key_and_the_passphrase_beyond() {
-        let (proofs, now) = (Proofs::default(), Instant::now());
-        let (right, wrong) = (passphrase(), passphrase());
-        proofs.remember("a", &right, "key");
-        proofs.refuse("a", &wrong, "key", now);
-        let opens = |proofs: &Proofs| matches!(proofs.look("a", &right, now + 100 * PAUSE), Some(Verdict::Opens(id)) if id == "key");
-        assert!(opens(&proofs), "a refusal of another does not matter");
-        proofs.forget_witness("a");
-        assert!(!opens(&proofs));
-        assert!(proofs.last("a").is_some_and(|last| last.is_same(&right)));
     }
 }

@@ -5,9 +5,10 @@ use tuf::PrivateKey;
 
 use crate::{
     checkup::AT_ONCE,
-    keys::{KeyError, Keys},
+    error::KeyError,
+    keys::Keys,
     keystore::{KeyId, ListedKey, Resealed, StoredKey},
-    proof::{Proven, prove},
+    proofs::Proven,
 };
 
 /// How many rows are read at a time.
@@ -45,7 +46,7 @@ pub async fn rotate_all(
     mut progress: impl FnMut(&Rotated, Option<KeyError>),
 ) -> Result<Rotated, KeyError> {
     // Found out before the first key instead of at each of them.
-    prove(keys, alias).await?;
+    keys.prove(alias).await?;
     let mut rotated = Rotated::default();
     let mut after = 0;
     loop {
@@ -103,7 +104,7 @@ async fn move_key(keys: &Keys, stored: StoredKey, alias: &str) -> Result<bool, K
     }
     let key = keys.vault().open(stored.clone()).await?;
     loop {
-        let proven = prove(keys, alias).await?;
+        let proven = keys.prove(alias).await?;
         match reseal(keys, &stored, &key, &proven).await? {
             Resealed::Done => {
                 keys.vault().proofs().confirm(&proven, &stored.id);

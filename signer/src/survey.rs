@@ -69,18 +69,20 @@ async fn look_at(keys: &Keys, alias: &str) -> Result<(State, Option<VaultError>)
         Ok(passphrase) => passphrase,
         Err(problem) => return Ok((State::Shut(problem), None)),
     };
-    Ok(match judge(keys, alias, &passphrase).await? {
-        Examined::Opens { odd, .. } => (State::Opens, odd),
-        Examined::Silent { odd, .. } => (State::New, odd),
-        Examined::Shut { id, error } => {
-            if still_opens(keys, alias, &passphrase).await? {
-                let problem = keys.vault().unproven(alias, id);
-                (State::Changed(problem), None)
-            } else {
-                (State::Shut(error), None)
+    Ok(
+        match judge(keys.store(), keys.vault(), alias, &passphrase).await? {
+            Examined::Opens { odd, .. } => (State::Opens, odd),
+            Examined::Silent { odd, .. } => (State::New, odd),
+            Examined::Shut { id, error } => {
+                if still_opens(keys, alias, &passphrase).await? {
+                    let problem = keys.vault().unproven(alias, id);
+                    (State::Changed(problem), None)
+                } else {
+                    (State::Shut(error), None)
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// Whether keys under `alias` open with the passphrase that it had before the present one.

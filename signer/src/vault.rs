@@ -12,7 +12,7 @@ use crate::{
     keystore::StoredKey,
     metrics,
     passphrases::{Passphrase, PassphraseError, Passphrases},
-    proof::{Proofs, Proven},
+    proofs::{Proofs, Proven},
 };
 
 /// Encrypts and decrypts private keys. Deriving keys from passphrases is slow on purpose: it runs

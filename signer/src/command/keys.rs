@@ -10,7 +10,6 @@ use crate::{
     keys::Keys,
     keystore::{KeyId, ListedKey},
     progress::Progress,
-    proof::prove,
     rotation::{self, Rotated},
 };
 
@@ -131,7 +130,7 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
         bail!("{shut} of {} keys do not open", open + shut);
     }
     // New keys will be put under it, so it has to be there even if no key is.
-    prove(keys, keys.default_alias()).await?;
+    keys.prove(keys.default_alias()).await?;
     print(&format!("all {open} keys open"))
 }
 

@@ -16,14 +16,14 @@ use signer::{
     cache::CacheLimits,
     checkup::{Checked, check_all},
     envelope::{self, DEFAULT_ROUNDS},
-    keys::{KeyError, Keys},
+    error::KeyError,
+    keys::Keys,
     keystore::{
         Basis, KeyId, KeyStore, ListedKey, NewKey, Purpose, Resealed, StoreError, StoredKey,
         sql::SqlStore,
     },
     open::test_passphrases,
     passphrases::Passphrases,
-    proof::prove,
     rotation::{rotate_all, rotate_one},
     survey::{Survey, survey},
     vault::{Vault, VaultError},
@@ -262,7 +262,7 @@ async fn a_passphrase_is_proven_anew_when_the_key_that_proved_it_is_gone() {
 async fn what_was_proven_encrypts_and_not_what_the_file_says_by_then() {
     let stage = Stage::new().await;
     stage.signer.create_id("a").await;
-    let proven = prove(&stage.signer.keys, ALIAS).await.unwrap();
+    let proven = stage.signer.keys.prove(ALIAS).await.unwrap();
     stage.change(WRONG);
     let key = b"a key".to_vec().into();
     let sealed = stage.signer.keys.vault().seal(&proven, key).await.unwrap();

@@ -71,7 +71,7 @@ async fn a_key_that_does_not_open_is_reported_and_the_others_are_rotated() {
         .execute("UPDATE private_keys SET private = 'garbage' WHERE gun = 'a'")
         .await;
     let mut problems = Vec::new();
-    let note = |_: &Rotated, problem: Option<signer::keys::KeyError>| problems.extend(problem);
+    let note = |_: &Rotated, problem: Option<signer::error::KeyError>| problems.extend(problem);
     let rotated = rotate_all(&signer.keys, "next", note).await.unwrap();
     assert_eq!(
         rotated,

@@ -1,0 +1,22 @@
+//! Why a request cannot be served.
+
+use tuf::SigningError;
+
+use crate::{keystore::StoreError, vault::VaultError};
+
+/// Why a request cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// No such key.
+    #[error("there is no such key")]
+    NotFound,
+    /// The database is away; later the same request may succeed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key is there and cannot be opened, or a new one cannot be put away.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The key could not sign, or not be made.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+}
