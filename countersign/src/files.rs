@@ -5,9 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use daemon::regular;
 use ring::rand::{SecureRandom, SystemRandom};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 /// A file or folder that could not be made or read, in a sentence that says what to do.
@@ -124,24 +123,22 @@ fn read_up_to(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
         path: path.to_owned(),
         cause,
     };
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let flags = i32::try_from(flags.bits()).expect("flags of open(2) are an int");
-    // Opened without waiting, and then looked at: what is at `path` may change in between.
-    let file = match File::options().read(true).custom_flags(flags).open(path) {
+    let file = match regular::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // A socket.
-        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             return Err(FileError::NotAFile(path.to_owned()));
         }
         Err(cause) => return Err(failed(cause)),
     };
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(FileError::NotAFile(path.to_owned()));
-    }
     // With room for all of it: a secret is not moved about, and left behind, while it is read.
-    let room = metadata.len().saturating_add(1).min(limit).min(ROOM);
+    let room = file
+        .metadata()
+        .map_err(failed)?
+        .len()
+        .saturating_add(1)
+        .min(limit)
+        .min(ROOM);
     let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{KeyPair, PublicKeyData};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -36,18 +35,13 @@ pub fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 /// `certificates` in PEM, as they are written everywhere: lines of 64 characters, without comments.
 #[must_use]
 pub fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
-    let mut pem = String::new();
-    for der in certificates {
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        for (at, character) in STANDARD.encode(der).char_indices() {
-            if at > 0 && at % 64 == 0 {
-                pem.push('\n');
-            }
-            pem.push(character);
-        }
-        pem.push_str("\n-----END CERTIFICATE-----\n");
-    }
-    pem
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    let blocks = certificates
+        .iter()
+        .map(|der| Pem::new("CERTIFICATE", der.to_vec()));
+    blocks
+        .map(|block| pem::encode_config(&block, lines))
+        .collect()
 }
 
 /// Whether `pem` is a certificate that is valid at `now`.
