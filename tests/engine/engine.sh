@@ -84,9 +84,15 @@ stop_engine() {
     wait "$engine" || true
 }
 
-# copy_sources FOLDER: what is, or might be, in a commit.
+# copy_sources FOLDER: what is, or might be, in a commit; all but what was built where this is no checkout.
 copy_sources() {
     mkdir "$1"
-    git ls-files --cached --others --exclude-standard -z \
-        | xargs --null cp --parents --target-directory "$1"
+    # Whoever owns it.
+    local git=(git -c safe.directory=*)
+    if "${git[@]}" rev-parse --git-dir > /dev/null 2>&1; then
+        "${git[@]}" ls-files --cached --others --exclude-standard -z \
+            | xargs --null cp --parents --target-directory "$1"
+    else
+        tar --exclude=./target --exclude=./fuzz/target --create . | tar --extract --directory "$1"
+    fi
 }
