@@ -47,6 +47,7 @@ pub(super) enum Open {
     Jwks,
     UnknownPlain,
     MethodNotAllowed,
+    TooLong,
     Redirect(String),
 }
 
@@ -241,6 +242,7 @@ pub(super) async fn admit(
         Route::Jwks if app.guard.token_service().is_some() => Admitted::Open(Open::Jwks),
         Route::UnknownPlain => Admitted::Open(Open::UnknownPlain),
         Route::MethodNotAllowed => Admitted::Open(Open::MethodNotAllowed),
+        Route::TooLong => Admitted::Open(Open::TooLong),
         Route::Redirect(to) => Admitted::Open(Open::Redirect(to)),
         Route::Unknown | Route::Health | Route::Metrics | Route::Token | Route::Jwks => {
             Admitted::Unknown(door.grant(Somebody(())).await?)
@@ -267,10 +269,12 @@ fn prefix_filter(app: &App, route: &Route, gun: &GunName) -> Result<(), ApiError
     {
         return Ok(());
     }
-    match route {
-        Route::Publish(_) => Err(ApiError::InvalidGun(format!("[{}]", prefixes.join(" ")))),
-        _ => Err(ApiError::UnknownRoute),
-    }
+    let prefixes = format!("[{}]", prefixes.join(" "));
+    Err(match route {
+        Route::Publish(_) => ApiError::InvalidGun(prefixes),
+        Route::Key(..) | Route::RotateKey(..) => ApiError::NoKeyForGun(prefixes),
+        _ => ApiError::GunNotServed(prefixes),
+    })
 }
 
 /// A request in front of the door.

@@ -21,6 +21,7 @@ pub(crate) use detail::html_safe;
 
 use detail::Detail;
 
+use super::path::LONGEST_TARGET;
 use crate::{publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError};
 
 /// Everything a request can end with, other than success.
@@ -29,16 +30,25 @@ pub enum ApiError {
     /// No route matches.
     #[error("no such route")]
     UnknownRoute,
+    /// The target of the request is longer than any that means something.
+    #[error("the request target has more than {LONGEST_TARGET} bytes")]
+    TargetTooLong,
     /// The metadata asked for does not exist.
     #[error("no such metadata")]
     MetadataNotFound,
     /// A version in the path has more digits than any version can have.
     #[error("version {0} is out of range")]
     VersionOutOfRange(String),
-    /// The GUN matches none of the configured prefixes; for anything but a publish it is as if it
-    /// did not exist.
-    #[error("the GUN has none of the prefixes {0}")]
+    /// The GUN of a publish matches none of the configured prefixes.
+    #[error("repositories.gun_prefixes does not allow this GUN; it allows only {0}")]
     InvalidGun(String),
+    /// The GUN that a key is asked for matches none of the configured prefixes. A client asks for keys
+    /// before its first publish, and shows its user this text.
+    #[error("repositories.gun_prefixes does not allow this GUN; it allows only {0}")]
+    NoKeyForGun(String),
+    /// The GUN matches none of the configured prefixes, and so holds nothing.
+    #[error("repositories.gun_prefixes does not allow this GUN; it allows only {0}")]
+    GunNotServed(String),
     /// The GUN is one that cannot be stored.
     #[error("{0}")]
     UnusableGun(#[from] tuf::InvalidGun),
@@ -137,6 +147,10 @@ impl ApiError {
         use StatusCode as S;
         match self {
             Self::UnknownRoute => (NOT_FOUND, None),
+            Self::TargetTooLong => (
+                (S::URI_TOO_LONG, "URI_TOO_LONG", "request target too long"),
+                Some(Detail::text(&self.to_string())),
+            ),
             Self::MetadataNotFound => (NOT_FOUND, Some(Detail::empty())),
             Self::VersionOutOfRange(version) => (
                 NOT_FOUND,
@@ -151,6 +165,14 @@ impl ApiError {
                     "Require GUNs with prefix: {prefixes}"
                 ))),
             ),
+            Self::NoKeyForGun(prefixes) => {
+                let text = format!("this server only accepts names that begin with {prefixes}");
+                (INVALID_GUN, Some(Detail::named("ErrValidation", &text)))
+            }
+            Self::GunNotServed(prefixes) => {
+                let text = format!("Require GUNs with prefix: {prefixes}");
+                (NOT_FOUND, Some(Detail::text(&text)))
+            }
             Self::UnusableGun(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::GunNotStorable(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::MalformedUpload | Self::BrokenBody => (

@@ -5,7 +5,9 @@
 //! a [`Route`]; everything behind it sees values that mean something.
 //!
 //! Paths are percent-decoded first, then cleaned: one that is not clean already is answered with a
-//! redirect, before anything else is looked at, as Notary 0.7 does.
+//! redirect, before anything else is looked at, as Notary 0.7 does. `//v2/…` alone is `/v2/…`, from
+//! here on: whatever is decided behind this module is decided about the path without the second
+//! slash.
 
 use http::Method;
 use tuf::Role;
@@ -45,6 +47,8 @@ pub enum Route {
     UnknownPlain,
     /// A method this server knows no use for.
     MethodNotAllowed,
+    /// The target is longer than any that means something.
+    TooLong,
     /// The path is not clean; this one, with its query, is.
     Redirect(String),
 }
@@ -129,7 +133,13 @@ impl Route {
 /// Where the token service is asked; it is where challenges lead as well.
 const TOKEN_PATH: &str = "/auth/token";
 
+/// The longest request target that is read, in octets, its query included. The longest GUN and role
+/// that can be stored fit in it with every octet escaped.
+pub(super) const LONGEST_TARGET: usize = 8 * 1024;
+
 /// Finds the route of a request by its method, its raw path and its raw query.
+///
+/// The work is linear in the length of the target, whatever it holds.
 #[must_use]
 pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     if !matches!(
@@ -138,7 +148,10 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     ) {
         return Route::MethodNotAllowed;
     }
-    let Some(path) = percent_decoded(raw_path) else {
+    if raw_path.len() + query.map_or(0, |query| query.len() + 1) > LONGEST_TARGET {
+        return Route::TooLong;
+    }
+    let Some(path) = percent_decoded(without_doubled_slash(raw_path)) else {
         return Route::Unknown;
     };
     let clean = cleaned(&path);
@@ -148,8 +161,7 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     let found = match *method {
         Method::GET => get(&path),
         Method::POST => post(&path),
-        Method::DELETE => trust_path(&path, |file| file.is_empty().then_some(()))
-            .map(|(gun, ())| Route::Delete(gun)),
+        Method::DELETE => folder(&path).map(Route::Delete),
         _ => None,
     };
     found.unwrap_or(if path.contains('\n') {
@@ -159,14 +171,23 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     })
 }
 
+/// The path without the second slash of `//v2/…`. Clients that are told of a server as
+/// `https://host/` put `/v2/…` behind that slash, and they cannot follow a redirect when they publish.
+fn without_doubled_slash(raw_path: &str) -> &str {
+    match raw_path.strip_prefix('/') {
+        Some(rest) if rest.starts_with("/v2/") => rest,
+        _ => raw_path,
+    }
+}
+
 fn post(path: &str) -> Option<Route> {
     if path == TOKEN_PATH {
         return Some(Route::Token);
     }
-    if let Some((gun, ())) = trust_path(path, |file| file.is_empty().then_some(())) {
+    if let Some(gun) = folder(path) {
         return Some(Route::Publish(gun));
     }
-    trust_path(path, key_file).map(|(gun, role)| Route::RotateKey(gun, role))
+    key_file(path).map(|(gun, role)| Route::RotateKey(gun, role))
 }
 
 /// The routes of GET, in the order in which they are tried.
@@ -180,76 +201,126 @@ fn get(path: &str) -> Option<Route> {
         "/v2/_trust/changefeed" => return Some(Route::Changes(None)),
         _ => {}
     }
-    if let Some((gun, (role, sum))) = trust_path(path, checksum_file) {
-        return Some(Route::ByChecksum(gun, role, sum));
+    if let Some(found) = checksum_file(path) {
+        return Some(found);
     }
-    if let Some((gun, (role, version))) = trust_path(path, version_file) {
-        return Some(Route::ByVersion(gun, role, version));
+    if let Some(found) = current_or_version_file(path) {
+        return Some(found);
     }
-    if let Some((gun, role)) = trust_path(path, |file| metadata_role(file.strip_suffix(".json")?)) {
-        return Some(Route::Current(gun, role));
-    }
-    if let Some((gun, role)) = trust_path(path, key_file) {
+    if let Some((gun, role)) = key_file(path) {
         return Some(Route::Key(gun, role));
     }
     let gun = path
         .strip_prefix("/v2/")?
         .strip_suffix("/_trust/changefeed")?;
-    Some(Route::Changes(Some(gun_name(gun)?)))
+    let is_name = !gun.is_empty() && !gun.contains('*');
+    is_name.then(|| Route::Changes(Some(GunName(gun.to_owned()))))
 }
 
 /// Splits `/v2/GUN/_trust/tuf/FILE` at the last place where `file` understands what follows: the GUN
 /// is as long as it can be.
-fn trust_path<T>(path: &str, file: impl Fn(&str) -> Option<T>) -> Option<(GunName, T)> {
+///
+/// `file` is told where FILE begins in `path`, and must not read all of it: it is asked at every
+/// place.
+fn trust_path<T>(path: &str, file: impl Fn(usize) -> Option<T>) -> Option<(GunName, T)> {
+    const BASE: &str = "/v2/";
     const MARK: &str = "/_trust/tuf/";
-    let rest = path.strip_prefix("/v2/")?;
+    let rest = path.strip_prefix(BASE)?;
+    // A GUN is not empty and holds no star.
+    let longest_gun = rest.find('*').unwrap_or(rest.len());
     rest.rmatch_indices(MARK).find_map(|(at, _)| {
-        let found = file(&rest[at + MARK.len()..])?;
-        Some((gun_name(&rest[..at])?, found))
+        if at == 0 || at > longest_gun {
+            return None;
+        }
+        let found = file(BASE.len() + at + MARK.len())?;
+        Some((GunName(rest[..at].to_owned()), found))
     })
 }
 
-fn gun_name(name: &str) -> Option<GunName> {
-    (!name.is_empty() && !name.contains('*')).then(|| GunName(name.to_owned()))
+/// The GUN of a path that ends where its files begin.
+fn folder(path: &str) -> Option<GunName> {
+    trust_path(path, |at| (at == path.len()).then_some(())).map(|(gun, ())| gun)
 }
 
-fn checksum_file(file: &str) -> Option<(RoleName, Option<[u8; 32]>)> {
-    let (role, sum) = file.strip_suffix(".json")?.rsplit_once('.')?;
+fn checksum_file(path: &str) -> Option<Route> {
+    let (before, sum) = path.strip_suffix(".json")?.rsplit_once('.')?;
     let is_checksum =
         matches!(sum.len(), 64 | 96 | 128) && sum.bytes().all(|b| b.is_ascii_hexdigit());
-    let role = metadata_role(role).filter(|_| is_checksum)?;
+    if !is_checksum {
+        return None;
+    }
+    let roles = RolesAtEnd::of(before);
+    let (gun, role) = trust_path(path, |at| roles.beginning_at(at))?;
     let mut sha256 = [0; 32];
-    Some((
-        role,
-        hex::decode_to_slice(sum, &mut sha256).ok().map(|()| sha256),
-    ))
+    let sha256 = hex::decode_to_slice(sum, &mut sha256).ok().map(|()| sha256);
+    Some(Route::ByChecksum(gun, role, sha256))
 }
 
-fn version_file(file: &str) -> Option<(RoleName, String)> {
-    let (version, role) = file.strip_suffix(".json")?.split_once('.')?;
-    let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
-    let role = metadata_role(role).filter(|_| is_version)?;
-    Some((role, version.to_owned()))
+fn current_or_version_file(path: &str) -> Option<Route> {
+    let stem = path.strip_suffix(".json")?;
+    let roles = RolesAtEnd::of(stem);
+    let version_file = |at: usize| {
+        let digits = stem.get(at..)?.bytes().take_while(u8::is_ascii_digit);
+        let dot = at + digits.count();
+        if dot == at || !stem[dot..].starts_with('.') {
+            return None;
+        }
+        Some((roles.beginning_at(dot + 1)?, stem[at..dot].to_owned()))
+    };
+    if let Some((gun, (role, version))) = trust_path(path, version_file) {
+        return Some(Route::ByVersion(gun, role, version));
+    }
+    trust_path(path, |at| roles.beginning_at(at)).map(|(gun, role)| Route::Current(gun, role))
 }
 
-fn key_file(file: &str) -> Option<Role> {
-    match file {
+fn key_file(path: &str) -> Option<(GunName, Role)> {
+    trust_path(path, |at| match &path[at..] {
         "snapshot.key" => Some(Role::Snapshot),
         "timestamp.key" => Some(Role::Timestamp),
         _ => None,
-    }
+    })
 }
 
-fn metadata_role(name: &str) -> Option<RoleName> {
-    let routes = match name {
-        "root" | "snapshot" | "timestamp" | "targets" => true,
-        _ => name.strip_prefix("targets/").is_some_and(|rest| {
-            rest.split('/').all(|segment| {
-                !segment.is_empty() && !segment.contains(|c: char| c.is_ascii_whitespace())
-            })
-        }),
-    };
-    routes.then(|| RoleName(name.to_owned()))
+/// The names of roles that a text may end with.
+struct RolesAtEnd<'t> {
+    text: &'t str,
+    /// From here on there are only segments that the name of a delegation may consist of.
+    segments_from: usize,
+}
+
+impl<'t> RolesAtEnd<'t> {
+    fn of(text: &'t str) -> Self {
+        let mut segments_from = text.len();
+        let mut end = text.len();
+        for segment in text.rsplit('/') {
+            let is_bad = segment.is_empty() || segment.contains(|c: char| c.is_ascii_whitespace());
+            if is_bad {
+                break;
+            }
+            segments_from = end - segment.len();
+            // The slash before it; the first segment has none, and is the last one looked at.
+            end = segments_from.saturating_sub(1);
+        }
+        Self {
+            text,
+            segments_from,
+        }
+    }
+
+    /// The role whose name is all of the text from `at` on.
+    fn beginning_at(&self, at: usize) -> Option<RoleName> {
+        const DELEGATION: &str = "targets/";
+        let name = self.text.get(at..)?;
+        let routes = match name {
+            "root" | "snapshot" | "timestamp" | "targets" => true,
+            _ => {
+                name.len() > DELEGATION.len()
+                    && name.starts_with(DELEGATION)
+                    && at + DELEGATION.len() >= self.segments_from
+            }
+        };
+        routes.then(|| RoleName(name.to_owned()))
+    }
 }
 
 /// The path with its escapes undone; `None` if an escape is cut off or the result is not UTF-8.
@@ -375,7 +446,93 @@ mod tests {
         assert!(matches!(odd, Route::Current(..)));
     }
 
+    #[test]
+    fn a_doubled_slash_before_v2_changes_nothing() {
+        for path in [
+            "/v2/",
+            "/v2/a/b/_trust/tuf/root.json",
+            "/v2/a/_trust/tuf/1.targets/b.json",
+            "/v2/a/_trust/tuf/timestamp.key",
+            "/v2/a//b/_trust/tuf/root.json",
+            "/v2/_trust/changefeed",
+        ] {
+            for method in [Method::GET, Method::POST, Method::DELETE] {
+                let plain = route(&method, path, Some("q"));
+                assert_eq!(route(&method, &format!("/{path}"), Some("q")), plain);
+            }
+        }
+        let publish = route(&Method::POST, "//v2/a/_trust/tuf/", None);
+        assert_eq!(publish, Route::Publish(GunName("a".into())));
+        // No other slash is folded.
+        for path in ["///v2/", "/%2fv2/", "//auth/token", "//metrics", "//v2x/"] {
+            assert!(matches!(get(path), Route::Redirect(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_target_of_more_than_8_kib_is_too_long() {
+        let path = |len: usize| format!("/v2/{}", "a".repeat(len - 4));
+        assert_eq!(get(&path(LONGEST_TARGET)), Route::Unknown);
+        assert_eq!(get(&path(LONGEST_TARGET + 1)), Route::TooLong);
+        let with_query = route(&Method::GET, "/v2/", Some(&"q".repeat(LONGEST_TARGET)));
+        assert_eq!(with_query, Route::TooLong);
+    }
+
+    /// What [`get`] has to find, in as simple a way as possible and in no particular time.
+    fn found_slowly(path: &str, sums: &[usize]) -> Option<(String, String)> {
+        let is_role = |name: &str| {
+            matches!(name, "root" | "snapshot" | "timestamp" | "targets")
+                || name.strip_prefix("targets/").is_some_and(|rest| {
+                    rest.split('/')
+                        .all(|s| !s.is_empty() && !s.contains(|c: char| c.is_ascii_whitespace()))
+                })
+        };
+        let split = |file: &dyn Fn(&str) -> Option<String>| {
+            let rest = path.strip_prefix("/v2/")?;
+            rest.rmatch_indices("/_trust/tuf/").find_map(|(at, mark)| {
+                let found = file(&rest[at + mark.len()..])?;
+                let gun = &rest[..at];
+                (!gun.is_empty() && !gun.contains('*')).then(|| (gun.to_owned(), found))
+            })
+        };
+        let by_sum = |file: &str| {
+            let (role, sum) = file.strip_suffix(".json")?.rsplit_once('.')?;
+            let is_sum = sums.contains(&sum.len()) && sum.bytes().all(|b| b.is_ascii_hexdigit());
+            (is_sum && is_role(role)).then(|| format!("sum {role}"))
+        };
+        let by_version = |file: &str| {
+            let (version, role) = file.strip_suffix(".json")?.split_once('.')?;
+            let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
+            (is_version && is_role(role)).then(|| format!("{version} {role}"))
+        };
+        let current = |file: &str| {
+            let role = file.strip_suffix(".json")?;
+            is_role(role).then(|| format!("current {role}"))
+        };
+        split(&by_sum)
+            .or_else(|| split(&by_version))
+            .or_else(|| split(&current))
+    }
+
+    fn found(path: &str) -> Option<(String, String)> {
+        let route = get(path);
+        let what = match &route {
+            Route::ByChecksum(_, role, _) => format!("sum {}", role.as_str()),
+            Route::ByVersion(_, role, version) => format!("{version} {}", role.as_str()),
+            Route::Current(_, role) => format!("current {}", role.as_str()),
+            _ => return None,
+        };
+        Some((route.gun()?.as_str().to_owned(), what))
+    }
+
     proptest! {
+        #[test]
+        fn the_search_finds_what_a_simple_one_finds(
+            path in "/v2(/(a|\\*|b c|_trust/tuf|_trust|tuf|targets|root|1\\.root|12\\.targets|x\\.y)){1,9}(\\.(abcd){16})?\\.json",
+        ) {
+            prop_assert_eq!(found(&path), found_slowly(&path, &[64, 96, 128]), "{}", path);
+        }
+
         #[test]
         fn no_path_panics(path in "(/|%2e|%|\\PC|_trust/tuf/|v2/|\\.json|[0-9]|root){0,24}") {
             let _ = route(&Method::GET, &path, None);

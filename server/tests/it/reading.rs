@@ -212,16 +212,27 @@ async fn guns_outside_the_prefixes_do_not_exist() {
             upload.text(),
             "{\"errors\":[{\"code\":\"INVALID_GUN\",\"message\":\"The server does not support actions on images of this name.\",\"detail\":\"Require GUNs with prefix: [good/ ok/sub/]\"}]}\n"
         );
-        for (method, file) in [
-            ("GET", "root.json"),
-            ("GET", "timestamp.key"),
-            ("DELETE", ""),
-        ] {
+        for (method, file) in [("GET", "root.json"), ("DELETE", "")] {
             let answer = server
                 .request(method, &format!("/v2/{gun}/_trust/tuf/{file}"))
                 .await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {gun}");
-            assert!(!answer.text().contains("detail"));
+            let error = &answer.json()["errors"][0];
+            assert_eq!(error["code"], "METADATA_NOT_FOUND");
+            assert_eq!(error["detail"], "Require GUNs with prefix: [good/ ok/sub/]");
+        }
+        // Clients ask for a key before their first publish, and show the text of such a detail.
+        for method in ["GET", "POST"] {
+            let answer = server
+                .request(method, &format!("/v2/{gun}/_trust/tuf/timestamp.key"))
+                .await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method} {gun}");
+            let expected = ("INVALID_GUN".to_owned(), "ErrValidation".to_owned());
+            assert_eq!(answer.error(), expected);
+            assert_eq!(
+                answer.refusal(),
+                "this server only accepts names that begin with [good/ ok/sub/]"
+            );
         }
     }
     server.get("/v2/_trust/changefeed?records=1").await.ok();

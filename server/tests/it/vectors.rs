@@ -20,6 +20,13 @@ async fn every_recorded_route_is_answered_as_recorded() {
         let server = TestServer::start().await;
         let answer = server.request(method, path).await;
         let context = format!("{method} {path}");
+        if path == "//v2/" {
+            // Notary redirects, which a client that publishes cannot follow.
+            assert_eq!(case["status"], 301);
+            assert_eq!(answer.ok().text(), "{}");
+            compared += 1;
+            continue;
+        }
         assert_eq!(
             u64::from(answer.status.as_u16()),
             case["status"],

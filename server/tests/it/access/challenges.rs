@@ -10,7 +10,7 @@ use futures_util::stream;
 use http::StatusCode;
 
 use super::callers::{Stage, outside_rules, rules};
-use crate::support::Settings;
+use crate::support::{Answer, Settings};
 
 #[tokio::test]
 async fn every_recorded_challenge_is_made_again() {
@@ -155,6 +155,58 @@ async fn a_gun_of_another_prefix_is_refused_before_anybody_is_asked() {
         .ask("wrong", "GET", "/v2/app/_trust/tuf/root.json")
         .await;
     assert_eq!(read.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_scheme_that_is_not_known_is_401_with_the_usual_challenge() {
+    for stage in [
+        Stage::with_passwords(Some(rules()), Settings::default()).await,
+        Stage::with_token_service(Some(rules())).await,
+        Stage::with_outside_tokens(Some(outside_rules())).await,
+        Stage::with_outside_tokens(None).await,
+    ] {
+        // Anonymous callers may read the first one where there are rules.
+        for gun in ["public/app", "app"] {
+            let path = format!("/v2/{gun}/_trust/tuf/root.json");
+            let usual = stage.ask("nobody", "GET", &path).await;
+            for scheme in ["Negotiate YWJj", "Digest username=\"a\"", "YTpi"] {
+                let request = stage.sent_by("nobody", "GET", &path);
+                let request = request.header("authorization", scheme).body(Body::empty());
+                let answer = stage.server.send(request.unwrap()).await;
+                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{gun} {scheme}");
+                let challenge = answer.header("www-authenticate");
+                assert!(challenge.contains("realm="), "{challenge}");
+                if usual.status == StatusCode::UNAUTHORIZED {
+                    assert_eq!(challenge, usual.header("www-authenticate"));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_doubled_slash_before_v2_is_decided_as_the_plain_path() {
+    let stage = Stage::with_passwords(None, Settings::default()).await;
+    for (method, path) in [
+        ("GET", "/v2/app/_trust/tuf/root.json"),
+        ("GET", "/v2/app/_trust/tuf/timestamp.key"),
+        ("POST", "/v2/app/_trust/tuf/"),
+        ("DELETE", "/v2/app/_trust/tuf/"),
+        ("GET", "/v2/_trust/changefeed"),
+        ("GET", "/v2/"),
+    ] {
+        for who in ["nobody", "wrong", "alice"] {
+            let plain = stage.ask(who, method, path).await;
+            let doubled = stage.ask(who, method, &format!("/{path}")).await;
+            assert_eq!(doubled.status, plain.status, "{who} {method} {path}");
+            let challenge = |answer: &Answer| answer.header("www-authenticate").to_owned();
+            assert_eq!(
+                challenge(&doubled),
+                challenge(&plain),
+                "{who} {method} {path}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
