@@ -22,14 +22,14 @@ pub struct Credentials {
 /// What a request's `Authorization` header shows.
 #[derive(Clone, Debug)]
 pub enum Authorization {
-    /// Nothing: there is no header, or one of another scheme.
+    /// Nothing: there is no header, or it is empty.
     Absent,
     /// User and password (RFC 7617, UTF-8).
     Basic(Credentials),
     /// A token, not looked at yet.
     Bearer(SecretString),
-    /// A Basic or Bearer header that cannot be read. Notary takes it for none; where passwords are asked
-    /// for it is refused.
+    /// A header that cannot be read: it names a scheme that is not known here, or does not have the
+    /// form of its scheme. It is refused, never taken for none.
     Unreadable,
     /// More than one header: whoever looked at another one was deceived.
     Several,
@@ -49,16 +49,13 @@ impl Authorization {
     /// Reads the value of the header.
     #[must_use]
     pub fn parse(header: Option<&[u8]>) -> Self {
-        let Some(header) = header else {
+        let Some(header) = header.filter(|header| !header.trim_ascii().is_empty()) else {
             return Self::Absent;
         };
         if let Some(encoded) = after(b"basic", header) {
             return basic(encoded).map_or(Self::Unreadable, Self::Basic);
         }
-        match after(b"bearer", header) {
-            Some(_) => bearer(header).map_or(Self::Unreadable, Self::Bearer),
-            None => Self::Absent,
-        }
+        bearer(header).map_or(Self::Unreadable, Self::Bearer)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::rules::Ask;
-use crate::{Action, Actions, Caller, Identity, Rules, Scope, ScopeKind};
+use crate::{Access, Action, Actions, Caller, Identity, Rules, Scope, ScopeKind};
 
 /// Who may do what.
 #[derive(Clone, Debug)]
@@ -63,8 +63,13 @@ pub enum Reason {
     Unknown,
     /// The token of an outside issuer lists it, and that is all it takes.
     TokenLists,
-    /// The token that was shown does not list this scope.
-    TokenLacks(Scope),
+    /// The token that was shown does not list `needed`.
+    TokenLacks {
+        /// What it would have to list.
+        needed: Scope,
+        /// What it lists, in the same words, cut to a length that fits a log.
+        listed: String,
+    },
     /// The rule of this number grants it; the rule in words.
     Rule(usize, String),
     /// No rule grants it.
@@ -174,7 +179,10 @@ impl Policy {
         if let Some(access) = limits(caller, ask) {
             let scope = scope();
             if !scope.is_covered_by(access) {
-                return Decision::refused(Reason::TokenLacks(scope));
+                return Decision::refused(Reason::TokenLacks {
+                    needed: scope,
+                    listed: listed(access),
+                });
             }
         }
         if matches!(caller.identity, Identity::Administrator(_)) {
@@ -192,7 +200,7 @@ impl Policy {
 ///
 /// Who asks only whether somebody is known need not have that listed, except by an outside issuer, of
 /// whom Notary asked it.
-fn limits<'c>(caller: &'c Caller, ask: Option<Ask<'_>>) -> Option<&'c [crate::Access]> {
+fn limits<'c>(caller: &'c Caller, ask: Option<Ask<'_>>) -> Option<&'c [Access]> {
     let counts = ask.is_some() || matches!(caller.identity, Identity::Outside(_));
     caller.access.as_deref().filter(|_| counts)
 }
@@ -252,17 +260,41 @@ impl fmt::Display for Reason {
             }
             Self::Unknown => f.write_str("the caller is not known"),
             Self::TokenLists => f.write_str("the token lists it"),
-            Self::TokenLacks(scope) => {
-                write!(
-                    f,
-                    "the token does not list {}",
-                    on_one_line(&scope.to_string())
-                )
+            Self::TokenLacks { needed, listed } => {
+                let needed = on_one_line(&needed.to_string());
+                write!(f, "the token does not list {needed}; it lists {listed}")
             }
             Self::Rule(number, rule) => write!(f, "rule {number} grants it: {rule}"),
             Self::NoRule => f.write_str("no rule grants it"),
             Self::Somebody => f.write_str("the caller is known, which is all it takes"),
         }
+    }
+}
+
+/// How many entries of a token's list are shown, and how many characters of each.
+const MOST_LISTED: usize = 5;
+const LONGEST_LISTED: usize = 100;
+
+/// What a token lists, for an operator who wonders why that is not enough.
+fn listed(access: &[Access]) -> String {
+    let mut shown: Vec<String> = access
+        .iter()
+        .take(MOST_LISTED)
+        .map(|entry| {
+            on_one_line(&entry.to_string())
+                .chars()
+                .take(LONGEST_LISTED)
+                .collect()
+        })
+        .collect();
+    match access.len().saturating_sub(MOST_LISTED) {
+        0 => {}
+        more => shown.push(format!("{more} more")),
+    }
+    if shown.is_empty() {
+        "nothing".to_owned()
+    } else {
+        shown.join(" and ")
     }
 }
 

@@ -88,7 +88,10 @@ pub enum Unproven {
     #[error("wrong user or password for {0:?}")]
     WrongPassword(String),
     /// The Authorization header cannot be read, or is of a kind that is not asked for here.
-    #[error("the credentials are of no use here")]
+    #[error(
+        "the Authorization header has a scheme or form that this server does not accept, \
+         or there are two such headers"
+    )]
     Unusable,
     /// The token is not believed.
     #[error("the token is not believed: {0}")]
@@ -169,13 +172,9 @@ impl Guard {
         } = shown;
         match (&self.way, authorization) {
             (Way::Open, _) => Ok(Caller::anonymous()),
-            (_, Authorization::Several)
-            | (Way::Passwords { .. }, Authorization::Unreadable) => Err(Unproven::Unusable),
-            (_, Authorization::Absent)
-            // Notary takes everything but a bearer token for nothing.
-            | (Way::Outside(_), Authorization::Basic(_) | Authorization::Unreadable) => {
-                Ok(self.without_credentials(certificates))
-            }
+            (_, Authorization::Several | Authorization::Unreadable)
+            | (Way::Outside(_), Authorization::Basic(_)) => Err(Unproven::Unusable),
+            (_, Authorization::Absent) => Ok(self.without_credentials(certificates)),
             (Way::Passwords { passwords, .. }, Authorization::Basic(credentials)) => {
                 let identity = passwords.identify(credentials, address, now).await?;
                 Ok(Caller::new(identity))

@@ -25,12 +25,12 @@ impl Registered {
     /// Reads claims as `issuer` must write them.
     pub(crate) fn read(claims: &Map<String, Value>, issuer: &Issuer) -> Result<Self, TokenError> {
         let open_id = issuer.is_open_id;
-        NumericDate::read(claims, "iat", open_id)?;
+        NumericDate::read(claims, "iat")?;
         string(claims, "jti")?;
         Ok(Self {
-            audience: audience(claims, open_id)?,
-            expires: NumericDate::read(claims, "exp", open_id)?,
-            not_before: NumericDate::read(claims, "nbf", open_id)?,
+            audience: audience(claims)?,
+            expires: NumericDate::read(claims, "exp")?,
+            not_before: NumericDate::read(claims, "nbf")?,
             subject: string(claims, "sub")?.unwrap_or_default().to_owned(),
             access: access(claims, open_id)?,
         })
@@ -56,10 +56,10 @@ impl Registered {
     }
 }
 
-/// A string for Notary; RFC 7519 §4.1.3 also allows a list.
-fn audience(claims: &Map<String, Value>, open_id: bool) -> Result<Vec<String>, TokenError> {
+/// A string or a list (RFC 7519 §4.1.3); Notary read no lists.
+fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
     match claims.get("aud") {
-        Some(list @ Value::Array(_)) if open_id => {
+        Some(list @ Value::Array(_)) => {
             serde_json::from_value(list.clone()).map_err(|_| TokenError::Malformed("aud"))
         }
         _ => Ok(string(claims, "aud")?
@@ -93,19 +93,15 @@ fn entries(access: &Value) -> Option<Vec<Access>> {
 impl NumericDate {
     const NANOS: i128 = 1_000_000_000;
 
-    /// The moment of a claim, 1970 if there is none (as Go reads it). Fractions are RFC 7519's
-    /// (§2); Notary takes none, not even `.0`.
-    fn read(
-        claims: &Map<String, Value>,
-        name: &'static str,
-        fractions: bool,
-    ) -> Result<Self, TokenError> {
+    /// The moment of a claim, 1970 if there is none (as Go reads it). RFC 7519 (§2) allows fractions;
+    /// Notary read none, not even `.0`.
+    fn read(claims: &Map<String, Value>, name: &'static str) -> Result<Self, TokenError> {
         match claims.get(name) {
             None | Some(Value::Null) => Ok(Self::default()),
             Some(Value::Number(number)) => number
                 .as_i64()
                 .map(Self::seconds)
-                .or_else(|| Self::fraction(number.as_f64().filter(|_| fractions)?))
+                .or_else(|| Self::fraction(number.as_f64()?))
                 .ok_or(TokenError::Malformed(name)),
             Some(_) => Err(TokenError::Malformed(name)),
         }

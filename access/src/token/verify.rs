@@ -22,8 +22,8 @@ pub struct Issuer {
     pub audience: String,
     /// Whose signatures count.
     pub keys: TrustedKeys,
-    /// Whether this is an OpenID provider or another that publishes a JWK set: `aud` may be a list that
-    /// holds the audience, and `access` may be missing, so that rules alone decide.
+    /// Whether this is an OpenID provider or another that publishes a JWK set: `access` may be missing,
+    /// so that rules alone decide.
     pub is_open_id: bool,
 }
 

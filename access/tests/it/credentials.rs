@@ -77,11 +77,16 @@ fn a_bearer_header_that_is_not_utf8_shows_a_token_that_cannot_be_right() {
 }
 
 #[test]
-fn no_header_and_other_schemes_show_nothing() {
+fn no_header_shows_nothing() {
     assert_eq!(shown(&Authorization::parse(None)), "absent");
+    for header in ["", " ", "\t"] {
+        assert_eq!(shown(&parse(header)), "absent", "{header:?}");
+    }
+}
+
+#[test]
+fn a_header_of_an_unknown_scheme_is_never_taken_for_none() {
     for header in [
-        "",
-        " ",
         "Negotiate YWJj",
         "Digest username=\"a\"",
         "Basics YTpi",
@@ -89,10 +94,12 @@ fn no_header_and_other_schemes_show_nothing() {
         "Basic-2 YTpi",
         "Bas",
         "\u{e9}",
+        "dXNlcjpwYXNz",
     ] {
-        assert_eq!(shown(&parse(header)), "absent", "{header:?}");
+        assert_eq!(shown(&parse(header)), "unreadable", "{header:?}");
     }
-    assert_eq!(shown(&Authorization::parse(Some(b"\xff\xfe"))), "absent");
+    let bytes = Authorization::parse(Some(b"\xff\xfe"));
+    assert_eq!(shown(&bytes), "unreadable");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn in_a_word(decision: &Decision) -> String {
         Reason::Known => "known".to_owned(),
         Reason::Unknown => "unknown".to_owned(),
         Reason::TokenLists => "lists".to_owned(),
-        Reason::TokenLacks(_) => "lacks".to_owned(),
+        Reason::TokenLacks { .. } => "lacks".to_owned(),
         Reason::Rule(number, _) => format!("rule{number}"),
         Reason::NoRule => "none".to_owned(),
         Reason::Somebody => "somebody".to_owned(),

@@ -425,7 +425,7 @@ fn reasons_are_sentences_on_one_line() {
             &pulling(robot()),
             Need::Contribute("a/b\r\nc")
         ),
-        "the token does not list repository:a/b\\r\\nc:push,pull"
+        "the token does not list repository:a/b\\r\\nc:push,pull; it lists repository:r.io/team/app:pull"
     );
     assert_eq!(
         reason(&Policy::Users, &Caller::anonymous(), Need::Admin),

@@ -140,7 +140,7 @@ const BY_RULES_AND_TOKENS: &str = "\
 route           nobody   alice garbled  forged   robot unnamed   empty    pull    push    star limited catalog
 ping               401     401     401     401     200     401     401     401     401     401     401     200
 current            401     401     401     401     401     401     401     404     404     404     404     401
-public current     404     404     404     401     404     401     401     401     401     401     401     401
+public current     404     401     401     401     404     401     401     401     401     401     401     401
 by version         401     401     401     401     401     401     401     404     404     404     404     401
 by checksum        401     401     401     401     401     401     401     404     404     404     404     401
 changes            401     401     401     401     401     401     401     200     200     200     200     401

@@ -98,7 +98,10 @@ fn a_token_of_ours_is_its_users_within_what_it_lists() {
     assert_eq!(answer["granted"], true);
     let answer = tokens.ask(&setup, "delete");
     assert_eq!(answer["granted"], false);
-    assert_eq!(answer["reason"], "the token does not list repository:app:*");
+    assert_eq!(
+        answer["reason"],
+        "the token does not list repository:app:*; it lists repository:app:pull"
+    );
 }
 
 #[test]

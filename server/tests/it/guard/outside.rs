@@ -87,7 +87,7 @@ async fn what_notary_believed_is_believed_and_what_it_did_not_is_not() {
     for case in recorded["tokens"].as_array().unwrap() {
         let token = case["token"].as_str().unwrap();
         let outcome = door.show(Authorization::Bearer(token.into())).await;
-        let is_believed = case["result"] != "invalid_token";
+        let is_believed = case["result"] != "invalid_token" || is_read_here_alone(case);
         assert_eq!(
             outcome.is_ok(),
             is_believed,
@@ -98,16 +98,21 @@ async fn what_notary_believed_is_believed_and_what_it_did_not_is_not() {
             assert!(caller.access.is_some());
         }
     }
+    let caller = door.show(Authorization::Absent).await.unwrap();
+    assert_eq!(caller.identity, Identity::Anonymous);
     for other in [
         basic("joe", "secret"),
         Authorization::Unreadable,
-        Authorization::Absent,
+        Authorization::Several,
     ] {
-        let caller = door.show(other).await.unwrap();
-        assert_eq!(caller.identity, Identity::Anonymous, "as Notary has it");
+        let outcome = door.show(other).await;
+        assert!(matches!(outcome, Err(Unproven::Unusable)), "{outcome:?}");
     }
-    let several = door.show(Authorization::Several).await;
-    assert!(matches!(several, Err(Unproven::Unusable)));
+}
+
+/// Notary refused lists of audiences and fractions of seconds, which RFC 7519 allows.
+fn is_read_here_alone(case: &serde_json::Value) -> bool {
+    case["name"] == "audience-list" || case["name"] == "exp-fraction"
 }
 
 #[tokio::test]
