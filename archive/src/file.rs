@@ -19,8 +19,13 @@ const BUFFER: usize = 256 * 1024;
 /// What an archive is read from.
 pub type Input = Box<dyn Read + Send>;
 
-/// Opens the archive at `path`, with `key` if it is sealed. Answers the size of the file as well, if it
-/// is known.
+/// Opens the archive at `path`; with `key`, only a sealed one. Answers the size of the file as well, if
+/// it is known.
+///
+/// # Errors
+///
+/// [`ArchiveError::Sealed`] and [`ArchiveError::NotSealed`] if the archive is not of the kind that `key`
+/// says it is: the holder of an escrow key relies on nobody else being able to read the archive.
 pub fn open(
     path: &Path,
     key: Option<&PrivateKey>,
@@ -37,8 +42,9 @@ pub fn open(
         (Box::new(buffered), Some(size))
     };
     let input: Input = match key {
-        Some(key) if sealed::is_sealed(input.fill_buf()?) => Box::new(Opener::new(input, key)?),
-        _ => Box::new(input),
+        Some(_) if !sealed::is_sealed(input.fill_buf()?) => return Err(ArchiveError::NotSealed),
+        Some(key) => Box::new(Opener::new(input, key)?),
+        None => Box::new(input),
     };
     Ok((Reader::new(input)?, size))
 }

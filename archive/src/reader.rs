@@ -22,6 +22,12 @@ pub enum ArchiveError {
     /// It is encrypted, and no key was named.
     #[error("this archive is sealed: name the private escrow key with --escrow-key")]
     Sealed,
+    /// It is not encrypted, although a key to open it was named.
+    #[error(
+        "this archive is not sealed: it was not made for the escrow key, and everybody who had the file \
+         could read it; leave out --escrow-key to use it all the same"
+    )]
+    NotSealed,
     /// A later program made it.
     #[error("this archive has a format that only a newer version of the program reads")]
     Version,

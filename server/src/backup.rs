@@ -62,7 +62,10 @@ pub(crate) fn commands() -> [clap::Command; 3] {
             .about("Checks a backup, and that clients could follow every repository in it")
             .arg(file().help("The backup"))
             .arg(option("keys", "FILE", "The signer's backup of the same set: does it have the keys?"))
-            .arg(option("escrow-key", "FILE", "The private escrow key, if the signer's backup is sealed")),
+            .arg(
+                option("escrow-key", "FILE", "The private escrow key, if the signer's backup is sealed")
+                    .requires("keys"),
+            ),
     ]
 }
 

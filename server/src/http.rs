@@ -168,6 +168,7 @@ async fn open_to_all(
         Open::Jwks => token::jwks(app),
         Open::UnknownPlain => Ok(page_not_found()),
         Open::MethodNotAllowed => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
+        Open::TooLong => Err(ApiError::TargetTooLong),
         Open::Redirect(to) => redirect(&to),
     }
 }

@@ -15,7 +15,11 @@ use governor::{
 /// After how many keys the addresses are forgotten that have not asked of late.
 const TIDY_EVERY: u32 = 1024;
 
-/// Lets each address have so many keys made in a minute.
+/// How many keys an address may have made at once, however many a minute it may have. A signer is busy
+/// with each for a while, and stores it.
+const MOST_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).expect("60 is not zero");
+
+/// Lets each address have so many keys made in a minute, evenly spread, and at most 60 at once.
 pub struct KeyLimiter {
     limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
     taken: AtomicU32,
@@ -26,7 +30,10 @@ impl KeyLimiter {
     #[must_use]
     pub fn per_minute(keys: u32) -> Self {
         Self {
-            limiter: NonZeroU32::new(keys).map(|keys| RateLimiter::keyed(Quota::per_minute(keys))),
+            limiter: NonZeroU32::new(keys).map(|keys| {
+                let quota = Quota::per_minute(keys).allow_burst(keys.min(MOST_AT_ONCE));
+                RateLimiter::keyed(quota)
+            }),
             taken: AtomicU32::new(0),
         }
     }
@@ -65,6 +72,19 @@ mod tests {
             "{wait:?}"
         );
         assert_eq!(limiter.take(other), Ok(()));
+    }
+
+    #[test]
+    fn a_minutes_keys_cannot_be_had_at_once() {
+        let limiter = KeyLimiter::per_minute(600);
+        let address = [192, 0, 2, 1].into();
+        for number in 1..=60 {
+            assert_eq!(limiter.take(address), Ok(()), "{number}");
+        }
+        // One comes back every tenth of a second, so a slow machine may see a few more.
+        let refused = (0..20).filter_map(|_| limiter.take(address).err());
+        let wait = refused.last().expect("not all of 80 at once");
+        assert!(wait <= Duration::from_millis(100), "{wait:?}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "server.key_requests_per_minute",
         Kind::Integer,
-        "how many keys one address may have made in a minute; 0: any number; default 600",
+        "how many keys one address may have made in a minute, at most 60 of them at once; 0: any number; default 600",
     ),
     Key::new(
         "server.max_upload_bytes",

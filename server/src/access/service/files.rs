@@ -71,6 +71,28 @@ pub(super) fn refuse_open(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Refuses a folder into which others can put files, be it with the sticky bit. That it is not there is
+/// fine.
+pub(super) fn refuse_writable_folder(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if is_writable_by_others(&metadata) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others can write to this folder, and keys that they put there could make tokens for \
+             everything; chmod 700 it, and if somebody may have written to it, empty it: new keys are \
+             made",
+        )),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether somebody beside this process may write to it.
+fn is_writable_by_others(metadata: &fs::Metadata) -> bool {
+    const WRITE: u32 = 0o222;
+    let is_ours = metadata.uid() == geteuid().as_raw();
+    metadata.mode() & WRITE & closed(is_ours, is_our_group(metadata.gid())) != 0
+}
+
 /// Whether somebody beside this process may read it.
 fn is_open_to_others(metadata: &fs::Metadata) -> bool {
     let is_ours = metadata.uid() == geteuid().as_raw();

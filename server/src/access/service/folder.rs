@@ -62,6 +62,7 @@ impl Folder {
     /// Reads the keys, makes those that are missing or due, and removes what is long over.
     pub(super) fn keys(&self, now: OffsetDateTime) -> Result<Keys, FolderError> {
         files::make_folder(&self.0).map_err(at(&self.0))?;
+        self.refuse_writable_folder()?;
         let authority = match self.authority(now)? {
             Some(authority) => authority,
             None => self.make_authority(now)?,
@@ -103,6 +104,7 @@ impl Folder {
 
     /// What is there, as it is; an error where [`Folder::keys`] would have one.
     pub(super) fn state(&self, now: OffsetDateTime) -> Result<Option<KeyState>, FolderError> {
+        self.refuse_writable_folder()?;
         self.refuse_open_authority()?;
         let Some(authority) = self.authority(now)? else {
             self.could_make_authority(now)?;
@@ -142,6 +144,10 @@ impl Folder {
 
     fn could_write(&self) -> Result<(), FolderError> {
         files::could_write(&self.0).map_err(at(&self.0))
+    }
+
+    fn refuse_writable_folder(&self) -> Result<(), FolderError> {
+        files::refuse_writable_folder(&self.0).map_err(at(&self.0))
     }
 
     /// The authority's key is rarely needed, but whoever reads it can make tokens of their own.

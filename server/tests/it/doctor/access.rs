@@ -170,6 +170,9 @@ async fn the_folder_of_the_token_service_is_looked_at() {
     assert_well(&examined(&stage).await);
 
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
+    assert!(sentence.contains("others can write"), "{sentence}");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
     let (sentence, cure) = only(&examined(&stage).await, Verdict::Warning);
     assert!(
         sentence.contains("can be changed by other users"),

@@ -174,6 +174,25 @@ fn a_private_key_that_others_can_read_is_refused_with_the_cure() {
 }
 
 #[test]
+fn a_folder_that_the_world_can_write_to_is_refused_with_the_cure() {
+    for mode in [0o777, 0o1777, 0o702] {
+        for has_keys in [true, false] {
+            let folder = TempDir::new().unwrap();
+            if has_keys {
+                open(folder.path(), NOW);
+            }
+            chmod(folder.path(), mode);
+            for text in [refused(folder.path(), NOW), inspected(folder.path(), NOW)] {
+                let place = folder.path().to_str().unwrap();
+                assert!(text.contains(place) && text.contains("chmod 700"), "{text}");
+            }
+            chmod(folder.path(), 0o755);
+            open(folder.path(), NOW);
+        }
+    }
+}
+
+#[test]
 fn keys_that_the_group_of_a_volume_may_read_and_write_go_on_signing() {
     let folder = TempDir::new().unwrap();
     let token = alices(&open(folder.path(), NOW), NOW);
