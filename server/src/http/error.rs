@@ -140,6 +140,16 @@ const INVALID_GUN: Kind = (
     "INVALID_GUN",
     "The server does not support actions on images of this name.",
 );
+const URI_TOO_LONG: Kind = (
+    StatusCode::URI_TOO_LONG,
+    "URI_TOO_LONG",
+    "request target too long",
+);
+const MALFORMED_UPLOAD: Kind = (
+    StatusCode::BAD_REQUEST,
+    "MALFORMED_UPLOAD",
+    "The body of your request is malformed.",
+);
 
 impl ApiError {
     /// The status, code, message and detail that clients match on.
@@ -147,10 +157,7 @@ impl ApiError {
         use StatusCode as S;
         match self {
             Self::UnknownRoute => (NOT_FOUND, None),
-            Self::TargetTooLong => (
-                (S::URI_TOO_LONG, "URI_TOO_LONG", "request target too long"),
-                Some(Detail::text(&self.to_string())),
-            ),
+            Self::TargetTooLong => (URI_TOO_LONG, Some(Detail::text(&self.to_string()))),
             Self::MetadataNotFound => (NOT_FOUND, Some(Detail::empty())),
             Self::VersionOutOfRange(version) => (
                 NOT_FOUND,
@@ -175,14 +182,7 @@ impl ApiError {
             }
             Self::UnusableGun(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::GunNotStorable(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
-            Self::MalformedUpload | Self::BrokenBody => (
-                (
-                    S::BAD_REQUEST,
-                    "MALFORMED_UPLOAD",
-                    "The body of your request is malformed.",
-                ),
-                None,
-            ),
+            Self::MalformedUpload | Self::BrokenBody => (MALFORMED_UPLOAD, None),
             Self::NoFilename => (
                 (S::BAD_REQUEST, "NO_FILENAME", "No file/role name provided."),
                 None,
