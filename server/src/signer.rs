@@ -3,7 +3,10 @@
 mod local;
 mod remote;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
@@ -60,18 +63,40 @@ pub enum SealError {
     Signer(#[from] SignerError),
 }
 
+/// How many of a role's keys the signer is asked about. A new root may name no more; an older one
+/// that names thousands must not keep a signer busy for minutes.
+pub const MAX_ASKED: usize = 100;
+
+/// How long the calls for one role may take together.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Has `draft` signed by as many of its keys as it takes.
 ///
 /// A key that the signer does not hold is passed over, for another that root names may do.
+///
+/// # Errors
+///
+/// [`SealError::KeysMissing`] if the signer holds too few of the first [`MAX_ASKED`] keys.
 pub async fn seal(signer: &Arc<dyn Signer>, draft: Draft) -> Result<File, SealError> {
     let needed = draft.threshold() as usize;
     let role = draft.role().clone();
+    if needed > MAX_ASKED {
+        return Err(SealError::KeysMissing(role));
+    }
     let mut signatures = Vec::new();
-    for key in draft.keys() {
+    let began = Instant::now();
+    for key in draft.keys().iter().take(MAX_ASKED) {
         if signatures.len() == needed {
             break;
         }
-        let started = std::time::Instant::now();
+        if began.elapsed() > PATIENCE {
+            return Err(SignerError::Unavailable(format!(
+                "the signatures of the {role} took longer than {} seconds",
+                PATIENCE.as_secs()
+            ))
+            .into());
+        }
+        let started = Instant::now();
         let outcome = signer.sign(key, draft.message()).await;
         observe(&role, started.elapsed(), &outcome);
         match outcome {
@@ -88,7 +113,7 @@ pub async fn seal(signer: &Arc<dyn Signer>, draft: Draft) -> Result<File, SealEr
         .map_err(|error| SignerError::BadAnswer(error.to_string()).into())
 }
 
-fn observe<T>(role: &Role, took: std::time::Duration, outcome: &Result<T, SignerError>) {
+fn observe<T>(role: &Role, took: Duration, outcome: &Result<T, SignerError>) {
     let outcome = match outcome {
         Ok(_) => "ok",
         Err(SignerError::KeyNotFound(_)) => "key_not_found",

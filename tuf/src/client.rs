@@ -8,11 +8,13 @@
 
 mod chain;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
 
+use crate::limits::Effort;
 use crate::metadata::Pins;
 use crate::update::snapshot::check_pinned;
 use crate::update::tree;
@@ -253,7 +255,9 @@ fn verify_pins<'f>(
     check: fn(&'f crate::metadata::Envelope) -> Result<&'f Pins, String>,
 ) -> Result<&'f Pins, WalkError> {
     let envelope = file.envelope();
-    let verified = root.signers(file.role()).verify(envelope);
+    let verified = root
+        .signers(file.role())
+        .verify(envelope, &Effort::unlimited());
     verified
         .and_then(|()| check(envelope))
         .map_err(WalkError::refused(file))
@@ -277,6 +281,8 @@ fn verify_pinned(pins: &Pins, file: &File) -> Result<(), WalkError> {
 /// Targets and the delegations that a client reads.
 struct Tree {
     met: Vec<File>,
+    /// The roles of `met`.
+    roles: BTreeSet<Role>,
     skipped: Vec<Skipped>,
 }
 
@@ -289,11 +295,14 @@ impl Tree {
     ) -> Result<Self, WalkError> {
         let mut tree = Self {
             met: Vec::new(),
+            roles: BTreeSet::from([Role::Targets]),
             skipped: Vec::new(),
         };
         let targets = pinned(pins, &Role::Targets, source)?
             .expect("the check of the snapshot found a checksum of targets");
-        let verified = root.signers(&Role::Targets).verify(targets.envelope());
+        let verified = root
+            .signers(&Role::Targets)
+            .verify(targets.envelope(), &Effort::unlimited());
         verified
             .and_then(|()| notary::check_targets(&Role::Targets, targets.envelope()).map(drop))
             .map_err(WalkError::refused(&targets))?;
@@ -316,7 +325,7 @@ impl Tree {
             notary::check_targets(parent.role(), parent.envelope()).map_err(&refused)?;
         for delegation in &delegations.roles {
             let role = Role::parse(&delegation.name).map_err(|error| refused(error.to_string()))?;
-            if self.met.iter().any(|met| *met.role() == role) {
+            if self.roles.contains(&role) {
                 continue;
             }
             if let Some(file) = pinned(pins, &role, source)? {
@@ -331,9 +340,10 @@ impl Tree {
         let (role, envelope) = (file.role(), file.envelope());
         let signers = tree::delegate(parent, role).map_err(WalkError::refused(parent))?;
         let met = notary::check_targets(role, envelope)
-            .and_then(|_| signers.meet_threshold(envelope))
+            .and_then(|_| signers.meet_threshold(envelope, &Effort::unlimited()))
             .map_err(WalkError::refused(&file))?;
         if met {
+            self.roles.insert(role.clone());
             self.met.push(file);
         } else {
             self.skipped.push(Skipped {

@@ -1,6 +1,6 @@
 //! Metadata that the server has to sign.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use time::{Duration, OffsetDateTime};
@@ -85,13 +85,18 @@ impl Draft {
     /// Makes the file, if enough of the keys signed. A signature that does not verify, or is by
     /// another key, is left out; so is a second one by the same key.
     pub fn seal(self, signatures: Vec<(KeyId, Vec<u8>)>) -> Result<File, SealError> {
+        let keys: BTreeMap<&KeyId, &PublicKey> =
+            self.keys.iter().map(|key| (key.id(), key)).collect();
+        let mut known = BTreeSet::new();
         let mut good: Vec<(KeyId, _, Vec<u8>)> = Vec::new();
         let mut refused = Vec::new();
         for (id, bytes) in signatures {
-            let key = self.keys.iter().find(|key| *key.id() == id);
+            let key = keys.get(&id);
             match key.filter(|key| key.verifies(&key.signature_method(), self.message(), &bytes)) {
-                Some(_) if good.iter().any(|(known, ..)| *known == id) => {}
-                Some(key) => good.push((id, key.signature_method(), bytes)),
+                Some(key) if known.insert(key.id()) => {
+                    good.push((id, key.signature_method(), bytes));
+                }
+                Some(_) => {}
                 None => refused.push(id),
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use ring::digest::{SHA256, digest};
 
 use crate::signature::Material;
-use crate::{Method, binary, json};
+use crate::{Method, binary, certificate, json};
 
 /// How a key's public bytes are encoded, and so what can be done with them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,8 @@ struct Contents {
     public: Option<Vec<u8>>,
     id: KeyId,
     material: OnceLock<Option<Material>>,
+    /// What [`certificate::check_delegation_key`] found.
+    delegation: OnceLock<Result<(), String>>,
 }
 
 impl PublicKey {
@@ -59,6 +61,7 @@ impl PublicKey {
             public,
             id,
             material: OnceLock::new(),
+            delegation: OnceLock::new(),
         }))
     }
 
@@ -109,6 +112,21 @@ impl PublicKey {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.material().is_some()
+    }
+
+    /// What makes this key the same as another one: the public key that it verifies with, or its id
+    /// if it cannot be read.
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        self.material()
+            .map_or_else(|| self.id().as_str().into(), Material::identity)
+    }
+
+    /// Checks the certificate of a delegation key, once; keys in any other form pass.
+    pub(crate) fn check_for_delegation(&self) -> Result<(), String> {
+        self.0
+            .delegation
+            .get_or_init(|| certificate::check_delegation_key(self))
+            .clone()
     }
 
     /// The bytes as a key to verify with, read once.

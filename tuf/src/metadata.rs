@@ -1,6 +1,6 @@
 //! The model of a metadata file, whatever dialect it was written in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -35,22 +35,37 @@ impl Root {
     /// A key listed under an id that is not its own is left out: no signature of it can ever count.
     #[must_use]
     pub fn keys(&self, role: &Role) -> Vec<PublicKey> {
-        let mut found: Vec<PublicKey> = Vec::new();
-        for id in self
-            .roles
-            .get(role.as_str())
+        let listed = self.roles.get(role.as_str());
+        let mut seen = BTreeSet::new();
+        listed
             .into_iter()
             .flat_map(|holders| &holders.key_ids)
-        {
-            if let Some(key) = self
-                .keys
-                .get(id)
-                .filter(|key| key.id() == id && !found.contains(key))
-            {
-                found.push(key.clone());
-            }
-        }
-        found
+            .filter(|id| seen.insert(*id))
+            .filter_map(|id| self.keys.get(id).filter(|key| key.id() == id))
+            .cloned()
+            .collect()
+    }
+
+    /// The roles whose threshold is higher than the number of public keys that are listed for them.
+    ///
+    /// One public key in two certificates has two key ids, and so met a threshold of 2 alone. A new
+    /// root like that is refused; one that is stored already stays in force until it is replaced.
+    #[must_use]
+    pub fn shared_keys(&self) -> Vec<SharedKey> {
+        let roles = [Role::Root, Role::Targets, Role::Snapshot, Role::Timestamp];
+        let shared = roles.into_iter().filter_map(|role| {
+            let keys = self.keys(&role);
+            let threshold = self.threshold(&role);
+            let enough = |count: usize| u32::try_from(count).is_ok_and(|count| count >= threshold);
+            let distinct: BTreeSet<Vec<u8>> = keys.iter().map(PublicKey::identity).collect();
+            // Too few keys of any kind are another fault: such a role cannot sign at all.
+            (enough(keys.len()) && !enough(distinct.len())).then_some(SharedKey {
+                role,
+                public_keys: distinct.len(),
+                threshold,
+            })
+        });
+        shared.collect()
     }
 
     /// How many of those keys must sign; 1 at least.
@@ -62,6 +77,21 @@ impl Root {
             .map_or(1, |holders| holders.threshold.max(1));
         u32::try_from(threshold).unwrap_or(u32::MAX)
     }
+}
+
+/// A role that fewer public keys speak for than its threshold asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the threshold of {role} is {threshold}, but the keys listed for it hold only {public_keys} \
+     distinct public keys"
+)]
+pub struct SharedKey {
+    /// The role.
+    pub role: Role,
+    /// How many distinct public keys are listed for it.
+    pub public_keys: usize,
+    /// How many have to sign.
+    pub threshold: u32,
 }
 
 /// Whose signatures a role needs: any `threshold` of these keys.
@@ -77,6 +107,8 @@ pub(crate) struct Holders {
 pub(crate) struct Delegations {
     pub(crate) keys: BTreeMap<KeyId, PublicKey>,
     pub(crate) roles: Vec<Delegation>,
+    /// Where in `roles` the definition of a name stands that counts.
+    by_name: BTreeMap<String, usize>,
 }
 
 /// One role that another delegates to.
@@ -88,11 +120,22 @@ pub(crate) struct Delegation {
 }
 
 impl Delegations {
+    pub(crate) fn new(keys: BTreeMap<KeyId, PublicKey>, roles: Vec<Delegation>) -> Self {
+        let mut by_name = BTreeMap::new();
+        for (at, delegation) in roles.iter().enumerate() {
+            by_name.entry(delegation.name.clone()).or_insert(at);
+        }
+        Self {
+            keys,
+            roles,
+            by_name,
+        }
+    }
+
     /// The definition of a role: the first of that name counts.
     pub(crate) fn find(&self, role: &Role) -> Option<&Delegation> {
-        self.roles
-            .iter()
-            .find(|delegation| delegation.name == role.as_str())
+        let at = self.by_name.get(role.as_str())?;
+        self.roles.get(*at)
     }
 }
 

@@ -17,17 +17,17 @@ pub(crate) fn first(text: &[u8]) -> Option<Block<'_>> {
 }
 
 /// All blocks of `text`, in order; what does not make a whole block is skipped.
+///
+/// Each line is looked at a fixed number of times, however many blocks are begun and never ended.
 pub(crate) fn blocks(text: &[u8]) -> impl Iterator<Item = Block<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
             let (label, body) = opening(rest)?;
-            match closing(label, body) {
-                Some((contents, after)) => {
-                    rest = after;
-                    return Some(Block { label, contents });
-                }
-                None => rest = body,
+            let body = Body::read(body)?;
+            rest = body.after;
+            if let Some(block) = body.block(label) {
+                return Some(block);
             }
         }
     })
@@ -63,27 +63,68 @@ fn opening(text: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Reads a block up to its `-----END LABEL-----` line: the decoded bytes and what follows.
-fn closing<'a>(label: &[u8], body: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
-    let mut rest = body;
-    let mut encoded = String::new();
-    loop {
-        let (line, after) = split_line(rest);
-        if let Some(end) = line.strip_prefix(b"-----END ") {
-            let matches = end.strip_suffix(b"-----") == Some(label);
-            let contents = matches.then(|| binary::decode(&encoded).ok()).flatten()?;
-            return Some((contents, after));
+/// What follows an opening line.
+struct Body<'a> {
+    /// The lines before the first one that holds contents.
+    headers: &'a [u8],
+    /// The contents, still encoded.
+    encoded: String,
+    /// The label of the closing line; `None` if a line came first that belongs to no block.
+    end: Option<&'a [u8]>,
+    /// Where to look for the next block.
+    after: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    /// Reads up to the closing line; `None` if there is none.
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let mut rest = text;
+        let mut headers = text;
+        let mut encoded = String::new();
+        while !rest.is_empty() {
+            if encoded.is_empty() {
+                headers = &text[..text.len() - rest.len()];
+            }
+            let (line, after) = split_line(rest);
+            let end = line.strip_prefix(b"-----END ");
+            let is_header = encoded.is_empty() && line.contains(&b':');
+            if end.is_some() || !is_header && !line.iter().copied().all(is_encoded) {
+                return Some(Self {
+                    headers,
+                    encoded,
+                    end: end.and_then(|end| end.strip_suffix(b"-----")),
+                    after: if end.is_some() { after } else { rest },
+                });
+            }
+            if !is_header {
+                let characters = line.iter().filter(|byte| !byte.is_ascii_whitespace());
+                encoded.extend(characters.map(|byte| char::from(*byte)));
+            }
+            rest = after;
         }
-        let is_header = encoded.is_empty() && line.contains(&b':');
-        if !is_header {
-            let characters = line.iter().filter(|byte| !byte.is_ascii_whitespace());
-            encoded.extend(characters.map(|byte| char::from(*byte)));
-        }
-        if after.is_empty() {
-            return None;
-        }
-        rest = after;
+        None
     }
+
+    /// The block that ends here: the one opened with `label`, or else the first that is opened
+    /// between headers with the label of the closing line.
+    fn block(self, label: &'a [u8]) -> Option<Block<'a>> {
+        let end = self.end?;
+        let mut headers = self.headers;
+        let within = std::iter::from_fn(|| {
+            let (label, after) = opening(headers)?;
+            headers = after;
+            Some(label)
+        });
+        let label = std::iter::once(label)
+            .chain(within)
+            .find(|label| *label == end)?;
+        let contents = binary::decode(&self.encoded).ok()?;
+        Some(Block { label, contents })
+    }
+}
+
+fn is_encoded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || matches!(byte, b'+' | b'/' | b'=')
 }
 
 /// The first line without its end and trailing blanks, and what follows it.
@@ -138,5 +179,34 @@ mod tests {
         assert_eq!(first(b"-----BEGIN A-----\nAA==\n"), None);
         assert_eq!(first(b"-----BEGIN A-----\nAA==\n-----END B-----\n"), None);
         assert_eq!(first(b"-----BEGIN A-----\n!!\n-----END A-----\n"), None);
+    }
+    #[test]
+    fn a_block_may_be_opened_between_the_headers_of_one_that_is_never_closed() {
+        let text = b"-----BEGIN a:1-----\n-----BEGIN b:2-----\nAA==\n-----END b:2-----\n";
+        let found = first(text).expect("the second block is whole");
+        assert_eq!((found.label, found.contents), (&b"b:2"[..], vec![0]));
+    }
+
+    /// Reading again from each opening line would take minutes here.
+    #[test]
+    fn blocks_that_are_begun_and_never_ended_cost_no_more_than_their_length() {
+        let ends = [
+            "",
+            "-----END z-----\n",
+            "!\n-----END z-----\n",
+            "A\n-----END z-----\n",
+        ];
+        for opening in ["-----BEGIN z-----\n", "-----BEGIN a:b-----\n"] {
+            for end in ends {
+                let text = opening.repeat(100_000) + end;
+                assert_eq!(
+                    first(text.as_bytes()).map(|block| block.label.len()),
+                    match end {
+                        "-----END z-----\n" if opening.contains('z') => Some(1),
+                        _ => None,
+                    }
+                );
+            }
+        }
     }
 }

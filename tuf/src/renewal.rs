@@ -6,7 +6,8 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::json::Value;
-use crate::metadata::{Pins, Root};
+use crate::limits::Effort;
+use crate::metadata::{Pins, Root, SharedKey};
 use crate::wire::notary;
 use crate::{Checksums, Draft, File, PublicKey, Role};
 
@@ -37,7 +38,7 @@ pub fn renew_timestamp(
     };
     trusted
         .signers(&Role::Snapshot)
-        .verify(snapshot.envelope())
+        .verify(snapshot.envelope(), &Effort::unlimited())
         .map_err(damaged)?;
     notary::check_snapshot(snapshot.envelope()).map_err(damaged)?;
     snapshot.check_expiry(now).map_err(damaged)?;
@@ -48,6 +49,12 @@ pub fn renew_timestamp(
 /// The keys that `root` lists for a top role, in its order; see [`Root::keys`].
 pub fn role_keys(root: &File, role: &Role) -> Result<Vec<PublicKey>, Damaged> {
     trusted_root(root).map(|root| root.keys(role))
+}
+
+/// The roles of `root` that fewer public keys speak for than have to sign; see
+/// [`Root::shared_keys`].
+pub fn shared_keys(root: &File) -> Result<Vec<SharedKey>, Damaged> {
+    trusted_root(root).map(Root::shared_keys)
 }
 
 /// A stored file that cannot be what it was when it was accepted: a fault of the server's storage.

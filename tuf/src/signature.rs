@@ -150,6 +150,30 @@ impl Material {
         (info.algorithm.oid == RSA_ENCRYPTION && has_null).then_some(Self::Rsa { der, was_pem })
     }
 
+    /// What one verification costs, in verifications by P-256: measured, and rounded up.
+    pub(crate) fn cost(&self) -> u32 {
+        match self {
+            Self::P256(_) | Self::Ed25519(_) => 1,
+            Self::Rsa { der, .. } if der.len() <= 600 => 1,
+            Self::Rsa { .. } => 4,
+            Self::P384(_) => 6,
+            Self::P521(_) => 25,
+        }
+    }
+
+    /// What makes two keys the same, whatever they are wrapped in.
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        let (kind, bytes) = match self {
+            Self::P256(point) | Self::P384(point) => (0, point.clone()),
+            Self::P521(key) => (0, key.to_sec1_point(false).as_bytes().to_vec()),
+            Self::Ed25519(key) => (1, key.clone()),
+            Self::Rsa { der, .. } => (2, der.clone()),
+        };
+        let mut identity = vec![kind];
+        identity.extend(bytes);
+        identity
+    }
+
     fn verifies(&self, method: &Method, message: &[u8], signature: &[u8]) -> bool {
         let by = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
             UnparsedPublicKey::new(algorithm, key)

@@ -11,10 +11,11 @@ use std::fmt;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
+use crate::limits::Effort;
 use crate::renewal::Successor;
 pub use changes::Change;
 
-use crate::{Damaged, Draft, File, Gun, Role, Root};
+use crate::{Damaged, Draft, File, Gun, Limits, Role, Root};
 
 /// How far a role's version may be above the version that is stored.
 ///
@@ -35,6 +36,10 @@ pub const MAX_VERSION_STEP: i64 = 10_000;
 ///   replaced by a root that old and new keys sign. A new root's certificates are checked in full.
 /// * A version too far above the stored one is refused; see [`MAX_VERSION_STEP`].
 /// * Members beside `signed` and `signatures` are refused (TUF-01-001).
+/// * A new root whose threshold for a role is higher than the number of distinct public keys listed
+///   for it is refused, and only distinct public keys count when it signs itself.
+/// * Verifying signatures ends at the threshold, tries the cheapest first and may take no more work
+///   than [`Limits::verifications`].
 /// * `null` for `signed` or for a delegated role is refused; Notary's request crashed.
 /// * A stored file of the targets tree that the new root's keys did not sign is
 ///   [`Refusal::Targets`], with a text.
@@ -44,18 +49,21 @@ pub fn check(
     update: Update,
     now: OffsetDateTime,
 ) -> Result<Accepted, Refusal> {
+    let effort = Effort::of(update.limits);
     let current = root::current(gun, stored)?;
     let root = match update.files.get(&Role::Root) {
-        Some(new) => root::replace(gun, current.as_ref(), new, now)?,
+        Some(new) => root::replace(gun, current.as_ref(), new, &effort, now)?,
         None => current.ok_or_else(no_root)?,
     };
     let trusted = root.trusted().map_err(Refusal::Root)?;
-    let tree = tree::load(trusted, stored, &update, now)?;
+    let tree = tree::load(trusted, stored, &update, &effort, now)?;
     let mut pending: BTreeMap<Role, File> = tree.into_files();
     let has_targets = pending.contains_key(&Role::Targets);
     pending.insert(Role::Root, root.clone());
     let snapshot = match update.files.get(&Role::Snapshot) {
-        Some(sent) => snapshot::check(trusted, sent, stored, &pending, now).map(|()| None)?,
+        Some(sent) => {
+            snapshot::check(trusted, sent, stored, &pending, &effort, now).map(|()| None)?
+        }
         None => Some(snapshot::plan(stored, has_targets)?),
     };
     let timestamp = Successor::of(Role::Timestamp, stored.timestamp.as_ref())?;
@@ -74,9 +82,17 @@ pub fn check(
 #[derive(Clone, Debug, Default)]
 pub struct Update {
     files: BTreeMap<Role, File>,
+    limits: Limits,
 }
 
 impl Update {
+    /// The same update, which may ask for as much as `limits` say.
+    #[must_use]
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Adds a file. Of two for one role the last counts; a timestamp is left out, since the server
     /// makes its own.
     pub fn insert(&mut self, file: File) {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::limits::{self, Effort};
 use crate::metadata::{Envelope, Holders};
-use crate::{KeyId, PublicKey, Role, Root};
+use crate::{KeyId, PublicKey, Role, Root, Signature};
 
-/// How many signatures of one key are tried. Honest files hold one; without a bound, an upload full
-/// of bad ones would cost hours (Notary 0.7 tries all).
+/// How many signatures of one key are tried. Honest files hold one. What all of them together may
+/// cost is bounded by [`Effort`]; Notary 0.7 tries all.
 const MAX_TRIES: u32 = 8;
 
 /// The keys that speak for a role, by the ids they are listed under, and how many of them must
@@ -17,6 +18,7 @@ pub(crate) struct Signers {
     pub(crate) keys: BTreeMap<KeyId, PublicKey>,
     /// Below 1, nothing verifies.
     pub(crate) threshold: i64,
+    pub(crate) count: Count,
 }
 
 impl Signers {
@@ -25,8 +27,8 @@ impl Signers {
     /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures
     /// instead would let one stolen key meet any threshold. A signature that does not verify is no
     /// reason to refuse the others, but a key under a false id is.
-    pub(crate) fn verify(&self, envelope: &Envelope) -> Result<(), String> {
-        if self.meet_threshold(envelope)? {
+    pub(crate) fn verify(&self, envelope: &Envelope, effort: &Effort) -> Result<(), String> {
+        if self.meet_threshold(envelope, effort)? {
             return Ok(());
         }
         if self.threshold < 1 {
@@ -40,21 +42,44 @@ impl Signers {
 
     /// Whether enough of the keys signed `envelope`: as [`verify`](Self::verify), for who goes on
     /// without the file if they did not.
-    pub(crate) fn meet_threshold(&self, envelope: &Envelope) -> Result<bool, String> {
+    pub(crate) fn meet_threshold(
+        &self,
+        envelope: &Envelope,
+        effort: &Effort,
+    ) -> Result<bool, String> {
         if envelope.signatures.is_empty() {
             return Err("tuf: data has no signatures".to_owned());
         }
         if self.threshold < 1 {
             return Ok(false);
         }
-        let good = self.good_keys(envelope)?.len();
-        Ok(i64::try_from(good).is_ok_and(|good| good >= self.threshold))
+        let message = envelope.message.as_ref().map_err(Clone::clone)?;
+        let mut good: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for attempt in self.attempts(envelope, message.len())? {
+            let voice = self.voice(attempt.key);
+            if good.contains(&voice) {
+                continue;
+            }
+            effort.spend(attempt.cost)?;
+            let Signature { method, bytes, .. } = attempt.signature;
+            if attempt.key.verifies(method, message, bytes) {
+                good.insert(voice);
+                if i64::try_from(good.len()).is_ok_and(|good| good >= self.threshold) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
-    /// The keys of which a signature verifies.
-    fn good_keys<'s>(&'s self, envelope: &Envelope) -> Result<BTreeSet<&'s KeyId>, String> {
-        let message = envelope.message.as_ref().map_err(Clone::clone)?;
-        let mut good = BTreeSet::new();
+    /// The signatures to try, the cheapest first: whatever else a file holds, signatures that meet
+    /// the threshold by cheap algorithms are found before dear ones are looked at.
+    fn attempts<'s>(
+        &'s self,
+        envelope: &'s Envelope,
+        length: usize,
+    ) -> Result<Vec<Attempt<'s>>, String> {
+        let mut attempts = Vec::new();
         let mut tries: BTreeMap<&KeyId, u32> = BTreeMap::new();
         for signature in &envelope.signatures {
             let Some(key) = self.keys.get(&signature.key_id) else {
@@ -64,16 +89,43 @@ impl Signers {
                 return Err("key ID is not valid for key content".to_owned());
             }
             let tries = tries.entry(key.id()).or_default();
-            if *tries == MAX_TRIES || good.contains(key.id()) {
+            let Some(material) = key.material().filter(|_| *tries < MAX_TRIES) else {
                 continue;
-            }
+            };
             *tries += 1;
-            if key.verifies(&signature.method, message, &signature.bytes) {
-                good.insert(key.id());
-            }
+            attempts.push(Attempt {
+                cost: limits::cost(material, length),
+                key,
+                signature,
+            });
         }
-        Ok(good)
+        attempts.sort_by_key(|attempt| attempt.cost);
+        Ok(attempts)
     }
+
+    /// What counts once towards the threshold: a key id or a public key.
+    fn voice(&self, key: &PublicKey) -> Vec<u8> {
+        match self.count {
+            Count::KeyIds => key.id().as_str().into(),
+            Count::PublicKeys => key.identity(),
+        }
+    }
+}
+
+/// One signature to verify.
+struct Attempt<'s> {
+    cost: u32,
+    key: &'s PublicKey,
+    signature: &'s Signature,
+}
+
+/// What counts once towards a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// A key id, as Notary 0.7 counts: two certificates over one public key count twice.
+    KeyIds,
+    /// A public key, whatever it is wrapped in.
+    PublicKeys,
 }
 
 impl Root {
@@ -100,6 +152,7 @@ impl Holders {
             role: role.to_owned(),
             keys: named.collect(),
             threshold: self.threshold,
+            count: Count::KeyIds,
         }
     }
 }
@@ -164,7 +217,8 @@ mod tests {
             role,
             keys,
             threshold: case.threshold,
+            count: Count::KeyIds,
         }
-        .verify(file.envelope())
+        .verify(file.envelope(), &Effort::unlimited())
     }
 }

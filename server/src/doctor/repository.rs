@@ -12,7 +12,7 @@ use super::{Check, NOTICE, Report, signer, words};
 use crate::{
     config::{Config, TrustService},
     renewal::LEAD,
-    signer::{RemoteSigner, Signer as _, SignerError},
+    signer::{MAX_ASKED, RemoteSigner, Signer as _, SignerError},
     store::{StoreError, TrustStore},
 };
 
@@ -40,6 +40,7 @@ pub(super) async fn check(
     let held = held_roles(report, config, &walked, now).await;
     check_expiry(report, &walked, &held, now);
     check_certificates(report, &walked, now);
+    check_public_keys(report, &walked);
     check_newcomers(report, &walked, now);
     check_returning(report, &walked, behind, now);
 }
@@ -207,7 +208,7 @@ fn check_held(report: &mut Report, role: &Role, held: Result<bool, SignerError>)
 /// How many of a role's keys the signer holds.
 async fn held(signer: &RemoteSigner, walked: &Walked, role: &Role) -> Result<u32, SignerError> {
     let mut count = 0;
-    for key in walked.root().keys(role) {
+    for key in walked.root().keys(role).iter().take(MAX_ASKED) {
         match signer.public_key(key.id()).await {
             Ok(_) => count += 1,
             Err(SignerError::KeyNotFound(_)) => {}
@@ -317,6 +318,20 @@ fn check_certificates(report: &mut Report, walked: &Walked, now: OffsetDateTime)
                 "replace it while old clients can still follow: `notary key rotate NAME root`",
             );
         }
+    }
+}
+
+/// A root from before the rule, which one key can sign although two are asked for.
+fn check_public_keys(report: &mut Report, walked: &Walked) {
+    for shared in walked.root().shared_keys() {
+        report.warn(
+            Check::Repository,
+            format!("root version {}: {shared}", walked.root().version()),
+            format!(
+                "publish a root that names {} keys of their own for {}: several certificates over one public key are one key",
+                shared.threshold, shared.role
+            ),
+        );
     }
 }
 

@@ -1,6 +1,8 @@
 //! The keys a repository's snapshot and timestamp are signed with: asked for before the first
 //! publish, and for a rotation.
 
+use std::time::Instant;
+
 use axum::response::Response;
 use tuf::{Gun, PublicKey, Role};
 
@@ -13,7 +15,7 @@ use crate::{
     App,
     audit::{Act, Outcome},
     repository,
-    signer::SignerError,
+    signer::{MAX_ASKED, PATIENCE, SignerError},
 };
 
 /// Answers the key in force for `role`: of those that root lists, the first that the signer holds.
@@ -58,12 +60,28 @@ async fn in_force(app: &App, gun: &Gun, role: &Role) -> Result<Option<PublicKey>
     };
     let listed =
         tuf::role_keys(&root, role).map_err(|error| ApiError::Internal(error.to_string()))?;
-    for key in listed {
+    let began = Instant::now();
+    let more = listed.len() > MAX_ASKED;
+    for key in listed.into_iter().take(MAX_ASKED) {
+        if began.elapsed() > PATIENCE {
+            return Err(SignerError::Unavailable(format!(
+                "asking for the {role} keys took longer than {} seconds",
+                PATIENCE.as_secs()
+            ))
+            .into());
+        }
         match app.signer.public_key(key.id()).await {
             Ok(key) => return Ok(Some(key)),
             Err(SignerError::KeyNotFound(_)) => {}
             Err(error) => return Err(error.into()),
         }
+    }
+    if more {
+        // The signer may hold one of the others: a new key must not replace it.
+        return Err(ApiError::Internal(format!(
+            "the stored root of {gun} names more than {MAX_ASKED} {role} keys, and the signer holds \
+             none of the first {MAX_ASKED}; publish a root that names fewer"
+        )));
     }
     Ok(None)
 }

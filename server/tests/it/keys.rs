@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use fixtures::{Named, Part};
 use http::StatusCode;
+use server::signer::MAX_ASKED;
+use tuf::{File, Gun, Role};
 
 use crate::support::TestServer;
 
@@ -62,4 +65,37 @@ async fn a_key_that_the_signer_does_not_hold_is_replaced() {
     server.signer.is_forgetful.store(true, Ordering::SeqCst);
     let new = server.file(GUN, "timestamp.key").await.ok().body;
     assert_ne!(old, new);
+}
+
+/// The bytes of an Ed25519 key that nobody holds.
+fn stranger(number: u8) -> Named {
+    Named {
+        keytype: "ed25519".to_owned(),
+        public: vec![number; 32],
+    }
+}
+
+#[tokio::test]
+async fn the_signer_is_asked_about_a_bounded_number_of_keys() {
+    let server = TestServer::start().await;
+    let mut publisher = server.publisher(GUN).await;
+    let strangers: Vec<Named> = (0..150).map(stranger).collect();
+    let named: Vec<&Named> = strangers.iter().collect();
+    publisher.name_keys("timestamp", &named, 1);
+    let mut parts = publisher.first_publish();
+    parts.extend(publisher.as_server());
+    let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+    let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
+    let gun = Gun::parse(GUN).unwrap();
+    let now = server.now();
+    server.app.store.publish(&gun, &files, now).await.unwrap();
+    let made = server.signer.creations.load(Ordering::SeqCst);
+
+    let answer = server.file(GUN, "timestamp.key").await;
+
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(server.signer.lookups.load(Ordering::SeqCst), MAX_ASKED);
+    assert_eq!(server.signer.creations.load(Ordering::SeqCst), made);
+    server.publish(GUN, &publisher.next(&["targets"])).await;
+    assert!(server.signer.signatures.load(Ordering::SeqCst) <= MAX_ASKED + 1);
 }

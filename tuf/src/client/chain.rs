@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 
 use super::{Source, WalkError, Wanted};
-use crate::update::root::{Dates, check_trust, trusted_bundles};
+use crate::limits::Effort;
+use crate::update::root::{Dates, Terms, check_trust, trusted_bundles};
 use crate::{File, Gun, Role, Root};
 
 /// The roots that are there, oldest first, without a gap, the last one in force.
@@ -85,7 +86,9 @@ impl RootChain {
 
     pub(super) fn welcomes_newcomers(&self, now: OffsetDateTime) -> Result<(), String> {
         let root = self.newest_file();
-        check_trust(&self.gun, root, None, Dates::Checked(now))?;
+        let effort = Effort::unlimited();
+        let terms = Terms::stored_root(Dates::Checked(now), &effort);
+        check_trust(&self.gun, root, None, terms)?;
         root.check_expiry(now)
     }
 
@@ -140,5 +143,7 @@ fn no_gap(source: &Source<'_>, missing: i64) -> Result<(), WalkError> {
 fn verify(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Result<(), WalkError> {
     let refused = WalkError::refused(file);
     let previous = previous.map(File::trusted).transpose().map_err(&refused)?;
-    check_trust(gun, file, previous, dates).map_err(&refused)
+    let effort = Effort::unlimited();
+    let terms = Terms::stored_root(dates, &effort);
+    check_trust(gun, file, previous, terms).map_err(&refused)
 }

@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Stored, check_version_step, read};
 use crate::certificate::Bundle;
+use crate::limits::Effort;
 use crate::metadata::Envelope;
-use crate::verify::Signers;
+use crate::verify::{Count, Signers};
 use crate::wire::notary;
 use crate::{Damaged, File, Gun, Role, Root};
 
@@ -18,6 +19,35 @@ pub(crate) enum Dates {
     Checked(OffsetDateTime),
     /// None: the root was current when it was accepted.
     Ignored,
+}
+
+/// On what terms a root is judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'e> {
+    pub(crate) dates: Dates,
+    /// What counts once when a root signs itself.
+    pub(crate) count: Count,
+    pub(crate) effort: &'e Effort,
+}
+
+impl<'e> Terms<'e> {
+    /// A new root: certificates over one public key count once.
+    fn new_root(now: OffsetDateTime, effort: &'e Effort) -> Self {
+        Self {
+            dates: Dates::Checked(now),
+            count: Count::PublicKeys,
+            effort,
+        }
+    }
+
+    /// A stored root: it is judged as clients judge it, and as Notary 0.7 did when it was taken.
+    pub(crate) fn stored_root(dates: Dates, effort: &'e Effort) -> Self {
+        Self {
+            dates,
+            count: Count::KeyIds,
+            effort,
+        }
+    }
 }
 
 /// The stored root, if the repository has one.
@@ -37,7 +67,9 @@ pub(super) fn current(gun: &Gun, stored: &Stored) -> Result<Option<File>, Refusa
         return Ok(None);
     };
     let file = read(&Role::Root, bytes)?;
-    check_trust(gun, &file, None, Dates::Ignored).map_err(damaged)?;
+    let effort = Effort::unlimited();
+    let terms = Terms::stored_root(Dates::Ignored, &effort);
+    check_trust(gun, &file, None, terms).map_err(damaged)?;
     Ok(Some(file))
 }
 
@@ -46,9 +78,10 @@ pub(super) fn replace(
     gun: &Gun,
     current: Option<&File>,
     new: &File,
+    effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<File, Refusal> {
-    check_replacement(gun, current, new, now).map_err(Refusal::Root)?;
+    check_replacement(gun, current, new, effort, now).map_err(Refusal::Root)?;
     Ok(new.clone())
 }
 
@@ -56,6 +89,7 @@ fn check_replacement(
     gun: &Gun,
     current: Option<&File>,
     new: &File,
+    effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<(), String> {
     let from = current.map_or(1, File::version);
@@ -68,9 +102,24 @@ fn check_replacement(
     new.check_text()?;
     new.check_members()?;
     let previous = current.map(File::trusted).transpose()?;
-    check_trust(gun, new, previous, Dates::Checked(now))?;
+    // Sending the root in force again changes nothing, so it is judged as what it is: stored.
+    if current.is_some_and(|current| current.bytes() == new.bytes()) {
+        let terms = Terms::stored_root(Dates::Checked(now), effort);
+        check_trust(gun, new, previous, terms)?;
+    } else {
+        check_trust(gun, new, previous, Terms::new_root(now, effort))?;
+        check_public_keys(new.trusted()?)?;
+    }
     check_version_step(new, from)?;
     new.check_expiry(now)
+}
+
+/// Refuses thresholds that one public key in several certificates could meet alone.
+fn check_public_keys(root: &Root) -> Result<(), String> {
+    match root.shared_keys().first() {
+        None => Ok(()),
+        Some(shared) => Err(format!("root type metadata invalid: {shared}")),
+    }
 }
 
 impl File {
@@ -85,7 +134,7 @@ pub(crate) fn check_trust(
     gun: &Gun,
     file: &File,
     previous: Option<&Root>,
-    dates: Dates,
+    terms: Terms<'_>,
 ) -> Result<(), String> {
     file.check_text()?;
     let root = file.trusted()?;
@@ -94,7 +143,7 @@ pub(crate) fn check_trust(
             "could not validate the path to a trusted root: {text}"
         ))
     };
-    let bundles = trusted_bundles(gun, root, dates);
+    let bundles = trusted_bundles(gun, root, terms.dates);
     if bundles.is_empty() {
         return untrusted("unable to retrieve valid leaf certificates");
     }
@@ -103,12 +152,15 @@ pub(crate) fn check_trust(
         if bundles.is_empty() {
             return untrusted("could not retrieve trusted certs from previous root role data");
         }
-        if !is_signed(file.envelope(), &bundles, previous, Dates::Ignored) {
+        // A root that is stored already was taken when every certificate counted, and must stay
+        // replaceable.
+        let terms = Terms::stored_root(Dates::Ignored, terms.effort);
+        if !is_signed(file.envelope(), &bundles, previous, terms) {
             let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
             return Err(text.to_owned());
         }
     }
-    if !is_signed(file.envelope(), &bundles, root, dates) {
+    if !is_signed(file.envelope(), &bundles, root, terms) {
         return untrusted("failed to validate integrity of roots");
     }
     Ok(())
@@ -133,8 +185,8 @@ pub(crate) fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundl
 ///
 /// The keys are those that the certificates make when written again (Notary 0.7); an intermediate
 /// that is not current is left out of a new root's, and so changes the key's id.
-fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, dates: Dates) -> bool {
-    let keys = bundles.iter().filter_map(|bundle| match dates {
+fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, terms: Terms<'_>) -> bool {
+    let keys = bundles.iter().filter_map(|bundle| match terms.dates {
         Dates::Checked(now) => bundle.key(|above| above.check().is_ok() && above.is_current(now)),
         Dates::Ignored => bundle.key(|_| true),
     });
@@ -144,8 +196,9 @@ fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, dates: Dates)
         role: Role::Root.to_string(),
         keys,
         threshold,
+        count: terms.count,
     }
-    .verify(envelope)
+    .verify(envelope, terms.effort)
     .is_ok()
 }
 
@@ -182,7 +235,12 @@ mod tests {
             let previous = previous
                 .as_ref()
                 .map(|file| file.trusted().expect("a whole root"));
-            let verdict = check_trust(&gun, &root(&case.root_b64), previous, Dates::Checked(NOW));
+            let verdict = check_trust(
+                &gun,
+                &root(&case.root_b64),
+                previous,
+                Terms::new_root(NOW, &Effort::unlimited()),
+            );
             assert_eq!(verdict.err(), case.error, "{}", case.name);
             assert_eq!(case.ok, case.error.is_none(), "{}", case.name);
         }
@@ -199,7 +257,12 @@ mod tests {
                 .expect("a recorded case");
             let gun = Gun::parse(&case.gun).expect("a recorded GUN");
             assert_eq!(
-                check_trust(&gun, &root(&case.root_b64), None, Dates::Ignored),
+                check_trust(
+                    &gun,
+                    &root(&case.root_b64),
+                    None,
+                    Terms::stored_root(Dates::Ignored, &Effort::unlimited())
+                ),
                 Ok(()),
                 "{name}"
             );

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{Refusal, Stored, check_version_step};
+use crate::limits::Effort;
 use crate::metadata::{Pin, Pins};
 use crate::renewal::Successor;
 use crate::wire::notary;
@@ -16,6 +17,7 @@ pub(super) fn check(
     file: &File,
     stored: &Stored,
     pending: &BTreeMap<Role, File>,
+    effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<(), Refusal> {
     let current = stored
@@ -26,7 +28,7 @@ pub(super) fn check(
         role: Role::Snapshot,
         reason,
     })?;
-    check_sent(root, file, current, pending, now).map_err(Refusal::Snapshot)
+    check_sent(root, file, current, pending, effort, now).map_err(Refusal::Snapshot)
 }
 
 fn check_sent(
@@ -34,11 +36,13 @@ fn check_sent(
     file: &File,
     current: i64,
     pending: &BTreeMap<Role, File>,
+    effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<(), String> {
     file.check_text()?;
     file.check_members()?;
-    root.signers(&Role::Snapshot).verify(file.envelope())?;
+    root.signers(&Role::Snapshot)
+        .verify(file.envelope(), effort)?;
     let pins = notary::check_snapshot(file.envelope())?;
     check_version_step(file, current)?;
     file.check_expiry(now)?;

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{Refusal, Stored, Update, check_version_step, read};
-use crate::certificate::check_delegation_key;
+use crate::limits::Effort;
 use crate::verify::Signers;
 use crate::wire::notary;
-use crate::{Damaged, File, Role, Root};
+use crate::{Damaged, File, PublicKey, Role, Root};
 
 /// The part of the targets tree that an update touches, verified from root down.
 pub(super) struct Tree<'r> {
     root: &'r Root,
+    effort: &'r Effort,
     loaded: BTreeMap<Role, File>,
 }
 
@@ -21,10 +22,12 @@ pub(super) fn load<'r>(
     root: &'r Root,
     stored: &Stored,
     update: &Update,
+    effort: &'r Effort,
     now: OffsetDateTime,
 ) -> Result<Tree<'r>, Refusal> {
     let mut tree = Tree {
         root,
+        effort,
         loaded: BTreeMap::new(),
     };
     // Roles are ordered parents first, so a file's ancestors are loaded before it.
@@ -84,12 +87,12 @@ impl Tree<'_> {
     fn verify(&self, file: &File) -> Result<(), String> {
         let (role, envelope) = (file.role(), file.envelope());
         if *role == Role::Targets {
-            self.root.signers(role).verify(envelope)?;
+            self.root.signers(role).verify(envelope, self.effort)?;
             return notary::check_targets(role, envelope).map(|_| ());
         }
         let signers = self.delegate(role)?;
         notary::check_targets(role, envelope)?;
-        signers.verify(envelope)
+        signers.verify(envelope, self.effort)
     }
 
     /// Who may sign for a delegation, as its parent says.
@@ -104,15 +107,18 @@ impl Tree<'_> {
     }
 }
 
-/// Who may sign for the delegation `role`, as `parent` says.
+/// Who may sign for the delegation `role`, as `parent` says, whose structure was checked.
 pub(crate) fn delegate(parent: &File, role: &Role) -> Result<Signers, String> {
-    let delegations = notary::check_targets(parent.role(), parent.envelope())?;
+    let delegations = notary::delegations(parent.role(), parent.envelope())?;
     let signers = delegations
         .find(role)
         .ok_or_else(|| format!("tuf: invalid role {role}. delegation does not exist"))?
         .holders
         .signers(role.as_str(), &delegations.keys);
-    signers.keys.values().try_for_each(check_delegation_key)?;
+    signers
+        .keys
+        .values()
+        .try_for_each(PublicKey::check_for_delegation)?;
     Ok(signers)
 }
 

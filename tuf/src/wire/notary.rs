@@ -11,7 +11,9 @@ use crate::metadata::Envelope;
 use crate::{KeyId, Method, Role, Signature, binary, canonical, instant};
 
 pub(crate) use compose::{Composed, compose, pin, sealed};
-pub(crate) use structure::{check_root, check_snapshot, check_targets, check_timestamp};
+pub(crate) use structure::{
+    check_root, check_snapshot, check_targets, check_timestamp, delegations,
+};
 
 /// Reads a file as Notary 0.7 reads an uploaded part.
 ///

@@ -3,6 +3,7 @@
 mod changes;
 mod client;
 mod delegations;
+mod effort;
 mod given;
 mod private_keys;
 mod properties;
@@ -10,6 +11,7 @@ mod publish;
 mod refusals;
 mod renewal;
 mod roots;
+mod shared_keys;
 mod snapshots;
 mod uploads;
 mod vectors;

@@ -47,6 +47,23 @@ fn has(report: &Report, verdict: Verdict, check: Check, text: &str) {
 }
 
 #[tokio::test]
+async fn a_root_whose_threshold_one_public_key_meets_is_named() {
+    let (stage, mut publisher) = staged().await;
+    let (from, to) = (clock() - Duration::DAY, clock() + Duration::days(900));
+    let [one, two] = Key::certified_twice(GUN, from, to);
+    publisher.name_keys("root", &[one.public(), two.public()], 2);
+    publisher.root.signers.extend([one, two]);
+    next(&stage, &mut publisher, &["root"]).await;
+    let report = examined(&stage).await;
+    has(
+        &report,
+        Verdict::Warning,
+        Check::Repository,
+        "root version 2: the threshold of root is 2, but the keys listed for it hold only 1 distinct public keys",
+    );
+}
+
+#[tokio::test]
 async fn a_repository_that_is_well_is_told_so_to_the_version_and_no_key_is_made() {
     let (stage, _) = staged().await;
     let report = examined(&stage).await;

@@ -46,10 +46,10 @@ fn targets(signed: &[Member<'_>]) -> Decoded<Delegations> {
     check_targets(member(signed, "targets"))?;
     let delegations = object(member(signed, "delegations"), "data.Delegations")?;
     let roles = array(member(delegations, "roles"), "[]*data.Role")?;
-    Ok(Delegations {
-        keys: keys(member(delegations, "keys"))?,
-        roles: roles.iter().map(delegation).collect::<Decoded<_>>()?,
-    })
+    Ok(Delegations::new(
+        keys(member(delegations, "keys"))?,
+        roles.iter().map(delegation).collect::<Decoded<_>>()?,
+    ))
 }
 
 /// Checks that a client could read the listed targets, without keeping any of them: nobody here

@@ -34,15 +34,25 @@ pub(crate) fn check_targets<'e>(
     envelope: &'e Envelope,
 ) -> Result<&'e Delegations, String> {
     let invalid = |text: String| format!("{role} type metadata invalid: {text}");
-    let Body::Targets(delegations) = body(envelope, role.as_str())? else {
-        return Err(invalid("not a targets file".to_owned()));
-    };
+    let delegations = delegations(role, envelope)?;
     check_type(envelope, "Targets").map_err(invalid)?;
     check_version(envelope).map_err(invalid)?;
     for delegation in &delegations.roles {
         check_delegation(role, delegation, &delegations.keys).map_err(invalid)?;
     }
     Ok(delegations)
+}
+
+/// The delegations in an envelope of `role` that was checked before: checking a file once for each
+/// role below it would cost the square of their number.
+pub(crate) fn delegations<'e>(
+    role: &Role,
+    envelope: &'e Envelope,
+) -> Result<&'e Delegations, String> {
+    match body(envelope, role.as_str())? {
+        Body::Targets(delegations) => Ok(delegations),
+        _ => Err(format!("{role} type metadata invalid: not a targets file")),
+    }
 }
 
 /// The pins in a snapshot's envelope, if it is whole.

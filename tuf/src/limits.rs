@@ -1,0 +1,78 @@
+//! What one upload may ask for.
+
+use std::cell::Cell;
+
+use crate::signature::Material;
+
+/// What an upload may ask for. Stored files above these limits stay readable and renewable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How much work verifying the signatures of one update may take. The unit is the verification
+    /// of one P-256 signature over a short text; other algorithms and long texts count for more.
+    pub verifications: u32,
+}
+
+impl Default for Limits {
+    /// Room for a thousand delegations in one update, each signed by several keys.
+    fn default() -> Self {
+        Self {
+            verifications: 10_000,
+        }
+    }
+}
+
+/// How many signed bytes are hashed at the cost of one P-256 verification.
+const BYTES_PER_UNIT: usize = 32 << 10;
+
+/// The work that is left for verifying signatures.
+///
+/// It is spent before each verification, so a file that asks for too much is refused before it has
+/// cost more than the limit.
+#[derive(Debug)]
+pub(crate) struct Effort(Cell<Option<u32>>);
+
+impl Effort {
+    /// The work that an upload may cost.
+    pub(crate) fn of(limits: Limits) -> Self {
+        Self(Cell::new(Some(limits.verifications)))
+    }
+
+    /// As much as it takes: for stored files, which were within the limits when they were taken.
+    pub(crate) fn unlimited() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Takes `cost` away.
+    pub(crate) fn spend(&self, cost: u32) -> Result<(), String> {
+        let Some(left) = self.0.get() else {
+            return Ok(());
+        };
+        let less = left.checked_sub(cost).ok_or_else(|| {
+            "verifying the signatures of this update takes more work than the server allows"
+                .to_owned()
+        })?;
+        self.0.set(Some(less));
+        Ok(())
+    }
+}
+
+/// The cost of one verification with a key over a message of `length` bytes.
+pub(crate) fn cost(material: &Material, length: usize) -> u32 {
+    let hashing = u32::try_from(length / BYTES_PER_UNIT).unwrap_or(u32::MAX);
+    material.cost().saturating_add(hashing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_spent_up_to_the_limit_and_refused_beyond_it() {
+        let effort = Effort::of(Limits { verifications: 30 });
+        assert_eq!(effort.spend(25), Ok(()));
+        assert!(effort.spend(6).is_err());
+        assert_eq!(effort.spend(5), Ok(()));
+        assert!(effort.spend(1).is_err());
+        assert_eq!(Effort::unlimited().spend(u32::MAX), Ok(()));
+    }
+}
