@@ -9,12 +9,12 @@
 mod catalog;
 mod survey;
 
-use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Pool, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Type};
 
 pub use catalog::{Catalog, FoundColumn, FoundIndex, FoundTable};
 pub use survey::{Step, Survey};
 
-use crate::{Backend, Dialect, Int};
+use crate::{Backend, Dialect, Int, Pool};
 
 /// SQL that every database spells in its own way; empty where it has nothing to do.
 #[derive(Clone, Copy, Debug)]
@@ -172,14 +172,15 @@ where
     for<'r> Int: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let mut connection = pool.acquire().await?;
-    let survey = look::<DB>(&mut connection, blueprint).await?;
+    let mut transaction = pool.begin_with("BEGIN").await?;
+    let survey = look::<DB>(transaction.connection(), blueprint).await?;
+    transaction.rollback().await;
     if survey.odd.is_empty() || DB::EMBEDDED {
         return Ok(survey);
     }
     // A catalog takes several statements to read, and a table that another program is just making may
     // show up in the middle of them. What is odd counts only if it still is when nobody is at it.
-    connection.close_on_drop();
+    let mut connection = pool.lease().await?;
     DB::lock_schema(&mut connection).await?;
     let survey = look::<DB>(&mut connection, blueprint).await;
     DB::unlock_schema(&mut connection, survey.is_ok()).await?;
@@ -207,11 +208,8 @@ where
     if before.steps.is_empty() {
         return Ok(before);
     }
-    let mut connection = pool.acquire().await?;
-    if !DB::EMBEDDED {
-        // However this ends, the lock ends with it.
-        connection.close_on_drop();
-    }
+    // However this ends, the connection ends with it, and the lock with the connection.
+    let mut connection = pool.lease().await?;
     DB::lock_schema(&mut connection).await?;
     let outcome = perform::<DB>(&mut connection, blueprint).await;
     let unlocked = DB::unlock_schema(&mut connection, outcome.is_ok()).await;
@@ -275,6 +273,7 @@ where
         let row: Option<(Int, Int)> = sqlx::query_as(
             "SELECT version, CASE WHEN dirty THEN 1 ELSE 0 END FROM schema_migrations",
         )
+        .persistent(false)
         .fetch_optional(&mut *connection)
         .await?;
         survey.note_version(row.map(|(version, dirty)| (version.0, dirty.0 != 0)));
@@ -297,6 +296,7 @@ where
             continue;
         }
         let missing: Int = sqlx::query_scalar(fill.missing.on(DB::BACKEND))
+            .persistent(false)
             .fetch_one(&mut *connection)
             .await?;
         if missing.0 > 0 {

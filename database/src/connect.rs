@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use sqlx::{ConnectOptions, Connection as _, MySql, Pool, Postgres, Sqlite};
+use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::{
-    DatabaseError, PoolLimits, SqliteUrl,
+    DatabaseError, Dialect, Pool, PoolLimits, SqliteUrl,
     error::fault,
     url::{MySqlUrl, PostgresUrl},
 };
@@ -144,14 +144,8 @@ impl DatabaseUrl {
     pub async fn connect(&self, limits: PoolLimits) -> Result<Connected, DatabaseError> {
         Ok(match &self.0 {
             Place::Sqlite(url) => Connected::Sqlite(url.connect(limits).await?),
-            Place::Postgres(url) => {
-                self.try_out(url.options(), limits).await?;
-                Connected::Postgres(url.pool(limits))
-            }
-            Place::MySql(url) => {
-                self.try_out(url.options(), limits).await?;
-                Connected::MySql(url.pool(limits))
-            }
+            Place::Postgres(url) => Connected::Postgres(self.try_out(url.pool(limits)).await?),
+            Place::MySql(url) => Connected::MySql(self.try_out(url.pool(limits)).await?),
         })
     }
 
@@ -165,20 +159,10 @@ impl DatabaseUrl {
         }
     }
 
-    /// A pool tries again and again and then says only that time is up; one connection says why.
-    async fn try_out<O>(&self, options: &O, limits: PoolLimits) -> Result<(), DatabaseError>
-    where
-        O: ConnectOptions<Connection: Sized>,
-    {
-        match tokio::time::timeout(limits.wait, options.connect()).await {
-            Ok(Ok(connection)) => {
-                // It has done its work; how it ends does not matter.
-                drop(connection.close().await);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(self.failed(error)),
-            Err(_) => Err(self.failed(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
-        }
+    async fn try_out<DB: Dialect>(&self, pool: Pool<DB>) -> Result<Pool<DB>, DatabaseError> {
+        let outcome = pool.try_out().await;
+        outcome.map_err(|error| self.failed(error))?;
+        Ok(pool)
     }
 }
 

@@ -7,11 +7,12 @@ mod sqlite;
 use std::{borrow::Cow, future::Future};
 
 use sqlx::{
-    AssertSqlSafe, Database, Decode, Encode, IntoArguments, Pool, Type,
+    AssertSqlSafe, Database, Decode, Encode, IntoArguments, Type,
+    database::HasStatementCache,
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use crate::{Backend, adopt::Catalog, time::Time};
+use crate::{Backend, Pool, adopt::Catalog, time::Time};
 
 /// A statement as one database reads it; every `sqlx::query*` function takes it.
 pub type Sql = AssertSqlSafe<Cow<'static, str>>;
@@ -19,7 +20,9 @@ pub type Sql = AssertSqlSafe<Cow<'static, str>>;
 /// The whole difference between the databases that a store is written for.
 ///
 /// Adding a database is implementing this beside the others; stores stay as they are.
-pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate> {
+pub trait Dialect:
+    Database<Arguments: IntoArguments<Self>, Connection: Migrate> + HasStatementCache
+{
     /// Which database this is.
     const BACKEND: Backend;
     /// Begins a transaction that will write, and that keeps out others of its kind until it ends
@@ -40,6 +43,17 @@ pub trait Dialect: Database<Arguments: IntoArguments<Self>, Connection: Migrate>
     /// write `gun = ? AND EXACT(gun) = ?`, so that the first finds the rows by their index even
     /// where the collation takes `Ex.com` for `ex.com`, and the second keeps those that are meant.
     fn sql(statement: &'static str) -> Sql;
+
+    /// Runs `script`, one statement or several, none of them prepared.
+    fn run_script(
+        connection: &mut Self::Connection,
+        script: String,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Whether the database takes writes, as far as it can tell.
+    fn is_writable(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
     /// How many rows a statement touched.
     fn rows_affected(result: &Self::QueryResult) -> u64;

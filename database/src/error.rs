@@ -87,6 +87,8 @@ pub enum Fault {
     Denied,
     /// There is no database of this name.
     Missing,
+    /// A pooler in between gives one session to several programs.
+    Pooled,
     /// A text that its columns or its character set have no room for.
     Unstorable,
     /// Anything else: a statement that it refused, for instance.
@@ -107,11 +109,70 @@ impl std::fmt::Display for Fault {
             Self::Away => "does not answer",
             Self::Denied => "refuses: check user, password and rights",
             Self::Missing => "is not there: create it, empty, and a user for it",
+            Self::Pooled => {
+                "is behind a pooler that gives one session to several programs (PgBouncer in \
+                 transaction mode)"
+            }
             Self::Unstorable => {
                 "cannot hold this text: its character set has no such characters, or it is too long"
             }
             Self::Other => "failed",
         })
+    }
+}
+
+impl Fault {
+    /// What an operator does about it.
+    #[must_use]
+    pub fn cure(self) -> &'static str {
+        match self {
+            Self::Away => "start the database, or correct storage.db_url",
+            Self::Denied => {
+                "correct user and password in storage.db_url, or give that user its rights"
+            }
+            Self::Missing => "create the database, or correct its name in storage.db_url",
+            Self::NotADatabase => "correct storage.db_url: it names another kind of file",
+            Self::Damaged => "restore the database from a backup",
+            Self::Full => "make room on the disk",
+            Self::ReadOnly => {
+                "make storage.db_url name the primary, or give the user that the program runs as \
+                 the right to write the file and its folder"
+            }
+            Self::CannotOpen => {
+                "give the user that the program runs as the right to read and write the file and \
+                 its folder"
+            }
+            Self::Busy => {
+                "end the program that holds the database; if none does, allow more connections"
+            }
+            Self::Pooled => "add binary_parameters=yes to storage.db_url",
+            Self::Unstorable | Self::Other => "put right what the database says is wrong",
+        }
+    }
+
+    /// One word for it, for metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotADatabase => "not_a_database",
+            Self::Damaged => "damaged",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::CannotOpen => "cannot_open",
+            Self::Busy => "busy",
+            Self::Away => "away",
+            Self::Denied => "denied",
+            Self::Missing => "missing",
+            Self::Pooled => "pooled",
+            Self::Unstorable => "unstorable",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::Away | Self::Busy | Self::ReadOnly)
     }
 }
 
@@ -161,9 +222,14 @@ fn database_fault(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Fault {
     if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
         return mysql_fault(error.number());
     }
-    error
-        .code()
-        .map_or(Fault::Other, |state| postgres_fault(&state))
+    match error.code() {
+        // PgBouncer does not let every parameter through.
+        Some(state) if state == "08P01" && error.message().contains("startup parameter") => {
+            Fault::Pooled
+        }
+        Some(state) => postgres_fault(&state),
+        None => Fault::Other,
+    }
 }
 
 /// The low octet is the primary code, the rest refines it (<https://sqlite.org/rescode.html>).
@@ -186,8 +252,8 @@ fn mysql_fault(number: u16) -> Fault {
         // Too many connections, lock waits, deadlocks, statements that took too long.
         1020 | 1040 | 1203 | 1205 | 1213 | 1226 | 1969 | 3024 => Fault::Busy,
         1021 | 1041 | 1114 => Fault::Full,
-        // It shuts down, or the connection was killed.
-        1053 | 1077 | 1079 | 1080 | 1152..=1161 | 1184 | 1317 | 1927 => Fault::Away,
+        // It shuts down, the connection was killed, a Galera node has no quorum, or a proxy has no server.
+        1047 | 1053 | 1077 | 1079 | 1080 | 1152..=1161 | 1184 | 1317 | 1927 | 9001 => Fault::Away,
         1034 | 1035 | 1194 | 1195 => Fault::Damaged,
         1290 | 1792 | 1836 => Fault::ReadOnly,
         1044 | 1045 | 1130 | 1142 | 1143 | 1227 | 1251 | 1698 => Fault::Denied,
@@ -202,6 +268,8 @@ fn postgres_fault(state: &str) -> Fault {
     match state {
         "22001" | "22021" | "22P05" => Fault::Unstorable,
         "25006" => Fault::ReadOnly,
+        // Names of prepared statements are those of a session.
+        "26000" | "42P05" => Fault::Pooled,
         "3D000" => Fault::Missing,
         "42501" => Fault::Denied,
         "53300" | "55P03" | "57014" => Fault::Busy,

@@ -23,7 +23,7 @@ pub use connect::{Backend, Connected, DatabaseUrl, connect};
 pub use dialect::{Dialect, Sql};
 pub use error::{DatabaseError, Fault, fault, is_transient, is_unique_violation};
 pub use int::Int;
-pub use pool::{PoolLimits, record_pool};
+pub use pool::{Condition, Pool, PoolLimits, Runner, Transaction};
 pub use retry::Retries;
 pub use schema::{SchemaError, SchemaState, is_current, migrate, schema_state};
 pub use sqlite::{SqliteUrl, connect_sqlite};

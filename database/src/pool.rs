@@ -1,8 +1,54 @@
-//! Pools of connections: how large they grow and what they show.
+//! Connections to one database: lent one at a time, and kept only if the database has answered.
+//!
+//! Every statement of both programs goes through a [`Pool`]: a single one by [`Executor`] on `&Pool`,
+//! several by a [`Transaction`]. Wherever a future is dropped or a statement fails half way, the
+//! connection is closed: the database then rolls back, and no lock outlives the request. So no
+//! connection in a pool has an open transaction or an answer that nobody read.
+//!
+//! [`Executor`]: sqlx::Executor
 
-use std::time::Duration;
+mod condition;
+mod statements;
+mod transaction;
 
-use sqlx::{Database, Pool, pool::PoolOptions};
+use std::{
+    fmt, io,
+    ops::DerefMut,
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::{ConnectOptions as _, Connection, Database};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
+};
+
+pub use condition::Condition;
+pub use statements::Runner;
+pub use transaction::Transaction;
+
+use crate::{Dialect, Fault, fault};
+use condition::Outlook;
+
+/// How long a connection that waited may take to show that it still lives.
+const PING: Duration = Duration::from_secs(2);
+/// How long making a connection may take while requests wait for it.
+const CONNECT: Duration = Duration::from_secs(5);
+/// While the database is away, one request at a time tries to reach it; the others wait this long.
+const TURN: Duration = Duration::from_secs(1);
+/// After this long without an answer, a new connection shows whether the database is still there.
+const LOOK: Duration = Duration::from_secs(3);
+/// The most that a piece of work may take for a request, whatever the database is doing.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a connection across a network may wait for work.
+const IDLE: Duration = Duration::from_mins(10);
+/// How old a connection across a network may get, so that a database that moved is followed.
+const LIFETIME: Duration = Duration::from_mins(30);
 
 /// How many connections a program keeps, and how long a request waits for one.
 #[derive(Clone, Copy, Debug)]
@@ -24,29 +70,544 @@ impl Default for PoolLimits {
     }
 }
 
-impl PoolLimits {
-    /// Pool options that keep connections open: opening one costs more than most statements.
-    pub(crate) fn options<DB: Database>(self) -> PoolOptions<DB> {
-        PoolOptions::new()
-            .max_connections(self.connections)
-            .acquire_timeout(self.wait)
-            .idle_timeout(None)
-            .max_lifetime(None)
-    }
+/// How a database is reached, which decides what can become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Through a socket: it can go away without a word.
+    Network,
+    /// By opening a file.
+    File,
+    /// It is in the memory of its one connection, which therefore is never closed.
+    Memory,
+}
 
-    /// Pool options for a database across a network: connections are renewed now and then, so that a
-    /// database that moved is followed and one that balances its load can do so.
-    pub(crate) fn remote_options<DB: Database>(self) -> PoolOptions<DB> {
-        self.options()
-            .idle_timeout(Duration::from_mins(10))
-            .max_lifetime(Duration::from_mins(30))
+type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// What it takes to make a connection.
+pub(crate) struct Source<DB: Dialect> {
+    /// Where the database is, without credentials.
+    pub(crate) place: String,
+    pub(crate) options: Options<DB>,
+    pub(crate) reach: Reach,
+    /// Runs once on each new connection.
+    pub(crate) session: Option<String>,
+    /// Runs in each transaction, where a pooler gives sessions to others between transactions. Then
+    /// every statement is in a transaction, and none has a name.
+    pub(crate) local: Option<String>,
+}
+
+/// A connection, with what decides how long it is kept.
+struct Held<DB: Dialect> {
+    connection: DB::Connection,
+    generation: u64,
+    opened: Instant,
+    since: Instant,
+    /// Whether it may be in a transaction that nobody ended (in memory only).
+    is_unsettled: bool,
+    _counted: Counted,
+}
+
+/// One of the open connections, for as long as it lives.
+struct Counted(Arc<AtomicU32>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicU32>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
     }
 }
 
-/// Sets the gauges `database_connections` and `database_connections_idle` from the pool as it is
-/// now; call it when metrics are read.
-pub fn record_pool<DB: Database>(pool: &Pool<DB>) {
-    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-    metrics::gauge!("database_connections").set(pool.size());
-    metrics::gauge!("database_connections_idle").set(idle);
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct Shared<DB: Dialect> {
+    source: Source<DB>,
+    limits: PoolLimits,
+    /// The most connections open at once.
+    most: u32,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Held<DB>>>,
+    open: Arc<AtomicU32>,
+    /// Grows when connections are given up; those of an older generation are not used again.
+    generation: AtomicU64,
+    /// Whether the last attempt to connect found nobody.
+    is_unreachable: AtomicBool,
+    /// Held by the request that tries to connect while the database is away; when that last failed.
+    turn: tokio::sync::Mutex<Option<Instant>>,
+    /// When a request that had waited last looked whether the database is there, and what it saw.
+    look: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    outlook: Outlook,
+}
+
+/// The connections to one database. Cheap to clone.
+pub struct Pool<DB: Dialect> {
+    shared: Arc<Shared<DB>>,
+}
+
+impl<DB: Dialect> Clone for Pool<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<DB: Dialect> fmt::Debug for Pool<DB> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Pool({})", self.shared.source.place)
+    }
+}
+
+impl<DB: Dialect> Pool<DB> {
+    /// A pool that connects when it is first asked.
+    pub(crate) fn new(source: Source<DB>, limits: PoolLimits) -> Self {
+        let most = match source.reach {
+            Reach::Memory => 1,
+            Reach::File | Reach::Network => limits.connections.max(1),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                outlook: Outlook::new(source.place.clone()),
+                source,
+                limits,
+                most,
+                permits: Arc::new(Semaphore::new(most as usize)),
+                idle: Mutex::default(),
+                open: Arc::default(),
+                generation: AtomicU64::default(),
+                is_unreachable: AtomicBool::default(),
+                turn: tokio::sync::Mutex::default(),
+                look: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+
+    /// Makes the first connection, so that what is wrong is known now and in the driver's own words.
+    pub(crate) async fn try_out(&self) -> Result<(), sqlx::Error> {
+        let opened = timeout(self.shared.limits.wait, self.open()).await;
+        let held = opened.unwrap_or_else(|_| Err(silence()))?;
+        self.shared.idle().push(held);
+        Ok(())
+    }
+
+    /// How many connections are open, and how many of those wait for work.
+    #[must_use]
+    pub fn connections(&self) -> (u32, u32) {
+        let idle = self.shared.idle().len();
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        (self.shared.open.load(Ordering::Relaxed), idle)
+    }
+
+    /// How the database is doing, as the last requests saw it; tells of changes at once.
+    #[must_use]
+    pub fn condition(&self) -> watch::Receiver<Condition> {
+        self.shared.outlook.subscribe()
+    }
+
+    /// Sets the gauges `database_connections` and `database_connections_idle`; call it when metrics
+    /// are read.
+    pub fn record(&self) {
+        let (open, idle) = self.connections();
+        metrics::gauge!("database_connections").set(open);
+        metrics::gauge!("database_connections_idle").set(idle);
+    }
+
+    /// Whether the database is there, and still the one that a restart would find.
+    ///
+    /// # Errors
+    ///
+    /// If not: what is written now would be lost.
+    pub async fn still_there(&self) -> Result<(), sqlx::Error> {
+        let mut lease = self.lease().await?;
+        let outcome = DB::still_there(&mut lease).await;
+        lease.end(outcome)
+    }
+
+    /// If the last write failed because the database only allows reads, looks whether that is still
+    /// so. To be called now and then: without it, only a write would find out.
+    pub async fn look_for_writes(&self) {
+        if !self.shared.outlook.is_read_only() {
+            return;
+        }
+        // What goes wrong here goes wrong again with the request that comes next.
+        if let Ok(mut lease) = self.lease().await {
+            let outcome = DB::is_writable(&mut lease).await;
+            if let Ok(true) = lease.end(outcome) {
+                self.shared.outlook.note_write();
+            }
+        }
+    }
+
+    /// Closes all connections; those that are in use are waited for a moment. Nothing is lent any more.
+    pub async fn close(&self) {
+        let all = self.shared.permits.acquire_many(self.shared.most);
+        drop(timeout(self.shared.limits.wait, all).await);
+        self.shared.permits.close();
+        let idle = std::mem::take(&mut *self.shared.idle());
+        for held in idle {
+            drop(timeout(PING, held.connection.close()).await);
+        }
+    }
+
+    /// Begins a transaction by `statement`.
+    ///
+    /// # Errors
+    ///
+    /// If none can be begun; whatever was begun then is over.
+    pub async fn begin_with(
+        &self,
+        statement: &'static str,
+    ) -> Result<Transaction<DB>, sqlx::Error> {
+        self.watch(self.begin_unwatched(statement)).await
+    }
+
+    async fn begin_unwatched(
+        &self,
+        statement: &'static str,
+    ) -> Result<Transaction<DB>, sqlx::Error> {
+        loop {
+            // The statement itself shows whether a connection that waited still lives, and what never
+            // began can begin elsewhere.
+            let mut lease = self.take(false).await?;
+            let begun = DB::run_script(&mut lease, self.spell_begin(statement));
+            match begun.await {
+                Ok(()) => return Ok(Transaction::begun(lease)),
+                Err(error) if lease.was_idle && fault(&error) == Fault::Away => {
+                    self.shared.retire_all();
+                }
+                Err(error) => {
+                    self.shared.note(&error);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// `statement`, with the settings that hold for one transaction behind its first part.
+    fn spell_begin(&self, statement: &'static str) -> String {
+        match &self.shared.source.local {
+            None => statement.to_owned(),
+            Some(local) => {
+                let (begin, rest) = statement.split_once(';').unwrap_or((statement, ""));
+                format!("{begin}; {local};{rest}")
+            }
+        }
+    }
+
+    /// Does `work`, but not for longer than it takes to find out that the database vanished. A request
+    /// that writes puts all it does on a transaction into one such piece of work.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and that the database does not answer.
+    pub async fn watch<T, E: From<sqlx::Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if self.shared.source.reach != Reach::Network {
+            return work.await;
+        }
+        let start = Instant::now();
+        let mut work = pin!(work);
+        loop {
+            let look = async {
+                tokio::time::sleep(LOOK).await;
+                start.elapsed() < DEADLINE && self.is_reachable().await
+            };
+            tokio::select! {
+                outcome = &mut work => return outcome,
+                true = look => {}
+                else => break,
+            }
+        }
+        let error = silence();
+        self.shared.note(&error);
+        Err(error.into())
+    }
+
+    /// Whether a new connection can be made. Those who ask at the same time share the answer.
+    async fn is_reachable(&self) -> bool {
+        let mut look = self.shared.look.lock().await;
+        if let Some((when, is_reachable)) = *look
+            && when.elapsed() < TURN
+        {
+            return is_reachable;
+        }
+        let is_reachable = match timeout(CONNECT, self.shared.source.options.connect()).await {
+            Ok(Ok(connection)) => {
+                drop(timeout(PING, connection.close()).await);
+                true
+            }
+            // It answers, though not as one would like.
+            Ok(Err(error)) => fault(&error) != Fault::Away,
+            Err(_) => false,
+        };
+        *look = Some((Instant::now(), is_reachable));
+        is_reachable
+    }
+
+    /// A connection for several statements that are no transaction. It is closed when it is dropped,
+    /// unless it is [given back](Lease::give_back).
+    pub(crate) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
+        self.watch(self.take(true)).await
+    }
+
+    /// Waits for a connection; `is_checked` says whether one that waited has to show that it lives.
+    async fn take(&self, is_checked: bool) -> Result<Lease<DB>, sqlx::Error> {
+        let shared = &self.shared;
+        let permit = timeout(
+            shared.limits.wait,
+            Arc::clone(&shared.permits).acquire_owned(),
+        )
+        .await;
+        let Ok(permit) = permit else {
+            shared.note(&sqlx::Error::PoolTimedOut);
+            return Err(sqlx::Error::PoolTimedOut);
+        };
+        let mut permit = Some(permit.map_err(|_| sqlx::Error::PoolClosed)?);
+        while let Some(held) = shared.pop() {
+            let mut lease = Lease {
+                held: Some(held),
+                permit: permit.take(),
+                pool: self.clone(),
+                was_idle: true,
+            };
+            if lease.is_usable(is_checked).await? {
+                return Ok(lease);
+            }
+            permit = lease.permit.take();
+            // What one has lost, the others have lost as well.
+            shared.retire_all();
+        }
+        Ok(Lease {
+            held: Some(self.connect().await?),
+            permit,
+            pool: self.clone(),
+            was_idle: false,
+        })
+    }
+
+    /// Makes a connection. While the database is away, one request at a time tries, and those that
+    /// waited for it share its answer.
+    async fn connect(&self) -> Result<Held<DB>, sqlx::Error> {
+        let shared = &self.shared;
+        let arrived = Instant::now();
+        let mut turn = None;
+        if shared.is_unreachable.load(Ordering::Relaxed) {
+            match timeout(TURN, shared.turn.lock()).await {
+                Ok(last) if last.is_none_or(|last| last < arrived) => turn = Some(last),
+                _ => return Err(silence()),
+            }
+        }
+        let opened = timeout(CONNECT.min(shared.limits.wait), self.open()).await;
+        let opened = opened.unwrap_or_else(|_| Err(silence()));
+        let is_away = matches!(&opened, Err(error) if fault(error) == Fault::Away);
+        shared.is_unreachable.store(is_away, Ordering::Relaxed);
+        if let Some(mut turn) = turn {
+            *turn = is_away.then(Instant::now);
+        }
+        opened.inspect_err(|error| shared.note_unconnected(error))
+    }
+
+    async fn open(&self) -> Result<Held<DB>, sqlx::Error> {
+        let source = &self.shared.source;
+        let generation = self.shared.generation.load(Ordering::Acquire);
+        let mut connection = source.options.connect().await?;
+        if let Some(session) = &source.session {
+            DB::run_script(&mut connection, session.clone()).await?;
+        }
+        let now = Instant::now();
+        Ok(Held {
+            connection,
+            generation,
+            opened: now,
+            since: now,
+            is_unsettled: false,
+            _counted: Counted::new(&self.shared.open),
+        })
+    }
+}
+
+impl<DB: Dialect> Shared<DB> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Held<DB>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that was used last, if it may be used again.
+    fn pop(&self) -> Option<Held<DB>> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut idle = self.idle();
+        loop {
+            let held = idle.pop()?;
+            if held.generation == generation || self.source.reach == Reach::Memory {
+                return Some(held);
+            }
+        }
+    }
+
+    /// Gives up all connections: those that wait now, the others when they come back.
+    fn retire_all(&self) {
+        if self.source.reach != Reach::Memory {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            let retired = std::mem::take(&mut *self.idle());
+            drop(retired);
+        }
+    }
+
+    /// Takes note of an error that a statement ended with.
+    fn note(&self, error: &sqlx::Error) {
+        let fault = fault(error);
+        if fault == Fault::Away {
+            self.retire_all();
+        }
+        if fault == Fault::ReadOnly && !self.outlook.is_read_only() {
+            // Connections may lead to a server that was the primary before.
+            self.retire_all();
+        }
+        self.outlook.note(fault, error);
+    }
+
+    /// Takes note that no connection could be made, for whatever reason.
+    fn note_unconnected(&self, error: &sqlx::Error) {
+        self.outlook.note_unconnected(fault(error), error);
+    }
+
+    /// Keeps `held` for the next request, unless its time is over.
+    fn keep(&self, mut held: Held<DB>) {
+        held.since = Instant::now();
+        if self.source.reach != Reach::Network {
+            let is_current = held.generation == self.generation.load(Ordering::Acquire);
+            if is_current || self.source.reach == Reach::Memory {
+                self.idle().push(held);
+            }
+            return;
+        }
+        let mut over = Vec::new();
+        {
+            let mut idle = self.idle();
+            idle.push(held);
+            let generation = self.generation.load(Ordering::Acquire);
+            let is_over = |held: &mut Held<DB>| {
+                held.generation != generation
+                    || held.opened.elapsed() > LIFETIME
+                    || held.since.elapsed() > IDLE
+            };
+            over.extend(idle.extract_if(.., is_over));
+        }
+        for held in over {
+            // It says goodbye on its own time.
+            tokio::spawn(timeout(PING, held.connection.close()));
+        }
+    }
+}
+
+/// A connection that one request has for itself.
+pub(crate) struct Lease<DB: Dialect> {
+    /// There until the lease ends.
+    held: Option<Held<DB>>,
+    /// One of the places in the pool; free again after the connection was kept or closed.
+    permit: Option<OwnedSemaphorePermit>,
+    pool: Pool<DB>,
+    /// Whether the connection has waited for work.
+    was_idle: bool,
+}
+
+impl<DB: Dialect> Lease<DB> {
+    /// Keeps the connection. To be called when everything that was sent is answered, and no transaction
+    /// is open.
+    pub(crate) fn give_back(mut self) {
+        self.pool.shared.outlook.note_answer();
+        if let Some(held) = self.held.take() {
+            self.pool.shared.keep(held);
+        }
+    }
+
+    /// Ends the lease after one statement: keeps the connection if the database has answered.
+    fn end<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        match &outcome {
+            Ok(_) => self.give_back(),
+            Err(error) => {
+                self.pool.shared.note(error);
+                if !breaks(error) {
+                    self.give_back();
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Whether the connection, which was idle, can be used.
+    async fn is_usable(&mut self, is_checked: bool) -> Result<bool, sqlx::Error> {
+        match self.pool.shared.source.reach {
+            Reach::File => Ok(true),
+            Reach::Network if is_checked => {
+                Ok(matches!(timeout(PING, self.ping()).await, Ok(Ok(()))))
+            }
+            Reach::Network => Ok(true),
+            Reach::Memory => {
+                let held = self.held.as_mut().expect("a lease has a connection");
+                if held.is_unsettled {
+                    settle::<DB>(&mut held.connection).await?;
+                    held.is_unsettled = false;
+                }
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Ends whatever transaction `connection` is in.
+async fn settle<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
+    // What was sent before may still be under way; it is through when this is answered.
+    connection.ping().await?;
+    // Mostly there is no transaction, which the database then says.
+    drop(DB::run_script(connection, "ROLLBACK".to_owned()).await);
+    Ok(())
+}
+
+impl<DB: Dialect> std::ops::Deref for Lease<DB> {
+    type Target = DB::Connection;
+
+    fn deref(&self) -> &DB::Connection {
+        let held = self.held.as_ref();
+        &held
+            .expect("a lease has a connection until it ends")
+            .connection
+    }
+}
+
+impl<DB: Dialect> DerefMut for Lease<DB> {
+    fn deref_mut(&mut self) -> &mut DB::Connection {
+        let held = self.held.as_mut();
+        &mut held
+            .expect("a lease has a connection until it ends")
+            .connection
+    }
+}
+
+impl<DB: Dialect> Drop for Lease<DB> {
+    /// Closes the connection, whatever it was doing.
+    fn drop(&mut self) {
+        if let Some(mut held) = self.held.take()
+            && self.pool.shared.source.reach == Reach::Memory
+        {
+            held.is_unsettled = true;
+            self.pool.shared.keep(held);
+        }
+    }
+}
+
+/// Whether a connection cannot be used after `error`. What the database answers in full leaves a
+/// connection in order, unless the database says that it is going, or that it is the wrong one.
+fn breaks(error: &sqlx::Error) -> bool {
+    !matches!(error, sqlx::Error::Database(_))
+        || matches!(fault(error), Fault::Away | Fault::ReadOnly)
+}
+
+fn silence() -> sqlx::Error {
+    let kind = io::ErrorKind::TimedOut;
+    sqlx::Error::Io(io::Error::new(kind, "it did not answer in time"))
 }

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{
-    Pool,
-    migrate::{Migrate, MigrateError, Migrator},
-};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 
-use crate::Dialect;
+use crate::{Dialect, Pool};
 
 /// How a database relates to the migrations that a program carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,16 +54,18 @@ pub async fn schema_state<DB: Dialect>(
     pool: &Pool<DB>,
     migrations: &'static Migrator,
 ) -> Result<SchemaState, SchemaError> {
-    let mut connection = pool.acquire().await.map_err(SchemaError::Unreadable)?;
+    let mut connection = pool.lease().await.map_err(SchemaError::Unreadable)?;
     let managed = DB::table_exists(&mut connection, &migrations.table_name)
         .await
         .map_err(SchemaError::Unreadable)?;
     if !managed {
+        connection.give_back();
         return Ok(SchemaState::Unmanaged);
     }
     let applied = connection
         .list_applied_migrations(&migrations.table_name)
         .await?;
+    connection.give_back();
     let applied = applied
         .into_iter()
         .map(|one| (one.version, one.checksum))

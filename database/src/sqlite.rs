@@ -9,13 +9,14 @@ use std::{
 };
 
 use sqlx::{
-    Connection as _, Pool, Sqlite, SqliteConnection,
+    Sqlite,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::{
-    DatabaseError, PoolLimits,
+    DatabaseError, Pool, PoolLimits,
     error::{Fault, fault},
+    pool::{Reach, Source},
 };
 
 /// Opens the database at `url` with the default [`PoolLimits`]; see [`SqliteUrl`].
@@ -140,45 +141,32 @@ async fn file_pool(file: &Path, limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx
 }
 
 async fn try_file_pool(file: &Path, limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
-    let pool = limits
-        .options::<Sqlite>()
-        // Asking whether it still lives, as across a network, would only cost time.
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(is_settled(connection)))
-        .connect_with(file_options(file, limits))
-        .await?;
-    // Opening reads nothing: only a statement finds out that the file is something else.
-    sqlx::query("SELECT COUNT(*) FROM sqlite_schema")
-        .execute(&pool)
-        .await?;
+    let source = Source {
+        place: file.display().to_string(),
+        options: file_options(file, limits),
+        reach: Reach::File,
+        // Opening reads nothing: only a statement finds out that the file is something else.
+        session: Some("SELECT COUNT(*) FROM sqlite_schema".to_owned()),
+        local: None,
+    };
+    let pool = Pool::new(source, limits);
+    pool.try_out().await?;
     Ok(pool)
 }
 
 async fn memory_pool(limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
-    let one = PoolLimits {
-        connections: 1,
-        ..limits
+    let source = Source {
+        place: "in memory".to_owned(),
+        options: SqliteConnectOptions::new()
+            .in_memory(true)
+            .foreign_keys(true),
+        reach: Reach::Memory,
+        session: None,
+        local: None,
     };
-    one.options::<Sqlite>()
-        .min_connections(1)
-        .connect_with(
-            SqliteConnectOptions::new()
-                .in_memory(true)
-                .foreign_keys(true),
-        )
-        .await
-}
-
-/// Whether `connection` can be lent out: not if it believes to be in a transaction that is none.
-///
-/// When a commit fails for want of space, `SQLite` rolls back by itself; the roll-back that sqlx sends
-/// then fails, and the connection goes on counting a transaction: it would refuse every later one.
-async fn is_settled(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        // A dropped transaction's roll-back may still be on its way; it is through when this is answered.
-        connection.ping().await?;
-    }
-    Ok(!connection.is_in_transaction())
+    let pool = Pool::new(source, limits);
+    pool.try_out().await?;
+    Ok(pool)
 }
 
 /// How a file is opened: readers do not wait for the writer (WAL), and a commit that returned

@@ -2,11 +2,9 @@
 
 use std::future::Future;
 
-use sqlx::{
-    AssertSqlSafe, MySql, MySqlConnection, PgConnection, Postgres, Sqlite, SqliteConnection,
-};
+use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite};
 
-use crate::Dialect;
+use crate::{Dialect, Transaction};
 
 /// What moving whole tables needs of a database, beyond [`Dialect`].
 pub trait WholeTables: Dialect {
@@ -17,7 +15,7 @@ pub trait WholeTables: Dialect {
     /// Makes the next row of `table` get an `id` above the highest there is. To be called after rows
     /// were inserted with ids of their own, in the same transaction.
     fn continue_ids(
-        connection: &mut Self::Connection,
+        transaction: &mut Transaction<Self>,
         table: &'static str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
@@ -27,7 +25,7 @@ impl WholeTables for Sqlite {
     const SNAPSHOT: &'static str = "BEGIN";
 
     /// The next id always follows the highest.
-    async fn continue_ids(_: &mut SqliteConnection, _: &'static str) -> Result<(), sqlx::Error> {
+    async fn continue_ids(_: &mut Transaction<Self>, _: &'static str) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }
@@ -37,7 +35,7 @@ impl WholeTables for Postgres {
 
     /// A sequence knows nothing of rows that did not ask it for their id.
     async fn continue_ids(
-        connection: &mut PgConnection,
+        transaction: &mut Transaction<Self>,
         table: &'static str,
     ) -> Result<(), sqlx::Error> {
         let statement = AssertSqlSafe(format!(
@@ -45,7 +43,7 @@ impl WholeTables for Postgres {
              FROM (SELECT MAX(id)::bigint AS highest FROM {table}) ids WHERE highest IS NOT NULL"
         ));
         let set: Option<Option<i64>> = sqlx::query_scalar(statement)
-            .fetch_optional(connection)
+            .fetch_optional(transaction.executor())
             .await?;
         match set {
             Some(None) => Err(sqlx::Error::Protocol(format!(
@@ -62,7 +60,7 @@ impl WholeTables for MySql {
          START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 
     /// The next id always follows the highest.
-    async fn continue_ids(_: &mut MySqlConnection, _: &'static str) -> Result<(), sqlx::Error> {
+    async fn continue_ids(_: &mut Transaction<Self>, _: &'static str) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }

@@ -10,8 +10,10 @@ pub mod statements;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use database::Condition;
 use sqlx::migrate::Migrator;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness};
@@ -170,6 +172,9 @@ pub trait TrustStore: Send + Sync + 'static {
 
     /// Whether the tables can be read.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// How the database is doing, as the last requests saw it; tells of changes at once.
+    fn condition(&self) -> watch::Receiver<Condition>;
 
     /// How many connections are open.
     fn pool(&self) -> PoolState;

@@ -6,8 +6,9 @@ pub mod sql;
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use database::Fault;
+use database::{Condition, Fault};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tuf::{KeyAlgorithm, PublicKey};
 
 /// Names a key: 64 hex digits. A request without this is refused before anything is looked up:
@@ -206,6 +207,9 @@ pub trait KeyStore: Send + Sync {
 
     /// Fails if keys could not be read now, or if what is written now would be lost.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How the database is doing, as the last requests saw it; tells of changes at once.
+    fn condition(&self) -> watch::Receiver<Condition>;
 
     /// Sets the gauges that describe the connections.
     fn record_metrics(&self);

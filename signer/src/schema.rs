@@ -6,11 +6,11 @@
 use anyhow::bail;
 use daemon::logging::STARTUP;
 use database::{
-    DatabaseUrl, Dialect, Int, SchemaState,
+    DatabaseUrl, Dialect, Int, Pool, SchemaState,
     adopt::{self, Blueprint, Column, Index, Kind, Spelled, Survey, Table},
     schema_state,
 };
-use sqlx::{ColumnIndex, Decode, Executor, Pool, Type, migrate::Migrator};
+use sqlx::{ColumnIndex, Decode, Executor, Type, migrate::Migrator};
 
 /// The table as an embedded database has it, step by step.
 pub static SQLITE: Migrator = sqlx::migrate!("../migrations/signer/sqlite");

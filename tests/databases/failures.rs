@@ -10,10 +10,10 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use database::{Connected, Dialect, Fault, fault, is_transient, with_pool};
+use database::{Connected, Dialect, Fault, Pool, fault, is_transient, with_pool};
 use e2e::Fresh;
 use server::store::{Page, SqlStore, StoreError, TrustStore};
-use sqlx::{ColumnIndex, Connection as _, Executor, Pool};
+use sqlx::{ColumnIndex, Executor};
 use tuf::{File, Gun, Role};
 
 use crate::{
@@ -289,7 +289,7 @@ async fn an_exhausted_pool_is_told_and_recovers(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
     let (connected, store) = impatient(&fresh, 1).await?;
     with_pool!(&connected, pool => {
-        let held = pool.acquire().await?;
+        let held = pool.begin_with("BEGIN").await?;
         let error = store.head(&gun()).await.expect_err("nothing is left");
         assert_eq!(fault_of(&error), Some(Fault::Busy), "{error}");
         drop(held);
@@ -318,16 +318,15 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let mut one = pool.acquire().await?;
-    let mut other = pool.acquire().await?;
-    let (one, other) = (&mut *one, &mut *other);
-    let mut one = one.begin().await?;
-    let mut other = other.begin().await?;
-    one.execute("UPDATE t SET x = 1 WHERE id = 1").await?;
-    other.execute("UPDATE t SET x = 1 WHERE id = 2").await?;
+    let mut one = pool.begin_with("BEGIN").await?;
+    let mut other = pool.begin_with("BEGIN").await?;
+    let locks = one.executor().execute("UPDATE t SET x = 1 WHERE id = 1");
+    locks.await?;
+    let locks = other.executor().execute("UPDATE t SET x = 1 WHERE id = 2");
+    locks.await?;
     let (first, second) = tokio::join!(
-        one.execute("UPDATE t SET x = 2 WHERE id = 2"),
-        other.execute("UPDATE t SET x = 2 WHERE id = 1"),
+        one.executor().execute("UPDATE t SET x = 2 WHERE id = 2"),
+        other.executor().execute("UPDATE t SET x = 2 WHERE id = 1"),
     );
     let error = first
         .err()

@@ -73,7 +73,7 @@ fn exact<DB: Dialect>(statement: &'static str) -> String {
     DB::sql(leaked).into_sql_str().as_str().to_owned()
 }
 
-async fn postgres_plans(pool: &sqlx::Pool<Postgres>) -> Result<()> {
+async fn postgres_plans(pool: &database::Pool<Postgres>) -> Result<()> {
     for statement in reads() {
         let explain = format!("EXPLAIN {}", exact::<Postgres>(statement));
         let plan: Vec<String> = pool
@@ -88,7 +88,7 @@ async fn postgres_plans(pool: &sqlx::Pool<Postgres>) -> Result<()> {
     Ok(())
 }
 
-async fn mysql_plans(pool: &sqlx::Pool<MySql>) -> Result<()> {
+async fn mysql_plans(pool: &database::Pool<MySql>) -> Result<()> {
     for statement in reads() {
         let explain = format!("EXPLAIN {}", exact::<MySql>(statement));
         for row in pool.fetch_all(AssertSqlSafe(explain)).await? {

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use sqlx::{
-    AssertSqlSafe, Executor as _, MySql, MySqlConnection, Pool, Row as _,
+    AssertSqlSafe, Executor as _, MySql, MySqlConnection, Row as _,
     migrate::{MigrateError, Migrator},
 };
 
 use super::{Dialect, Sql};
 use crate::{
-    Backend,
+    Backend, Pool,
     adopt::{Catalog, FoundColumn},
     time::MySqlTime,
 };
@@ -39,6 +39,22 @@ impl Dialect for MySql {
         result.rows_affected()
     }
 
+    async fn run_script(
+        connection: &mut MySqlConnection,
+        script: String,
+    ) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(script)).await?;
+        Ok(())
+    }
+
+    async fn is_writable(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+        // To a user with SUPER the first says nothing.
+        let flag: i64 = sqlx::query_scalar("SELECT CAST(@@GLOBAL.read_only AS SIGNED)")
+            .fetch_one(connection)
+            .await?;
+        Ok(flag == 0)
+    }
+
     async fn table_exists(
         connection: &mut MySqlConnection,
         name: &str,
@@ -60,8 +76,10 @@ impl Dialect for MySql {
     }
 
     async fn apply(pool: &Pool<MySql>, migrations: &'static Migrator) -> Result<(), MigrateError> {
-        let mut connection = pool.acquire().await?;
-        migrations.run_direct(None, &mut *connection, false).await
+        let mut connection = pool.lease().await?;
+        migrations.run_direct(None, &mut *connection, false).await?;
+        connection.give_back();
+        Ok(())
     }
 
     async fn catalog(connection: &mut MySqlConnection) -> Result<Catalog, sqlx::Error> {

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use sqlx::{
-    AssertSqlSafe, Executor as _, PgConnection, Pool, Postgres, Row as _,
+    AssertSqlSafe, Executor as _, PgConnection, Postgres, Row as _,
     migrate::{MigrateError, Migrator},
 };
 
 use super::{Dialect, Sql};
 use crate::{
-    Backend,
+    Backend, Pool,
     adopt::{Catalog, FoundColumn},
     time::PostgresTime,
 };
@@ -38,11 +38,24 @@ impl Dialect for Postgres {
         result.rows_affected()
     }
 
+    async fn run_script(connection: &mut PgConnection, script: String) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(script)).await?;
+        Ok(())
+    }
+
+    async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("SELECT current_setting('transaction_read_only') = 'off'")
+            .persistent(false)
+            .fetch_one(connection)
+            .await
+    }
+
     async fn table_exists(connection: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
         sqlx::query_scalar(
             "SELECT COUNT(*) > 0 FROM information_schema.tables \
              WHERE table_schema = CURRENT_SCHEMA() AND table_name = $1",
         )
+        .persistent(false)
         .bind(name)
         .fetch_one(connection)
         .await
@@ -58,8 +71,10 @@ impl Dialect for Postgres {
         pool: &Pool<Postgres>,
         migrations: &'static Migrator,
     ) -> Result<(), MigrateError> {
-        let mut connection = pool.acquire().await?;
-        migrations.run_direct(None, &mut *connection, false).await
+        let mut connection = pool.lease().await?;
+        migrations.run_direct(None, &mut *connection, false).await?;
+        connection.give_back();
+        Ok(())
     }
 
     async fn catalog(connection: &mut PgConnection) -> Result<Catalog, sqlx::Error> {
@@ -69,6 +84,7 @@ impl Dialect for Postgres {
              FROM information_schema.columns WHERE table_schema = CURRENT_SCHEMA() \
              ORDER BY table_name, ordinal_position",
         )
+        .persistent(false)
         .fetch_all(&mut *connection)
         .await?;
         let mut catalog = Catalog::default();
@@ -97,6 +113,7 @@ impl Dialect for Postgres {
                    AND pg_index.indisvalid \
              ORDER BY 1, 2, part.place",
         )
+        .persistent(false)
         .fetch_all(connection)
         .await?;
         for row in indexes {
@@ -116,6 +133,7 @@ impl Dialect for Postgres {
             .execute("BEGIN; SET LOCAL lock_timeout = 0")
             .await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .persistent(false)
             .bind(SCHEMA_LOCK)
             .execute(connection)
             .await?;

@@ -3,13 +3,13 @@
 use std::{io, path::Path};
 
 use sqlx::{
-    AssertSqlSafe, Pool, Row as _, Sqlite, SqliteConnection,
+    AssertSqlSafe, Connection as _, Executor as _, Row as _, Sqlite, SqliteConnection,
     migrate::{MigrateError, Migrator},
 };
 
 use super::{Dialect, Sql};
 use crate::{
-    Backend,
+    Backend, Pool,
     adopt::{Catalog, FoundColumn},
     time::SqliteTime,
 };
@@ -28,6 +28,19 @@ impl Dialect for Sqlite {
 
     fn rows_affected(result: &Self::QueryResult) -> u64 {
         result.rows_affected()
+    }
+
+    async fn run_script(
+        connection: &mut SqliteConnection,
+        script: String,
+    ) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(script)).await?;
+        Ok(())
+    }
+
+    async fn is_writable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        Self::run_script(connection, "BEGIN IMMEDIATE; ROLLBACK".to_owned()).await?;
+        Ok(true)
     }
 
     async fn table_exists(
@@ -61,12 +74,14 @@ impl Dialect for Sqlite {
     /// `SQLite` has no lock for migrations, so all of them run in one transaction that holds the
     /// write lock from its beginning; a killed process leaves none of it behind.
     async fn apply(pool: &Pool<Sqlite>, migrations: &'static Migrator) -> Result<(), MigrateError> {
-        let mut transaction = pool.begin_with(Self::BEGIN).await?;
+        let mut connection = pool.lease().await?;
+        let mut transaction = connection.begin_with(Self::BEGIN).await?;
         // `run`, which would do, has a future that the compiler cannot prove to be `Send`.
         migrations
             .run_direct(None, &mut *transaction, false)
             .await?;
         transaction.commit().await?;
+        connection.give_back();
         Ok(())
     }
 

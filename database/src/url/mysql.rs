@@ -3,12 +3,15 @@
 use std::fmt;
 
 use sqlx::{
-    AssertSqlSafe, Executor as _, MySql, Pool,
+    MySql,
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
 use super::{Parts, decode, host_and_port, wrong};
-use crate::{Backend, DatabaseError, PoolLimits};
+use crate::{
+    Backend, DatabaseError, Pool, PoolLimits,
+    pool::{Reach, Source},
+};
 
 /// Parameters of Go's driver that say how it goes about its work; nothing has to be done for them
 /// here. `loc` is among them: times are read and written in UTC, its default.
@@ -196,10 +199,6 @@ impl MySqlUrl {
         Ok(())
     }
 
-    pub(crate) fn options(&self) -> &MySqlConnectOptions {
-        &self.options
-    }
-
     /// A pool that connects when it is first asked.
     pub(crate) fn pool(&self, limits: PoolLimits) -> Pool<MySql> {
         let wait = limits.wait.as_secs().max(1);
@@ -209,17 +208,14 @@ impl MySqlUrl {
             format!("innodb_lock_wait_timeout={wait}"),
         ];
         session.extend_from_slice(&self.variables);
-        let session = format!("SET {}", session.join(","));
-        limits
-            .remote_options::<MySql>()
-            .after_connect(move |connection, _| {
-                let session = session.clone();
-                Box::pin(async move {
-                    connection.execute(AssertSqlSafe(session)).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(self.options.clone())
+        let source = Source {
+            place: self.place.clone(),
+            options: self.options.clone(),
+            reach: Reach::Network,
+            session: Some(format!("SET {}", session.join(","))),
+            local: None,
+        };
+        Pool::new(source, limits)
     }
 }
 

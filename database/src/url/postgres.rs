@@ -3,17 +3,19 @@
 use std::fmt;
 
 use sqlx::{
-    AssertSqlSafe, Executor as _, Pool, Postgres,
+    Postgres,
     postgres::{PgConnectOptions, PgSslMode},
 };
 
 use super::{Parts, wrong};
-use crate::{Backend, DatabaseError, PoolLimits};
+use crate::{
+    Backend, DatabaseError, Pool, PoolLimits,
+    pool::{Reach, Source},
+};
 
 /// Parameters that say how lib/pq goes about its work; nothing has to be done for them here.
-const OF_GO: [&str; 6] = [
+const OF_GO: [&str; 5] = [
     "connect_timeout",
-    "binary_parameters",
     "disable_prepared_binary_result",
     "fallback_application_name",
     "client_encoding",
@@ -24,6 +26,8 @@ const OF_GO: [&str; 6] = [
 #[derive(Clone)]
 pub(crate) struct PostgresUrl {
     options: PgConnectOptions,
+    /// Whether a session may be another one after each transaction (lib/pq's `binary_parameters`).
+    has_pooler: bool,
 }
 
 impl PostgresUrl {
@@ -50,7 +54,9 @@ impl PostgresUrl {
         let wrong = |problem: &str| wrong(Backend::Postgres, problem);
         let given = |wanted: &str| words.iter().any(|(key, _)| key == wanted);
         let has_root = given("sslrootcert");
-        let mut options = PgConnectOptions::new();
+        // No column holds a float, and PgBouncer refuses sessions that say how one is written.
+        let mut options = PgConnectOptions::new().extra_float_digits(None);
+        let mut has_pooler = false;
         let mut mode = match options.get_ssl_mode() {
             // What the driver here does when told nothing; lib/pq never falls back to plaintext.
             PgSslMode::Prefer | PgSslMode::Allow => PgSslMode::Require,
@@ -76,6 +82,10 @@ impl PostgresUrl {
                 "sslrootcert" => options.ssl_root_cert(value),
                 "sslcert" => options.ssl_client_cert(value),
                 "sslkey" => options.ssl_client_key(value),
+                "binary_parameters" => {
+                    has_pooler = switch(value).map_err(wrong)?;
+                    options
+                }
                 known if OF_GO.contains(&known) => options,
                 // PostgreSQL quotes what it does not know, which is in the message then.
                 strange if strange.contains("pass") || !is_setting(strange, value) => {
@@ -92,33 +102,33 @@ impl PostgresUrl {
         if options.get_database().is_none() {
             return Err(wrong("it names no database"));
         }
+        if has_pooler {
+            options = options.statement_cache_capacity(0);
+        }
         Ok(Self {
             options: options.ssl_mode(mode),
+            has_pooler,
         })
-    }
-
-    pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.options
     }
 
     /// A pool that connects when it is first asked.
     pub(crate) fn pool(&self, limits: PoolLimits) -> Pool<Postgres> {
         // A program that hangs in a transaction must not keep others waiting at its locks for ever.
         let wait = limits.wait.as_millis().max(1);
-        let session = format!(
-            "SET TIME ZONE 'UTC'; SET lock_timeout = {wait}; \
-             SET idle_in_transaction_session_timeout = 60000"
-        );
-        limits
-            .remote_options::<Postgres>()
-            .after_connect(move |connection, _| {
-                let session = session.clone();
-                Box::pin(async move {
-                    connection.execute(AssertSqlSafe(session)).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(self.options.clone())
+        let settings = |set: &str| {
+            format!(
+                "{set} TIME ZONE 'UTC'; {set} lock_timeout = {wait}; \
+                 {set} idle_in_transaction_session_timeout = 60000"
+            )
+        };
+        let source = Source {
+            place: self.to_string(),
+            options: self.options.clone(),
+            reach: Reach::Network,
+            session: (!self.has_pooler).then(|| settings("SET")),
+            local: self.has_pooler.then(|| settings("SET LOCAL")),
+        };
+        Pool::new(source, limits)
     }
 }
 
@@ -126,6 +136,15 @@ impl PostgresUrl {
 fn is_setting(name: &str, value: &str) -> bool {
     let belongs = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
     !name.is_empty() && !value.is_empty() && name.chars().all(belongs)
+}
+
+/// What lib/pq takes for yes and no.
+fn switch(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("binary_parameters must be yes or no"),
+    }
 }
 
 /// What `sslmode` means. `verify-ca` checks the name as well: the authorities of the system are

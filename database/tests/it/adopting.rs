@@ -1,12 +1,13 @@
 //! Taking over tables that others made: what is missing is added, what is odd is refused.
 
 use database::{
+    Pool,
     adopt::{
         AdoptError, Blueprint, Column, Fill, Index, Kind, Spelled, Survey, Table, adopt, survey,
     },
     connect_sqlite,
 };
-use sqlx::{Pool, Sqlite};
+use sqlx::Sqlite;
 
 /// A program that keeps names, once each.
 static NAMES: Blueprint = Blueprint {

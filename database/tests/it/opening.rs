@@ -3,10 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use database::{
-    DatabaseError, Dialect, Fault, PoolLimits, SqliteUrl, connect_sqlite, fault,
+    DatabaseError, Dialect, Fault, Pool, PoolLimits, SqliteUrl, connect_sqlite, fault,
     is_unique_violation,
 };
-use sqlx::{AssertSqlSafe, Pool, Sqlite};
+use sqlx::{AssertSqlSafe, Sqlite};
 
 async fn text(pool: &Pool<Sqlite>, statement: &str) -> String {
     sqlx::query_scalar(AssertSqlSafe(statement.to_owned()))
@@ -86,7 +86,7 @@ async fn a_new_file_is_durable_and_readable_by_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn memory_is_one_database_that_outlives_idle_times() {
+async fn memory_is_one_database_that_outlives_a_dropped_transaction() {
     let pool = connect_sqlite("memory").await.unwrap();
     sqlx::query("CREATE TABLE t (x)")
         .execute(&pool)
@@ -105,8 +105,13 @@ async fn memory_is_one_database_that_outlives_idle_times() {
         writer.await.unwrap().unwrap();
     }
     assert_eq!(number(&pool, "SELECT COUNT(*) FROM t").await, 8);
-    assert_eq!(pool.options().get_idle_timeout(), None);
-    assert_eq!(pool.options().get_max_lifetime(), None);
+    let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
+    sqlx::query("DELETE FROM t")
+        .execute(transaction.executor())
+        .await
+        .unwrap();
+    drop(transaction);
+    assert_eq!(number(&pool, "SELECT COUNT(*) FROM t").await, 8);
 }
 
 #[tokio::test]
@@ -185,11 +190,11 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing_behind() {
         .unwrap();
     let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
     sqlx::query("INSERT INTO t VALUES (1)")
-        .execute(&mut *transaction)
+        .execute(transaction.executor())
         .await
         .unwrap();
     let error = sqlx::query("INSERT INTO t VALUES (zeroblob(100000))")
-        .execute(&mut *transaction)
+        .execute(transaction.executor())
         .await
         .unwrap_err();
     drop(transaction);
@@ -214,15 +219,15 @@ async fn a_commit_that_finds_the_disk_full_is_no_hindrance_to_the_next() {
         .await
         .unwrap();
     let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
-    // What SQLite does of itself when there is no room, behind the back of sqlx.
+    // What SQLite does of itself when there is no room.
     sqlx::query("ROLLBACK")
-        .execute(&mut *transaction)
+        .execute(transaction.executor())
         .await
         .unwrap();
     transaction.commit().await.unwrap_err();
     let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
     sqlx::query("INSERT INTO t VALUES (1)")
-        .execute(&mut *transaction)
+        .execute(transaction.executor())
         .await
         .unwrap();
     transaction.commit().await.unwrap();
@@ -270,10 +275,9 @@ async fn a_file_that_was_removed_is_noticed_though_it_goes_on_working() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.db");
     let pool = connect_sqlite(file.to_str().unwrap()).await.unwrap();
-    let mut connection = pool.acquire().await.unwrap();
-    Sqlite::still_there(&mut connection).await.unwrap();
+    pool.still_there().await.unwrap();
     fs::remove_file(&file).unwrap();
-    let error = Sqlite::still_there(&mut connection).await.unwrap_err();
+    let error = pool.still_there().await.unwrap_err();
     assert_eq!(fault(&error), Fault::Away);
     assert!(
         error.to_string().contains("x.db was moved or removed"),
@@ -281,7 +285,5 @@ async fn a_file_that_was_removed_is_noticed_though_it_goes_on_working() {
     );
 
     let memory = connect_sqlite("memory").await.unwrap();
-    Sqlite::still_there(&mut *memory.acquire().await.unwrap())
-        .await
-        .unwrap();
+    memory.still_there().await.unwrap();
 }

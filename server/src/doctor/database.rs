@@ -117,8 +117,8 @@ impl Report {
     /// Notes that the database failed while it was read.
     pub(super) fn failed(&mut self, error: &StoreError) {
         let cure = match error {
-            StoreError::Database(cause) => remedy(fault(cause)),
-            _ => remedy(Fault::Other),
+            StoreError::Database(cause) => fault(cause).cure(),
+            _ => Fault::Other.cure(),
         };
         self.wrong(Check::Database, error.to_string(), cure);
     }
@@ -126,26 +126,8 @@ impl Report {
 
 fn cure(error: &DatabaseError) -> &'static str {
     match error {
-        DatabaseError::Failed { fault, .. } => remedy(*fault),
+        DatabaseError::Failed { fault, .. } => fault.cure(),
         _ => "correct storage.db_url, or the folder it names",
-    }
-}
-
-fn remedy(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Away => "start the database, or correct storage.db_url",
-        Fault::Denied => {
-            "correct user and password in storage.db_url, or give that user its rights"
-        }
-        Fault::Missing => "create the database, or correct its name in storage.db_url",
-        Fault::NotADatabase => "correct storage.db_url: it names another kind of file",
-        Fault::Damaged => "restore the database from a backup",
-        Fault::Full => "make room on the disk",
-        Fault::ReadOnly | Fault::CannotOpen => {
-            "give the user that the server runs as the right to read and write the file and its folder"
-        }
-        Fault::Busy => "end the program that holds the database",
-        _ => "put right what the database says is wrong",
     }
 }
 

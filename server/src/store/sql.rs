@@ -4,9 +4,10 @@ mod transfer;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use database::{Dialect, Fault, Int, Retries, fault};
-use sqlx::{Decode, Encode, Executor, FromRow, Pool, Row, Type};
+use database::{Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
+use sqlx::{Decode, Encode, Executor, FromRow, Row, Type};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 use super::{
@@ -206,7 +207,7 @@ where
     ) -> Result<(), StoreError> {
         let mut retries = Retries::default();
         loop {
-            match self.publish_once(gun, files, now).await {
+            match self.pool.watch(self.publish_once(gun, files, now)).await {
                 Err(StoreError::Database(error)) if retries.again(&error).await => {}
                 outcome => return outcome,
             }
@@ -216,7 +217,7 @@ where
     async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError> {
         let mut retries = Retries::default();
         loop {
-            match self.delete_once(gun, now).await {
+            match self.pool.watch(self.delete_once(gun, now)).await {
                 Err(error) if retries.again(&error).await => {}
                 outcome => return outcome.or_else(nothing_of_that_name),
             }
@@ -274,17 +275,20 @@ where
     }
 
     async fn check(&self) -> Result<(), StoreError> {
+        self.pool.look_for_writes().await;
         sqlx::query(DB::sql(statements::CHECK))
             .fetch_optional(&self.pool)
             .await?;
         Ok(())
     }
 
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.pool.condition()
+    }
+
     fn pool(&self) -> PoolState {
-        PoolState {
-            open: self.pool.size(),
-            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
-        }
+        let (open, idle) = self.pool.connections();
+        PoolState { open, idle }
     }
 }
 
@@ -304,56 +308,87 @@ where
         files: &[File],
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let now = DB::Time::from(now);
         let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
-        for file in files {
-            let role = file.role();
-            // A version that does not fit the column is one that no other could follow.
-            let version = i32::try_from(file.version())
-                .map_err(|_| StoreError::VersionExists(role.clone()))?;
-            refuse_overtaken(&mut transaction, gun, role, version).await?;
-            let sha256 = hex::encode(file.checksums().sha256);
-            sqlx::query(DB::sql(statements::ADD_FILE))
-                .bind(now)
-                .bind(now)
-                .bind(gun.as_str())
-                .bind(role.as_str())
-                .bind(version)
-                .bind(sha256.as_str())
-                .bind(&file.bytes()[..])
-                .execute(&mut *transaction)
-                .await
-                .map_err(|error| refusal(role, error))?;
-            if *role == Role::Timestamp {
-                add_change(&mut transaction, now, gun, version, &sha256, "update").await?;
-            }
-        }
-        transaction.commit().await?;
-        Ok(())
+        let outcome = add_files(&mut transaction, gun, files, DB::Time::from(now)).await;
+        transaction.finish(outcome).await
     }
 
     /// A deletion, from beginning to commit.
     async fn delete_once(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
         let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
-        let gone = sqlx::query(DB::sql(statements::DELETE))
-            .bind(gun.as_str())
-            .bind(gun.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        let any = DB::rows_affected(&gone) > 0;
-        if any {
-            let now = DB::Time::from(now);
-            add_change(&mut transaction, now, gun, 0, "", "deletion").await?;
-        }
-        transaction.commit().await?;
-        Ok(any)
+        let outcome = remove_files(&mut transaction, gun, DB::Time::from(now)).await;
+        transaction.finish(outcome).await
     }
+}
+
+/// Adds `files`, and what the changefeed tells of them.
+async fn add_files<DB>(
+    transaction: &mut Transaction<DB>,
+    gun: &Gun,
+    files: &[File],
+    now: DB::Time,
+) -> Result<(), StoreError>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+{
+    for file in files {
+        let role = file.role();
+        // A version that does not fit the column is one that no other could follow.
+        let version =
+            i32::try_from(file.version()).map_err(|_| StoreError::VersionExists(role.clone()))?;
+        refuse_overtaken(transaction, gun, role, version).await?;
+        let sha256 = hex::encode(file.checksums().sha256);
+        sqlx::query(DB::sql(statements::ADD_FILE))
+            .bind(now)
+            .bind(now)
+            .bind(gun.as_str())
+            .bind(role.as_str())
+            .bind(version)
+            .bind(sha256.as_str())
+            .bind(&file.bytes()[..])
+            .execute(transaction.executor())
+            .await
+            .map_err(|error| refusal(role, error))?;
+        if *role == Role::Timestamp {
+            add_change(transaction, now, gun, version, &sha256, "update").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes every file of `gun`, and tells the changefeed; says whether there was any.
+async fn remove_files<DB>(
+    transaction: &mut Transaction<DB>,
+    gun: &Gun,
+    now: DB::Time,
+) -> Result<bool, sqlx::Error>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+{
+    let gone = sqlx::query(DB::sql(statements::DELETE))
+        .bind(gun.as_str())
+        .bind(gun.as_str())
+        .execute(transaction.executor())
+        .await?;
+    let any = DB::rows_affected(&gone) > 0;
+    if any {
+        add_change(transaction, now, gun, 0, "", "deletion").await?;
+    }
+    Ok(any)
 }
 
 /// Fails if `version` is not above all there are, if the unique key takes another name for this one,
 /// or if what the publish rests on was deleted meanwhile.
 async fn refuse_overtaken<DB>(
-    transaction: &mut sqlx::Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     gun: &Gun,
     role: &Role,
     version: i32,
@@ -369,7 +404,7 @@ where
         .bind(gun.as_str())
         .bind(role.as_str())
         .bind(version)
-        .fetch_optional(&mut **transaction)
+        .fetch_optional(transaction.executor())
         .await
         .map_err(|error| refusal(role, error))?;
     match stored {
@@ -382,7 +417,7 @@ where
             .bind(gun.as_str())
             .bind(gun.as_str())
             .bind(version)
-            .fetch_optional(&mut **transaction)
+            .fetch_optional(transaction.executor())
             .await?;
         if base.is_none() {
             return Err(StoreError::VersionExists(role.clone()));
@@ -419,7 +454,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 async fn add_change<DB>(
-    transaction: &mut sqlx::Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     now: DB::Time,
     gun: &Gun,
     version: i32,
@@ -438,7 +473,7 @@ where
         .bind(version)
         .bind(sha256)
         .bind(category)
-        .execute(&mut **transaction)
+        .execute(transaction.executor())
         .await?;
     Ok(())
 }

@@ -7,8 +7,9 @@ mod verification;
 use std::path::{Path, PathBuf};
 
 use archive::{Header, Incoming, Kind, RestoreError, Row, Transfer, TransferError};
+use database::Pool;
 use server::store::SqlStore;
-use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite};
 use tempfile::TempDir;
 use time::Duration;
 use tokio::sync::mpsc::channel;
@@ -26,7 +27,7 @@ pub(crate) fn header(kind: Kind) -> Header {
 }
 
 /// A folder and an archive in it of all that is in `pool`.
-pub(crate) async fn backed_up(pool: &SqlitePool) -> (TempDir, PathBuf) {
+pub(crate) async fn backed_up(pool: &Pool<Sqlite>) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("server.backup");
     let store = SqlStore::new(pool.clone());
@@ -36,14 +37,14 @@ pub(crate) async fn backed_up(pool: &SqlitePool) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-async fn restored(pool: &SqlitePool, file: &Path) -> Result<u64, RestoreError> {
+async fn restored(pool: &Pool<Sqlite>, file: &Path) -> Result<u64, RestoreError> {
     let (reader, size) = archive::open(file, None)?;
     let store = SqlStore::new(pool.clone());
     archive::restore(&store, Kind::TrustData, reader, size).await
 }
 
 /// Everything in the tables, as text, in the order of ids.
-async fn dump(pool: &SqlitePool) -> Vec<Vec<Option<String>>> {
+async fn dump(pool: &Pool<Sqlite>) -> Vec<Vec<Option<String>>> {
     let mut all = Vec::new();
     for table in ["tuf_files", "changefeed"] {
         let statement = AssertSqlSafe(format!("SELECT * FROM {table} ORDER BY id"));
@@ -58,7 +59,7 @@ async fn dump(pool: &SqlitePool) -> Vec<Vec<Option<String>>> {
     all
 }
 
-async fn execute(pool: &SqlitePool, statement: &'static str) {
+async fn execute(pool: &Pool<Sqlite>, statement: &'static str) {
     sqlx::query(statement).execute(pool).await.unwrap();
 }
 

@@ -149,7 +149,7 @@ impl Default for Settings {
 }
 
 /// The store of a test: `SQLite` in memory.
-pub(crate) async fn memory_pool() -> sqlx::SqlitePool {
+pub(crate) async fn memory_pool() -> database::Pool<sqlx::Sqlite> {
     let pool = database::connect_sqlite("memory").await.unwrap();
     database::migrate(&pool, &MIGRATIONS).await.unwrap();
     pool
@@ -159,7 +159,7 @@ pub(crate) async fn memory_pool() -> sqlx::SqlitePool {
 pub(crate) struct TestServer {
     pub(crate) app: App,
     pub(crate) signer: Arc<MoodySigner>,
-    pub(crate) pool: sqlx::SqlitePool,
+    pub(crate) pool: database::Pool<sqlx::Sqlite>,
     seconds: Arc<AtomicI64>,
 }
 
@@ -200,13 +200,13 @@ impl TestServer {
     }
 
     /// A server with the same signer on another database.
-    pub(crate) fn moved(&self, pool: sqlx::SqlitePool) -> Self {
+    pub(crate) fn moved(&self, pool: database::Pool<sqlx::Sqlite>) -> Self {
         let signer = self.signer.clone();
         Self::on(pool, signer.clone(), signer, Settings::default())
     }
 
     fn on(
-        pool: sqlx::SqlitePool,
+        pool: database::Pool<sqlx::Sqlite>,
         moody: Arc<MoodySigner>,
         signer: Arc<dyn Signer>,
         settings: Settings,

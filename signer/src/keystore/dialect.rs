@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use database::Dialect;
+use database::{Dialect, Transaction};
 use ring::digest::{SHA256, digest};
-use sqlx::{MySql, Postgres, Sqlite, Transaction, query, query_scalar};
+use sqlx::{MySql, Postgres, Sqlite, query, query_scalar};
 
 use super::{Purpose, algorithm_name};
 
@@ -26,7 +26,7 @@ pub trait KeyDialect: Dialect {
     /// Waits until no other signer has this `turn`, and keeps others waiting. Comes first in a
     /// transaction that [`BEGIN_TURN`](Self::BEGIN_TURN) began. Who takes two takes that at a purpose first.
     fn take_turn(
-        transaction: &mut Transaction<'_, Self>,
+        transaction: &mut Transaction<Self>,
         turn: &Turn,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
@@ -36,7 +36,7 @@ impl KeyDialect for Sqlite {
     const BEGIN_TURN: &'static str = Self::BEGIN;
 
     /// The turn was taken with the lock.
-    async fn take_turn(_: &mut Transaction<'_, Self>, _: &Turn) -> Result<(), sqlx::Error> {
+    async fn take_turn(_: &mut Transaction<Self>, _: &Turn) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }
@@ -47,17 +47,17 @@ impl KeyDialect for Postgres {
 
     /// An advisory lock: unlike one on rows it exists before there is a key, and needs no rights.
     async fn take_turn(
-        transaction: &mut Transaction<'_, Self>,
+        transaction: &mut Transaction<Self>,
         turn: &Turn,
     ) -> Result<(), sqlx::Error> {
         query("SELECT set_config('lock_timeout', $1, true)")
             .bind(format!("{PATIENCE_SECONDS}s"))
-            .execute(&mut **transaction)
+            .execute(transaction.executor())
             .await?;
         let [number, ..] = turn.0.map(u64::from_be_bytes);
         query("SELECT pg_advisory_xact_lock($1)")
             .bind(number.cast_signed())
-            .execute(&mut **transaction)
+            .execute(transaction.executor())
             .await?;
         Ok(())
     }
@@ -73,7 +73,7 @@ impl KeyDialect for MySql {
     /// Names of locks are those of the whole server: the database is part of this one, and the
     /// hash keeps it within 64 characters. On a Galera cluster such locks hold within one node.
     async fn take_turn(
-        transaction: &mut Transaction<'_, Self>,
+        transaction: &mut Transaction<Self>,
         turn: &Turn,
     ) -> Result<(), sqlx::Error> {
         let name = hex::encode(turn.0.concat());
@@ -81,7 +81,7 @@ impl KeyDialect for MySql {
             query_scalar("SELECT GET_LOCK(SHA1(CONCAT('notary-signer ', DATABASE(), ?)), ?)")
                 .bind(name)
                 .bind(PATIENCE_SECONDS)
-                .fetch_one(&mut **transaction)
+                .fetch_one(transaction.executor())
                 .await?;
         match taken {
             Some(1) => Ok(()),

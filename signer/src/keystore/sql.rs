@@ -7,9 +7,10 @@ pub mod statements;
 mod transfer;
 
 use async_trait::async_trait;
-use database::{Int, Retries, Time, fault, record_pool};
-use sqlx::{ColumnIndex, Connection as _, Decode, Encode, Executor, FromRow, Pool, Type};
+use database::{Condition, Int, Pool, Retries, Time, Transaction, fault};
+use sqlx::{ColumnIndex, Decode, Encode, Executor, FromRow, Type};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tuf::PublicKey;
 
 use self::pending::{Inserted, PendingRow, altered, choose, insert_unless_pending};
@@ -108,8 +109,21 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
 {
-    let mut gone = Vec::new();
     let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
+    let outcome = mark_all(&mut transaction, uses).await;
+    transaction.finish(outcome).await
+}
+
+async fn mark_all<DB>(
+    transaction: &mut Transaction<DB>,
+    uses: &[(KeyId, OffsetDateTime)],
+) -> Result<Vec<KeyId>, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+{
+    let mut gone = Vec::new();
     for (id, at) in uses {
         let at = DB::Time::from(*at);
         let result = sqlx::query(DB::sql(statements::MARK_USED))
@@ -117,13 +131,12 @@ where
             .bind(at)
             .bind(id.as_str())
             .bind(id.as_str())
-            .execute(&mut *transaction)
+            .execute(transaction.executor())
             .await?;
         if DB::rows_affected(&result) == 0 {
             gone.push(id.clone());
         }
     }
-    transaction.commit().await?;
     Ok(gone)
 }
 
@@ -149,14 +162,30 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    let mut connection = pool.acquire().await?;
+    let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
     if DB::TURN_IS_THE_CONNECTIONS && matches!(new.basis, Basis::First { .. }) {
-        // Before the turn is taken, so that it ends even if this future is dropped.
-        connection.close_on_drop();
+        transaction.close_at_end();
     }
-    let mut transaction = connection.begin_with(DB::BEGIN_TURN).await?;
-    basis::take_turn(&mut transaction, new.alias, new.basis).await?;
-    if !basis::holds(&mut transaction, new.alias, new.basis).await? {
+    let outcome = reseal_in(&mut transaction, key, new, now).await;
+    transaction.finish(outcome).await
+}
+
+async fn reseal_in<DB>(
+    transaction: &mut Transaction<DB>,
+    key: &StoredKey,
+    new: &Sealed<'_>,
+    now: OffsetDateTime,
+) -> Result<Resealed, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+{
+    basis::take_turn(transaction, new.alias, new.basis).await?;
+    if !basis::holds(transaction, new.alias, new.basis).await? {
         return Ok(Resealed::Baseless);
     }
     let result = sqlx::query(DB::sql(statements::RESEAL))
@@ -166,9 +195,8 @@ where
         .bind(key.id.as_str())
         .bind(key.id.as_str())
         .bind(key.alias.as_str())
-        .execute(&mut *transaction)
+        .execute(transaction.executor())
         .await?;
-    transaction.commit().await?;
     Ok(match DB::rows_affected(&result) {
         0 => Resealed::Stale,
         _ => Resealed::Done,
@@ -207,7 +235,11 @@ where
     ) -> Result<Option<PublicKey>, StoreError> {
         let mut retries = Retries::default();
         loop {
-            match insert_unless_pending(&self.pool, key, basis, now).await {
+            match self
+                .pool
+                .watch(insert_unless_pending(&self.pool, key, basis, now))
+                .await
+            {
                 Err(error) if retries.again(&error).await => {}
                 outcome => {
                     return match outcome? {
@@ -232,7 +264,7 @@ where
     async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError> {
         let mut retries = Retries::default();
         loop {
-            match note_uses(&self.pool, uses).await {
+            match self.pool.watch(note_uses(&self.pool, uses)).await {
                 Err(error) if retries.again(&error).await => {}
                 outcome => return Ok(outcome?),
             }
@@ -264,7 +296,11 @@ where
         };
         let mut retries = Retries::default();
         loop {
-            match reseal_once(&self.pool, key, &new, now).await {
+            match self
+                .pool
+                .watch(reseal_once(&self.pool, key, &new, now))
+                .await
+            {
                 Err(error) if retries.again(&error).await => {}
                 outcome => return Ok(outcome?),
             }
@@ -321,15 +357,19 @@ where
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        DB::still_there(&mut connection).await?;
+        self.pool.look_for_writes().await;
+        self.pool.still_there().await?;
         sqlx::query(DB::sql(statements::PROBE))
-            .execute(&mut *connection)
+            .execute(&self.pool)
             .await?;
         Ok(())
     }
 
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.pool.condition()
+    }
+
     fn record_metrics(&self) {
-        record_pool(&self.pool);
+        self.pool.record();
     }
 }

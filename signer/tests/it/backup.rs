@@ -12,6 +12,7 @@ use archive::{
     Header, Kind, RestoreError,
     escrow::{PrivateKey, PublicKey},
 };
+use database::Pool;
 use signer::{
     backup::{Tried, try_keys},
     envelope::DEFAULT_ROUNDS,
@@ -19,7 +20,7 @@ use signer::{
     passphrases::Passphrases,
     vault::Vault,
 };
-use sqlx::{Pool, Row as _, Sqlite};
+use sqlx::{Row as _, Sqlite};
 use tempfile::TempDir;
 
 use crate::support::{TestSigner, environment, now, recorded_environment};

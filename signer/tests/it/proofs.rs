@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use database::Condition;
 use proto::{KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH};
 use signer::{
     cache::CacheLimits,
@@ -30,6 +31,7 @@ use signer::{
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tuf::{KeyAlgorithm, PublicKey};
@@ -542,6 +544,10 @@ impl KeyStore for Counted {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.called().probe().await
+    }
+
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.store.condition()
     }
 
     fn record_metrics(&self) {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
-use database::{PoolLimits, SqliteUrl, migrate};
+use database::{Pool, PoolLimits, SqliteUrl, migrate};
 use proto::{
     CreateKeyRequest, KeyId as WireKeyId, PublicKey, Signature, SignatureRequest,
     key_management_client::KeyManagementClient, signer_client::SignerClient,
@@ -12,7 +12,7 @@ use signer::{
     cache::CacheLimits, clients::Clients, envelope::DEFAULT_ROUNDS, grpc, health::Health,
     keys::Keys, keystore::sql::SqlStore, passphrases::Passphrases, schema::SQLITE, vault::Vault,
 };
-use sqlx::{AssertSqlSafe, Pool, Sqlite};
+use sqlx::{AssertSqlSafe, Sqlite};
 use tempfile::TempDir;
 use time::{OffsetDateTime, macros::datetime};
 use tonic::{Request, Status};

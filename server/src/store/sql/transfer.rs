@@ -2,9 +2,9 @@
 
 use archive::{ChangeRow, FileRow, Fingerprint, Incoming, Row, Sink, Transfer, TransferError};
 use async_trait::async_trait;
-use database::{Int, Time, WholeTables, is_unique_violation};
+use database::{Int, Time, Transaction, WholeTables, is_unique_violation};
 use futures_util::TryStreamExt as _;
-use sqlx::{Encode, Executor, FromRow, Transaction, Type};
+use sqlx::{Encode, Executor, FromRow, Type};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::{SqlStore, statements};
@@ -37,12 +37,15 @@ where
             let last = last_id(&mut transaction, statement).await?.unwrap_or(0);
             extent += u64::try_from(last).unwrap_or(0);
         }
+        transaction.rollback().await;
         Ok(extent)
     }
 
     async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
-        read_all(&mut transaction, &mut Sink::Channel(rows)).await
+        let outcome = read_all(&mut transaction, &mut Sink::Channel(rows)).await;
+        transaction.rollback().await;
+        outcome
     }
 
     async fn import(&self, mut rows: Receiver<Incoming>) -> Result<(), TransferError> {
@@ -129,7 +132,7 @@ fn unpadded(mut sha256: String) -> String {
 }
 
 async fn last_id<DB>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     statement: &'static str,
 ) -> Result<Option<i64>, TransferError>
 where
@@ -138,7 +141,7 @@ where
     for<'r> (Int,): FromRow<'r, DB::Row>,
 {
     let last: Option<(Int,)> = sqlx::query_as(DB::sql(statement))
-        .fetch_optional(&mut **transaction)
+        .fetch_optional(transaction.executor())
         .await
         .map_err(failed)?;
     Ok(last.map(|(id,)| id.0))
@@ -146,7 +149,7 @@ where
 
 /// Hands every row of every table to `sink`, in the order of an archive.
 async fn read_all<DB>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     sink: &mut Sink,
 ) -> Result<(), TransferError>
 where
@@ -161,7 +164,7 @@ where
 
 /// Hands the rows of one table to `sink`, as long as it wants them.
 async fn read<DB, C>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     statement: &'static str,
     sink: &mut Sink,
 ) -> Result<(), TransferError>
@@ -170,7 +173,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     C: for<'r> FromRow<'r, DB::Row> + Into<Row> + Send + Unpin,
 {
-    let mut rows = sqlx::query_as::<DB, C>(DB::sql(statement)).fetch(&mut **transaction);
+    let mut rows = sqlx::query_as::<DB, C>(DB::sql(statement)).fetch(transaction.executor());
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         if !sink.take(row.into()).await {
             break;
@@ -179,7 +182,7 @@ where
     Ok(())
 }
 
-async fn add<DB>(transaction: &mut Transaction<'_, DB>, row: &Row) -> Result<(), TransferError>
+async fn add<DB>(transaction: &mut Transaction<DB>, row: &Row) -> Result<(), TransferError>
 where
     DB: WholeTables,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -211,7 +214,7 @@ where
             .bind(row.category.as_str()),
         Row::Key(_) => return Err(TransferError::Misplaced),
     };
-    match query.execute(&mut **transaction).await {
+    match query.execute(transaction.executor()).await {
         Ok(_) => Ok(()),
         Err(error) if is_unique_violation(&error) => Err(TransferError::Clash(name(row))),
         Err(error) => Err(failed(error)),

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use archive::{ArchiveError, KeyRow, Kind, Row, Writer};
+use database::Pool;
 use server::backup::verify::{KeySet, Verified, verify};
-use sqlx::SqlitePool;
+use sqlx::Sqlite;
 use time::{Duration, OffsetDateTime};
 
 use super::{GUN, backed_up, execute, header};
 use crate::support::TestServer;
 
-async fn verified(pool: &SqlitePool) -> Verified {
+async fn verified(pool: &Pool<Sqlite>) -> Verified {
     let (_folder, file) = backed_up(pool).await;
     verify(&file, None).unwrap()
 }

@@ -326,7 +326,7 @@ impl Stage {
     }
 }
 
-async fn pool(stage: &Stage) -> sqlx::SqlitePool {
+async fn pool(stage: &Stage) -> database::Pool<sqlx::Sqlite> {
     let url = stage.json["storage"]["db_url"].as_str().unwrap();
     database::connect_sqlite(url).await.unwrap()
 }

@@ -1,6 +1,7 @@
 //! Whether there is still a reason to put a key under an alias.
 
-use sqlx::{Encode, Executor, FromRow, Transaction, Type};
+use database::Transaction;
+use sqlx::{Encode, Executor, FromRow, Type};
 
 use super::statements;
 use crate::keystore::{
@@ -10,7 +11,7 @@ use crate::keystore::{
 
 /// Keeps other signers from putting a first key under `alias`, if that is what this one is about to do.
 pub(super) async fn take_turn<DB: KeyDialect>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     alias: &str,
     basis: &Basis,
 ) -> Result<(), sqlx::Error> {
@@ -22,7 +23,7 @@ pub(super) async fn take_turn<DB: KeyDialect>(
 
 /// Whether `basis` holds for `alias` at this moment.
 pub(super) async fn holds<DB>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     alias: &str,
     basis: &Basis,
 ) -> Result<bool, sqlx::Error>
@@ -38,7 +39,7 @@ where
             let found: Option<(String,)> = sqlx::query_as(DB::sql(statements::ALIAS))
                 .bind(id.as_str())
                 .bind(id.as_str())
-                .fetch_optional(&mut **transaction)
+                .fetch_optional(transaction.executor())
                 .await?;
             Ok(found.is_some_and(|(found,)| found == alias))
         }
@@ -49,7 +50,7 @@ where
                 .bind(alias)
                 .bind(alias)
                 .bind(most)
-                .fetch_all(&mut **transaction)
+                .fetch_all(transaction.executor())
                 .await?;
             Ok(found.iter().all(|(id,)| beside.contains(id)))
         }

@@ -1,7 +1,7 @@
 //! Making the one key of a purpose that is handed out until it signs.
 
-use database::{Dialect, Fault};
-use sqlx::{Connection as _, Encode, Executor, FromRow, Pool, Transaction, Type};
+use database::{Dialect, Fault, Pool, Transaction};
+use sqlx::{Encode, Executor, FromRow, Type};
 use time::OffsetDateTime;
 use tuf::{KeyType, PublicKey};
 
@@ -40,27 +40,47 @@ where
     for<'r> PendingRow: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    let mut connection = pool.acquire().await?;
+    let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
     if DB::TURN_IS_THE_CONNECTIONS {
-        // Before the turn is taken, so that it ends even if this future is dropped.
-        connection.close_on_drop();
+        transaction.close_at_end();
     }
-    let mut transaction = connection.begin_with(DB::BEGIN_TURN).await?;
-    DB::take_turn(&mut transaction, &Turn::at_purpose(&key.purpose)).await?;
-    basis::take_turn(&mut transaction, &key.alias, basis).await?;
-    if let Some(winner) = choose(rivals(&mut transaction, key).await?, &key.purpose) {
+    let outcome = insert_in_turn(&mut transaction, key, basis, now).await;
+    if let Ok(Inserted::Altered | Inserted::Baseless) = outcome {
+        transaction.rollback().await;
+        return outcome;
+    }
+    transaction.finish(outcome).await
+}
+
+/// Inserts `key` when no other signer is doing the same.
+async fn insert_in_turn<DB>(
+    transaction: &mut Transaction<DB>,
+    key: &NewKey,
+    basis: &Basis,
+    now: OffsetDateTime,
+) -> Result<Inserted, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> PendingRow: FromRow<'r, DB::Row>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+{
+    DB::take_turn(transaction, &Turn::at_purpose(&key.purpose)).await?;
+    basis::take_turn(transaction, &key.alias, basis).await?;
+    if let Some(winner) = choose(rivals(transaction, key).await?, &key.purpose) {
         return Ok(Inserted::Pending(winner));
     }
-    if !basis::holds(&mut transaction, &key.alias, basis).await? {
+    if !basis::holds(transaction, &key.alias, basis).await? {
         return Ok(Inserted::Baseless);
     }
-    insert(&mut transaction, key, now).await?;
-    let stored = choose(rivals(&mut transaction, key).await?, &key.purpose);
-    let Some(stored) = stored.filter(|stored| *stored == key.public) else {
-        return Ok(Inserted::Altered);
-    };
-    transaction.commit().await?;
-    Ok(Inserted::Pending(stored))
+    insert(transaction, key, now).await?;
+    let stored = choose(rivals(transaction, key).await?, &key.purpose);
+    Ok(stored
+        .filter(|stored| *stored == key.public)
+        .map_or(Inserted::Altered, Inserted::Pending))
 }
 
 /// Columns of [`statements::PENDING`].
@@ -100,7 +120,7 @@ pub(super) fn choose(rows: Vec<PendingRow>, purpose: &Purpose) -> Option<PublicK
 
 /// The rows of `key`'s purpose as a transaction sees them.
 async fn rivals<DB>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     key: &NewKey,
 ) -> Result<Vec<PendingRow>, sqlx::Error>
 where
@@ -113,13 +133,13 @@ where
         .bind(key.purpose.gun.as_str())
         .bind(key.purpose.role.as_str())
         .bind(algorithm_name(key.purpose.algorithm))
-        .fetch_all(&mut **transaction)
+        .fetch_all(transaction.executor())
         .await
 }
 
 /// Inserts `key` in a transaction.
 async fn insert<DB>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     key: &NewKey,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error>
@@ -142,7 +162,7 @@ where
         .bind(key.envelope.as_bytes())
         .bind(key.purpose.gun.as_str())
         .bind(key.purpose.role.as_str())
-        .execute(&mut **transaction)
+        .execute(transaction.executor())
         .await?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use archive::{Fingerprint, Incoming, KeyRow, Row, Sink, Transfer, TransferError};
 use async_trait::async_trait;
-use database::{Int, Time, WholeTables, is_unique_violation};
+use database::{Int, Time, Transaction, WholeTables, is_unique_violation};
 use futures_util::TryStreamExt as _;
-use sqlx::{Encode, Executor, FromRow, Transaction, Type};
+use sqlx::{Encode, Executor, FromRow, Type};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::{SqlStore, statements};
@@ -28,12 +28,15 @@ where
     async fn extent(&self) -> Result<u64, TransferError> {
         let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
         let last = last_id(&mut transaction).await?.unwrap_or(0);
+        transaction.rollback().await;
         Ok(u64::try_from(last).unwrap_or(0))
     }
 
     async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
-        read_all(&mut transaction, &mut Sink::Channel(rows)).await
+        let outcome = read_all(&mut transaction, &mut Sink::Channel(rows)).await;
+        transaction.rollback().await;
+        outcome
     }
 
     async fn import(&self, mut rows: Receiver<Incoming>) -> Result<(), TransferError> {
@@ -95,14 +98,14 @@ impl<T: Time> From<Columns<T>> for Row {
     }
 }
 
-async fn last_id<DB>(transaction: &mut Transaction<'_, DB>) -> Result<Option<i64>, TransferError>
+async fn last_id<DB>(transaction: &mut Transaction<DB>) -> Result<Option<i64>, TransferError>
 where
     DB: KeyDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'r> (Int,): FromRow<'r, DB::Row>,
 {
     let last: Option<(Int,)> = sqlx::query_as(DB::sql(statements::LAST))
-        .fetch_optional(&mut **transaction)
+        .fetch_optional(transaction.executor())
         .await
         .map_err(failed)?;
     Ok(last.map(|(id,)| id.0))
@@ -110,7 +113,7 @@ where
 
 /// Hands every row to `sink`, as long as it wants them.
 async fn read_all<DB>(
-    transaction: &mut Transaction<'_, DB>,
+    transaction: &mut Transaction<DB>,
     sink: &mut Sink,
 ) -> Result<(), TransferError>
 where
@@ -119,7 +122,7 @@ where
     for<'r> Columns<DB::Time>: FromRow<'r, DB::Row>,
 {
     let statement = DB::sql(statements::EVERYTHING);
-    let mut rows = sqlx::query_as::<DB, Columns<DB::Time>>(statement).fetch(&mut **transaction);
+    let mut rows = sqlx::query_as::<DB, Columns<DB::Time>>(statement).fetch(transaction.executor());
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         if !sink.take(row.into()).await {
             break;
@@ -128,7 +131,7 @@ where
     Ok(())
 }
 
-async fn add<DB>(transaction: &mut Transaction<'_, DB>, row: &Row) -> Result<(), TransferError>
+async fn add<DB>(transaction: &mut Transaction<DB>, row: &Row) -> Result<(), TransferError>
 where
     DB: KeyDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -156,7 +159,7 @@ where
         .bind(row.gun.as_str())
         .bind(row.role.as_str())
         .bind(time(row.last_used))
-        .execute(&mut **transaction)
+        .execute(transaction.executor())
         .await;
     match added {
         Ok(_) => Ok(()),

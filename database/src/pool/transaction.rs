@@ -1,0 +1,117 @@
+//! Transactions that end in an answered COMMIT or ROLLBACK, or with their connection.
+
+use std::{fmt, time::Duration};
+
+use tokio::time::timeout;
+
+use super::{Lease, Runner};
+use crate::Dialect;
+
+/// How long a database may take to roll back before the connection is closed instead.
+const ROLLBACK: Duration = Duration::from_secs(2);
+
+/// A transaction. Dropped before its end, it closes its connection, and the database rolls back.
+#[must_use = "a transaction that is dropped is rolled back, and costs its connection"]
+pub struct Transaction<DB: Dialect> {
+    lease: Lease<DB>,
+    is_broken: bool,
+    keeps_connection: bool,
+}
+
+impl<DB: Dialect> Transaction<DB> {
+    pub(super) fn begun(lease: Lease<DB>) -> Self {
+        Self {
+            lease,
+            is_broken: false,
+            keeps_connection: true,
+        }
+    }
+
+    /// What runs the next statement.
+    pub fn executor(&mut self) -> Runner<'_, DB> {
+        Runner {
+            pool: self.lease.pool.clone(),
+            is_broken: &mut self.is_broken,
+            connection: &mut self.lease,
+        }
+    }
+
+    /// The connection, for statements that only know that.
+    pub(crate) fn connection(&mut self) -> &mut DB::Connection {
+        &mut self.lease
+    }
+
+    /// Closes the connection when the transaction ends, however it ends: for locks that would outlive
+    /// the transaction.
+    pub fn close_at_end(&mut self) {
+        self.keeps_connection = false;
+    }
+
+    /// Makes everything in the transaction last.
+    ///
+    /// # Errors
+    ///
+    /// If the database refused, or did not answer; in the second case it may have committed.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        match DB::run_script(&mut self.lease, "COMMIT".to_owned()).await {
+            Ok(()) => {
+                self.lease.pool.shared.outlook.note_write();
+                self.end();
+                Ok(())
+            }
+            Err(error) => {
+                self.lease.pool.shared.note(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes everything in the transaction back.
+    pub async fn rollback(mut self) {
+        if self.is_broken {
+            return;
+        }
+        let rolled_back = timeout(
+            ROLLBACK,
+            DB::run_script(&mut self.lease, "ROLLBACK".to_owned()),
+        );
+        // Without an answer the connection is closed, which does the same.
+        if matches!(rolled_back.await, Ok(Ok(()))) {
+            self.end();
+        }
+    }
+
+    /// Commits if `outcome` is a success, and rolls back if it is not.
+    ///
+    /// # Errors
+    ///
+    /// Those of `outcome` and of [`commit`](Self::commit).
+    pub async fn finish<T, E>(self, outcome: Result<T, E>) -> Result<T, E>
+    where
+        E: From<sqlx::Error>,
+    {
+        match outcome {
+            Ok(value) => {
+                self.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the transaction, which the database has ended.
+    fn end(self) {
+        if self.keeps_connection {
+            self.lease.give_back();
+        }
+    }
+}
+
+impl<DB: Dialect> fmt::Debug for Transaction<DB> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Transaction({:?})", self.lease.pool)
+    }
+}
