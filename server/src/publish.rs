@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ::access::{Caller, Need, Policy, Reason, Scope};
 use time::OffsetDateTime;
-use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update};
+use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update, Uploaded};
 
 use crate::{
     App,
@@ -101,10 +101,10 @@ pub async fn publish(
     app: &App,
     gun: &Gun,
     authority: &Arc<Authority>,
-    sent: Vec<File>,
+    sent: Vec<Uploaded>,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let sent_roles: Vec<Role> = sent.iter().map(|file| file.role().clone()).collect();
+    let sent_roles: Vec<Role> = sent.iter().map(|sent| sent.file().role().clone()).collect();
     let mut update = Update::default();
     for file in sent {
         update.insert(file);

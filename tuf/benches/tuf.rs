@@ -5,7 +5,10 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Part, Publisher, clock};
-use tuf::{Checksums, File, Gun, KeyAlgorithm, PrivateKey, Role, Stored, Update, canonical, check};
+use tuf::{
+    Checksums, File, Gun, KeyAlgorithm, PrivateKey, Role, Stored, Update, UploadLimits, Uploaded,
+    canonical, check,
+};
 
 const GUN: &str = "example.com/app";
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
@@ -50,6 +53,14 @@ fn files(criterion: &mut Criterion) {
             &bytes,
             |bencher, bytes| {
                 bencher.iter(|| File::parse(Role::Targets, bytes.clone()));
+            },
+        );
+        group.bench_with_input(
+            BenchmarkId::new("upload", count),
+            &bytes,
+            |bencher, bytes| {
+                let limits = UploadLimits::default();
+                bencher.iter(|| Uploaded::read(Role::Targets, bytes.clone(), &limits));
             },
         );
         group.bench_with_input(
@@ -107,7 +118,10 @@ fn checks(criterion: &mut Criterion) {
 fn accept(gun: &Gun, parts: Vec<(Role, Bytes)>) -> Vec<u8> {
     let mut update = Update::default();
     for (role, bytes) in parts {
-        update.insert(File::parse(role, bytes).expect("the publisher writes JSON"));
+        update.insert(
+            Uploaded::read(role, bytes, &UploadLimits::default())
+                .expect("the publisher writes JSON"),
+        );
     }
     let accepted = check(gun, &Stored::default(), update, clock()).expect("the publish is good");
     let snapshot = accepted

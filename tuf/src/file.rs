@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ring::digest::{SHA256, SHA512, digest};
 use time::OffsetDateTime;
 
+use crate::json::Fault;
 use crate::metadata::Envelope;
 use crate::wire::notary;
 use crate::{Role, instant};
@@ -26,7 +27,8 @@ struct Contents {
 }
 
 impl File {
-    /// Reads a part as Notary 0.7 does when it is uploaded.
+    /// Reads a file that is stored, or made here, as leniently as Notary 0.7: what was accepted once
+    /// stays readable. For what clients send there is [`Uploaded::read`](crate::Uploaded::read).
     ///
     /// Members are optional, unknown ones are ignored here, names match in any case, null is absent
     /// and a repeated member's last value counts. Nesting beyond 512 levels is malformed (Notary
@@ -79,6 +81,19 @@ impl File {
     #[must_use]
     pub fn is_expired(&self, now: OffsetDateTime) -> bool {
         instant::is_past(self.expires(), now)
+    }
+
+    /// Whether clients, which are written in Go, can decode the file, and read the same in it as
+    /// anyone else. What is uploaded is checked for that; what is stored may be older than the check.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub fn check_reading(&self) -> Result<(), String> {
+        let no_limit = |_| usize::MAX;
+        notary::check_reading(&self.0.role, &self.0.bytes, &no_limit).map_err(|fault| match fault {
+            Fault::Malformed(text) | Fault::Refused(text) => text,
+        })
     }
 
     pub(crate) fn envelope(&self) -> &Envelope {
@@ -161,4 +176,4 @@ impl Checksums {
 /// Bytes that are no metadata envelope; in the words of Notary 0.7 where it has some.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct MalformedJson(String);
+pub struct MalformedJson(pub(crate) String);

@@ -22,6 +22,22 @@ pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
     Some(OffsetDateTime::new_in_offset(date, time, offset(rest)?))
 }
 
+/// Reads a time as every version of Go takes it, and RFC 3339 has it: what [`parse`] takes, but with a
+/// point before at most nine digits of a fraction, and an offset of less than a day.
+///
+/// Go took longer fractions from 1.17 on, and refuses the commas and offsets that it once took.
+pub(crate) fn parse_strict(text: &str) -> Option<OffsetDateTime> {
+    /// `2026-12-05T22:57:23`, then a point and nine digits.
+    const LONGEST: usize = 19 + 1 + 9;
+    let time = text.strip_suffix('Z').or_else(|| {
+        let (time, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+        let hours = offset.get(1..3)?.parse::<u8>().ok()?;
+        (hours < 24).then_some(time)
+    })?;
+    let is_strict = time.len() <= LONGEST && !time.contains(',');
+    is_strict.then(|| parse(text))?
+}
+
 /// Writes a time in UTC with as many fractional digits as it needs, as Go does:
 /// `2026-12-05T22:57:23.2773Z`.
 pub(crate) fn format(at: OffsetDateTime) -> String {
@@ -166,6 +182,32 @@ mod tests {
             "+030-01-01T00:00:00Z",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn some_times_are_read_by_some_versions_of_go_only() {
+        for text in [
+            "2030-01-01T00:00:00,5Z",
+            "2030-01-01T00:00:00+24:00",
+            "2030-01-01T00:00:00-25:59",
+            "2030-01-01T00:00:00.0000000001Z",
+            "2030-01-01T00:00:00.0000000001+01:00",
+        ] {
+            assert!(parse(text).is_some(), "{text}");
+            assert_eq!(parse_strict(text), None, "{text}");
+        }
+        for text in [
+            "2030-01-01T00:00:00Z",
+            "2030-01-01T00:00:00.123456789+23:59",
+            "2030-01-01T00:00:00-23:59",
+            "0000-02-29T23:59:59.9Z",
+        ] {
+            assert!(parse(text).is_some(), "{text}");
+            assert_eq!(parse_strict(text), parse(text), "{text}");
+        }
+        for text in ["", "Z", "+01:00", "2030-01-01T00:00:00+é:00", "x-01:00é"] {
+            assert_eq!(parse_strict(text), None, "{text}");
         }
     }
 

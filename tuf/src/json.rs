@@ -2,17 +2,20 @@
 //!
 //! Differences to stricter readers: invalid UTF-8 and lone surrogates become U+FFFD, a repeated
 //! member's last value wins, and members of known structures match regardless of case. Values
-//! borrow from the text.
+//! borrow from the text. [`check`] finds the texts that such leniency lets two readers read in two
+//! ways.
 
 mod decode;
 mod parser;
+mod scanner;
+mod strict;
 
 use std::borrow::Cow;
 
-pub(crate) use decode::{
-    DecodeError, array, elements, folded, folds_to, integer, member, object, text,
-};
-pub(crate) use parser::{Scope, SyntaxError, expect_end, parse, parse_first, to_text};
+pub(crate) use decode::{DecodeError, array, elements, folds_to, integer, member, object, text};
+pub(crate) use parser::{Scope, expect_end, parse, parse_first, to_text};
+pub(crate) use scanner::SyntaxError;
+pub(crate) use strict::{Count, Fault, Field, Form, Shape, check, normalised};
 
 /// A JSON value; objects keep every member, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]

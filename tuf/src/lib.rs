@@ -4,7 +4,7 @@
 //! Nothing here does IO, reads a clock or logs: bytes, stored files and the time come in as values,
 //! verdicts and files go out. A caller that publishes walks through these, in this order:
 //!
-//! 1. [`File::parse`] for every uploaded part, [`Update::insert`] for each file;
+//! 1. [`Uploaded::read`] for every part of an upload, [`Update::insert`] for each file;
 //! 2. [`Update::needed`] says which stored files of the targets tree to bring along in [`Stored`];
 //! 3. [`check`] judges; its [`Accepted`] holds the files to store and the [`Draft`]s that the
 //!    server has to sign;
@@ -30,6 +30,7 @@ mod renewal;
 mod role;
 mod signature;
 mod update;
+mod upload;
 mod verify;
 mod view;
 mod wire;
@@ -46,4 +47,5 @@ pub use renewal::{Damaged, renew_snapshot, renew_timestamp, role_keys, shared_ke
 pub use role::{DelegationName, InvalidRole, Role};
 pub use signature::{Method, Signature};
 pub use update::{Accepted, Change, MAX_VERSION_STEP, Refusal, Stored, Update, check};
+pub use upload::{InvalidUpload, UploadLimits, Uploaded};
 pub use view::{SnapshotView, TimestampView};

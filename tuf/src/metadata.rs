@@ -151,7 +151,8 @@ pub(crate) struct Pin {
     pub(crate) sha512: Option<Vec<u8>>,
     /// How many bytes the file has at most, as listed; 0 if not listed.
     pub(crate) length: i64,
-    /// The whole entry, to be carried over into the next snapshot.
+    /// The whole entry, to be carried over into the next snapshot, in a spelling that all clients
+    /// read.
     pub(crate) entry: Value<'static>,
 }
 

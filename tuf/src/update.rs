@@ -15,7 +15,7 @@ use crate::limits::Effort;
 use crate::renewal::Successor;
 pub use changes::Change;
 
-use crate::{Damaged, Draft, File, Gun, Limits, Role, Root};
+use crate::{Damaged, Draft, File, Gun, Limits, Role, Root, Uploaded};
 
 /// How far a role's version may be above the version that is stored.
 ///
@@ -35,6 +35,7 @@ pub const MAX_VERSION_STEP: i64 = 10_000;
 /// * The dates of a stored root's certificates are not looked at, so an expired certificate can be
 ///   replaced by a root that old and new keys sign. A new root's certificates are checked in full.
 /// * A version too far above the stored one is refused; see [`MAX_VERSION_STEP`].
+/// * Files that readers may read in two ways are no part of an [`Update`]; see [`Uploaded`].
 /// * Members beside `signed` and `signatures` are refused (TUF-01-001).
 /// * A new root whose threshold for a role is higher than the number of distinct public keys listed
 ///   for it is refused, and only distinct public keys count when it signs itself.
@@ -95,7 +96,8 @@ impl Update {
 
     /// Adds a file. Of two for one role the last counts; a timestamp is left out, since the server
     /// makes its own.
-    pub fn insert(&mut self, file: File) {
+    pub fn insert(&mut self, file: Uploaded) {
+        let file = file.into_file();
         if *file.role() != Role::Timestamp {
             self.files.insert(file.role().clone(), file);
         }

@@ -65,8 +65,13 @@ pub enum ApiError {
     #[error("{0:?} is not a role")]
     InvalidRole(String),
     /// A part is not the JSON of a metadata file.
-    #[error("the {0} part is not the JSON of a metadata file")]
-    MalformedJson(String),
+    #[error("the {role} part is not the JSON of a metadata file: {reason}")]
+    MalformedJson {
+        /// Whose file it would be.
+        role: String,
+        /// What is wrong with it, for the log: clients are not told.
+        reason: String,
+    },
     /// The body is larger than this server accepts; the limit in bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
@@ -195,7 +200,7 @@ impl ApiError {
                 ),
                 Some(Detail::text(role)),
             ),
-            Self::MalformedJson(_) => (
+            Self::MalformedJson { .. } => (
                 (
                     S::BAD_REQUEST,
                     "MALFORMED_JSON",

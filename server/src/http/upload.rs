@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use tuf::{File, Role};
+use tuf::{File, InvalidUpload, Role, UploadLimits, Uploaded};
 
 use super::{
     ApiError,
@@ -47,7 +47,7 @@ pub(super) async fn publish(
     let files = tokio::task::spawn_blocking(move || files(&form, &boundary))
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-    let sent = versions(&files);
+    let sent = versions(files.iter().map(Uploaded::file));
     let authority = Arc::new(granted.authority(app)?);
     match publish::publish(app, &gun, &authority, files, app.now()).await {
         Ok(stored) => {
@@ -67,10 +67,10 @@ pub(super) async fn publish(
 }
 
 /// What the audit log says of files.
-fn versions(files: &[File]) -> Vec<(Role, u32)> {
+fn versions<'f>(files: impl IntoIterator<Item = &'f File>) -> Vec<(Role, u32)> {
     let version = |file: &File| u32::try_from(file.version()).unwrap_or_default();
     files
-        .iter()
+        .into_iter()
         .map(|file| (file.role().clone(), version(file)))
         .collect()
 }
@@ -138,13 +138,16 @@ pub(super) async fn discard(app: &App, head: &Head, mut body: Body) {
 }
 
 /// The metadata files of a form. Parts are looked at in their order, the first fault ends it.
-fn files(form: &Bytes, boundary: &str) -> Result<Vec<File>, ApiError> {
+fn files(form: &Bytes, boundary: &str) -> Result<Vec<Uploaded>, ApiError> {
     let (parts, outcome) = multipart::parts(form, boundary, MOST_PARTS);
     let files = parts.into_iter().map(file).collect::<Result<_, _>>()?;
     match outcome {
         Ok(()) => Ok(files),
         Err(Malformed::CutInside(filename)) => Err(match role(filename.as_deref()) {
-            Ok(role) => ApiError::MalformedJson(role.to_string()),
+            Ok(role) => ApiError::MalformedJson {
+                role: role.to_string(),
+                reason: "it is cut off".to_owned(),
+            },
             Err(error) => error,
         }),
         Err(Malformed::TooManyParts) => Err(ApiError::TooManyParts(MOST_PARTS)),
@@ -152,9 +155,16 @@ fn files(form: &Bytes, boundary: &str) -> Result<Vec<File>, ApiError> {
     }
 }
 
-fn file(part: Part) -> Result<File, ApiError> {
+fn file(part: Part) -> Result<Uploaded, ApiError> {
     let role = role(part.filename.as_deref())?;
-    File::parse(role.clone(), part.content).map_err(|_| ApiError::MalformedJson(role.to_string()))
+    let read = Uploaded::read(role.clone(), part.content, &UploadLimits::default());
+    read.map_err(|invalid| match invalid {
+        InvalidUpload::Malformed(fault) => ApiError::MalformedJson {
+            role: role.to_string(),
+            reason: fault.to_string(),
+        },
+        InvalidUpload::Refused(refusal) => ApiError::InvalidUpdate(refusal),
+    })
 }
 
 /// The role that a part is named after: its file name, less one `.json`.

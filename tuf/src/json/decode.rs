@@ -86,11 +86,6 @@ pub(crate) fn integer(value: Option<&Value<'_>>) -> Result<i64, DecodeError> {
     }
 }
 
-/// A name with all that [`folds_to`] does not tell apart made equal.
-pub(crate) fn folded(name: &str) -> String {
-    name.chars().map(fold).collect()
-}
-
 fn fold(character: char) -> char {
     match character {
         '\u{212a}' => 'k',

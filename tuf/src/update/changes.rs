@@ -1,7 +1,7 @@
 //! What an update changes: whoever may publish targets need not be one who may say who signs.
 //!
 //! Files are compared as JSON and not as what this crate reads of them: a member that means nothing here
-//! may mean something to a client. Whatever could be read in two ways counts as a change of both kinds.
+//! may mean something to a client.
 
 mod snapshot;
 
@@ -10,7 +10,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::json::{self, Member, Scope, Value, folds_to, member, object};
+use crate::json::{self, Member, Scope, Value, member, object};
+use crate::wire::notary;
 use crate::{File, Role, Stored, canonical};
 
 /// One thing that an update changes.
@@ -61,7 +62,7 @@ fn of_root(stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
 
 fn of_targets(stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
     let role = sent.role();
-    let differs = Differences::between(stored.map_or(b"{}", |stored| stored), sent.bytes())
+    let differs = Differences::between(role, stored.map_or(b"{}", |stored| stored), sent.bytes())
         .unwrap_or(Differences::ALL);
     let mut changes = Vec::new();
     if differs.signers {
@@ -85,73 +86,55 @@ impl Differences {
     };
 
     /// `None` if one of the files cannot be read.
-    fn between(stored: &[u8], sent: &[u8]) -> Option<Self> {
-        let (stored, sent) = (json::to_text(stored), json::to_text(sent));
-        let (stored, sent) = (Signed::read(&stored)?, Signed::read(&sent)?);
+    fn between(role: &Role, stored: &[u8], sent: &[u8]) -> Option<Self> {
+        let (stored, sent) = (Signed::read(role, stored)?, Signed::read(role, sent)?);
         Some(Self {
-            targets: stored.targets() != sent.targets() || sent.has_several("targets"),
-            signers: match (stored.signers(), sent.signers()) {
-                (Some(stored), Some(sent)) => stored != sent,
-                _ => true,
-            },
+            targets: stored.member("targets") != sent.member("targets"),
+            signers: stored.signers()? != sent.signers()?,
         })
     }
 }
 
-/// The members of a file's signed part.
-struct Signed<'a>(Vec<Member<'a>>);
+/// The members of a file's signed part, each under the one name that clients take it for.
+///
+/// What is uploaded is spelled in this way. A stored file may be older than that rule: what it could
+/// say in another reading than this server's is not held against its author, who may replace it with
+/// the rights that publishing it took.
+struct Signed(Vec<Member<'static>>);
 
-impl<'a> Signed<'a> {
-    /// `None` if the file cannot be read, or if readers may disagree which of its members is the signed
-    /// part.
-    fn read(text: &'a str) -> Option<Self> {
-        let (file, _) = json::parse_first(text, Scope::Whole).ok()?;
+impl Signed {
+    /// `None` if the file cannot be read.
+    fn read(role: &Role, file: &[u8]) -> Option<Self> {
+        let text = json::to_text(file);
+        let (file, _) = json::parse_first(&text, Scope::Whole).ok()?;
+        let file = notary::normalised(role, &file);
         let members = object(Some(&file), "").ok()?;
-        if has_twins(members) {
-            return None;
-        }
         Some(Self(object(member(members, "signed"), "").ok()?.to_vec()))
     }
 
-    /// The targets; null and absent are none.
-    fn targets(&self) -> Option<&Value<'a>> {
-        member(&self.0, "targets").filter(|targets| !is_empty(targets))
+    /// A member; null and empty ones are as good as none.
+    fn member(&self, name: &str) -> Option<&Value<'static>> {
+        member(&self.0, name).filter(|value| !is_empty(value))
     }
 
-    /// Whether readers may disagree which member is the one of this name.
-    fn has_several(&self, name: &str) -> bool {
-        let is_it = |(found, _): &&Member<'_>| folds_to(found, name);
-        self.0.iter().filter(is_it).count() > 1
-    }
-
-    /// Everything that is not known to be harmless, in canonical form. `None` if readers may disagree
-    /// what it says.
+    /// Everything that is not known to be harmless, in canonical form. `None` if it has none.
     fn signers(&self) -> Option<Vec<u8>> {
         const HARMLESS: [&str; 4] = ["_type", "expires", "targets", "version"];
-        let is_harmless = |name: &str| HARMLESS.contains(&name);
-        let is_left_out = |(name, value): &Member<'_>| {
-            is_harmless(name) || folds_to(name, "delegations") && delegates_nothing(value)
+        let is_left_out = |(name, value): &&Member<'_>| {
+            HARMLESS.contains(&name.as_ref()) || name == "delegations" && delegates_nothing(value)
         };
-        if self.has_several("delegations") {
-            return None;
-        }
         let rest = self.0.iter().filter(|member| !is_left_out(member));
-        let rest = Value::Object(rest.cloned().collect());
-        if is_ambiguous(&rest) {
-            return None;
-        }
-        canonical::message(&rest).ok()
+        canonical::message(&Value::Object(rest.cloned().collect())).ok()
     }
 }
 
 /// Whether these delegations are as good as none, which is how clients write that there are none.
 fn delegates_nothing(delegations: &Value<'_>) -> bool {
-    let is_known = |name: &str| folds_to(name, "keys") || folds_to(name, "roles");
     match delegations {
         Value::Null => true,
         Value::Object(members) => members
             .iter()
-            .all(|(name, value)| is_known(name) && is_empty(value)),
+            .all(|(name, value)| ["keys", "roles"].contains(&name.as_ref()) && is_empty(value)),
         _ => false,
     }
 }
@@ -163,22 +146,4 @@ fn is_empty(value: &Value<'_>) -> bool {
         Value::Object(members) => members.is_empty(),
         _ => false,
     }
-}
-
-/// Whether an object somewhere has two members that are the same one to readers that do not look at case:
-/// which of them counts depends on their order, and that is not part of the canonical form.
-fn is_ambiguous(value: &Value<'_>) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(is_ambiguous),
-        Value::Object(members) => {
-            has_twins(members) || members.iter().any(|(_, value)| is_ambiguous(value))
-        }
-        _ => false,
-    }
-}
-
-fn has_twins(members: &[Member<'_>]) -> bool {
-    let mut names: Vec<String> = members.iter().map(|(name, _)| json::folded(name)).collect();
-    names.sort_unstable();
-    names.windows(2).any(|pair| pair[0] == pair[1])
 }

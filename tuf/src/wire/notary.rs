@@ -2,11 +2,14 @@
 
 mod body;
 mod compose;
+mod shapes;
 mod structure;
 
 use std::borrow::Cow;
 
-use crate::json::{self, DecodeError, Member, Scope, Value, array, integer, member, object, text};
+use crate::json::{
+    self, Count, DecodeError, Fault, Member, Scope, Value, array, integer, member, object, text,
+};
 use crate::metadata::Envelope;
 use crate::{KeyId, Method, Role, Signature, binary, canonical, instant};
 
@@ -28,6 +31,21 @@ pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
         .err()
         .map(|fault| fault.to_string());
     Ok(envelope)
+}
+
+/// Checks that every reader finds the same in a file, and that clients can decode it; `most` bounds
+/// how many there are of each.
+pub(crate) fn check_reading(
+    role: &Role,
+    bytes: &[u8],
+    most: &dyn Fn(Count) -> usize,
+) -> Result<(), Fault> {
+    json::check(&json::to_text(bytes), shapes::of(role), most)
+}
+
+/// A file's value with the one spelling that [`check_reading`] takes.
+pub(crate) fn normalised(role: &Role, value: &Value<'_>) -> Value<'static> {
+    json::normalised(value, shapes::of(role))
 }
 
 /// Reads nothing but the version of a file that was validated when it was stored.

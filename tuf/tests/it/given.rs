@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use fixtures::{Part, Publisher, clock};
 use tuf::{
-    Accepted, Draft, File, Gun, KeyAlgorithm, PrivateKey, Refusal, Role, Stored, Update, check,
+    Accepted, Draft, File, Gun, InvalidUpload, KeyAlgorithm, PrivateKey, Refusal, Role, Stored,
+    Update, UploadLimits, Uploaded, check,
 };
 
 /// A server that holds the snapshot and timestamp keys of one repository, and what it stored.
@@ -45,7 +46,7 @@ impl Server {
 
     /// What the server says to an upload.
     pub(crate) fn judge(&self, parts: &[Part]) -> Result<Accepted, Refusal> {
-        check(&self.gun, &self.stored, update(parts), clock())
+        check(&self.gun, &self.stored, try_update(parts)?, clock())
     }
 
     pub(crate) fn refusal(&self, parts: &[Part]) -> Refusal {
@@ -93,15 +94,35 @@ impl Server {
             role => drop(self.stored.targets.insert(role.clone(), bytes)),
         }
     }
+
+    /// Stores parts as they are, as an older server did.
+    pub(crate) fn keep(&mut self, parts: &[Part]) {
+        for (role, bytes) in parts {
+            self.store(&file(role, bytes));
+        }
+    }
 }
 
 /// An upload of these parts.
 pub(crate) fn update(parts: &[Part]) -> Update {
+    try_update(parts).expect("the parts are read in one way only")
+}
+
+fn try_update(parts: &[Part]) -> Result<Update, Refusal> {
     let mut update = Update::default();
     for (role, bytes) in parts {
-        update.insert(file(role, bytes));
+        match uploaded(role, bytes) {
+            Ok(file) => update.insert(file),
+            Err(InvalidUpload::Refused(refusal)) => return Err(refusal),
+            Err(InvalidUpload::Malformed(fault)) => panic!("{role}: {fault}"),
+        }
     }
-    update
+    Ok(update)
+}
+
+pub(crate) fn uploaded(role: &str, bytes: &[u8]) -> Result<Uploaded, InvalidUpload> {
+    let bytes = bytes.to_vec().into();
+    Uploaded::read(role_named(role), bytes, &UploadLimits::default())
 }
 
 pub(crate) fn file(role: &str, bytes: &[u8]) -> File {

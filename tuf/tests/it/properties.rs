@@ -7,9 +7,11 @@ use fixtures::{Key, clock};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
-use tuf::{File, Gun, Role, SnapshotView, Stored, TimestampView, canonical, check};
+use tuf::{
+    File, Gun, Role, SnapshotView, Stored, TimestampView, UploadLimits, Uploaded, canonical, check,
+};
 
-use crate::given::{GUN, Server, role_named, update};
+use crate::given::{GUN, Server, role_named, update, uploaded};
 
 /// JSON of every kind, with whole numbers that floats hold.
 fn json() -> impl Strategy<Value = Value> {
@@ -56,8 +58,11 @@ fn look_at(role: &Role, bytes: &[u8]) {
         ..Stored::default()
     };
     stored.targets.insert(role.clone(), bytes.clone());
+    _ = file.check_reading();
     let mut update = update(&FILES);
-    update.insert(file);
+    if let Ok(file) = Uploaded::read(role.clone(), bytes.clone(), &UploadLimits::default()) {
+        update.insert(file);
+    }
     for stored in [
         stored,
         Stored::default(),
@@ -141,7 +146,7 @@ proptest! {
         let mut parts = FILES.clone();
         parts[which].1.clone_from(&damaged);
         let is_timestamp = role == "timestamp";
-        let accepted = File::parse(role_named(role), damaged.clone().into()).is_ok()
+        let accepted = uploaded(role, &damaged).is_ok()
             && check(&GUN, &Stored::default(), update(&parts), clock()).is_ok();
         // The snapshot pins every byte of the others, and its own signature all but its envelope.
         let harmless = damaged == *original || is_timestamp || role == "snapshot";

@@ -5,7 +5,7 @@ use serde_json::json;
 use time::Duration;
 use tuf::{Checksums, Refusal, Role, SnapshotView, TimestampView};
 
-use crate::given::{Server, file, part, role_named, update};
+use crate::given::{Server, part, role_named, update, uploaded};
 
 fn targets_refusal(text: &str) -> Refusal {
     Refusal::Targets(text.to_owned())
@@ -159,7 +159,7 @@ fn the_needed_files_are_those_in_the_update_and_all_above_them() {
     let mut update = update(&[]);
     assert!(update.needed().is_empty());
     for role in ["root", "snapshot", "targets/a/b", "targets/c"] {
-        update.insert(file(role, b"{}"));
+        update.insert(uploaded(role, b"{}").unwrap());
     }
     let needed: Vec<Role> = update.needed().into_iter().collect();
     assert_eq!(

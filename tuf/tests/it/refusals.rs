@@ -2,9 +2,9 @@
 
 use fixtures::Key;
 use serde_json::json;
-use tuf::{MAX_VERSION_STEP, Refusal, Role};
+use tuf::{InvalidUpload, MAX_VERSION_STEP, Refusal, Role, UploadLimits, Uploaded};
 
-use crate::given::{Server, part};
+use crate::given::{Server, file, part, role_named, uploaded};
 
 fn targets_refusal(text: &str) -> Refusal {
     Refusal::Targets(text.to_owned())
@@ -106,26 +106,6 @@ fn the_structure_of_targets_is_checked() {
             delegations(role("targets/a", 1)),
             "targets type metadata invalid: key ID zz specified in targets/a without corresponding key",
         ),
-        (
-            "delegations",
-            delegations(json!(null)),
-            "json: cannot unmarshal null into Go value of type data.Role",
-        ),
-        (
-            "delegations",
-            json!({"roles": 1}),
-            "json: cannot unmarshal number into Go value of type []*data.Role",
-        ),
-        (
-            "targets",
-            json!({"v1": {"length": "1"}}),
-            "json: cannot unmarshal string into Go value of type int",
-        ),
-        (
-            "targets",
-            json!({"v1": {"hashes": {"sha256": "!"}}}),
-            "illegal base64 data at input byte 0",
-        ),
     ] {
         let server = Server::new();
         let mut owner = server.owner();
@@ -134,6 +114,155 @@ fn the_structure_of_targets_is_checked() {
             server.refusal(&owner.first_publish()),
             targets_refusal(text)
         );
+    }
+}
+
+#[test]
+fn values_that_clients_cannot_decode_are_named_with_their_place() {
+    for (member, value, text) in [
+        (
+            "delegations",
+            json!({"keys": {}, "roles": [null]}),
+            "signed.delegations.roles[0] at byte 63 is null",
+        ),
+        (
+            "delegations",
+            json!({"keys": {"a": {"keyval": {"private": 5}}}}),
+            r#"signed.delegations.keys["a"].keyval.private at byte 77 is a number, not a string"#,
+        ),
+        (
+            "delegations",
+            json!({"roles": 1}),
+            "signed.delegations.roles at byte 52 is a number, not a list",
+        ),
+        (
+            "targets",
+            json!({"v1": {"length": "1"}}),
+            r#"signed.targets["v1"].length at byte 125 is a string, not a whole number"#,
+        ),
+        (
+            "targets",
+            json!({"v1": {"hashes": {"sha256": "!"}}}),
+            r#"signed.targets["v1"].hashes["sha256"] at byte 135 illegal base64 data at input byte 0"#,
+        ),
+    ] {
+        let server = Server::new();
+        let mut owner = server.owner();
+        owner.targets.signed[member] = value;
+        let text = format!("targets metadata cannot be published: {text}");
+        assert_eq!(
+            server.refusal(&owner.first_publish()),
+            targets_refusal(&text)
+        );
+    }
+}
+
+/// What a signature covers is what stands last; Go's decoder merges it with what stands before.
+#[test]
+fn what_only_some_readers_see_is_refused_in_every_role() {
+    for (role, from, to) in [
+        (
+            "targets",
+            r#""targets":"#,
+            r#""targets":{"evil":{}},"targets":"#,
+        ),
+        (
+            "targets",
+            r#""targets":"#,
+            r#""Targets":{"evil":{}},"targets":"#,
+        ),
+        ("targets", r#""targets":"#, r#""t\u0061rgets":"#),
+        (
+            "targets",
+            r#"{"signed":"#,
+            r#"{"signed":{"targets":{"evil":{}}},"signed":"#,
+        ),
+        ("targets", r#""version":"#, r#""VERSION":7,"version":"#),
+        ("root", r#""keyids":"#, r#""keyids":["a"],"keyids":"#),
+        (
+            "root",
+            r#""consistent_snapshot":"#,
+            r#""consistent_snapshot":1,"x":"#,
+        ),
+        ("root", r#""roles":{"#, r#""roles":{"x":null,"#),
+        ("root", r#""private":null"#, r#""private":"!""#),
+        ("snapshot", r#""meta":"#, r#""meta":7,"meta":"#),
+        ("snapshot", r#""length":"#, r#""Length":1,"length":"#),
+        (
+            "snapshot",
+            r#""signatures":"#,
+            r#""ſignatures":[],"signatures":"#,
+        ),
+    ] {
+        let server = Server::new();
+        let mut parts = server.independent_owner().first_publish();
+        let bytes = part(&mut parts, role);
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text);
+        *bytes = other.into_bytes();
+        let refusal = server.refusal(&parts);
+        let expected = format!("{role} metadata cannot be published: ");
+        assert!(
+            refusal.to_string().starts_with(&expected),
+            "{to}: {refusal}"
+        );
+        let is_for_role = match role {
+            "root" => matches!(refusal, Refusal::Root(_)),
+            "targets" => matches!(refusal, Refusal::Targets(_)),
+            _ => matches!(refusal, Refusal::Snapshot(_)),
+        };
+        assert!(is_for_role, "{refusal:?}");
+    }
+}
+
+#[test]
+fn values_of_the_wrong_type_that_notary_reads_on_arrival_are_malformed() {
+    for (from, to) in [
+        (r#""version":"#, r#""version":"x","version":"#),
+        (r#""expires":"2"#, r#""expires":"\u0032"#),
+        (r#""signatures":"#, r#""signatures":{},"signatures":"#),
+        (r#""_type":"#, r#""_type":0,"_type":"#),
+    ] {
+        let mut parts = Server::new().owner().first_publish();
+        let bytes = part(&mut parts, "targets");
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text);
+        let found = uploaded("targets", other.as_bytes());
+        assert!(matches!(found, Err(InvalidUpload::Malformed(_))), "{to}");
+    }
+}
+
+#[test]
+fn an_upload_has_limits_and_a_stored_file_has_none() {
+    let limits = UploadLimits {
+        role_keys: 1,
+        keys: 3,
+        roles: 4,
+        signatures: 1,
+    };
+    let mut owner = Server::new().owner();
+    owner.delegate(
+        "targets",
+        "a",
+        &[Key::throw_away_ecdsa(), Key::throw_away_ecdsa()],
+        &[""],
+        1,
+    );
+    let parts = owner.first_publish();
+    for ((role, bytes), text) in parts
+        .iter()
+        .zip(["signed.keys", "signed.delegations.roles[0].keyids"])
+    {
+        let read = |limits| Uploaded::read(role_named(role), bytes.clone().into(), limits);
+        let fault = read(&limits).expect_err("it is beyond a limit").to_string();
+        assert!(
+            fault.contains(text) && fault.contains("has more than"),
+            "{fault}"
+        );
+        assert!(read(&UploadLimits::default()).is_ok());
+        assert_eq!(file(role, bytes).check_reading(), Ok(()));
     }
 }
 

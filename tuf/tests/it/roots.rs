@@ -151,11 +151,6 @@ fn the_structure_of_a_root_is_checked_before_its_trust() {
     for (path, value, text) in [
         ("/_type", json!("root"), "expected type Root, not root"),
         (
-            "/roles/snapshot",
-            json!(null),
-            "missing snapshot role specification",
-        ),
-        (
             "/roles/targets/threshold",
             json!(0),
             "invalid threshold specified for targets: 0 ",

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Change, Signed, has_twins, is_ambiguous};
-use crate::json::{self, Member, Value};
+use super::{Change, Signed};
+use crate::json::{Member, Value};
 use crate::metadata::{Pin, Pins};
 use crate::wire::notary;
 use crate::{File, Role, canonical};
@@ -25,7 +25,7 @@ pub(super) fn changes(
     roles.into_iter().map(Change::Signers).collect()
 }
 
-/// `None` if one of the snapshots cannot be read, or not in one way only.
+/// `None` if one of the snapshots cannot be read.
 fn changed_roles(
     stored: &[u8],
     sent: &File,
@@ -63,11 +63,7 @@ fn pins(snapshot: &[u8]) -> Option<Pins> {
 /// Everything beside the pins that is not known to be harmless, in canonical form.
 fn rest(snapshot: &[u8]) -> Option<Vec<u8>> {
     const KNOWN: [&str; 4] = ["_type", "expires", "meta", "version"];
-    let text = json::to_text(snapshot);
-    let Signed(members) = Signed::read(&text)?;
-    if has_twins(&members) || members.iter().any(|(_, value)| is_ambiguous(value)) {
-        return None;
-    }
+    let Signed(members) = Signed::read(&Role::Snapshot, snapshot)?;
     let is_unknown = |(name, _): &Member<'_>| !KNOWN.contains(&name.as_ref());
     let unknown = members.into_iter().filter(is_unknown).collect();
     canonical::message(&Value::Object(unknown)).ok()

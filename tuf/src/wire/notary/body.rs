@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use crate::json::{DecodeError, Member, Value, array, elements, integer, member, object, text};
+use super::shapes;
+use crate::json::{
+    self, DecodeError, Member, Value, array, elements, integer, member, object, text,
+};
 use crate::metadata::{Body, Delegation, Delegations, Holders, Pin, Pins, Root};
 use crate::{KeyId, KeyType, PublicKey, Role, binary};
 
@@ -141,7 +144,7 @@ fn pin(value: &Value<'_>) -> Decoded<Pin> {
         sha256: hashes.remove("sha256"),
         sha512: hashes.remove("sha512"),
         length,
-        entry: value.to_owned(),
+        entry: json::normalised(value, &shapes::FILE),
     })
 }
 

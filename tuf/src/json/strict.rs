@@ -1,0 +1,651 @@
+//! Whether every reader finds the same in a text.
+//!
+//! Signatures cover a file's canonical form, which is written from what one reader made of the text.
+//! Another reader may make something else of it: one that decodes into known structures merges
+//! repeated members and takes names in any case, one that reads the text itself stumbles over
+//! escapes. What only such a reader sees, nobody signed. [`check`] refuses every text for which
+//! that could happen, in one pass that keeps nothing of the text but a hash of each name in the
+//! objects that are open.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt::{self, Write as _};
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::decode::folds_to;
+use super::scanner::{Scanner, SyntaxError, Token};
+use super::{Member, Value};
+use crate::{binary, instant};
+
+/// What clients decode from one place of a file.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// Anything: clients skip it, or keep it as it is.
+    Free,
+    Bool,
+    /// A whole number, no larger than this.
+    Integer(i64),
+    Text(Form),
+    List(&'static Shape, Option<Count>),
+    /// Names are taken as they are.
+    Map(&'static Shape, Option<Count>),
+    /// Names are those of the fields, in any case; other names are skipped.
+    Struct(&'static [Field]),
+    /// As the shape says, but null, which clients take anywhere else, makes them crash.
+    NotNull(&'static Shape),
+}
+
+/// A member of a structure.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// In lower case.
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    /// Whether a value of the wrong type makes the text malformed, rather than wrong.
+    pub(crate) is_envelope: bool,
+}
+
+/// What a text has to look like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    Any,
+    Base64,
+    /// A time of RFC 3339 without escapes: clients read the literal.
+    Time,
+}
+
+/// What is counted, because work or memory grow with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// The keys that a file defines.
+    Keys,
+    /// The roles that a file names.
+    Roles,
+    /// The keys of one role.
+    RoleKeys,
+    /// The signatures of a file.
+    Signatures,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keys => "keys",
+            Self::Roles => "roles",
+            Self::RoleKeys => "key ids",
+            Self::Signatures => "signatures",
+        })
+    }
+}
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is not JSON, or not an envelope.
+    Malformed(String),
+    /// Readers may disagree about it, or some cannot read it.
+    Refused(String),
+}
+
+/// What clients skip.
+const FREE: &Shape = &Shape::Free;
+
+/// Above this, neighbouring whole numbers have the same canonical form, because the float in between
+/// does not tell them apart.
+const MAX_EXACT: i64 = (1 << 53) - 1;
+
+/// How much of a name is quoted in a message.
+const QUOTED_CHARACTERS: usize = 64;
+
+/// Checks the first value of a text against `shape`; `most` says how many of each kind there may be.
+///
+/// A malformed text is reported before a refused one, wherever the faults are.
+pub(crate) fn check(
+    text: &str,
+    shape: &'static Shape,
+    most: &dyn Fn(Count) -> usize,
+) -> Result<(), Fault> {
+    let mut checker = Checker {
+        scanner: Scanner::new(text),
+        most,
+        path: Vec::new(),
+        names: Vec::new(),
+        hasher: RandomState::new(),
+        is_envelope: true,
+        malformed: None,
+        refused: None,
+    };
+    checker
+        .value(shape)
+        .map_err(|SyntaxError(text)| Fault::Malformed(text))?;
+    match (checker.malformed, checker.refused) {
+        (Some(text), _) => Err(Fault::Malformed(text)),
+        (None, Some(text)) => Err(Fault::Refused(text)),
+        (None, None) => Ok(()),
+    }
+}
+
+/// A value as this crate reads it, with the one spelling that [`check`] takes: of members that are
+/// one to the reader of `shape` the last is left, under the field's name, and values that cannot be
+/// decoded are null. What passes the check stays as it is.
+pub(crate) fn normalised(value: &Value<'_>, shape: &Shape) -> Value<'static> {
+    match (value, shape) {
+        (value, Shape::NotNull(shape)) => normalised(value, shape),
+        (Value::Object(members), Shape::Struct(fields)) => {
+            let field = |name: &str| fields.iter().find(|field| folds_to(name, field.name));
+            let named = members.iter().map(|(name, value)| match field(name) {
+                Some(field) => (Cow::Borrowed(field.name), value, &field.shape),
+                None => (Cow::Owned(name.to_string()), value, FREE),
+            });
+            Value::Object(last(named))
+        }
+        (Value::Object(members), Shape::Map(..) | Shape::Free) => {
+            let inner = match shape {
+                Shape::Map(inner, _) => inner,
+                _ => FREE,
+            };
+            let named = members.iter();
+            let named = named.map(|(name, value)| (Cow::Owned(name.to_string()), value, inner));
+            Value::Object(last(named))
+        }
+        (Value::Array(items), Shape::List(inner, _)) => {
+            Value::Array(items.iter().map(|item| normalised(item, inner)).collect())
+        }
+        (Value::Array(items), Shape::Free) => {
+            Value::Array(items.iter().map(|item| normalised(item, FREE)).collect())
+        }
+        (Value::String(text), Shape::Text(Form::Base64)) if binary::check(text).is_err() => {
+            Value::Null
+        }
+        (Value::Bool(_), Shape::Bool)
+        | (Value::Number(_), Shape::Integer(_))
+        | (Value::String(_), Shape::Text(_))
+        | (_, Shape::Free) => value.to_owned(),
+        _ => Value::Null,
+    }
+}
+
+/// The last member of each name, in their order.
+fn last<'v, 'a: 'v>(
+    members: impl DoubleEndedIterator<Item = (Cow<'static, str>, &'v Value<'a>, &'v Shape)>,
+) -> Vec<Member<'static>> {
+    let mut seen = HashSet::new();
+    let mut kept = Vec::new();
+    for (name, value, shape) in members.rev() {
+        if seen.insert(name.clone()) {
+            kept.push((name, normalised(value, shape)));
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+struct Checker<'a> {
+    scanner: Scanner<'a>,
+    most: &'a dyn Fn(Count) -> usize,
+    /// How to get to the value that is being read.
+    path: Vec<Step<'a>>,
+    /// The names of all open objects, outer ones first.
+    names: Vec<Name>,
+    hasher: RandomState,
+    /// Whether a wrong type at this place makes the text malformed.
+    is_envelope: bool,
+    /// The first fault of each kind.
+    malformed: Option<String>,
+    refused: Option<String>,
+}
+
+enum Step<'a> {
+    Field(&'static str),
+    Entry(Cow<'a, str>),
+    Item(usize),
+}
+
+/// A name by its hash, and where in the text it stands.
+#[derive(Clone, Copy)]
+struct Name {
+    hash: u64,
+    at: usize,
+}
+
+impl<'a> Checker<'a> {
+    fn value(&mut self, shape: &'static Shape) -> Result<(), SyntaxError> {
+        let at = self.scanner.next_at()?;
+        let token = self.scanner.value()?;
+        let shape = match shape {
+            Shape::NotNull(_) if token == Token::Null => {
+                self.refuse(at, "is null");
+                return Ok(());
+            }
+            Shape::NotNull(shape) => shape,
+            shape => shape,
+        };
+        match token {
+            Token::Object => self.object(shape, at),
+            Token::Array => self.array(shape, at),
+            scalar => {
+                self.scalar(shape, &scalar, at);
+                Ok(())
+            }
+        }
+    }
+
+    fn object(&mut self, shape: &'static Shape, at: usize) -> Result<(), SyntaxError> {
+        let (inner, limit) = match shape {
+            Shape::Map(inner, limit) => (*inner, *limit),
+            Shape::Struct(_) | Shape::Free => (FREE, None),
+            other => {
+                self.mistyped(at, "an object", other);
+                (FREE, None)
+            }
+        };
+        let outside = (self.names.len(), self.is_envelope);
+        let mut count = 0;
+        while let Some((name, at)) = self.scanner.next_member(count == 0)? {
+            count += 1;
+            self.count(limit, count, at);
+            self.remember(&name, at);
+            let (step, inner) = match shape {
+                Shape::Struct(fields) => self.field(fields, name, at, outside.1),
+                _ => (Step::Entry(name), inner),
+            };
+            self.path.push(step);
+            self.value(inner)?;
+            self.path.pop();
+        }
+        self.is_envelope = outside.1;
+        self.find_repeated(outside.0)?;
+        self.names.truncate(outside.0);
+        Ok(())
+    }
+
+    /// Which field of a structure a member is.
+    fn field(
+        &mut self,
+        fields: &'static [Field],
+        name: Cow<'a, str>,
+        at: usize,
+        outside: bool,
+    ) -> (Step<'a>, &'static Shape) {
+        self.is_envelope = outside;
+        let Some(field) = fields.iter().find(|field| folds_to(&name, field.name)) else {
+            return (Step::Entry(name), FREE);
+        };
+        if !matches!(name, Cow::Borrowed(name) if name == field.name) {
+            let text = format!(
+                "has a member {} at byte {at}, which some clients take for {:?} and others do not",
+                quoted(&name),
+                field.name
+            );
+            self.note(&text);
+        }
+        self.is_envelope = field.is_envelope;
+        (Step::Field(field.name), &field.shape)
+    }
+
+    fn array(&mut self, shape: &'static Shape, at: usize) -> Result<(), SyntaxError> {
+        let (inner, limit) = match shape {
+            Shape::List(inner, limit) => (*inner, *limit),
+            Shape::Free => (FREE, None),
+            other => {
+                self.mistyped(at, "a list", other);
+                (FREE, None)
+            }
+        };
+        let mut count = 0;
+        while self.scanner.next_item(count == 0)? {
+            self.path.push(Step::Item(count));
+            count += 1;
+            self.count(limit, count, self.scanner.at());
+            self.value(inner)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, shape: &'static Shape, token: &Token<'_>, at: usize) {
+        match (shape, token) {
+            (_, Token::Null)
+            | (Shape::Bool | Shape::Free, Token::Bool(_))
+            | (Shape::Free, Token::String(_)) => {}
+            (Shape::Free, Token::Number(literal)) => self.free_number(literal, at),
+            (Shape::Integer(most), Token::Number(literal)) => self.integer(literal, *most, at),
+            (Shape::Text(form), Token::String(text)) => {
+                let has_escapes = matches!(text, Cow::Owned(_));
+                self.text(*form, text, has_escapes, at);
+            }
+            (shape, Token::Bool(_)) => self.mistyped(at, "a boolean", shape),
+            (shape, Token::Number(_)) => self.mistyped(at, "a number", shape),
+            (shape, _) => self.mistyped(at, "a string", shape),
+        }
+    }
+
+    /// A number that clients do not decode is signed all the same. Fractions cannot be.
+    fn free_number(&mut self, literal: &str, at: usize) {
+        let is_exact = literal.parse::<f64>().is_ok_and(|float| {
+            #[expect(clippy::cast_precision_loss, reason = "floats hold it exactly")]
+            let most = MAX_EXACT as f64;
+            float.abs() <= most
+        });
+        if !is_exact {
+            self.refuse(at, "is too large a number to be signed exactly");
+        }
+    }
+
+    fn integer(&mut self, literal: &str, most: i64, at: usize) {
+        let Ok(integer) = literal.parse::<i64>() else {
+            return self.mistyped(at, &format!("the number {literal}"), &Shape::Integer(most));
+        };
+        if !(-MAX_EXACT..=MAX_EXACT).contains(&integer) {
+            self.refuse(at, "is too large a number to be signed exactly");
+        } else if integer > most {
+            self.refuse(at, &format!("is {integer}, more than {most}"));
+        }
+    }
+
+    fn text(&mut self, form: Form, text: &str, has_escapes: bool, at: usize) {
+        let fault = match form {
+            Form::Base64 => binary::check(text).err(),
+            Form::Time if has_escapes => Some("is a time with an escape in it".to_owned()),
+            Form::Time if instant::parse_strict(text).is_none() => {
+                Some("is not a time as RFC 3339 writes it".to_owned())
+            }
+            Form::Any | Form::Time => None,
+        };
+        if let Some(fault) = fault {
+            self.wrong(at, &fault);
+        }
+    }
+
+    fn count(&mut self, limit: Option<Count>, count: usize, at: usize) {
+        if let Some(limit) = limit
+            && count > (self.most)(limit)
+        {
+            let most = (self.most)(limit);
+            self.refuse(at, &format!("has more than {most} {limit}"));
+        }
+    }
+
+    fn remember(&mut self, name: &str, at: usize) {
+        // What is refused already needs no comparing.
+        if self.refused.is_none() {
+            let hash = self.hasher.hash_one(name);
+            self.names.push(Name { hash, at });
+        }
+    }
+
+    /// Refuses an object, whose names are those from `first` on, if two are the same.
+    ///
+    /// Hashes stand for names: two among a million are the same by chance once in forty million
+    /// files, and an attacker, who does not know the hasher's key, cannot do better.
+    fn find_repeated(&mut self, first: usize) -> Result<(), SyntaxError> {
+        let names = self.names.get_mut(first..).unwrap_or_default();
+        names.sort_unstable_by_key(|name| (name.hash, name.at));
+        let alike = names.windows(2).find(|pair| pair[0].hash == pair[1].hash);
+        if let Some(at) = alike.map(|pair| pair[1].at) {
+            let name = self.scanner.restart(at).string()?;
+            let name = quoted(&name);
+            self.note(&format!(
+                "has the member {name} twice, the second time at byte {at}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn mistyped(&mut self, at: usize, found: &str, shape: &Shape) {
+        let expected = match shape {
+            Shape::Free => "anything",
+            Shape::Bool => "a boolean",
+            Shape::Integer(_) => "a whole number",
+            Shape::Text(_) => "a string",
+            Shape::List(..) => "a list",
+            Shape::Map(..) | Shape::Struct(_) | Shape::NotNull(_) => "an object",
+        };
+        self.wrong(at, &format!("is {found}, not {expected}"));
+    }
+
+    /// Notes a value that clients cannot decode.
+    fn wrong(&mut self, at: usize, what: &str) {
+        if self.is_envelope {
+            let text = format!("{} at byte {at} {what}", self.place());
+            self.malformed.get_or_insert(text);
+        } else {
+            self.refuse(at, what);
+        }
+    }
+
+    /// Notes what is wrong with the value that begins at the byte `at`.
+    fn refuse(&mut self, at: usize, what: &str) {
+        if self.refused.is_none() {
+            self.refused = Some(format!("{} at byte {at} {what}", self.place()));
+        }
+    }
+
+    /// Notes what is wrong with the value that is being read.
+    fn note(&mut self, what: &str) {
+        if self.refused.is_none() {
+            self.refused = Some(format!("{} {what}", self.place()));
+        }
+    }
+
+    /// The way to the value that is being read: `signed.targets["v1"].length`.
+    fn place(&self) -> String {
+        let mut place = String::new();
+        for step in &self.path {
+            let written = match step {
+                Step::Field(name) if place.is_empty() => write!(place, "{name}"),
+                Step::Field(name) => write!(place, ".{name}"),
+                Step::Entry(name) => write!(place, "[{}]", quoted(name)),
+                Step::Item(index) => write!(place, "[{index}]"),
+            };
+            written.expect("a string takes all that is written");
+        }
+        if place.is_empty() {
+            place.push_str("the file");
+        }
+        place
+    }
+}
+
+/// A name for a message, cut off where it gets long.
+fn quoted(name: &str) -> String {
+    let mut short: String = name.chars().take(QUOTED_CHARACTERS).collect();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static ENTRY: Shape = Shape::Struct(&[Field {
+        name: "length",
+        shape: Shape::Integer(i64::MAX),
+        is_envelope: false,
+    }]);
+    static FILE: Shape = Shape::Struct(&[
+        Field {
+            name: "keys",
+            shape: Shape::Map(&Shape::NotNull(&ENTRY), Some(Count::Keys)),
+            is_envelope: false,
+        },
+        Field {
+            name: "list",
+            shape: Shape::List(&Shape::Text(Form::Base64), Some(Count::Signatures)),
+            is_envelope: true,
+        },
+        Field {
+            name: "time",
+            shape: Shape::Text(Form::Time),
+            is_envelope: true,
+        },
+        Field {
+            name: "flag",
+            shape: Shape::Bool,
+            is_envelope: false,
+        },
+    ]);
+
+    fn checked(text: &str) -> Result<(), Fault> {
+        check(text, &FILE, &|_| 3)
+    }
+
+    #[track_caller]
+    fn refused(text: &str, reason: &str) {
+        assert_eq!(
+            checked(text),
+            Err(Fault::Refused(reason.to_owned())),
+            "{text}"
+        );
+    }
+
+    #[track_caller]
+    fn malformed(text: &str, reason: &str) {
+        assert_eq!(
+            checked(text),
+            Err(Fault::Malformed(reason.to_owned())),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_read_in_one_way_only_is_accepted() {
+        for text in [
+            "null",
+            "{}",
+            r#" {"keys":{"a":{"length":1},"A":{},"\u0061b":{}},"list":["AAAA",null],"flag":true} x"#,
+            r#"{"time":"2030-01-01T00:00:00Z","other":{"x":1,"X":[{"Keys":1.5}]},"Other":1e3}"#,
+            r#"{"keys":null,"list":null,"time":null,"flag":null}"#,
+        ] {
+            assert_eq!(checked(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn repeated_members_are_refused_at_any_place() {
+        refused(
+            r#"{"flag":true,"flag":true}"#,
+            r#"the file has the member "flag" twice, the second time at byte 13"#,
+        );
+        refused(
+            r#"{"keys":{"a":{},"b":{},"\u0061":{}}}"#,
+            r#"keys has the member "a" twice, the second time at byte 23"#,
+        );
+        refused(
+            r#"{"other":[{"a":1,"a":2}]}"#,
+            r#"["other"][0] has the member "a" twice, the second time at byte 17"#,
+        );
+    }
+
+    #[test]
+    fn fields_have_one_spelling() {
+        refused(
+            r#"{"Flag":true}"#,
+            r#"the file has a member "Flag" at byte 1, which some clients take for "flag" and others do not"#,
+        );
+        for text in [
+            "{\"\u{212a}eys\":{}}",
+            r#"{"fl\u0061g":true}"#,
+            r#"{"keys":{"a":{"LENGTH":1}}}"#,
+            r#"{"li\u017ft":[]}"#,
+        ] {
+            assert!(matches!(checked(text), Err(Fault::Refused(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_are_named_with_their_place() {
+        refused(r#"{"flag":1}"#, "flag at byte 8 is a number, not a boolean");
+        refused(
+            r#"{"keys":{"a":{"length":"1"}}}"#,
+            r#"keys["a"].length at byte 23 is a string, not a whole number"#,
+        );
+        refused(r#"{"keys":[]}"#, "keys at byte 8 is a list, not an object");
+        refused(r#"{"keys":{"a":null}}"#, r#"keys["a"] at byte 13 is null"#);
+        malformed("[]", "the file at byte 0 is a list, not an object");
+        malformed(
+            r#"{"list":[1]}"#,
+            "list[0] at byte 9 is a number, not a string",
+        );
+        malformed(
+            r#"{"list":["!!"]}"#,
+            "list[0] at byte 9 illegal base64 data at input byte 0",
+        );
+    }
+
+    #[test]
+    fn times_are_read_as_they_stand_in_the_text() {
+        malformed(
+            r#"{"time":"2030\u002d01-01T00:00:00Z"}"#,
+            "time at byte 8 is a time with an escape in it",
+        );
+        malformed(
+            r#"{"time":"2030-01-01T00:00:00+25:59"}"#,
+            "time at byte 8 is not a time as RFC 3339 writes it",
+        );
+    }
+
+    #[test]
+    fn numbers_that_are_not_signed_exactly_are_refused() {
+        for literal in [
+            "9007199254740993",
+            "-9007199254740993",
+            "9223372036854775807",
+        ] {
+            let text = format!(r#"{{"keys":{{"a":{{"length":{literal}}}}}}}"#);
+            assert!(matches!(checked(&text), Err(Fault::Refused(_))), "{text}");
+            let text = format!(r#"{{"other":{literal}}}"#);
+            assert!(matches!(checked(&text), Err(Fault::Refused(_))), "{text}");
+        }
+        refused(
+            r#"{"other":1e400}"#,
+            r#"["other"] at byte 9 is too large a number to be signed exactly"#,
+        );
+        assert_eq!(
+            checked(r#"{"keys":{"a":{"length":9007199254740991}}}"#),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn counts_are_bounded() {
+        refused(
+            r#"{"keys":{"a":{},"b":{},"c":{},"d":{}}}"#,
+            "keys at byte 30 has more than 3 keys",
+        );
+        assert!(checked(r#"{"list":["","","",""]}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_malformed_is_said_before_what_is_refused() {
+        malformed(
+            r#"{"flag":1,"list":{}}"#,
+            "list at byte 17 is an object, not a list",
+        );
+        malformed(r#"{"flag":1,"#, "unexpected end of JSON input");
+    }
+
+    #[test]
+    fn the_normal_form_is_what_the_last_members_say_and_passes_the_check() {
+        let text = r#"{"Keys":[],"KEYS":{"a":{"Length":1,"length":2,"x":{"y":1,"y":2}},"a":{"length":"3"}},
+            "list":["!!","AAAA"],"flag":7,"other":1,"other":[{"z":null,"z":3}]}"#;
+        let value = crate::json::parse(text).expect("JSON");
+        let expected =
+            r#"{"keys":{"a":{"length":null}},"list":[null,"AAAA"],"flag":null,"other":[{"z":3}]}"#;
+        let normal = normalised(&value, &FILE);
+        assert_eq!(normal, crate::json::parse(expected).expect("JSON"));
+        assert_eq!(checked(expected), Ok(()));
+        assert_eq!(normalised(&normal, &FILE), normal);
+    }
+
+    #[test]
+    fn long_names_are_cut_off_in_messages() {
+        let text = format!(r#"{{"keys":{{"{}":null}}}}"#, "n".repeat(1000));
+        let Err(Fault::Refused(reason)) = checked(&text) else {
+            panic!("null is refused");
+        };
+        assert!(reason.len() < 200, "{reason}");
+    }
+}
