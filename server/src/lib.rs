@@ -9,6 +9,7 @@ pub mod audit;
 mod auth;
 pub mod backup;
 pub mod cache;
+mod clients;
 pub mod config;
 pub mod doctor;
 pub mod health;

@@ -5,6 +5,8 @@
 //! renewed if it, or its snapshot, expires within [`LEAD`]. Several servers may walk at once: the store
 //! lets one renewal win, and the others find theirs done.
 
+mod inspection;
+
 use std::time::Duration as StdDuration;
 
 use time::Duration;
@@ -15,6 +17,8 @@ use crate::{
     repository::{self, Horizon},
     store::Aging,
 };
+
+use inspection::Inspector;
 
 /// How long before its expiry a timestamp is renewed. Timestamps live for 14 days.
 pub const LEAD: Duration = Duration::days(5);
@@ -34,10 +38,11 @@ const PAGE: u32 = 200;
 
 /// Walks for ever, the first time at once; ends when `shutdown` says so.
 pub async fn run(app: App, shutdown: CancellationToken) {
+    let mut inspector = Inspector::default();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = walk(&app) => {}
+            () = walk_and_inspect(&app, &mut inspector) => {}
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -48,6 +53,11 @@ pub async fn run(app: App, shutdown: CancellationToken) {
 
 /// One walk over all GUNs.
 pub async fn walk(app: &App) {
+    walk_and_inspect(app, &mut Inspector::default()).await;
+}
+
+async fn walk_and_inspect(app: &App, inspector: &mut Inspector) {
+    inspector.begin();
     let mut after = String::new();
     let mut failed = 0_u32;
     loop {
@@ -62,9 +72,11 @@ pub async fn walk(app: &App) {
         after.clone_from(&last.name);
         for aging in page {
             failed += u32::from(!renewed(app, &aging).await);
+            inspector.inspect(app, &aging).await;
         }
     }
     metrics::gauge!("notary_server_renewals_failing").set(f64::from(failed));
+    inspector.end();
 }
 
 /// Renews one GUN if it needs it; says whether it is well.

@@ -31,7 +31,7 @@ use chain::RootChain;
 /// newest timestamp, for roots by version, and for everything else by the checksum that vouches for
 /// it.
 ///
-/// Verified are, as Notary 0.7's client does it, the texts, structures, signatures, checksums and
+/// Verified are, as Notary 0.7's client does it, that Go can decode the texts, structures, signatures, checksums and
 /// lengths of the current files and of every delegation that the snapshot lists, and that each
 /// stored root continues the one before it.
 pub fn walk(
@@ -183,6 +183,17 @@ pub enum WalkError {
         /// Which one.
         wanted: Wanted,
     },
+    /// A file is there, and clients, which are written in Go, cannot read it, or find something else
+    /// in it than this crate.
+    #[error("clients cannot read {role} version {version}, or read it otherwise: {reason}")]
+    Unreadable {
+        /// Whose file.
+        role: Role,
+        /// Its version.
+        version: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file is there and not to be believed.
     #[error("{role} version {version} is not to be believed: {reason}")]
     Refused {
@@ -222,6 +233,12 @@ impl Source<'_> {
         let file =
             File::parse(role.clone(), bytes).map_err(|malformed| refused(malformed.to_string()))?;
         file.check_text().map_err(WalkError::refused(&file))?;
+        file.check_reading()
+            .map_err(|reason| WalkError::Unreadable {
+                role: role.clone(),
+                version: file.version(),
+                reason,
+            })?;
         Ok(Some(file))
     }
 

@@ -14,6 +14,8 @@ use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
 use tuf::{Gun, Role, Walked, Wanted, walk};
 
+use crate::clients;
+
 /// What is known of a backup that could be read to its end.
 #[derive(Debug)]
 pub struct Verified {
@@ -140,7 +142,12 @@ impl Index {
                 verified.remarks.extend(remarks(&gun, &walked));
                 verified.faults.extend(missing_key(&gun, &walked, keys));
             }
-            Err(error) => verified.faults.push(format!("{gun}: {error}")),
+            Err(error) => verified
+                .faults
+                .push(match clients::unreadable_cure(&error) {
+                    Some(cure) => format!("{gun}: {error}. Cure: {cure}"),
+                    None => format!("{gun}: {error}"),
+                }),
         }
     }
 

@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use time::OffsetDateTime;
-use tokio::runtime::Handle;
-use tuf::{Gun, Met, Role, WalkError, Walked, Wanted, walk};
+use tuf::{Gun, Met, Role, WalkError, Walked};
 
 use super::{Check, NOTICE, Report, signer, words};
 use crate::{
+    clients,
     config::{Config, TrustService},
     renewal::LEAD,
     signer::{MAX_ASKED, RemoteSigner, Signer as _, SignerError},
-    store::{StoreError, TrustStore},
+    store::TrustStore,
 };
 
 /// Looks at the repository `name`; `behind` picks one kind of returning clients.
@@ -28,7 +27,7 @@ pub(super) async fn check(
     let Some(gun) = known(report, config, store.as_ref(), name).await else {
         return;
     };
-    let walked = match stored(store, &gun, now).await {
+    let walked = match clients::walk_stored(store, &gun, now).await {
         Ok(Ok(walked)) => walked,
         Ok(Err(error)) => return unfollowable(report, &gun, &error),
         Err(error) => return report.failed(&error),
@@ -87,54 +86,16 @@ async fn known(
     }
 }
 
-/// The walk over what the store holds.
-async fn stored(
-    store: Arc<dyn TrustStore>,
-    gun: &Gun,
-    now: OffsetDateTime,
-) -> Result<Result<Walked, WalkError>, StoreError> {
-    let (runtime, gun) = (Handle::current(), gun.clone());
-    let walking = tokio::task::spawn_blocking(move || {
-        let failure = std::cell::RefCell::new(None);
-        let files = |role: &Role, wanted| {
-            let found = runtime.block_on(read(store.as_ref(), &gun, role, wanted));
-            found.unwrap_or_else(|error| {
-                failure.borrow_mut().get_or_insert(error);
-                None
-            })
-        };
-        let walked = walk(&gun, &files, now);
-        failure.into_inner().map_or(Ok(walked), Err)
-    });
-    walking.await.expect("a walk does not panic")
-}
-
-async fn read(
-    store: &dyn TrustStore,
-    gun: &Gun,
-    role: &Role,
-    wanted: Wanted,
-) -> Result<Option<Bytes>, StoreError> {
-    let found = match wanted {
-        Wanted::Newest => match store.head(gun).await? {
-            Some(head) => store.by_checksum(gun, role, &head.sha256).await?,
-            None => None,
-        },
-        Wanted::Version(version) => match i32::try_from(version) {
-            Ok(version) => store.by_version(gun, role, version).await?,
-            Err(_) => None,
-        },
-        Wanted::Sha256(sha256) => store.by_checksum(gun, role, &sha256).await?,
-    };
-    Ok(found.map(|file| file.bytes))
-}
-
 fn unfollowable(report: &mut Report, gun: &Gun, error: &WalkError) {
+    if let Some(cure) = clients::unreadable_cure(error) {
+        report.wrong(Check::Clients, format!("{gun}: {error}"), cure);
+        return;
+    }
     let cure = match error {
         WalkError::Missing { .. } => {
             "put the lost row back from a backup; if there is none, delete the repository and publish it anew (its clients then have to forget it)"
         }
-        WalkError::Refused { .. } => {
+        WalkError::Refused { .. } | WalkError::Unreadable { .. } => {
             "restore the row from a backup, or publish a new version with the keys of that role"
         }
     };

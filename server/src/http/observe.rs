@@ -210,6 +210,10 @@ pub(crate) fn register() {
         "notary_server_renewals_failing",
         "Repositories whose timestamp could not be renewed in the last walk."
     );
+    metrics::describe_gauge!(
+        "notary_server_unreadable_repositories",
+        "Repositories that clients cannot read, as found in the last walk."
+    );
     metrics::describe_histogram!(
         "notary_server_signer_request_duration_seconds",
         "Time the signer took for a signature, by role and outcome."

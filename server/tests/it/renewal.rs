@@ -207,3 +207,17 @@ async fn a_reader_is_told_when_nobody_can_renew() {
     server.signer.is_forgetful.store(false, Ordering::SeqCst);
     server.file(GUN, "timestamp.json").await.ok();
 }
+
+/// Notary stored such roots; docker crashes at them.
+#[tokio::test]
+async fn a_repository_that_clients_cannot_read_is_counted() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    server.keep_unreadable("example.com/broken").await;
+    renewal::walk(&server.app).await;
+    let metrics = server.get("/metrics").await.ok().text();
+    assert!(
+        metrics.contains("\nnotary_server_unreadable_repositories 1\n"),
+        "{metrics}"
+    );
+}

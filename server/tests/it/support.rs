@@ -22,7 +22,7 @@ use server::{
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
 use time::{Duration, OffsetDateTime};
-use tuf::{Gun, KeyId, PublicKey, Role};
+use tuf::{File, Gun, KeyId, PublicKey, Role};
 
 /// A metadata file: the role it is sent for, and its bytes.
 pub(crate) type Part = (String, Vec<u8>);
@@ -311,6 +311,22 @@ impl TestServer {
         let mut publisher = self.publisher(gun).await;
         self.publish(gun, &publisher.first_publish()).await.ok();
         publisher
+    }
+
+    /// Stores a repository whose root clients cannot read, as a server did that accepted it.
+    pub(crate) async fn keep_unreadable(&self, gun: &str) {
+        let mut publisher = Publisher::at(gun, self.now());
+        publisher.root.signed["roles"]["x"] = Value::Null;
+        let mut parts = publisher.first_publish();
+        parts.extend(publisher.as_server());
+        let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+        let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
+        let gun = Gun::parse(gun).unwrap();
+        self.app
+            .store
+            .publish(&gun, &files, self.now())
+            .await
+            .unwrap();
     }
 
     /// The version of the current file of `role`.

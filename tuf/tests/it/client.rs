@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use fixtures::{Key, Part, Publisher, clock, resign};
+use fixtures::{Key, Part, Publisher, clock, listing, resign};
 use proptest::prelude::*;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use tuf::{File, Role, WalkError, Walked, Wanted, walk};
 
-use crate::given::{GUN, Server, role_named};
+use crate::given::{GUN, Server, file, part, role_named};
 
 /// Everything that a server ever stored of one repository.
 struct Archive {
@@ -27,6 +27,26 @@ impl Archive {
 
     fn publish(&mut self, parts: &[Part]) {
         self.files.extend(self.server.publish(parts));
+    }
+
+    /// Stores parts as they are, with the timestamp that an older server would have made.
+    fn keep(&mut self, parts: &[Part]) {
+        let files = parts.iter().map(|(role, bytes)| file(role, bytes));
+        self.files.extend(files);
+        self.server.keep(parts);
+        let root = self.server.stored.root.clone().expect("a root");
+        let snapshot = self.server.stored.snapshot.clone().expect("a snapshot");
+        let none = file(
+            "timestamp",
+            br#"{"signed":{"_type":"Timestamp","version":1,"meta":{"snapshot":
+            {"hashes":{"sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}}}"#,
+        );
+        let [root, snapshot] =
+            [("root", root), ("snapshot", snapshot)].map(|(role, bytes)| file(role, &bytes));
+        let draft = tuf::renew_timestamp(&root, &snapshot, &none, clock()).expect("a draft");
+        let timestamp = self.server.seal(draft);
+        self.server.stored.timestamp = Some(timestamp.bytes().clone());
+        self.files.push(timestamp);
     }
 
     fn find(&self, role: &Role, wanted: Wanted) -> Option<Bytes> {
@@ -300,6 +320,88 @@ fn a_delegation_whose_key_was_replaced_is_passed_over_with_all_below() {
         walked.skipped[0].reason,
         "valid signatures did not meet threshold for targets/a"
     );
+}
+
+/// Files that were stored before uploads were checked for it.
+#[test]
+fn a_file_that_clients_cannot_read_is_named_even_a_root_that_is_no_longer_current() {
+    let respelled = |parts: &mut [Part], role: &str, from: &str, to: &str| {
+        let bytes = part(parts, role);
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replacen(from, to, 1).into_bytes();
+        assert_ne!(*bytes, text.into_bytes());
+    };
+    for (role, from, to, reason) in [
+        (
+            "root",
+            r#""version":"#,
+            r#""version":0,"version":"#,
+            "signed has the member \"version\" twice",
+        ),
+        (
+            "targets",
+            r#""targets":"#,
+            r#""Targets":7,"targets":"#,
+            "signed has a member \"Targets\" at byte",
+        ),
+        (
+            "targets/a",
+            r#""private":null"#,
+            r#""private":5"#,
+            "is a number, not a string",
+        ),
+        (
+            "snapshot",
+            r#""length":"#,
+            r#""length":"1","length":"#,
+            "is a string, not a whole number",
+        ),
+    ] {
+        let mut archive = Archive::new();
+        let mut owner = archive.server.independent_owner();
+        owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
+        owner.delegate("targets/a", "b", &[Key::throw_away_ecdsa()], &[""], 1);
+        let mut parts = owner.first_publish();
+        if role == "targets/a" {
+            let keys = &mut owner.document_mut(role).signed["delegations"]["keys"];
+            for key in keys.as_object_mut().unwrap().values_mut() {
+                key["keyval"]["private"] = json!(5);
+            }
+            *part(&mut parts, role) = owner.document_mut(role).seal();
+        } else {
+            respelled(&mut parts, role, from, to);
+        }
+        if role != "snapshot" {
+            let listed = listing(part(&mut parts, role));
+            owner.snapshot.signed["meta"][role] = listed;
+            *part(&mut parts, "snapshot") = owner.snapshot.seal();
+        }
+        archive.keep(&parts);
+        let error = archive.walk_at(clock()).expect_err("clients stop there");
+        let WalkError::Unreadable {
+            role: found,
+            reason: why,
+            ..
+        } = error
+        else {
+            panic!("{role}: {error}");
+        };
+        assert_eq!(found, role_named(role));
+        assert!(why.contains(reason), "{why}");
+
+        if role == "root" {
+            owner.rotate_root();
+            archive.publish(&owner.next(&["root"]));
+            let error = archive
+                .walk_at(clock())
+                .expect_err("old clients stop there");
+            let expected = (Role::Root, 1);
+            assert!(
+                matches!(&error, WalkError::Unreadable { role, version, .. } if (role.clone(), *version) == expected),
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]

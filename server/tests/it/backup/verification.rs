@@ -191,3 +191,16 @@ async fn an_archive_that_is_cut_off_or_of_the_other_program_is_an_error() {
     ));
     assert!(verify(Path::new("-"), None).is_err());
 }
+
+#[tokio::test]
+async fn a_repository_that_clients_cannot_read_is_named_with_the_cure() {
+    let server = TestServer::start().await;
+    server.keep_unreadable(GUN).await;
+    let verified = verified(&server.pool).await;
+    let [fault] = verified.faults.as_slice() else {
+        panic!("{:?}", verified.faults);
+    };
+    let cause = format!("{GUN}: clients cannot read root version 1, or read it otherwise: ");
+    assert!(fault.starts_with(&cause), "{fault}");
+    assert!(fault.contains("Cure: "), "{fault}");
+}

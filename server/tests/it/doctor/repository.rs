@@ -294,3 +294,31 @@ async fn newcomers_and_returning_clients_meet_different_roots() {
         "version 0 of root is missing",
     );
 }
+
+/// A root as Notary stored it, with a role that makes docker crash.
+#[tokio::test]
+async fn a_file_that_clients_cannot_read_is_named_with_its_cure_whether_current_or_not() {
+    let stage = Stage::healthy().await;
+    let mut publisher = Publisher::new(GUN);
+    publisher.root.signed["roles"]["x"] = serde_json::json!(null);
+    let mut parts = publisher.first_publish();
+    parts.extend(publisher.as_server());
+    keep(&store(&stage).await, GUN, parts, clock()).await;
+    let cause =
+        "clients cannot read root version 1, or read it otherwise: signed.roles[\"x\"] at byte";
+
+    let (check, sentence, cure) = only_wrong(&examined(&stage).await);
+    assert_eq!(check, Check::Clients);
+    assert!(sentence.contains(cause), "{sentence}");
+    assert!(
+        cure.contains("restore the repository from a backup"),
+        "{cure}"
+    );
+
+    let roles = publisher.root.signed["roles"].as_object_mut();
+    roles.unwrap().remove("x");
+    next(&stage, &mut publisher, &["root"]).await;
+    let (_, sentence, cure) = only_wrong(&examined(&stage).await);
+    assert!(sentence.contains(cause), "{sentence}");
+    assert!(cure.contains("only clients with an older one"), "{cure}");
+}

@@ -1,0 +1,77 @@
+//! What clients meet in a stored repository.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+use tokio::runtime::Handle;
+use tuf::{Gun, Role, WalkError, Walked, Wanted, walk};
+
+use crate::store::{StoreError, TrustStore};
+
+/// The walk over what the store holds.
+pub(crate) async fn walk_stored(
+    store: Arc<dyn TrustStore>,
+    gun: &Gun,
+    now: OffsetDateTime,
+) -> Result<Result<Walked, WalkError>, StoreError> {
+    let (runtime, gun) = (Handle::current(), gun.clone());
+    let walking = tokio::task::spawn_blocking(move || {
+        let failure = std::cell::RefCell::new(None);
+        let files = |role: &Role, wanted| {
+            let found = runtime.block_on(read(store.as_ref(), &gun, role, wanted));
+            found.unwrap_or_else(|error| {
+                failure.borrow_mut().get_or_insert(error);
+                None
+            })
+        };
+        let walked = walk(&gun, &files, now);
+        failure.into_inner().map_or(Ok(walked), Err)
+    });
+    walking.await.expect("a walk does not panic")
+}
+
+async fn read(
+    store: &dyn TrustStore,
+    gun: &Gun,
+    role: &Role,
+    wanted: Wanted,
+) -> Result<Option<Bytes>, StoreError> {
+    let found = match wanted {
+        Wanted::Newest => match store.head(gun).await? {
+            Some(head) => store.by_checksum(gun, role, &head.sha256).await?,
+            None => None,
+        },
+        Wanted::Version(version) => match i32::try_from(version) {
+            Ok(version) => store.by_version(gun, role, version).await?,
+            Err(_) => None,
+        },
+        Wanted::Sha256(sha256) => store.by_checksum(gun, role, &sha256).await?,
+    };
+    Ok(found.map(|file| file.bytes))
+}
+
+/// What to do about a file that clients cannot read; `None` if that is not what is wrong.
+///
+/// Such files were stored before uploads were checked for it.
+pub(crate) fn unreadable_cure(error: &WalkError) -> Option<&'static str> {
+    let WalkError::Unreadable { role, .. } = error else {
+        return None;
+    };
+    Some(match role {
+        Role::Root => {
+            "if a newer root is current, only clients with an older one are affected, and have to forget \
+             the repository (`notary delete NAME`, without `--remote`); otherwise restore the repository \
+             from a backup, or delete it and publish it again"
+        }
+        Role::Snapshot | Role::Timestamp => {
+            "publish to the repository with a client that does not have to read it first, or restore it \
+             from a backup: a snapshot or timestamp that the server signs is put right by the next one"
+        }
+        Role::Targets | Role::Delegation(_) => {
+            "publish a corrected version of the role, signed by its keys, with a client that does not have \
+             to read the present one first (Go's clients have to); otherwise restore the repository from a \
+             backup, or delete it and publish it again"
+        }
+    })
+}
