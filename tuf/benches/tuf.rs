@@ -6,7 +6,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Part, Publisher, clock};
 use tuf::{
-    Checksums, File, Gun, KeyAlgorithm, PrivateKey, Role, Stored, Update, UploadLimits, Uploaded,
+    Checksums, File, Gun, KeyAlgorithm, Limits, PrivateKey, Role, Stored, Update, Uploaded,
     canonical, check,
 };
 
@@ -59,7 +59,7 @@ fn files(criterion: &mut Criterion) {
             BenchmarkId::new("upload", count),
             &bytes,
             |bencher, bytes| {
-                let limits = UploadLimits::default();
+                let limits = Limits::default();
                 bencher.iter(|| Uploaded::read(Role::Targets, bytes.clone(), &limits));
             },
         );
@@ -119,8 +119,7 @@ fn accept(gun: &Gun, parts: Vec<(Role, Bytes)>) -> Vec<u8> {
     let mut update = Update::default();
     for (role, bytes) in parts {
         update.insert(
-            Uploaded::read(role, bytes, &UploadLimits::default())
-                .expect("the publisher writes JSON"),
+            Uploaded::read(role, bytes, &Limits::default()).expect("the publisher writes JSON"),
         );
     }
     let accepted = check(gun, &Stored::default(), update, clock()).expect("the publish is good");

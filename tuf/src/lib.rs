@@ -47,5 +47,5 @@ pub use renewal::{Damaged, renew_snapshot, renew_timestamp, role_keys, shared_ke
 pub use role::{DelegationName, InvalidRole, Role};
 pub use signature::{Method, Signature};
 pub use update::{Accepted, Change, MAX_VERSION_STEP, Refusal, Stored, Update, check};
-pub use upload::{InvalidUpload, UploadLimits, Uploaded};
+pub use upload::{InvalidUpload, Uploaded};
 pub use view::{SnapshotView, TimestampView};

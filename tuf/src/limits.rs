@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::json::Count;
 use crate::signature::Material;
 
 /// What an upload may ask for. Stored files above these limits stay readable and renewable.
@@ -10,6 +11,25 @@ pub struct Limits {
     /// How much work verifying the signatures of one update may take. The unit is the verification
     /// of one P-256 signature over a short text; other algorithms and long texts count for more.
     pub verifications: u32,
+    /// Keys that one role may have.
+    pub role_keys: usize,
+    /// Keys that one file may define.
+    pub keys: usize,
+    /// Roles that one file may name.
+    pub roles: usize,
+    /// Signatures that one file may have.
+    pub signatures: usize,
+}
+
+impl Limits {
+    pub(crate) fn most(&self, count: Count) -> usize {
+        match count {
+            Count::Keys => self.keys,
+            Count::Roles => self.roles,
+            Count::RoleKeys => self.role_keys,
+            Count::Signatures => self.signatures,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -17,6 +37,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             verifications: 10_000,
+            role_keys: 100,
+            keys: 1_000,
+            roles: 1_000,
+            signatures: 1_000,
         }
     }
 }
@@ -68,7 +92,10 @@ mod tests {
 
     #[test]
     fn work_is_spent_up_to_the_limit_and_refused_beyond_it() {
-        let effort = Effort::of(Limits { verifications: 30 });
+        let effort = Effort::of(Limits {
+            verifications: 30,
+            ..Limits::default()
+        });
         assert_eq!(effort.spend(25), Ok(()));
         assert!(effort.spend(6).is_err());
         assert_eq!(effort.spend(5), Ok(()));

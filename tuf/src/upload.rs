@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::json::{Count, Fault};
+use crate::json::Fault;
 use crate::wire::notary;
-use crate::{File, MalformedJson, Refusal, Role};
+use crate::{File, Limits, MalformedJson, Refusal, Role};
 
 /// A file that a client sent and of which every reader reads the same. Only such files can be
 /// published.
@@ -25,7 +25,7 @@ impl Uploaded {
     /// # Errors
     ///
     /// If the bytes are not a metadata envelope, or if readers may disagree about them.
-    pub fn read(role: Role, bytes: Bytes, limits: &UploadLimits) -> Result<Self, InvalidUpload> {
+    pub fn read(role: Role, bytes: Bytes, limits: &Limits) -> Result<Self, InvalidUpload> {
         notary::check_reading(&role, &bytes, &|count| limits.most(count)).map_err(|fault| {
             match fault {
                 Fault::Malformed(text) => InvalidUpload::Malformed(MalformedJson(text)),
@@ -47,41 +47,6 @@ impl Uploaded {
     #[must_use]
     pub fn into_file(self) -> File {
         self.0
-    }
-}
-
-/// How much an uploaded file may define, because work grows with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadLimits {
-    /// Keys that one role may have.
-    pub role_keys: usize,
-    /// Keys that one file may define.
-    pub keys: usize,
-    /// Roles that one file may name.
-    pub roles: usize,
-    /// Signatures that one file may have.
-    pub signatures: usize,
-}
-
-impl UploadLimits {
-    fn most(&self, count: Count) -> usize {
-        match count {
-            Count::Keys => self.keys,
-            Count::Roles => self.roles,
-            Count::RoleKeys => self.role_keys,
-            Count::Signatures => self.signatures,
-        }
-    }
-}
-
-impl Default for UploadLimits {
-    fn default() -> Self {
-        Self {
-            role_keys: 100,
-            keys: 1000,
-            roles: 1000,
-            signatures: 1000,
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use tuf::{File, InvalidUpload, Role, UploadLimits, Uploaded};
+use tuf::{File, InvalidUpload, Limits, Role, Uploaded};
 
 use super::{
     ApiError,
@@ -157,7 +157,7 @@ fn files(form: &Bytes, boundary: &str) -> Result<Vec<Uploaded>, ApiError> {
 
 fn file(part: Part) -> Result<Uploaded, ApiError> {
     let role = role(part.filename.as_deref())?;
-    let read = Uploaded::read(role.clone(), part.content, &UploadLimits::default());
+    let read = Uploaded::read(role.clone(), part.content, &Limits::default());
     read.map_err(|invalid| match invalid {
         InvalidUpload::Malformed(fault) => ApiError::MalformedJson {
             role: role.to_string(),

@@ -51,7 +51,10 @@ fn upload(owner: &mut Publisher) -> Vec<Part> {
 }
 
 fn judge(server: &Server, parts: &[Part], verifications: u32) -> Result<Accepted, Refusal> {
-    let limits = Limits { verifications };
+    let limits = Limits {
+        verifications,
+        ..Limits::default()
+    };
     let update: Update = update(parts).within(limits);
     check(&server.gun, &server.stored, update, fixtures::clock())
 }

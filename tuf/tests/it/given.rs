@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use fixtures::{Part, Publisher, clock};
 use tuf::{
-    Accepted, Draft, File, Gun, InvalidUpload, KeyAlgorithm, PrivateKey, Refusal, Role, Stored,
-    Update, UploadLimits, Uploaded, check,
+    Accepted, Draft, File, Gun, InvalidUpload, KeyAlgorithm, Limits, PrivateKey, Refusal, Role,
+    Stored, Update, Uploaded, check,
 };
 
 /// A server that holds the snapshot and timestamp keys of one repository, and what it stored.
@@ -122,7 +122,7 @@ fn try_update(parts: &[Part]) -> Result<Update, Refusal> {
 
 pub(crate) fn uploaded(role: &str, bytes: &[u8]) -> Result<Uploaded, InvalidUpload> {
     let bytes = bytes.to_vec().into();
-    Uploaded::read(role_named(role), bytes, &UploadLimits::default())
+    Uploaded::read(role_named(role), bytes, &Limits::default())
 }
 
 pub(crate) fn file(role: &str, bytes: &[u8]) -> File {

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 use tuf::{
-    File, Gun, Role, SnapshotView, Stored, TimestampView, UploadLimits, Uploaded, canonical, check,
+    File, Gun, Limits, Role, SnapshotView, Stored, TimestampView, Uploaded, canonical, check,
 };
 
 use crate::given::{GUN, Server, role_named, update, uploaded};
@@ -60,7 +60,7 @@ fn look_at(role: &Role, bytes: &[u8]) {
     stored.targets.insert(role.clone(), bytes.clone());
     _ = file.check_reading();
     let mut update = update(&FILES);
-    if let Ok(file) = Uploaded::read(role.clone(), bytes.clone(), &UploadLimits::default()) {
+    if let Ok(file) = Uploaded::read(role.clone(), bytes.clone(), &Limits::default()) {
         update.insert(file);
     }
     for stored in [

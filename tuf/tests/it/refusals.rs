@@ -2,7 +2,7 @@
 
 use fixtures::Key;
 use serde_json::json;
-use tuf::{InvalidUpload, MAX_VERSION_STEP, Refusal, Role, UploadLimits, Uploaded};
+use tuf::{InvalidUpload, Limits, MAX_VERSION_STEP, Refusal, Role, Uploaded};
 
 use crate::given::{Server, file, part, role_named, uploaded};
 
@@ -236,11 +236,12 @@ fn values_of_the_wrong_type_that_notary_reads_on_arrival_are_malformed() {
 
 #[test]
 fn an_upload_has_limits_and_a_stored_file_has_none() {
-    let limits = UploadLimits {
+    let limits = Limits {
         role_keys: 1,
         keys: 3,
         roles: 4,
         signatures: 1,
+        ..Limits::default()
     };
     let mut owner = Server::new().owner();
     owner.delegate(
@@ -261,7 +262,7 @@ fn an_upload_has_limits_and_a_stored_file_has_none() {
             fault.contains(text) && fault.contains("has more than"),
             "{fault}"
         );
-        assert!(read(&UploadLimits::default()).is_ok());
+        assert!(read(&Limits::default()).is_ok());
         assert_eq!(file(role, bytes).check_reading(), Ok(()));
     }
 }

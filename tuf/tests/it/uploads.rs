@@ -2,7 +2,7 @@
 
 use fixtures::{bytes, clock, vectors};
 use serde_json::Value;
-use tuf::{InvalidUpload, Refusal, Role, Stored, Update, UploadLimits, Uploaded, check};
+use tuf::{InvalidUpload, Limits, Refusal, Role, Stored, Update, Uploaded, check};
 
 use crate::given::GUN;
 
@@ -75,7 +75,7 @@ fn answer(body: &[u8]) -> Answer {
         let Ok(role) = Role::parse(&name) else {
             return ("INVALID_ROLE".to_owned(), None);
         };
-        match Uploaded::read(role, content.into(), &UploadLimits::default()) {
+        match Uploaded::read(role, content.into(), &Limits::default()) {
             Ok(file) => update.insert(file),
             Err(InvalidUpload::Refused(refusal)) => return refused(refusal),
             Err(InvalidUpload::Malformed(_)) => return ("MALFORMED_JSON".to_owned(), None),
