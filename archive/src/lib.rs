@@ -42,7 +42,7 @@ pub use progress::Progress;
 pub use reader::{ArchiveError, Place, Reader};
 pub use record::{ChangeRow, FileRow, Header, KeyRow, Kind, Row, moment};
 pub use transfer::{
-    BackupError, Incoming, Reading, RestoreError, Sink, Transfer, TransferError, backup, restore,
-    stream,
+    BackupError, Emptiness, Empty, Incoming, Reading, RestoreError, Sink, Transfer, TransferError,
+    backup, restore, stream,
 };
 pub use writer::Writer;

@@ -107,6 +107,43 @@ pub enum TransferError {
     Database(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// Whether a backup may hold no rows. A database in the wrong place is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emptiness {
+    /// It is an error.
+    Refused,
+    /// It was asked for, by `--allow-empty`.
+    Allowed,
+}
+
+impl Emptiness {
+    /// [`Allowed`](Self::Allowed) if `allowed`.
+    #[must_use]
+    pub fn allowed_if(allowed: bool) -> Self {
+        if allowed {
+            Self::Allowed
+        } else {
+            Self::Refused
+        }
+    }
+
+    /// Fails if `rows` is none although there have to be some.
+    pub fn check(self, rows: u64) -> Result<(), Empty> {
+        if rows == 0 && self == Self::Refused {
+            return Err(Empty);
+        }
+        Ok(())
+    }
+}
+
+/// There are no rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is nothing in it: 0 rows; make sure that storage.db_url names the database in use, or \
+     say --allow-empty if it is to be empty"
+)]
+pub struct Empty;
+
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -116,6 +153,9 @@ pub enum BackupError {
     /// The rows cannot be read.
     #[error(transparent)]
     Transfer(#[from] TransferError),
+    /// There are no rows.
+    #[error("the database was not backed up: {0}")]
+    Empty(#[from] Empty),
 }
 
 /// Why nothing was restored.
@@ -154,6 +194,13 @@ impl Outgoing {
         }
     }
 
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Plain(writer) => writer.rows(),
+            Self::Sealed(writer) => writer.rows(),
+        }
+    }
+
     /// Completes the archive; answers how many rows it holds.
     fn finish(self) -> io::Result<u64> {
         let (rows, output) = match self {
@@ -167,11 +214,16 @@ impl Outgoing {
 
 /// Writes everything in `store` to the new file `path`, sealed to `escrow` if there is one. Answers how
 /// many rows that were; after an error there is no file.
+///
+/// # Errors
+///
+/// [`BackupError::Empty`] if there are no rows and `emptiness` does not allow that.
 pub async fn backup(
     store: &dyn Transfer,
     path: &Path,
     header: Header,
     escrow: Option<PublicKey>,
+    emptiness: Emptiness,
 ) -> Result<u64, BackupError> {
     let mut outgoing = Outgoing::new(path, &header, escrow.as_ref())?;
     let mut progress = Progress::new("backup", "rows", Some(store.extent().await?));
@@ -188,6 +240,7 @@ pub async fn backup(
     // Its failure is the cause when both failed: nobody listened to the rows any more.
     let outgoing = joined(writing.await)?;
     exported?;
+    emptiness.check(outgoing.rows())?;
     Ok(joined(spawn_blocking(move || outgoing.finish()).await)?)
 }
 

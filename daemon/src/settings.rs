@@ -11,6 +11,7 @@ mod key;
 mod layers;
 mod once;
 mod sources;
+mod variables;
 mod words;
 
 use std::{
@@ -68,6 +69,8 @@ pub struct Settings {
     sources: BTreeMap<&'static str, Source>,
     /// Paths of the file that are not keys.
     unknown: Vec<String>,
+    /// Environment variables that are not keys.
+    unknown_variables: Vec<String>,
 }
 
 /// A value that is set, and by whom. It may be a secret, and is wiped when dropped.
@@ -129,6 +132,7 @@ impl Settings {
             found: BTreeMap::new(),
             sources: BTreeMap::new(),
             unknown: Vec::new(),
+            unknown_variables: Vec::new(),
         };
         settings.take_section("", content)?;
         settings
@@ -155,11 +159,16 @@ impl Settings {
         self.text(path).ok_or_else(|| self.missing(path))
     }
 
+    /// The folder of the configuration file, from which relative paths start.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
     /// The path at `path`, relative ones taken from the folder of the configuration file.
     #[must_use]
     pub fn path(&self, path: &str) -> Option<PathBuf> {
-        let folder = self.file.parent().unwrap_or(Path::new(""));
-        self.text(path).map(|text| folder.join(text))
+        self.text(path).map(|text| self.folder().join(text))
     }
 
     /// The whole number at `path`.
@@ -360,9 +369,22 @@ impl Settings {
     }
 
     /// The key that `path` was likely meant to be, if one is close.
-    fn likely(&self, path: &str) -> Option<&'static str> {
-        let known: Vec<_> = self.keys.iter().map(|key| key.path).collect();
-        likely(path, &known)
+    fn likely(&self, path: &str) -> Option<String> {
+        let members = |key: &Key| {
+            let below = key.members.iter();
+            below
+                .map(|member| format!("{}.{member}", key.path))
+                .collect::<Vec<_>>()
+        };
+        let mut known: Vec<String> = self.keys.iter().flat_map(members).collect();
+        known.extend(self.keys.iter().map(|key| key.path.to_owned()));
+        if !path.contains('.') {
+            let sections = self.keys.iter().filter_map(|key| key.path.split_once('.'));
+            known.extend(sections.map(|(section, _)| section.to_owned()));
+        }
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let meant = variables::renamed(path, &known).or_else(|| likely(path, &known));
+        meant.map(str::to_owned)
     }
 }
 

@@ -60,6 +60,9 @@ pub struct Blueprint {
     pub fills: &'static [Fill],
     /// Who makes an index of this name on the first table, in the words of the plan.
     pub makers: &'static [(&'static str, &'static str)],
+    /// Tables of other programs, with the program's name: a database that has one of them but none of
+    /// `tables` belongs to that program.
+    pub of_others: &'static [(&'static str, &'static str)],
     /// Tables that old versions of Notary left behind and nobody reads.
     pub leftovers: &'static [&'static str],
 }

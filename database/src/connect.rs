@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::{
-    DatabaseError, Dialect, Pool, PoolLimits, SqliteUrl,
+    DatabaseError, Dialect, OpenMode, Pool, PoolLimits, SqliteUrl,
     error::fault,
     url::{MySqlUrl, PostgresUrl},
 };
@@ -24,9 +24,13 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The backend that Notary's configuration calls `name`; it is particular about the letters.
+    /// The backend that Notary's configuration calls `name`, in just these letters; `mariadb` is the
+    /// same as `mysql`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
+        if name == "mariadb" {
+            return Some(Self::MySql);
+        }
         [Self::Sqlite, Self::Memory, Self::Postgres, Self::MySql]
             .into_iter()
             .find(|backend| backend.name() == name)
@@ -84,6 +88,13 @@ macro_rules! with_pool {
     };
 }
 
+impl Connected {
+    /// Closes all connections; of an embedded database, one file is left that holds everything.
+    pub async fn close(&self) {
+        with_pool!(self, pool => pool.close().await);
+    }
+}
+
 /// Where a database is, in any of the forms that are understood.
 ///
 /// Shown, it names the place without credentials.
@@ -126,6 +137,30 @@ impl DatabaseUrl {
         }
     }
 
+    /// The same database; the relative path of an embedded one is taken from `folder`, that of the
+    /// configuration file, as all relative paths are.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such file there, but one in the working directory: a new, empty database in one
+    /// place must not hide the one in the other.
+    pub fn within(self, folder: &Path) -> Result<Self, DatabaseError> {
+        let Place::Sqlite(url) = self.0 else {
+            return Ok(self);
+        };
+        let here = url.file().map(Path::to_owned);
+        let there = url.within(folder);
+        match (here, there.file()) {
+            (Some(here), Some(file)) if !file.exists() && here.exists() => {
+                Err(DatabaseError::Elsewhere {
+                    file: file.to_owned(),
+                    here: std::path::absolute(&here).unwrap_or(here),
+                })
+            }
+            _ => Ok(Self(Place::Sqlite(there))),
+        }
+    }
+
     /// The file of an embedded database.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
@@ -136,14 +171,18 @@ impl DatabaseUrl {
     }
 
     /// Opens the database; of one across a network, a first connection is made, so that whatever is
-    /// wrong is known now.
+    /// wrong is known now. `mode` is about the file of an embedded one.
     ///
     /// # Errors
     ///
     /// In a sentence that names the place and the kind of failure.
-    pub async fn connect(&self, limits: PoolLimits) -> Result<Connected, DatabaseError> {
+    pub async fn connect(
+        &self,
+        limits: PoolLimits,
+        mode: OpenMode,
+    ) -> Result<Connected, DatabaseError> {
         Ok(match &self.0 {
-            Place::Sqlite(url) => Connected::Sqlite(url.connect(limits).await?),
+            Place::Sqlite(url) => Connected::Sqlite(url.connect(limits, mode).await?),
             Place::Postgres(url) => Connected::Postgres(self.try_out(url.pool(limits)).await?),
             Place::MySql(url) => Connected::MySql(self.try_out(url.pool(limits)).await?),
         })
@@ -185,6 +224,9 @@ pub async fn connect(
     backend: Backend,
     url: &str,
     limits: PoolLimits,
+    mode: OpenMode,
 ) -> Result<Connected, DatabaseError> {
-    DatabaseUrl::parse(backend, url)?.connect(limits).await
+    DatabaseUrl::parse(backend, url)?
+        .connect(limits, mode)
+        .await
 }

@@ -23,6 +23,30 @@ pub enum DatabaseError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The file is not there, and this command may not make it.
+    #[error(
+        "the database {} does not exist: correct storage.db_url, or create the database with \
+         `serve`, `migrate` or `restore`",
+        .file.display()
+    )]
+    NotThere {
+        /// The file as configured.
+        file: PathBuf,
+    },
+    /// There is no file where the path leads, but there is one where it would lead from the working
+    /// directory.
+    #[error(
+        "relative paths start at the folder of the configuration file, and there is no database {}; \
+         but there is one in the working directory: write its whole path, {}",
+        .file.display(),
+        .here.display()
+    )]
+    Elsewhere {
+        /// The file as configured.
+        file: PathBuf,
+        /// The one in the working directory.
+        here: PathBuf,
+    },
     /// The folder that should hold the database file is not there.
     #[error("the database {} cannot be created: the folder {} does not exist", .file.display(), .folder.display())]
     NoFolder {

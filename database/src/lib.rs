@@ -26,6 +26,6 @@ pub use int::Int;
 pub use pool::{Condition, Pool, PoolLimits, Runner, Transaction};
 pub use retry::Retries;
 pub use schema::{SchemaError, SchemaState, is_current, migrate, schema_state};
-pub use sqlite::{SqliteUrl, connect_sqlite};
+pub use sqlite::{OpenMode, SqliteUrl, connect_sqlite};
 pub use tables::WholeTables;
 pub use time::{MySqlTime, PostgresTime, SqliteTime, Time};

@@ -242,7 +242,13 @@ impl<DB: Dialect> Pool<DB> {
     }
 
     /// Closes all connections; those that are in use are waited for a moment. Nothing is lent any more.
+    ///
+    /// Of an embedded database, everything is moved from the write-ahead log into its file before:
+    /// when the last program that has it open ends, that file alone is the database.
     pub async fn close(&self) {
+        if self.shared.source.reach == Reach::File {
+            drop(timeout(CONNECT, self.checkpoint()).await);
+        }
         let all = self.shared.permits.acquire_many(self.shared.most);
         drop(timeout(self.shared.limits.wait, all).await);
         self.shared.permits.close();
@@ -250,6 +256,14 @@ impl<DB: Dialect> Pool<DB> {
         for held in idle {
             drop(timeout(PING, held.connection.close()).await);
         }
+    }
+
+    /// Empties the write-ahead log. Fails where the file may only be read: nothing was written then.
+    async fn checkpoint(&self) -> Result<(), sqlx::Error> {
+        let mut lease = self.take(false).await?;
+        let statement = "PRAGMA wal_checkpoint(TRUNCATE)".to_owned();
+        let outcome = DB::run_script(&mut lease, statement).await;
+        lease.end(outcome)
     }
 
     /// Begins a transaction by `statement`.

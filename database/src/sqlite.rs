@@ -19,9 +19,24 @@ use crate::{
     pool::{Reach, Source},
 };
 
-/// Opens the database at `url` with the default [`PoolLimits`]; see [`SqliteUrl`].
+/// Opens or makes the database at `url` with the default [`PoolLimits`], for tests and benchmarks;
+/// see [`SqliteUrl`].
 pub async fn connect_sqlite(url: &str) -> Result<Pool<Sqlite>, DatabaseError> {
-    SqliteUrl::parse(url)?.connect(PoolLimits::default()).await
+    SqliteUrl::parse(url)?
+        .connect(PoolLimits::default(), OpenMode::MayCreate)
+        .await
+}
+
+/// Whether the file of an embedded database may be made, if it is not there.
+///
+/// Every caller has to decide: a command that only reads would otherwise take a mistyped path for an
+/// empty database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It is an error if there is no file.
+    MustExist,
+    /// A missing file is made.
+    MayCreate,
 }
 
 /// Where an embedded database is: a file, or the memory of this process.
@@ -85,14 +100,34 @@ impl SqliteUrl {
         }
     }
 
-    /// Opens the database, making the file (readable by its owner alone) if it is not there.
+    /// The same database, its file named from `folder` if its path is relative.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        match self.0 {
+            Place::Memory => self,
+            Place::File(file) => Self(Place::File(folder.join(file))),
+        }
+    }
+
+    /// Opens the database. If `mode` allows it, a missing file is made, readable by its owner alone.
     ///
     /// In memory there is one connection that never closes, since the data would go with it.
-    pub async fn connect(&self, limits: PoolLimits) -> Result<Pool<Sqlite>, DatabaseError> {
+    ///
+    /// # Errors
+    ///
+    /// In a sentence that names the place and the kind of failure.
+    pub async fn connect(
+        &self,
+        limits: PoolLimits,
+        mode: OpenMode,
+    ) -> Result<Pool<Sqlite>, DatabaseError> {
         let pool = match &self.0 {
             Place::Memory => memory_pool(limits).await,
             Place::File(file) => {
-                create(file)?;
+                match mode {
+                    OpenMode::MayCreate => create(file)?,
+                    OpenMode::MustExist => find(file)?,
+                }
                 file_pool(file, limits).await
             }
         };
@@ -174,10 +209,21 @@ async fn memory_pool(limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
 fn file_options(file: &Path, limits: PoolLimits) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
+        // The file is there by now; one that vanished since must not come back empty.
+        .create_if_missing(false)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(limits.wait)
+}
+
+/// Makes sure that there is a file: `SQLite` would make one, and everything would look empty.
+fn find(file: &Path) -> Result<(), DatabaseError> {
+    // What cannot be looked at is left to SQLite, which says why.
+    match file.try_exists() {
+        Ok(false) => Err(DatabaseError::NotThere { file: file.into() }),
+        _ => Ok(()),
+    }
 }
 
 /// Makes an empty file for the database before `SQLite` does, which would let everybody read it.

@@ -9,9 +9,10 @@ pub mod verify;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use archive::{Header, Kind, Transfer, escrow::PrivateKey};
-use clap::{Arg, ArgMatches, builder::PathBufValueParser};
+use archive::{Emptiness, Header, Kind, Transfer, escrow::PrivateKey};
+use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
 use daemon::{Command, clock};
+use database::OpenMode;
 
 use verify::{KeySet, Verified};
 
@@ -21,7 +22,7 @@ const PROGRAM: &str = concat!("notary-server ", env!("CARGO_PKG_VERSION"));
 /// What the command line asks for that needs the database.
 pub(crate) enum Task {
     /// Write all trust data to a new file.
-    Backup(PathBuf),
+    Backup(PathBuf, Emptiness),
     /// Fill the empty database from a file.
     Restore(PathBuf),
 }
@@ -34,6 +35,8 @@ pub(crate) struct Verification {
     keys: Option<PathBuf>,
     /// What opens that one, if it is sealed.
     escrow_key: Option<PathBuf>,
+    /// Whether there may be nothing in it.
+    emptiness: Emptiness,
 }
 
 /// The commands, for the help.
@@ -51,10 +54,17 @@ pub(crate) fn commands() -> [clap::Command; 3] {
             .value_parser(PathBufValueParser::new())
             .help(help)
     };
+    let allow_empty = || {
+        Arg::new("allow-empty")
+            .long("allow-empty")
+            .action(ArgAction::SetTrue)
+            .help("A backup without a single row is no error")
+    };
     [
         clap::Command::new("backup")
             .about("Writes all trust data to a file, while the server runs; the signer's backup comes after")
-            .arg(file().help("The new file, or - for standard output")),
+            .arg(file().help("The new file, or - for standard output"))
+            .arg(allow_empty()),
         clap::Command::new("restore")
             .about("Fills an empty database from a backup, of whatever kind of database")
             .arg(file().help("The backup, or - for standard input")),
@@ -65,7 +75,8 @@ pub(crate) fn commands() -> [clap::Command; 3] {
             .arg(
                 option("escrow-key", "FILE", "The private escrow key, if the signer's backup is sealed")
                     .requires("keys"),
-            ),
+            )
+            .arg(allow_empty()),
     ]
 }
 
@@ -74,7 +85,7 @@ impl Task {
     pub(crate) fn of(command: &Command) -> Option<Self> {
         match command {
             Command::Other { name, arguments } if name == "backup" => {
-                Some(Self::Backup(file(arguments)))
+                Some(Self::Backup(file(arguments), emptiness(arguments)))
             }
             Command::Other { name, arguments } if name == "restore" => {
                 Some(Self::Restore(file(arguments)))
@@ -83,10 +94,18 @@ impl Task {
         }
     }
 
+    /// Whether it may make the database.
+    pub(crate) fn open_mode(&self) -> OpenMode {
+        match self {
+            Self::Backup(..) => OpenMode::MustExist,
+            Self::Restore(_) => OpenMode::MayCreate,
+        }
+    }
+
     /// Does it, with the database behind `store`.
     pub(crate) async fn run(self, store: &dyn Transfer) -> Result<()> {
         match self {
-            Self::Backup(file) => backup(store, &file).await,
+            Self::Backup(file, emptiness) => backup(store, &file, emptiness).await,
             Self::Restore(file) => restore(store, &file).await,
         }
     }
@@ -100,6 +119,7 @@ impl Verification {
                 file: file(arguments),
                 keys: arguments.get_one("keys").cloned(),
                 escrow_key: arguments.get_one("escrow-key").cloned(),
+                emptiness: emptiness(arguments),
             }),
             _ => None,
         }
@@ -107,8 +127,9 @@ impl Verification {
 
     /// Does it, and prints what is found; an error if the backup is not in order.
     pub(crate) async fn run(self) -> Result<()> {
+        let emptiness = self.emptiness;
         let verified = tokio::task::spawn_blocking(move || self.verify()).await;
-        report(&verified.context("verifying panicked")??)
+        report(&verified.context("verifying panicked")??, emptiness)
     }
 
     fn verify(&self) -> Result<Verified> {
@@ -126,13 +147,17 @@ fn file(arguments: &ArgMatches) -> PathBuf {
     file.expect("clap requires it").clone()
 }
 
-async fn backup(store: &dyn Transfer, file: &Path) -> Result<()> {
+fn emptiness(arguments: &ArgMatches) -> Emptiness {
+    Emptiness::allowed_if(arguments.get_flag("allow-empty"))
+}
+
+async fn backup(store: &dyn Transfer, file: &Path, emptiness: Emptiness) -> Result<()> {
     let header = Header {
         kind: Kind::TrustData,
         taken_at: clock::now(),
         program: PROGRAM.to_owned(),
     };
-    let rows = archive::backup(store, file, header, None)
+    let rows = archive::backup(store, file, header, None, emptiness)
         .await
         .with_context(|| file.display().to_string())?;
     eprintln!(
@@ -160,7 +185,7 @@ fn key_set(file: &Path, escrow_key: Option<&Path>) -> Result<KeySet> {
     KeySet::read(file, escrow_key.as_ref()).with_context(|| file.display().to_string())
 }
 
-fn report(verified: &Verified) -> Result<()> {
+fn report(verified: &Verified, emptiness: Emptiness) -> Result<()> {
     for remark in &verified.remarks {
         println!("note: {remark}");
     }
@@ -179,6 +204,7 @@ fn report(verified: &Verified) -> Result<()> {
     if !faults.is_empty() {
         bail!("the backup is not in order: {} faults", faults.len());
     }
+    emptiness.check(*rows)?;
     println!("the backup is whole, and clients can follow every repository in it");
     Ok(())
 }

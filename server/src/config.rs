@@ -167,6 +167,7 @@ impl Config {
     /// The first setting that makes no sense, in the order in which Notary looked at them.
     pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
         let mut warnings = settings.warnings();
+        warnings.extend(settings.variable_warnings(|_| false));
         let level = match settings.text("logging.level") {
             Some(text) => text.parse().map_err(|_| {
                 settings.invalid(
@@ -322,6 +323,7 @@ fn storage(settings: &Settings) -> Result<Storage, SettingsError> {
     let url = match backend {
         Backend::Memory => DatabaseUrl::MEMORY,
         _ => DatabaseUrl::parse(backend, settings.required_text(URL)?)
+            .and_then(|url| url.within(settings.folder()))
             .map_err(|error| settings.invalid(URL, format_args!("one for {backend} ({error})")))?,
     };
     let default = PoolLimits::default();

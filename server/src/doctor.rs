@@ -12,7 +12,7 @@ mod repository;
 mod signer;
 mod words;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
@@ -31,6 +31,7 @@ pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
     let mut report = Report::configured(config);
     if let Some(store) = database::open(&mut report, &config.storage).await {
         database::check_clock(&mut report, store.as_ref(), now).await;
+        store.close().await;
     }
     certificates::check_listener(&mut report, config.tls.as_ref(), now);
     access::check(&mut report, config, now).await;
@@ -58,7 +59,11 @@ pub async fn examine_repository(
 ) -> Report {
     let mut report = Report::default();
     match database::open(&mut report, &config.storage).await {
-        Some(store) => repository::check(&mut report, config, store, gun, behind, now).await,
+        Some(store) => {
+            let opened = Arc::clone(&store);
+            repository::check(&mut report, config, store, gun, behind, now).await;
+            opened.close().await;
+        }
         None => report.wrong(
             Check::Repository,
             format!("the trust data of {gun} cannot be looked at"),

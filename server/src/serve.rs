@@ -3,12 +3,11 @@
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
-use archive::Transfer;
 use daemon::{
     ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Program, ServerTls,
     Settings, clock, debug, listener, logging, memory, metrics, signals,
 };
-use database::{Backend, with_pool};
+use database::{Backend, Connected, OpenMode};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +22,7 @@ use crate::{
     health::{self, Health},
     http, renewal,
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
-    store::{self, SqlStore},
+    store,
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -117,7 +116,10 @@ async fn execute(
         bail!("store does not support bootstrapping: use `notary-server migrate`");
     }
     if let Some(task) = backup::Task::of(&flags.command) {
-        return task.run(&*transfer(&config.storage).await?).await;
+        let connected = transferable(&config.storage, task.open_mode()).await?;
+        let outcome = task.run(&*store::transfer(&connected)).await;
+        connected.close().await;
+        return outcome;
     }
     match flags.command {
         Command::Migrate { plan } => migrate(&config.storage, plan).await,
@@ -141,9 +143,20 @@ async fn check_config(settings: &Settings) -> Result<()> {
 
 /// Brings the database up to date, or only says what that would mean.
 async fn migrate(storage: &Storage, only_plan: bool) -> Result<()> {
-    let connected = store::connect(storage).await?;
+    let mode = if only_plan {
+        OpenMode::MustExist
+    } else {
+        OpenMode::MayCreate
+    };
+    let connected = store::connect(storage, mode).await?;
+    let outcome = migrate_opened(&connected, storage, only_plan).await;
+    connected.close().await;
+    outcome
+}
+
+async fn migrate_opened(connected: &Connected, storage: &Storage, only_plan: bool) -> Result<()> {
     if only_plan {
-        let survey = store::plan(&connected).await?;
+        let survey = store::plan(connected).await?;
         print!("{survey}");
         return if survey.odd.is_empty() {
             Ok(())
@@ -151,7 +164,7 @@ async fn migrate(storage: &Storage, only_plan: bool) -> Result<()> {
             bail!("this database is not one that can be taken over")
         };
     }
-    let survey = store::migrate(&connected).await?;
+    let survey = store::migrate(connected).await?;
     for found in &survey.found {
         println!("found: {found}");
     }
@@ -163,14 +176,13 @@ async fn migrate(storage: &Storage, only_plan: bool) -> Result<()> {
 }
 
 /// The database as something to copy from or into, with the tables of this version.
-async fn transfer(storage: &Storage) -> Result<Arc<dyn Transfer>> {
+async fn transferable(storage: &Storage, mode: OpenMode) -> Result<Connected> {
     if storage.url.backend() == Backend::Memory {
         bail!(
             "storage.backend is memory: nothing in it lasts, so there is nothing to back up or to restore"
         );
     }
-    let connected = store::open_pool(storage).await?;
-    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
+    Ok(store::open_pool(storage, mode).await?)
 }
 
 fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>> {
@@ -249,6 +261,19 @@ async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
     ]);
     let tls = server_tls(config)?;
     let app = app(config, metrics.clone()).await?;
+    let outcome = serve_app(config, app.clone(), tls, metrics, debug, log).await;
+    app.store.close().await;
+    outcome
+}
+
+async fn serve_app(
+    config: &Config,
+    app: App,
+    tls: Option<Arc<ServerTls>>,
+    metrics: MetricsHandle,
+    debug: bool,
+    log: LogControl,
+) -> Result<()> {
     let socket = listener::bind(&config.http_addr).await?;
     let monitoring = match &config.monitoring_addr {
         Some(address) => Some(listener::bind(address).await?),
@@ -293,7 +318,6 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
     Ok(App::new(Parts {
         guard: guard(config).await?,
         signer: signer(&config.trust_service)?,
-        store: store::open(&config.storage).await?,
         cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
@@ -308,6 +332,8 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         is_tls: config.tls.is_some(),
         monitoring_apart: config.monitoring_addr.is_some(),
         clock: Box::new(clock::now),
+        // Last: what fails behind it would leave it open.
+        store: store::open(&config.storage, OpenMode::MayCreate).await?,
     }))
 }
 

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
-pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness};
+pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
 pub use schema::BLUEPRINT;
 pub use sql::SqlStore;
 
@@ -178,4 +178,7 @@ pub trait TrustStore: Send + Sync + 'static {
 
     /// How many connections are open.
     fn pool(&self) -> PoolState;
+
+    /// Closes all connections, at the end of the program: see [`database::Pool::close`].
+    async fn close(&self);
 }

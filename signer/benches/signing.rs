@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use database::{PoolLimits, SqliteUrl, migrate};
+use database::{OpenMode, PoolLimits, SqliteUrl, migrate};
 use signer::{
     cache::CacheLimits,
     envelope::DEFAULT_ROUNDS,
@@ -23,7 +23,7 @@ const ALIAS: &str = "bench";
 /// The service on a database in memory.
 async fn service() -> Arc<Keys> {
     let pool = SqliteUrl::MEMORY
-        .connect(PoolLimits::default())
+        .connect(PoolLimits::default(), OpenMode::MayCreate)
         .await
         .expect("memory opens");
     migrate(&pool, &SQLITE)

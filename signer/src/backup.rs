@@ -14,9 +14,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use archive::{Header, Kind, Output, Transfer, escrow};
-use clap::{Arg, ArgMatches, builder::PathBufValueParser};
+use archive::{Emptiness, Header, Kind, Output, Transfer, escrow};
+use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
 use daemon::{Command, clock};
+use database::{Connected, OpenMode};
 
 use crate::{
     config::{Config, Storage},
@@ -37,11 +38,13 @@ pub(crate) enum Task {
         file: PathBuf,
         /// The public escrow key to seal it to.
         escrow: Option<PathBuf>,
+        /// Whether there may be no keys.
+        emptiness: Emptiness,
     },
     /// Fill the empty database from a file.
     Restore(Sealed),
     /// See whether a file could be restored, and whether its keys open.
-    Verify(Sealed),
+    Verify(Sealed, Emptiness),
 }
 
 /// An archive that may be sealed.
@@ -64,6 +67,12 @@ pub(crate) fn commands() -> [clap::Command; 4] {
             .long("escrow-key")
             .help("The private escrow key, if the backup is sealed")
     };
+    let allow_empty = || {
+        Arg::new("allow-empty")
+            .long("allow-empty")
+            .action(ArgAction::SetTrue)
+            .help("A backup without a single key is no error")
+    };
     let generate = clap::Command::new("generate")
         .about("Makes an escrow key: the public half for the signer, the private half for a safe")
         .arg(
@@ -84,7 +93,8 @@ pub(crate) fn commands() -> [clap::Command; 4] {
             .arg(file("The new file, or - for standard output"))
             .arg(path("escrow", "PUBLIC").long("escrow").help(
                 "Seals the backup, so that only the private half of this escrow key opens it",
-            )),
+            ))
+            .arg(allow_empty()),
         clap::Command::new("restore")
             .about("Fills an empty database from a backup, of whatever kind of database")
             .arg(file("The backup, or - for standard input"))
@@ -92,7 +102,8 @@ pub(crate) fn commands() -> [clap::Command; 4] {
         clap::Command::new("verify-backup")
             .about("Checks a backup, and that every key in it opens with the passphrases at hand")
             .arg(file("The backup, or - for standard input"))
-            .arg(key()),
+            .arg(key())
+            .arg(allow_empty()),
         clap::Command::new("escrow-key")
             .about("Looks after the keys that backups are sealed to")
             .subcommand_required(true)
@@ -130,9 +141,10 @@ impl Task {
             "backup" => Some(Self::Backup {
                 file: required(arguments, "file"),
                 escrow: arguments.get_one("escrow").cloned(),
+                emptiness: emptiness(arguments),
             }),
             "restore" => Some(Self::Restore(sealed())),
-            "verify-backup" => Some(Self::Verify(sealed())),
+            "verify-backup" => Some(Self::Verify(sealed(), emptiness(arguments))),
             _ => None,
         }
     }
@@ -144,11 +156,26 @@ impl Task {
         environment: Vec<(OsString, OsString)>,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Backup { file, escrow } => {
-                backup(&*store(config).await?, &file, escrow.as_deref()).await
+            Self::Backup {
+                file,
+                escrow,
+                emptiness,
+            } => {
+                let connected = connect(config, OpenMode::MustExist).await?;
+                let store = open::transfer(&connected);
+                let outcome = backup(&*store, &file, escrow.as_deref(), emptiness).await;
+                connected.close().await;
+                outcome
             }
-            Self::Restore(sealed) => restore(&*store(config).await?, &sealed).await,
-            Self::Verify(sealed) => verify(&vault(config, environment), &sealed).await,
+            Self::Restore(sealed) => {
+                let connected = connect(config, OpenMode::MayCreate).await?;
+                let outcome = restore(&*open::transfer(&connected), &sealed).await;
+                connected.close().await;
+                outcome
+            }
+            Self::Verify(sealed, emptiness) => {
+                verify(&vault(config, environment), &sealed, emptiness).await
+            }
         }
     }
 }
@@ -158,13 +185,17 @@ fn required(arguments: &ArgMatches, name: &str) -> PathBuf {
     path.expect("clap requires it").clone()
 }
 
-async fn store(config: &Config) -> anyhow::Result<Arc<dyn Transfer>> {
+fn emptiness(arguments: &ArgMatches) -> Emptiness {
+    Emptiness::allowed_if(arguments.get_flag("allow-empty"))
+}
+
+async fn connect(config: &Config, mode: OpenMode) -> anyhow::Result<Connected> {
     if matches!(config.storage, Storage::Memory) {
         bail!(
             "storage.backend is memory: no key lasts, so there is nothing to back up or to restore"
         );
     }
-    open::open_transfer(&config.storage).await
+    open::open_pool(&config.storage, mode).await
 }
 
 /// What opens keys, without a database.
@@ -179,7 +210,12 @@ fn vault(config: &Config, environment: Vec<(OsString, OsString)>) -> Vault {
     Vault::new(Arc::new(passphrases), config.rounds)
 }
 
-async fn backup(store: &dyn Transfer, file: &Path, escrow: Option<&Path>) -> anyhow::Result<()> {
+async fn backup(
+    store: &dyn Transfer,
+    file: &Path,
+    escrow: Option<&Path>,
+    emptiness: Emptiness,
+) -> anyhow::Result<()> {
     let escrow = escrow
         .map(|path| escrow::PublicKey::read(path).with_context(|| path.display().to_string()))
         .transpose()?;
@@ -188,7 +224,7 @@ async fn backup(store: &dyn Transfer, file: &Path, escrow: Option<&Path>) -> any
         taken_at: clock::now(),
         program: PROGRAM.to_owned(),
     };
-    let rows = archive::backup(store, file, header, escrow)
+    let rows = archive::backup(store, file, header, escrow, emptiness)
         .await
         .with_context(|| file.display().to_string())?;
     eprintln!("{rows} keys were written to {}", file.display());
@@ -205,7 +241,7 @@ async fn restore(store: &dyn Transfer, sealed: &Sealed) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn verify(vault: &Vault, sealed: &Sealed) -> anyhow::Result<()> {
+async fn verify(vault: &Vault, sealed: &Sealed, emptiness: Emptiness) -> anyhow::Result<()> {
     let (reader, size) = sealed.open()?;
     let taken_at = reader.header().moment();
     let tried = try_keys(vault, reader, size)
@@ -226,9 +262,12 @@ async fn verify(vault: &Vault, sealed: &Sealed) -> anyhow::Result<()> {
         faults.len()
     )?;
     if !faults.is_empty() {
-        bail!("the backup holds keys that are of no use with the passphrases at hand");
+        bail!(
+            "the passphrases at hand do not open every key of the backup: name those that the \
+             signer had when the keys were made"
+        );
     }
-    Ok(())
+    Ok(emptiness.check(u64::try_from(open + deleted)?)?)
 }
 
 impl Sealed {

@@ -2,10 +2,11 @@
 
 mod keys;
 
-use std::{ffi::OsString, io::Write, iter, path::Path, process::ExitCode};
+use std::{ffi::OsString, io::Write, iter, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use daemon::{Command, Flags, Level, LogControl, Program, Settings, logging, memory};
+use database::OpenMode;
 
 use crate::{
     backup,
@@ -81,8 +82,10 @@ async fn dispatch(
             for warning in &config.warnings {
                 tracing::warn!(target: logging::STARTUP, "{warning}");
             }
-            let keys = open::open(&config, environment).await?;
-            serve::serve(config, flags.debug, log.clone(), keys).await
+            let keys = open::open(&config, environment, OpenMode::MayCreate).await?;
+            let outcome = serve::serve(config, flags.debug, log.clone(), Arc::clone(&keys)).await;
+            keys.store().close().await;
+            outcome
         }
         Command::Migrate { plan } => print(&open::migrate_store(&config.storage, plan).await?),
         Command::ConfigCheck => check(&settings, &config, environment),
@@ -90,8 +93,10 @@ async fn dispatch(
             if matches!(config.storage, Storage::Memory) {
                 bail!("storage.backend is memory: there are no stored keys");
             }
-            let keys = open::open(&config, environment).await?;
-            keys::run(&arguments, &keys).await
+            let keys = open::open(&config, environment, OpenMode::MustExist).await?;
+            let outcome = keys::run(&arguments, &keys).await;
+            keys.store().close().await;
+            outcome
         }
     }
 }

@@ -16,6 +16,7 @@ pub use doors::Doors;
 use crate::{
     cache::CacheLimits,
     envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
+    passphrases,
 };
 
 /// What the names of environment variables begin with.
@@ -225,6 +226,30 @@ pub enum Storage {
     },
 }
 
+impl Storage {
+    /// Whether the variable `name` may hold the passphrase of an alias, or say where it is. Any alias may
+    /// have keys; what looks like a setting does not count as one that the configuration does not name.
+    fn has_passphrase_in(&self, settings: &Settings, name: &str) -> bool {
+        let Self::Database {
+            default_alias,
+            passphrase_files,
+            ..
+        } = self
+        else {
+            return !settings.resembles_setting(name);
+        };
+        let aliases = passphrase_files.iter().map(|(alias, _)| alias);
+        let mut variables = aliases
+            .chain([default_alias])
+            .map(|alias| passphrases::variable(alias));
+        !settings.resembles_setting(name)
+            || variables.any(|variable| {
+                let ending = name.strip_prefix(&variable);
+                matches!(ending, Some("" | "_FILE" | "_COMMAND"))
+            })
+    }
+}
+
 impl Config {
     /// Makes sense of `settings`, whose file is in `folder`; what protects is never replaced by
     /// something weaker.
@@ -244,7 +269,7 @@ impl Config {
             client_ca,
             metrics,
         } = Doors::read(settings)?;
-        let config = Self {
+        let mut config = Self {
             level,
             listen,
             cert,
@@ -257,6 +282,9 @@ impl Config {
             cache: cache(settings)?,
             warnings,
         };
+        let of_variables =
+            settings.variable_warnings(|name| config.storage.has_passphrase_in(settings, name));
+        config.warnings.extend(of_variables);
         config.with_security_warnings()
     }
 
@@ -333,7 +361,7 @@ fn database(settings: &Settings, folder: &Path, backend: Backend) -> Result<Stor
     let notary = "must provide a default alias for the key DB".to_owned();
     let alias = alias.ok_or(ConfigError::Missing("storage.default_alias", notary))?;
     Ok(Storage::Database {
-        url: DatabaseUrl::parse(backend, url)?,
+        url: DatabaseUrl::parse(backend, url)?.within(folder)?,
         limits: pool_limits(settings)?,
         default_alias: alias.to_owned(),
         passphrase_files: passphrase_files(settings, folder)?,

@@ -213,4 +213,7 @@ pub trait KeyStore: Send + Sync {
 
     /// Sets the gauges that describe the connections.
     fn record_metrics(&self);
+
+    /// Closes all connections, at the end of the program: see [`database::Pool::close`].
+    async fn close(&self);
 }

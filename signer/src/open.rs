@@ -5,7 +5,7 @@ use std::{ffi::OsString, sync::Arc};
 use anyhow::Context;
 use archive::Transfer;
 use daemon::logging::STARTUP;
-use database::{DatabaseUrl, PoolLimits, with_pool};
+use database::{Connected, DatabaseUrl, OpenMode, PoolLimits, with_pool};
 
 use crate::{
     config::{Config, Storage},
@@ -25,8 +25,9 @@ const MEMORY_ALIAS: &str = "memory";
 pub async fn open(
     config: &Config,
     environment: Vec<(OsString, OsString)>,
+    mode: OpenMode,
 ) -> anyhow::Result<Arc<Keys>> {
-    let store = open_store(&config.storage).await?;
+    let store = open_store(&config.storage, mode).await?;
     let (passphrases, alias) = match &config.storage {
         Storage::Memory => {
             let passphrases = Passphrases::ephemeral(MEMORY_ALIAS);
@@ -55,35 +56,43 @@ pub async fn open(
 }
 
 /// Opens the store alone, having made sure that its table is as it must be.
-pub async fn open_store(storage: &Storage) -> anyhow::Result<Arc<dyn KeyStore>> {
-    let (url, limits) = place(storage);
-    let connected = url.connect(limits).await?;
-    with_pool!(connected, pool => {
-        schema::make_ready(&pool)
-            .await
-            .with_context(|| format!("the database {url}"))?;
-        Ok(Arc::new(SqlStore::new(pool)))
-    })
+pub async fn open_store(storage: &Storage, mode: OpenMode) -> anyhow::Result<Arc<dyn KeyStore>> {
+    let connected = open_pool(storage, mode).await?;
+    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
 }
 
-/// Opens the store as something to back up, or to restore into.
-pub async fn open_transfer(storage: &Storage) -> anyhow::Result<Arc<dyn Transfer>> {
+/// As [`open_store`], for callers that need the connections.
+pub async fn open_pool(storage: &Storage, mode: OpenMode) -> anyhow::Result<Connected> {
     let (url, limits) = place(storage);
-    let connected = url.connect(limits).await?;
-    with_pool!(connected, pool => {
-        schema::make_ready(&pool)
-            .await
-            .with_context(|| format!("the database {url}"))?;
-        Ok(Arc::new(SqlStore::new(pool)))
-    })
+    let missing = url.file().filter(|file| !file.exists());
+    let connected = url.connect(limits, mode).await?;
+    with_pool!(&connected, pool => schema::make_ready(pool).await)
+        .with_context(|| format!("the database {url}"))?;
+    if let Some(file) = missing {
+        tracing::info!(target: STARTUP, "created the database {}, which is empty", file.display());
+    }
+    Ok(connected)
+}
+
+/// An open database as something to back up, or to restore into.
+#[must_use]
+pub fn transfer(connected: &Connected) -> Arc<dyn Transfer> {
+    with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)))
 }
 
 /// Brings the schema up to date, or only says what that would mean if this is to be a `plan`.
 /// Answers what was found and what had to be done.
 pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<String> {
     let (url, limits) = place(storage);
-    let connected = url.connect(limits).await?;
-    with_pool!(connected, pool => schema::migrate(&pool, url, plan).await)
+    let mode = if plan {
+        OpenMode::MustExist
+    } else {
+        OpenMode::MayCreate
+    };
+    let connected = url.connect(limits, mode).await?;
+    let outcome = with_pool!(&connected, pool => schema::migrate(pool, url, plan).await);
+    connected.close().await;
+    outcome
 }
 
 /// Tries the passphrase of every alias in use, so that a wrong one is found now and not with the

@@ -25,6 +25,10 @@ pub static BLUEPRINT: Blueprint = Blueprint {
         ("key_id_2", "as Notary's migrations make it"),
         ("key_id_idx", "as gorm, Notary's library, makes it"),
     ],
+    of_others: &[
+        ("tuf_files", "notary-server"),
+        ("changefeed", "notary-server"),
+    ],
     leftovers: &[],
 };
 

@@ -96,7 +96,7 @@ async fn restore(store: &dyn Transfer, rows: &[Row]) -> Result<Result<u64, Resto
 /// The rows of a backup of `store`, made as the file `name` in `folder`.
 async fn backed_up(store: &dyn Transfer, folder: &Path, name: &str) -> Result<Vec<Row>> {
     let path = folder.join(name);
-    backup(store, &path, header(), None).await?;
+    backup(store, &path, header(), None, archive::Emptiness::Allowed).await?;
     let (mut reader, _) = archive::open(&path, None)?;
     let mut rows = Vec::new();
     while let Some(row) = reader.next_row()? {

@@ -48,7 +48,7 @@ async fn impatient(fresh: &Fresh, connections: u32) -> Result<(Connected, Arc<dy
     let mut storage = storage(fresh);
     storage.limits.connections = connections;
     storage.limits.wait = Duration::from_secs(2);
-    let connected = server::store::connect(&storage).await?;
+    let connected = server::store::connect(&storage, database::OpenMode::MayCreate).await?;
     let store: Arc<dyn TrustStore> =
         with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)));
     Ok((connected, store))

@@ -4,10 +4,10 @@ use std::{io::Cursor, sync::Arc};
 
 use anyhow::Result;
 use archive::{
-    Header, KeyRow, Kind, Reader, RestoreError, Row, Transfer, TransferError, Writer, backup,
-    escrow::PrivateKey, restore,
+    Emptiness, Header, KeyRow, Kind, Reader, RestoreError, Row, Transfer, TransferError, Writer,
+    backup, escrow::PrivateKey, restore,
 };
-use database::{Backend, DatabaseUrl, PoolLimits};
+use database::{Backend, DatabaseUrl, OpenMode, PoolLimits};
 use signer::{config::Storage, keystore::Purpose, open};
 use time::macros::datetime;
 use tuf::KeyAlgorithm;
@@ -65,7 +65,14 @@ async fn backed_up(store: &dyn Transfer) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("backup");
     let escrow = PrivateKey::generate()?;
-    backup(store, &path, header(), Some(escrow.public())).await?;
+    backup(
+        store,
+        &path,
+        header(),
+        Some(escrow.public()),
+        Emptiness::Refused,
+    )
+    .await?;
     let (mut reader, _) = archive::open(&path, Some(&escrow))?;
     let mut rows = Vec::new();
     while let Some(row) = reader.next_row()? {
@@ -78,7 +85,7 @@ async fn keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing(
     server: Server,
 ) -> Result<()> {
     let fresh = server.notarys()?;
-    let there: Arc<dyn Transfer> = open::open_transfer(&storage(&fresh)).await?;
+    let there = transfer(&storage(&fresh)).await?;
     restore(&*there, Kind::Keys, archive_of(&rows())?, None).await?;
     let taken = backed_up(&*there).await?;
     assert_eq!(taken, rows());
@@ -91,7 +98,7 @@ async fn keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing(
         default_alias: ALIAS.to_owned(),
         passphrase_files: Vec::new(),
     };
-    let sqlite = open::open_transfer(&sqlite).await?;
+    let sqlite = transfer(&sqlite).await?;
     restore(&*sqlite, Kind::Keys, archive_of(&taken)?, None).await?;
     assert_eq!(backed_up(&*sqlite).await?, rows());
 
@@ -107,9 +114,14 @@ async fn keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing(
     Ok(())
 }
 
+async fn transfer(storage: &Storage) -> Result<Arc<dyn Transfer>> {
+    let connected = open::open_pool(storage, OpenMode::MayCreate).await?;
+    Ok(open::transfer(&connected))
+}
+
 async fn a_database_with_keys_takes_no_backup(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
-    let there = open::open_transfer(&storage(&fresh)).await?;
+    let there = transfer(&storage(&fresh)).await?;
     // One that is marked as deleted is one.
     restore(&*there, Kind::Keys, archive_of(&rows()[2..])?, None).await?;
     let outcome = restore(&*there, Kind::Keys, archive_of(&rows())?, None).await;

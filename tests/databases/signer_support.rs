@@ -157,7 +157,7 @@ pub(crate) fn storage(fresh: &Fresh) -> Storage {
 
 /// A signer's store on `fresh`, with connections of its own.
 pub(crate) async fn store(fresh: &Fresh) -> Result<Arc<dyn KeyStore>> {
-    open::open_store(&storage(fresh)).await
+    open::open_store(&storage(fresh), database::OpenMode::MayCreate).await
 }
 
 /// A signer's keys on `fresh`, with a cache of its own and these passphrases.

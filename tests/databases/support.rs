@@ -141,9 +141,9 @@ pub(crate) fn storage(fresh: &Fresh) -> Storage {
 }
 
 pub(crate) async fn connect(fresh: &Fresh) -> Result<Connected> {
-    Ok(store::connect(&storage(fresh)).await?)
+    Ok(store::connect(&storage(fresh), database::OpenMode::MayCreate).await?)
 }
 
 pub(crate) async fn open(fresh: &Fresh) -> Result<Arc<dyn TrustStore>> {
-    Ok(store::open(&storage(fresh)).await?)
+    Ok(store::open(&storage(fresh), database::OpenMode::MayCreate).await?)
 }

@@ -38,7 +38,14 @@ fn file(folder: &Path, name: &str, content: &str) -> Result<PathBuf> {
 
 /// Whether the connection that `url` leads to is encrypted.
 async fn is_encrypted(backend: Backend, url: &str) -> Result<bool> {
-    match database::connect(backend, url, PoolLimits::default()).await? {
+    match database::connect(
+        backend,
+        url,
+        PoolLimits::default(),
+        database::OpenMode::MayCreate,
+    )
+    .await?
+    {
         Connected::Postgres(pool) => Ok(sqlx::query_scalar(
             "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
         )

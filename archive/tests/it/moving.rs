@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use archive::{
-    Incoming, Kind, Reader, RestoreError, Row, Transfer, TransferError, backup, restore,
+    Emptiness, Incoming, Kind, Reader, RestoreError, Row, Transfer, TransferError, backup, restore,
 };
 use async_trait::async_trait;
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -86,7 +86,7 @@ async fn what_was_backed_up_is_restored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup");
     let header = header(Kind::TrustData);
-    let count = backup(&Shelf::of(many()), &path, header, None).await;
+    let count = backup(&Shelf::of(many()), &path, header, None, Emptiness::Refused).await;
     assert_eq!(count.unwrap(), 100);
 
     let (reader, size) = archive::open(&path, None).unwrap();
@@ -101,7 +101,7 @@ async fn a_database_that_fails_leaves_no_archive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup");
     let shelf = Shelf::of(many()).failing(50);
-    let error = backup(&shelf, &path, header(Kind::Keys), None).await;
+    let error = backup(&shelf, &path, header(Kind::Keys), None, Emptiness::Refused).await;
     assert_eq!(
         error.unwrap_err().to_string(),
         "the database failed: it is away"

@@ -86,6 +86,14 @@ pub enum SettingsError {
         /// Why, and what to do.
         reason: String,
     },
+    /// An environment variable is called as a setting is, and is none.
+    #[error("{origin}: there is no such setting{meant}")]
+    UnknownVariable {
+        /// The variable.
+        origin: Origin,
+        /// The one that was likely meant.
+        meant: String,
+    },
     /// The secret of a key cannot be had from where it should be.
     #[error("{key}: {source}")]
     Secret {

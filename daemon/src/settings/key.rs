@@ -1,5 +1,7 @@
 //! What a program says of each setting that it knows.
 
+use super::variables;
+
 /// What a setting holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -42,6 +44,8 @@ pub struct Key {
     pub variable: Option<&'static str>,
     /// Whether the names in a [`Kind::Map`] keep their case; otherwise they have none.
     pub keeps_case: bool,
+    /// The names in a [`Kind::Map`] that have an environment variable each.
+    pub members: &'static [&'static str],
     /// One line on its meaning and its default, for `config check` and for errors.
     pub help: &'static str,
 }
@@ -56,6 +60,7 @@ impl Key {
             secrecy: Secrecy::None,
             variable: None,
             keeps_case: false,
+            members: &[],
             help,
         }
     }
@@ -80,6 +85,13 @@ impl Key {
             secrecy: Secrecy::Inside,
             ..self
         }
+    }
+
+    /// The same key, with a section in which each of these names has an environment variable that
+    /// overrides it.
+    #[must_use]
+    pub const fn members(self, members: &'static [&'static str]) -> Self {
+        Self { members, ..self }
     }
 
     /// Whether its value may come from a file or a command. Sections are in the configuration file alone.
@@ -109,7 +121,7 @@ impl Key {
     ///
     /// It is made from the path and never taken apart again: `http_addr` has an underscore itself.
     pub(super) fn overriding_variable(&self, prefix: &str) -> Option<String> {
-        let derived = || format!("{prefix}_{}", self.path.replace('.', "_").to_uppercase());
+        let derived = || variables::derived(prefix, self.path);
         (self.kind != Kind::Map).then(|| self.variable.map_or_else(derived, str::to_owned))
     }
 }

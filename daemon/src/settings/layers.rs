@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Found, Key, Kind, Settings, SettingsError, file};
+use super::{Found, Key, Kind, Settings, SettingsError, file, variables};
 use crate::Origin;
 
 impl Settings {
@@ -56,7 +56,9 @@ impl Settings {
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(), SettingsError> {
         let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
+        self.note_unknown_variables(&env);
         for key in self.keys {
+            self.take_members(key, &env)?;
             let Some(variable) = key.overriding_variable(self.prefix) else {
                 continue;
             };
@@ -71,6 +73,38 @@ impl Settings {
                     origin: Origin::Variable(variable),
                 };
                 self.found.insert(key.path, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays the variables of `env` that name a member of the section `key` over that section.
+    fn take_members(
+        &mut self,
+        key: &'static Key,
+        env: &BTreeMap<OsString, OsString>,
+    ) -> Result<(), SettingsError> {
+        for member in key.members {
+            let variable = variables::derived(self.prefix, &format!("{}.{member}", key.path));
+            let Some(value) = env.get(OsStr::new(&variable)).filter(|v| !v.is_empty()) else {
+                continue;
+            };
+            let Some(text) = value.to_str() else {
+                return Err(SettingsError::NotUnicode { variable });
+            };
+            let found = self.found.entry(key.path).or_insert_with(|| Found {
+                value: Value::Object(serde_json::Map::new()),
+                origin: Origin::Variable(variable),
+            });
+            // What is no section is refused later, with the shapes of all settings.
+            if let Value::Object(members) = &mut found.value {
+                // A file says whether something is a text or a truth value; a variable cannot.
+                let value = match text {
+                    "true" => Value::Bool(true),
+                    "false" => Value::Bool(false),
+                    text => text.into(),
+                };
+                members.insert((*member).to_owned(), value);
             }
         }
         Ok(())

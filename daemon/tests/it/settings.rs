@@ -206,6 +206,10 @@ fn unknown_keys_are_named_with_what_was_likely_meant() {
         "{warnings:?}"
     );
     assert!(warnings[0].ends_with("is ignored"), "{warnings:?}");
+    assert!(
+        warnings[3].ends_with("did you mean \"server\"?"),
+        "{warnings:?}"
+    );
     let error = settings.refused_unknown("server.htp_addr").to_string();
     assert!(
         error.ends_with(

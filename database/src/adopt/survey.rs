@@ -62,6 +62,17 @@ impl Survey {
     fn recognise(&mut self, blueprint: &Blueprint, catalog: &Catalog, anchor: &str) {
         let Some(table) = catalog.tables.get(anchor) else {
             self.is_new = true;
+            let owner = blueprint
+                .of_others
+                .iter()
+                .find(|(table, _)| catalog.has(table, None));
+            if let Some((table, owner)) = owner {
+                self.odd.push(format!(
+                    "this is a {owner} database: it has the table {table}, and no table {anchor}; \
+                     give {} a database of its own, and correct storage.db_url",
+                    blueprint.program
+                ));
+            }
             let others: Vec<&str> = catalog.tables.keys().map(String::as_str).collect();
             for table in &blueprint.tables[1..] {
                 if catalog.has(table.name, None) {

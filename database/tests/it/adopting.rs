@@ -41,6 +41,7 @@ static NAMES: Blueprint = Blueprint {
         add: Spelled::alike("UPDATE names SET length = LENGTH(name) WHERE length IS NULL"),
     }],
     makers: &[("sqlite_autoindex_names_1", "as the first version made it")],
+    of_others: &[("ledgers", "another-program")],
     leftovers: &["old_names"],
 };
 

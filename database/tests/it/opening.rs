@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use database::{
-    DatabaseError, Dialect, Fault, Pool, PoolLimits, SqliteUrl, connect_sqlite, fault,
+    DatabaseError, Dialect, Fault, OpenMode, Pool, PoolLimits, SqliteUrl, connect_sqlite, fault,
     is_unique_violation,
 };
 use sqlx::{AssertSqlSafe, Sqlite};
@@ -242,7 +242,7 @@ async fn a_second_writer_waits_and_then_hears_that_the_database_is_busy() {
         connections: 2,
         wait: Duration::from_millis(50),
     };
-    let pool = url.connect(limits).await.unwrap();
+    let pool = url.connect(limits, OpenMode::MayCreate).await.unwrap();
     let _first = pool.begin_with(Sqlite::BEGIN).await.unwrap();
     let error = pool.begin_with(Sqlite::BEGIN).await.unwrap_err();
     assert_eq!(fault(&error), Fault::Busy, "{error}");

@@ -141,9 +141,18 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "auth.options",
         Kind::Map,
-        "for type token: realm, service, issuer, rootcertbundle (relative to the working directory), autoredirect, jwks, jwks_ca_file, issuers",
+        "for type token: realm, service, issuer, rootcertbundle (relative to the working directory), autoredirect, jwks, jwks_ca_file, issuers; all but the last also by NOTARY_SERVER_AUTH_OPTIONS_REALM and so on",
     )
-    .secret(),
+    .secret()
+    .members(&[
+        "realm",
+        "issuer",
+        "service",
+        "rootcertbundle",
+        "autoredirect",
+        "jwks",
+        "jwks_ca_file",
+    ]),
     Key::new(
         "auth.htpasswd_file",
         Kind::Path,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use database::{Backend, DatabaseError, Fault, adopt::Survey, fault, with_pool};
+use database::{Backend, DatabaseError, Fault, OpenMode, adopt::Survey, fault, with_pool};
 use time::{Duration, OffsetDateTime};
 
 use super::{Check, Report, words};
@@ -19,7 +19,7 @@ pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<d
     if !is_there(report, storage) {
         return None;
     }
-    let connected = match store::connect(storage).await {
+    let connected = match store::connect(storage, OpenMode::MustExist).await {
         Ok(connected) => connected,
         Err(error) => {
             report.wrong(Check::Database, error.to_string(), cure(&error));

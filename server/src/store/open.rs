@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use archive::Transfer;
 use database::{
-    Connected, DatabaseError, SchemaError, SchemaState,
+    Connected, DatabaseError, OpenMode, SchemaError, SchemaState,
     adopt::{self, AdoptError, Survey},
     with_pool,
 };
@@ -40,8 +41,13 @@ pub enum OpenError {
 /// # Errors
 ///
 /// In a sentence that names the place and what is wrong with it.
-pub async fn connect(storage: &Storage) -> Result<Connected, DatabaseError> {
-    storage.url.connect(storage.limits).await
+pub async fn connect(storage: &Storage, mode: OpenMode) -> Result<Connected, DatabaseError> {
+    let missing = storage.url.file().filter(|file| !file.exists());
+    let connected = storage.url.connect(storage.limits, mode).await?;
+    if let Some(file) = missing {
+        tracing::info!(target: "startup", "created the database {}, which is empty", file.display());
+    }
+    Ok(connected)
 }
 
 /// Opens the store. An embedded database is brought up to date on the way: nobody else does it.
@@ -49,8 +55,8 @@ pub async fn connect(storage: &Storage) -> Result<Connected, DatabaseError> {
 /// # Errors
 ///
 /// [`OpenError::NotReady`] if `notary-server migrate` has to be run first.
-pub async fn open(storage: &Storage) -> Result<Arc<dyn TrustStore>, OpenError> {
-    let connected = open_pool(storage).await?;
+pub async fn open(storage: &Storage, mode: OpenMode) -> Result<Arc<dyn TrustStore>, OpenError> {
+    let connected = open_pool(storage, mode).await?;
     Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
 }
 
@@ -59,8 +65,8 @@ pub async fn open(storage: &Storage) -> Result<Arc<dyn TrustStore>, OpenError> {
 /// # Errors
 ///
 /// See [`open`].
-pub async fn open_pool(storage: &Storage) -> Result<Connected, OpenError> {
-    let connected = connect(storage).await?;
+pub async fn open_pool(storage: &Storage, mode: OpenMode) -> Result<Connected, OpenError> {
+    let connected = connect(storage, mode).await?;
     if storage.url.backend().is_embedded() {
         migrate(&connected).await?;
     } else {
@@ -70,6 +76,12 @@ pub async fn open_pool(storage: &Storage) -> Result<Connected, OpenError> {
         }
     }
     Ok(connected)
+}
+
+/// An open database as something to copy from or into.
+#[must_use]
+pub fn transfer(connected: &Connected) -> Arc<dyn Transfer> {
+    with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)))
 }
 
 /// What is in the database, and what `migrate` would do.
@@ -88,12 +100,14 @@ pub async fn plan(connected: &Connected) -> Result<Survey, OpenError> {
 ///
 /// [`OpenError::NotReady`], [`OpenError::Ahead`], or what keeps it from being read.
 pub async fn readiness(connected: &Connected) -> Result<Survey, OpenError> {
+    let survey = plan(connected).await?;
     if let Connected::Sqlite(pool) = connected
+        // The migrations of another program have other numbers.
+        && !survey.is_new
         && let SchemaState::Ahead(version) = database::schema_state(pool, &MIGRATIONS).await?
     {
         return Err(OpenError::Ahead(version));
     }
-    let survey = plan(connected).await?;
     if survey.is_ready() {
         Ok(survey)
     } else {
@@ -109,6 +123,9 @@ pub async fn readiness(connected: &Connected) -> Result<Survey, OpenError> {
 pub async fn migrate(connected: &Connected) -> Result<Survey, OpenError> {
     if let Connected::Sqlite(pool) = connected {
         let before = adopt::survey(pool, &BLUEPRINT).await?;
+        if before.is_new && !before.odd.is_empty() {
+            return Err(AdoptError::Odd(before).into());
+        }
         match database::schema_state(pool, &MIGRATIONS).await? {
             SchemaState::Ahead(version) => return Err(OpenError::Ahead(version)),
             SchemaState::Unmanaged if !before.is_new => {}

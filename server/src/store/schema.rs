@@ -21,6 +21,7 @@ pub static BLUEPRINT: Blueprint = Blueprint {
             "in the form that gorm, and this program on SQLite, gives it",
         ),
     ],
+    of_others: &[("private_keys", "notary-signer")],
     leftovers: &["timestamp_keys"],
 };
 

@@ -290,6 +290,10 @@ where
         let (open, idle) = self.pool.connections();
         PoolState { open, idle }
     }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
 }
 
 impl<DB> SqlStore<DB>

@@ -6,7 +6,7 @@ mod verification;
 
 use std::path::{Path, PathBuf};
 
-use archive::{Header, Incoming, Kind, RestoreError, Row, Transfer, TransferError};
+use archive::{Emptiness, Header, Incoming, Kind, RestoreError, Row, Transfer, TransferError};
 use database::Pool;
 use server::store::SqlStore;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite};
@@ -31,9 +31,15 @@ pub(crate) async fn backed_up(pool: &Pool<Sqlite>) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("server.backup");
     let store = SqlStore::new(pool.clone());
-    archive::backup(&store, &file, header(Kind::TrustData), None)
-        .await
-        .unwrap();
+    archive::backup(
+        &store,
+        &file,
+        header(Kind::TrustData),
+        None,
+        Emptiness::Allowed,
+    )
+    .await
+    .unwrap();
     (folder, file)
 }
 

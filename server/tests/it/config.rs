@@ -2,6 +2,7 @@
 
 mod auth;
 mod published;
+mod variables;
 
 use std::{ffi::OsString, path::Path};
 

@@ -279,3 +279,22 @@ fn health_of_a_configuration_that_makes_no_sense_is_said_in_one_line() {
     let (well, line) = stage.health();
     assert!(!well && line.contains("server.json"), "{line}");
 }
+
+#[test]
+fn a_clean_stop_leaves_everything_in_the_one_file_of_the_database() {
+    let stage = Stage::new(|_| json!({}));
+    let storage = [
+        ("NOTARY_SERVER_STORAGE_BACKEND", "sqlite3"),
+        ("NOTARY_SERVER_STORAGE_DB_URL", "server.db"),
+    ];
+    let mut running = stage.start(&storage);
+    assert!(stage.path("server.db-wal").exists());
+    let id = rustix::process::Pid::from_child(&running.child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert!(running.child.wait().unwrap().success());
+    let names = fs::read_dir(stage.folder.path()).unwrap();
+    let mut names: Vec<_> = names.map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["server.db", "server.json"]);
+    assert!(fs::metadata(stage.path("server.db")).unwrap().len() > 4096);
+}

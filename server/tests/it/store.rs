@@ -45,7 +45,9 @@ async fn store_in(folder: &std::path::Path) -> Arc<dyn TrustStore> {
             .unwrap(),
         limits: database::PoolLimits::default(),
     };
-    store::open(&storage).await.unwrap()
+    store::open(&storage, database::OpenMode::MayCreate)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

@@ -131,7 +131,11 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
     }
     // New keys will be put under it, so it has to be there even if no key is.
     keys.prove(keys.default_alias()).await?;
-    print(&format!("all {open} keys open"))
+    print(&match open {
+        0 => "there are no keys yet".to_owned(),
+        1 => "the only key opens".to_owned(),
+        _ => format!("all {open} keys open"),
+    })
 }
 
 async fn rotate_one(keys: &Keys, id: &str, to: &str) -> anyhow::Result<()> {

@@ -372,4 +372,8 @@ where
     fn record_metrics(&self) {
         self.pool.record();
     }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
 }

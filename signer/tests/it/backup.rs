@@ -9,7 +9,7 @@ use std::{
 };
 
 use archive::{
-    Header, Kind, RestoreError,
+    Emptiness, Header, Kind, RestoreError,
     escrow::{PrivateKey, PublicKey},
 };
 use database::Pool;
@@ -37,7 +37,7 @@ async fn backed_up(signer: &TestSigner, escrow: Option<PublicKey>) -> (TempDir, 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("signer.backup");
     let store = SqlStore::new(signer.pool.clone());
-    archive::backup(&store, &file, header(), escrow)
+    archive::backup(&store, &file, header(), escrow, Emptiness::Allowed)
         .await
         .unwrap();
     (folder, file)

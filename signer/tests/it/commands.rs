@@ -223,6 +223,7 @@ async fn keys_are_listed_checked_and_moved_to_another_passphrase() {
 #[test]
 fn a_plan_says_what_would_be_done_and_does_nothing() {
     let setup = Setup::new();
+    fs::write(setup.folder.path().join("signer.db"), "").unwrap();
     let plan = setup.run(&["migrate", "--plan"], &[]);
     assert!(plan.status.success(), "{}", text(&plan.stderr));
     assert!(
@@ -261,4 +262,82 @@ fn bootstrap_is_refused_as_notary_refused_it() {
     let output = Setup::new().run(&["-bootstrap"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("store does not support bootstrapping"));
+}
+
+#[test]
+fn commands_that_only_read_make_no_database() {
+    let setup = Setup::new();
+    let one = ("NOTARY_SIGNER_ONE", "pass");
+    for arguments in [
+        &["backup", "file"][..],
+        &["migrate", "--plan"],
+        &["key", "list"],
+        &["key", "check"],
+    ] {
+        let output = setup.run(arguments, &[one]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("signer.db does not exist"), "{said}");
+    }
+    let files = fs::read_dir(setup.folder.path()).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["signer.json"]);
+}
+
+#[test]
+fn a_database_without_keys_is_backed_up_only_if_that_is_asked_for() {
+    let setup = Setup::new();
+    assert!(setup.run(&["migrate"], &[]).status.success());
+    let file = setup.folder.path().join("file");
+    let file = file.to_str().unwrap();
+    let refused = setup.run(&["backup", file], &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("0 rows") && said.contains("--allow-empty"),
+        "{said}"
+    );
+    let asked = setup.run(&["backup", file, "--allow-empty"], &[]);
+    assert!(asked.status.success(), "{}", text(&asked.stderr));
+    let verified = setup.run(&["verify-backup", file], &[]);
+    assert_eq!(
+        verified.status.code(),
+        Some(1),
+        "an empty backup is no proof"
+    );
+    let verified = setup.run(&["verify-backup", file, "--allow-empty"], &[]);
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    let files = fs::read_dir(setup.folder.path()).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["file", "signer.db", "signer.json"],
+        "no log is left behind"
+    );
+}
+
+#[tokio::test]
+async fn the_database_of_a_server_is_refused_and_left_alone() {
+    let setup = Setup::new();
+    let url = setup.folder.path().join("signer.db");
+    let pool = database::connect_sqlite(url.to_str().unwrap())
+        .await
+        .unwrap();
+    sqlx::query("CREATE TABLE tuf_files (id INTEGER PRIMARY KEY)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let one = ("NOTARY_SIGNER_ONE", "pass");
+    for arguments in [
+        &["migrate"][..],
+        &["migrate", "--plan"],
+        &[],
+        &["key", "list"],
+    ] {
+        let output = setup.run(arguments, &[one]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("this is a notary-server database"), "{said}");
+    }
 }

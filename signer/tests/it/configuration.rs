@@ -200,3 +200,32 @@ fn a_misspelt_key_is_a_warning() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn a_misspelt_variable_is_named_and_a_passphrase_is_not_taken_for_one() {
+    let variables = [
+        ("NOTARY_SIGNER_ONE", "pass"),
+        ("NOTARY_SIGNER_TIMESTAMPS_2026_FILE", "passphrase"),
+        ("NOTARY_SIGNER_STORAGE_DEFAULT_ALAIS", "one"),
+        ("NOTARY_SIGNER_LOGGING_LEVL", "info"),
+        ("NOTARY_SIGNER_SERVICE_HOST", "10.0.0.1"),
+    ];
+    let warnings = read(GOOD, &variables).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for (warning, meant) in warnings
+        .iter()
+        .zip(["LOGGING_LEVEL", "STORAGE_DEFAULT_ALIAS"])
+    {
+        let meant = format!("did you mean NOTARY_SIGNER_{meant}?");
+        assert!(warning.ends_with(&meant), "{warning}");
+    }
+    let alias = GOOD.replace(
+        r#""default_alias": "one""#,
+        r#""default_alias": "storage_2026""#,
+    );
+    let passphrase = ("NOTARY_SIGNER_STORAGE_2026_COMMAND", "true");
+    assert_eq!(
+        read(&alias, &[passphrase]).unwrap().warnings,
+        Vec::<String>::new()
+    );
+}

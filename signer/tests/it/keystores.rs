@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use database::{PoolLimits, SqliteUrl};
+use database::{OpenMode, PoolLimits, SqliteUrl};
 use signer::{keystore::sql::SqlStore, schema};
 
 use crate::behaviour::{self, Stores, each_behaviour};
@@ -10,7 +10,11 @@ use crate::behaviour::{self, Stores, each_behaviour};
 async fn stores(folder: &tempfile::TempDir) -> Stores {
     let file = folder.path().join("signer.db");
     let url = SqliteUrl::parse(file.to_str().unwrap()).unwrap();
-    let open = async || url.connect(PoolLimits::default()).await.unwrap();
+    let open = async || {
+        url.connect(PoolLimits::default(), OpenMode::MayCreate)
+            .await
+            .unwrap()
+    };
     let (one, other) = (open().await, open().await);
     database::migrate(&one, &schema::SQLITE).await.unwrap();
     Stores {

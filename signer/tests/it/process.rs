@@ -273,3 +273,17 @@ fn a_passphrase_is_taken_from_a_command_and_said_nowhere() {
     );
     assert!(!log.contains(SEEDED) && !log.contains(&failing), "{log}");
 }
+
+#[test]
+fn a_clean_stop_leaves_everything_in_the_one_file_of_the_database() {
+    let stage = Stage::new();
+    stage.configure(&stage.pki.issued("signer", &[ServerAuth]), &json!({}));
+    let mut running = stage.start(&[PASSPHRASE]);
+    let id = rustix::process::Pid::from_child(&running.child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert!(running.child.wait().unwrap().success());
+    let names = fs::read_dir(stage.folder.path()).unwrap();
+    let mut names: Vec<_> = names.map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["signer.db", "signer.json"]);
+}

@@ -553,6 +553,10 @@ impl KeyStore for Counted {
     fn record_metrics(&self) {
         self.store.record_metrics();
     }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
 }
 
 #[tokio::test]

@@ -229,7 +229,9 @@ async fn a_table_of_another_kind_is_refused_in_a_sentence_and_left_alone() {
     let storage = read(&GOOD.replace("/var/lib/signer.db", file), &[])
         .unwrap()
         .storage;
-    let opened = signer::open::open_store(&storage).await.err();
+    let opened = signer::open::open_store(&storage, database::OpenMode::MayCreate)
+        .await
+        .err();
     let migrated = signer::open::migrate_store(&storage, false).await.err();
     for refusal in [opened, migrated] {
         let refusal = format!("{:#}", refusal.unwrap());
@@ -248,9 +250,13 @@ async fn a_table_of_another_kind_is_refused_in_a_sentence_and_left_alone() {
 #[tokio::test]
 async fn the_memory_backend_needs_no_passphrase_and_hands_out_pending_keys_alike() {
     let text = GOOD.replace("sqlite3", "memory");
-    let keys = signer::open::open(&read(&text, &[]).unwrap(), Vec::new())
-        .await
-        .unwrap();
+    let keys = signer::open::open(
+        &read(&text, &[]).unwrap(),
+        Vec::new(),
+        database::OpenMode::MayCreate,
+    )
+    .await
+    .unwrap();
     signer::open::test_passphrases(&keys).await.unwrap();
     let purpose = Purpose {
         algorithm: KeyAlgorithm::Ed25519,

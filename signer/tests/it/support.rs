@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
-use database::{Pool, PoolLimits, SqliteUrl, migrate};
+use database::{OpenMode, Pool, PoolLimits, SqliteUrl, migrate};
 use proto::{
     CreateKeyRequest, KeyId as WireKeyId, PublicKey, Signature, SignatureRequest,
     key_management_client::KeyManagementClient, signer_client::SignerClient,
@@ -98,7 +98,10 @@ impl TestSigner {
             wait: Duration::from_secs(5),
         };
         let url = SqliteUrl::parse(file.to_str().unwrap()).unwrap();
-        let pool = url.connect(limits_of_pool).await.unwrap();
+        let pool = url
+            .connect(limits_of_pool, OpenMode::MayCreate)
+            .await
+            .unwrap();
         migrate(&pool, &SQLITE).await.unwrap();
         let passphrases = Passphrases::new(environment, []);
         let vault = Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS);

@@ -44,7 +44,7 @@ pub(super) fn read(
     if !settings.is_set(KEY) {
         return Err(settings.refused(
             KEY,
-            "auth.options must be a map[string]interface{}: a section with realm, service, issuer and rootcertbundle",
+            "auth.type \"token\" needs a section with realm, service, issuer and rootcertbundle (or the variables NOTARY_SERVER_AUTH_OPTIONS_REALM, …_SERVICE, …_ISSUER and …_ROOTCERTBUNDLE)",
         ));
     }
     let options = Options {

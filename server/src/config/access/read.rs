@@ -2,7 +2,9 @@
 
 use daemon::{Settings, SettingsError, settings::likely};
 
-use super::{Access, Method, administrator, options, passwords, refuse::refuse_all};
+use super::{
+    super::ENV_PREFIX, Access, Method, administrator, options, passwords, refuse::refuse_all,
+};
 
 /// What `auth.type` may be.
 const TYPES: [&str; 4] = ["htpasswd", "basic", "token", "none"];
@@ -64,6 +66,15 @@ fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
                 return Err(settings.refused(path, reason));
             }
             _ => {}
+        }
+    }
+    for name in settings.unknown_variables() {
+        let rest = name
+            .strip_prefix(ENV_PREFIX)
+            .map_or("AUTH", |rest| rest.trim_start_matches('_'));
+        let section = rest.split('_').next().unwrap_or_default().to_lowercase();
+        if section == "auth" || (section.len() == 4 && likely(&section, &["auth"]).is_some()) {
+            return Err(settings.refused_variable(name));
         }
     }
     Ok(())

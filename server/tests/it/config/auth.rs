@@ -331,7 +331,7 @@ fn notarys_token_options_are_understood_and_refused_in_its_words() {
 
     let error = auth(json!({"type": "token"}), &[]).unwrap_err();
     assert!(
-        error.contains("auth.options must be a map[string]interface{}"),
+        error.contains("needs a section with realm, service, issuer"),
         "{error}"
     );
     let mut options = json!({});
