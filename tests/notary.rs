@@ -27,11 +27,20 @@ impl Collaborator {
     ///
     /// If their folder cannot be made.
     pub fn new(stage: &Stage, name: &str, trust: &Trust) -> Result<Self> {
+        Self::of(stage, name, trust.url(), trust.authority())
+    }
+
+    /// The same, for the server at `url`, whose certificate `authority` vouches for.
+    ///
+    /// # Errors
+    ///
+    /// If their folder cannot be made.
+    pub fn of(stage: &Stage, name: &str, url: String, authority: &Path) -> Result<Self> {
         let folder = stage.folder(&format!("people/{name}"))?;
         Ok(Self {
             folder,
-            url: trust.url(),
-            authority: trust.authority().to_owned(),
+            url,
+            authority: authority.to_owned(),
             account: None,
             certificate: None,
         })

@@ -1,5 +1,6 @@
 //! `countersign`: a whole content-trust service with one command, for a laptop or a first try.
 
+mod operate_command;
 mod prepare_command;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use countersign::prepare::{self, PrepareError};
 use countersign::set::{Set, SetError};
 use countersign::setup::{Place, Wishes};
 use countersign::up::Up;
+use operate_command::{Both, Operated};
 use prepare_command::PrepareArguments;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -34,11 +36,54 @@ enum Command {
     /// Set up and run server and signer (what happens without a command).
     Up(UpArguments),
     /// Back up trust data and keys into a folder, and verify the backup; the service may run.
-    Backup(SetArguments),
-    /// Put a backup into the empty databases of a service that does not run.
-    Restore(SetArguments),
+    Backup {
+        #[command(flatten)]
+        set: SetArguments,
+        /// Seal keys, passphrases and settings, so that only the private half of this escrow key opens them.
+        #[arg(long, value_name = "PUBLIC")]
+        escrow: Option<PathBuf>,
+    },
+    /// Say whether a backup could be restored, and whether clients could go on then.
+    VerifyBackup {
+        #[command(flatten)]
+        set: SetArguments,
+        /// The private escrow key, if the backup is sealed.
+        #[arg(long, value_name = "PRIVATE")]
+        escrow_key: Option<PathBuf>,
+    },
+    /// Put a backup into the empty databases of a service that does not run, or into a new service.
+    Restore {
+        #[command(flatten)]
+        set: SetArguments,
+        /// The private escrow key, if the backup is sealed.
+        #[arg(long, value_name = "PRIVATE")]
+        escrow_key: Option<PathBuf>,
+    },
     /// Ask a running service how it is, for health checks of containers; status 0 if it is well, 1 if not.
     Health(HealthArguments),
+    /// Say what is wrong with the service, or with one repository (`doctor gun NAME`), and what to do.
+    #[command(disable_help_flag = true)]
+    Doctor(Operated),
+    /// Look after the signer's keys: `key list`, `key check`, `key rotate-passphrase`.
+    #[command(disable_help_flag = true)]
+    Key(Operated),
+    /// Look after users and rules: `auth hash`, `auth explain`.
+    #[command(disable_help_flag = true)]
+    Auth(Operated),
+    /// Make the key that backups are sealed to: `escrow-key generate PRIVATE PUBLIC`.
+    #[command(disable_help_flag = true)]
+    EscrowKey(Operated),
+    /// Bring both databases up to this version.
+    Migrate {
+        #[command(flatten)]
+        both: Both,
+        /// Only say what was found and what would be done.
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Look at the configuration of both programs.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Make what the services of docker-compose.yml start from: certificates, passwords, passphrases.
     Prepare(PrepareArguments),
     /// Copy a certificate to where another program or a person finds it.
@@ -64,6 +109,12 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print what is in force, without secrets, and whether it makes sense.
+    Check(Both),
+}
+
 /// The two programs inside this one.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Program {
@@ -79,6 +130,14 @@ impl Program {
         match self {
             Self::Server => "notary-server",
             Self::Signer => "notary-signer",
+        }
+    }
+
+    /// The word for it in commands and names of files.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Signer => "signer",
         }
     }
 }
@@ -107,10 +166,13 @@ struct SetArguments {
     /// Where the service has its files [default: .countersign here, or in the checkout]
     #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     data: Option<OsString>,
+    /// A backup without a single row or key is no error.
+    #[arg(long)]
+    allow_empty: bool,
 }
 
 impl SetArguments {
-    fn run(self, task: fn(&Set) -> Result<(), SetError>) -> ExitCode {
+    fn run(self, escrow: Option<PathBuf>, task: fn(&Set) -> Result<(), SetError>) -> ExitCode {
         let (executable, current) = match whereabouts() {
             Ok(place) => place,
             Err(error) => return fail(&error),
@@ -119,6 +181,9 @@ impl SetArguments {
             place: Place::find(data_folder(self.data).as_deref(), &current),
             folder: self.folder,
             executable,
+            escrow,
+            allow_empty: self.allow_empty,
+            now: daemon::clock::now(),
         };
         task(&set).map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS)
     }
@@ -164,9 +229,17 @@ fn main() -> ExitCode {
     match arguments.command {
         None => run_up(arguments.up),
         Some(Command::Up(up)) => run_up(up),
-        Some(Command::Backup(set)) => set.run(Set::backup),
-        Some(Command::Restore(set)) => set.run(Set::restore),
+        Some(Command::Backup { set, escrow }) => set.run(escrow, Set::backup),
+        Some(Command::VerifyBackup { set, escrow_key }) => set.run(escrow_key, Set::verify),
+        Some(Command::Restore { set, escrow_key }) => set.run(escrow_key, Set::restore),
         Some(Command::Health(health)) => health.run(),
+        Some(Command::Doctor(operated)) => operate(Program::Server, "doctor", operated),
+        Some(Command::Auth(operated)) => operate(Program::Server, "auth", operated),
+        Some(Command::Key(operated)) => operate(Program::Signer, "key", operated),
+        Some(Command::EscrowKey(operated)) => operate(Program::Signer, "escrow-key", operated),
+        Some(Command::Migrate { both, plan: true }) => run_both(both, &["migrate", "--plan"]),
+        Some(Command::Migrate { both, plan: false }) => run_both(both, &["migrate"]),
+        Some(Command::Config(ConfigCommand::Check(both))) => run_both(both, &["config", "check"]),
         Some(Command::Prepare(prepare)) => prepared(prepare.run()),
         Some(Command::CopyCertificate { source, target }) => {
             prepared(prepare::copy_certificate(&source, &target))
@@ -175,6 +248,24 @@ fn main() -> ExitCode {
         Some(Command::Signer(passed)) => run_program(Program::Signer, passed.arguments),
         Some(Command::Child { program, passed }) => run_child(program, passed.arguments),
     }
+}
+
+/// A command of one of the programs, for the service of this command unless it names another.
+fn operate(program: Program, name: &str, operated: Operated) -> ExitCode {
+    let data = environment().find(|(variable, _)| variable == "COUNTERSIGN_DATA");
+    let arguments = whereabouts().and_then(|(_, current)| {
+        operated.of(program, name, data.map(|(_, folder)| folder), &current)
+    });
+    arguments.map_or_else(
+        |error| fail(&error),
+        |arguments| run_program(program, arguments),
+    )
+}
+
+fn run_both(both: Both, arguments: &[&str]) -> ExitCode {
+    let outcome =
+        whereabouts().and_then(|(executable, current)| both.run(arguments, &executable, &current));
+    outcome.unwrap_or_else(|error| fail(&error))
 }
 
 /// A program of [`Up`]: ends as by SIGTERM when the pipe to its parent closes.
@@ -231,6 +322,9 @@ fn run_up(arguments: UpArguments) -> ExitCode {
         log,
         executable,
         current,
+        is_published_by_environment: environment().any(|(name, value)| {
+            name == "NOTARY_SERVER_SERVER_PUBLISHED_ADDRESSES" && !value.is_empty()
+        }),
         now: daemon::clock::now,
     };
     // One thread: there is little to do, and children belong to the thread that started them.

@@ -8,14 +8,16 @@
 //! passphrases/development          encrypts the keys in signer.db
 //! server.json signer.json          Notary's own configuration files; edits stay
 //! server.db signer.db              SQLite
+//! known                            what was here before, so that a loss is noticed
 //! ```
 
 mod configuration;
+mod known;
 mod lines;
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -69,6 +71,47 @@ pub enum SetupError {
         passphrase: PathBuf,
         /// The database that needs it.
         database: PathBuf,
+    },
+    /// A database that was there is gone; an empty one would forget everything in it.
+    #[error(
+        "{} is missing, although this service had one. Put it back; or restore a backup with \
+         `countersign restore`; or remove {} to start with an empty database.",
+        database.display(),
+        note.display()
+    )]
+    DatabaseLost {
+        /// The file that is gone.
+        database: PathBuf,
+        /// The file that knows of it.
+        note: PathBuf,
+    },
+    /// The configuration with the `auth` section is gone; a new one would let everybody in.
+    #[error(
+        "{} is missing, and it had an `auth` section: a new one would let everybody publish. Put it \
+         back, or remove {} to start with a new one.",
+        configuration.display(),
+        note.display()
+    )]
+    AuthenticationLost {
+        /// The file that is gone.
+        configuration: PathBuf,
+        /// The file that knows of it.
+        note: PathBuf,
+    },
+    /// A folder that was copied or moved, with the path of the old place in its configuration.
+    #[error(
+        "{} names the database of another folder, {}, although this folder has its own. To use its \
+         own, write \"db_url\": {own:?} there; or move the {own} of this folder away.",
+        configuration.display(),
+        named.display()
+    )]
+    OtherFolder {
+        /// The configuration file.
+        configuration: PathBuf,
+        /// The database that it names.
+        named: PathBuf,
+        /// The name of the database in this folder.
+        own: &'static str,
     },
     /// The file does not begin as every SQLite file does.
     #[error(
@@ -162,7 +205,29 @@ pub struct Setup {
 
 impl Setup {
     /// Makes what is missing in the data folder and leaves alone what is there.
+    ///
+    /// # Errors
+    ///
+    /// If the folder has lost something that it had, or cannot be used.
     pub fn prepare(place: Place, wishes: &Wishes, now: OffsetDateTime) -> Result<Self, SetupError> {
+        Self::lay_out(place, wishes, now, known::check)
+    }
+
+    /// The same, for a folder that a backup will be restored into: its databases may have been lost.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be used.
+    pub fn prepare_for_restore(place: Place, now: OffsetDateTime) -> Result<Self, SetupError> {
+        Self::lay_out(place, &Wishes::default(), now, |_| Ok(()))
+    }
+
+    fn lay_out(
+        place: Place,
+        wishes: &Wishes,
+        now: OffsetDateTime,
+        check: impl FnOnce(&Place) -> Result<(), SetupError>,
+    ) -> Result<Self, SetupError> {
         if place.data.to_str().is_none() {
             return Err(SetupError::Name(place.data));
         }
@@ -173,8 +238,10 @@ impl Setup {
         make_once(&place.file(".gitignore"), Access::All, || b"*\n".to_vec())?;
         check_database(&place.file("server.db"))?;
         check_database(&place.file("signer.db"))?;
+        check(&place)?;
         make_passphrase(&place)?;
         let (server, signer) = configuration::make(&place, wishes)?;
+        let moved = configuration::make_relative(&place)?;
         let mut setup = Self {
             place,
             server,
@@ -182,7 +249,8 @@ impl Setup {
             news: Vec::new(),
             _lock: lock,
         };
-        setup.news = setup.certify(now)?;
+        setup.news = moved;
+        setup.news.extend(setup.certify(now)?);
         if is_new {
             setup.news = vec!["made the data folder with a development CA and keys".to_owned()];
         }
@@ -220,6 +288,34 @@ impl Setup {
         Ok(news)
     }
 
+    /// The addresses at which the server will be there for other machines: those that are not loopback,
+    /// unless its configuration says which ones are published.
+    #[must_use]
+    pub fn server_for_others(&self) -> Vec<IpAddr> {
+        if configuration::says_what_is_published(&self.place) {
+            return Vec::new();
+        }
+        let host = match self.server.host.as_str() {
+            "" => "0.0.0.0",
+            host => host,
+        };
+        // A name that cannot be resolved is the server's own to refuse: it cannot listen there.
+        let found = (host, self.server.port).to_socket_addrs();
+        let addresses = found.into_iter().flatten().map(|address| address.ip());
+        addresses
+            .filter(|address| !address.to_canonical().is_loopback())
+            .collect()
+    }
+
+    /// Notes that both programs have their databases: from now on, a missing one was lost.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn note_databases(&self) -> Result<(), SetupError> {
+        known::note_what_is_there(&self.place)
+    }
+
     /// Checks that nobody listens where the two programs will.
     pub fn check_ports(&self) -> Result<(), SetupError> {
         for (program, address, flag) in [
@@ -244,7 +340,7 @@ impl Setup {
 
 const FOLDER: &str = ".countersign";
 /// The passphrase alias of the development signer, and the name of its passphrase's file.
-const ALIAS: &str = "development";
+pub(crate) const ALIAS: &str = "development";
 
 fn is_checkout(folder: &Path) -> bool {
     [

@@ -59,6 +59,8 @@ pub struct Up {
     pub executable: PathBuf,
     /// The folder it was started in.
     pub current: PathBuf,
+    /// Whether the environment says where other machines reach the server.
+    pub is_published_by_environment: bool,
     /// The clock, to judge certificates by.
     pub now: fn() -> OffsetDateTime,
 }
@@ -106,6 +108,7 @@ impl Up {
             .healthy(|| health::server(&setup.server, data))
             .await?;
         say(&format!("server  {} is healthy", setup.server));
+        setup.note_databases()?;
         display.show_all();
         say("\nCtrl-C stops the service. To use it, paste these lines into another shell:\n");
         writeln!(io::stdout(), "{}", Lines(setup))?;
@@ -147,6 +150,12 @@ impl Up {
         }
         if let Some(level) = &self.log {
             environment.push(("NOTARY_SERVER_LOGGING_LEVEL", level.clone()));
+        }
+        let others = setup.server_for_others();
+        if !others.is_empty() && !self.is_published_by_environment {
+            // The server then refuses to start without authentication.
+            let others: Vec<_> = others.iter().map(ToString::to_string).collect();
+            environment.push(("NOTARY_SERVER_SERVER_PUBLISHED_ADDRESSES", others.join(",")));
         }
         self.program("server", &setup.place.file("server.json"), environment)
     }

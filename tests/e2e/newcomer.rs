@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::process::{client, program};
-use e2e::{Cli, Daemon, Engine, Person, Said, Stage, pair};
+use e2e::{Cli, Collaborator, Daemon, Engine, Person, Said, Stage, pair};
 
 /// The one command, started in an empty folder.
 struct Countersign {
@@ -116,6 +116,41 @@ fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
     newcomer.makes_image(&image, "hello again")?;
     newcomer.pushes_signed(&image)?;
     Ok(())
+}
+
+#[test]
+fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result<()> {
+    e2e::play(|stage| {
+        const GUN: &str = "registry.example.com/team/app";
+        let home = stage.folder("people/operator")?;
+        let (server, signer) = (stage.address()?, stage.address()?);
+        let runs = |arguments: &[&str]| -> Result<String> {
+            let mut command = client(pair::built("countersign")?);
+            command.current_dir(&home).env("HOME", &home);
+            command.args(arguments);
+            Said::by(command, "")?.succeeds()
+        };
+        let countersign = Countersign::up(stage, &home, server, signer)?;
+        let data = home.join(".countersign");
+        let ca = home.join("root-ca.crt");
+        std::fs::copy(data.join("root-ca.crt"), &ca)?;
+        let url = format!("https://localhost:{}", server.port());
+        let publisher = Collaborator::of(stage, "publisher", url.clone(), &ca)?;
+        publisher.does(&["init", "--publish", GUN])?;
+        publisher.publishes(GUN, "v1")?;
+        runs(&["escrow-key", "generate", "private.pem", "public.pem"])?;
+        runs(&["backup", "monday", "--escrow", "public.pem"])?;
+        countersign.daemon.interrupt()?;
+        std::fs::remove_dir_all(&data)?;
+
+        runs(&["restore", "monday", "--escrow-key", "private.pem"])?;
+
+        let _again = Countersign::up(stage, &home, server, signer)?;
+        publisher.sees(GUN, &["v1:targets"])?;
+        publisher.publishes(GUN, "v2")?;
+        let newcomer = Collaborator::of(stage, "newcomer", url, &ca)?;
+        newcomer.sees(GUN, &["v1:targets", "v2:targets"])
+    })
 }
 
 /// An image of another registry makes docker check the certificate, and inspecting it contacts no registry.

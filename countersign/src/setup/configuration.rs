@@ -1,22 +1,26 @@
 //! The two configuration files, in the form that Notary gave them: a production service starts from
 //! copies of these.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use super::known::DATABASES;
 use super::{ALIAS, Place, SetupError, Wishes};
 use crate::address::{Address, InvalidAddress};
-use crate::files::{Access, make_once};
+use crate::files::{self, Access, make_once};
 
 /// Writes both configuration files unless they are there, and answers where the programs listen.
 pub(super) fn make(place: &Place, wishes: &Wishes) -> Result<(Address, Address), SetupError> {
     let server = wishes.listen.clone().unwrap_or_else(|| local(4443));
     let signer = wishes.signer_listen.clone().unwrap_or_else(|| local(7899));
-    let found = make_configuration(place, "signer.json", &signer_configuration(place, &signer))?;
+    let found = make_configuration(place, "signer.json", &signer_configuration(&signer))?;
     let signer = match &wishes.signer_listen {
         Some(asked) => asked.clone(),
         None => listens(place, "signer.json", &found, "grpc_addr", signer)?,
     };
-    let new = server_configuration(place, &server, &signer);
+    let new = server_configuration(&server, &signer);
     let found = make_configuration(place, "server.json", &new)?;
     let server = match &wishes.listen {
         Some(asked) => asked.clone(),
@@ -32,6 +36,66 @@ fn make_configuration(place: &Place, name: &str, new: &Value) -> Result<Value, S
         path,
         cause: cause.to_string(),
     })
+}
+
+/// Names the databases of this folder relative to it, in configuration files that have their whole paths:
+/// a copied or moved folder would otherwise use the databases of the old place. Says what it did.
+pub(super) fn make_relative(place: &Place) -> Result<Vec<String>, SetupError> {
+    let mut news = Vec::new();
+    for (configuration, database) in DATABASES {
+        let path = place.file(configuration);
+        let Some(text) = files::read(&path)? else {
+            continue;
+        };
+        let Some(url) = whole_path(&text, database) else {
+            continue;
+        };
+        let own = place.file(database);
+        if is_same(Path::new(&url), &own) {
+            let text = String::from_utf8_lossy(&text);
+            let text = text.replace(&quoted(&url), &quoted(database));
+            files::write(&path, text.as_bytes(), Access::Owner)?;
+            news.push(format!(
+                "{configuration} now names {database} relative to its folder"
+            ));
+        } else if own.exists() {
+            return Err(SetupError::OtherFolder {
+                configuration: path,
+                named: url.into(),
+                own: database,
+            });
+        }
+    }
+    Ok(news)
+}
+
+/// The database in a configuration file, if it is named by a whole path that ends in `database`.
+fn whole_path(text: &[u8], database: &str) -> Option<String> {
+    let configuration: Value = serde_json::from_slice(text).ok()?;
+    let storage = &configuration["storage"];
+    let url = storage["db_url"].as_str()?;
+    let path = Path::new(url);
+    let is_whole = storage["backend"] == "sqlite3"
+        && path.is_absolute()
+        && path.file_name() == Some(OsStr::new(database));
+    is_whole.then(|| url.to_owned())
+}
+
+/// Whether both paths lead to one file, which need not be there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let folder = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
+    one == other || folder(one).is_some_and(|one| folder(other) == Some(one))
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Whether `server.json` says where other machines reach the server.
+pub(super) fn says_what_is_published(place: &Place) -> bool {
+    let text = files::read(&place.file("server.json")).ok().flatten();
+    let configuration = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    configuration.is_some_and(|found| !found["server"]["published_addresses"].is_null())
 }
 
 /// The address in a configuration file. One without an address is the program's own to refuse.
@@ -53,7 +117,7 @@ fn listens(
         })
 }
 
-fn server_configuration(place: &Place, server: &Address, signer: &Address) -> Value {
+fn server_configuration(server: &Address, signer: &Address) -> Value {
     json!({
         "server": {
             "http_addr": server.to_string(),
@@ -69,12 +133,12 @@ fn server_configuration(place: &Place, server: &Address, signer: &Address) -> Va
             "tls_client_cert": "client.crt",
             "tls_client_key": "client.key",
         },
-        "storage": {"backend": "sqlite3", "db_url": place.file("server.db")},
+        "storage": {"backend": "sqlite3", "db_url": "server.db"},
         "logging": {"level": "info"},
     })
 }
 
-fn signer_configuration(place: &Place, signer: &Address) -> Value {
+fn signer_configuration(signer: &Address) -> Value {
     json!({
         "server": {
             "grpc_addr": signer.to_string(),
@@ -84,7 +148,7 @@ fn signer_configuration(place: &Place, signer: &Address) -> Value {
         },
         "storage": {
             "backend": "sqlite3",
-            "db_url": place.file("signer.db"),
+            "db_url": "signer.db",
             "default_alias": ALIAS,
             "passphrase_files": {ALIAS: format!("passphrases/{ALIAS}")},
         },

@@ -107,3 +107,46 @@ fn an_address_that_is_none_is_refused_with_an_example() {
         "{text}"
     );
 }
+
+#[test]
+fn every_command_of_an_operator_has_a_home_here_too() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(crate::prepare(folder.path(), crate::FIRST).unwrap());
+    let data = ["--data", text(folder.path())];
+    let run = |arguments: &[&str]| countersign(&[arguments, &data].concat());
+    let shown = |output: &Output| {
+        let both = [output.stdout.clone(), output.stderr.clone()].concat();
+        String::from_utf8_lossy(&both).into_owned()
+    };
+
+    let checked = run(&["config", "check"]);
+    let said = shown(&checked);
+    assert!(checked.status.success(), "{said}");
+    assert!(
+        said.contains("server.http_addr = ") && said.contains("server.grpc_addr = "),
+        "{said}"
+    );
+    let planned = run(&["migrate", "--plan"]);
+    assert_eq!(planned.status.code(), Some(1), "there are no databases yet");
+    assert!(run(&["migrate"]).status.success());
+    assert!(run(&["migrate", "--plan"]).status.success());
+    let listed = run(&["key", "list"]);
+    assert!(
+        shown(&listed).starts_with("GUN\tROLE"),
+        "{}",
+        shown(&listed)
+    );
+    let diagnosed = run(&["doctor"]);
+    let said = shown(&diagnosed);
+    assert_eq!(diagnosed.status.code(), Some(1), "nothing runs");
+    assert!(said.contains("start notary-signer"), "{said}");
+    let explained = run(&["auth", "explain", "--help"]);
+    assert!(explained.status.success(), "{}", shown(&explained));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let nothing = countersign(&["doctor", "--data", text(elsewhere.path())]);
+    assert!(sentence(&nothing).contains("there is no service in"));
+    let configuration = folder.path().join("signer.json");
+    let named = countersign(&["key", "list", "-config", text(&configuration)]);
+    assert!(named.status.success(), "{}", shown(&named));
+}

@@ -122,10 +122,8 @@ fn the_configuration_files_are_notary_s_and_lead_to_the_files_beside_them() {
             "{file}"
         );
     }
-    assert_eq!(
-        server["storage"]["db_url"],
-        json!(folder.path().join("server.db"))
-    );
+    assert_eq!(server["storage"]["db_url"], json!("server.db"));
+    assert_eq!(signer["storage"]["db_url"], json!("signer.db"));
 }
 
 #[test]
@@ -289,4 +287,102 @@ fn a_configuration_file_that_is_no_json_is_named() {
         error.contains("signer.json cannot be understood: EOF"),
         "{error}"
     );
+}
+
+/// Names the databases by their whole paths in `named`, as older versions did.
+fn with_whole_paths(folder: &Path, named: &Path) {
+    for name in ["server", "signer"] {
+        let path = folder.join(format!("{name}.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        let whole = json!(named.join(format!("{name}.db"))).to_string();
+        fs::write(&path, text.replace(&format!("\"{name}.db\""), &whole)).unwrap();
+    }
+}
+
+#[test]
+fn whole_paths_of_an_older_version_become_relative() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let read = || fs::read_to_string(folder.path().join("signer.json")).unwrap();
+    let relative = read();
+    with_whole_paths(folder.path(), folder.path());
+    assert_ne!(read(), relative);
+    let setup = prepare(folder.path(), FIRST).unwrap();
+    assert_eq!(setup.news.len(), 2, "{:?}", setup.news);
+    assert_eq!(read(), relative);
+}
+
+#[test]
+fn a_copied_folder_does_not_use_the_databases_of_the_original() {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for place in [&folder, &copy] {
+        prepare(place.path(), FIRST).unwrap();
+        fs::write(place.path().join("server.db"), b"SQLite format 3\0").unwrap();
+    }
+    with_whole_paths(copy.path(), folder.path());
+    let error = prepare(copy.path(), FIRST).unwrap_err().to_string();
+    assert!(
+        error.contains("names the database of another folder"),
+        "{error}"
+    );
+    assert!(error.contains(r#""db_url": "server.db""#), "{error}");
+}
+
+#[test]
+fn a_lost_database_does_not_come_back_empty() {
+    for name in ["server.db", "signer.db"] {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path(), FIRST).unwrap();
+        let database = folder.path().join(name);
+        fs::write(&database, b"SQLite format 3\0").unwrap();
+        prepare(folder.path(), FIRST).unwrap();
+        for empty in [false, true] {
+            fs::remove_file(&database).unwrap();
+            if empty {
+                fs::write(&database, b"").unwrap();
+            }
+            let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name} is missing")), "{error}");
+            assert!(error.contains("countersign restore"), "{error}");
+            fs::write(&database, b"").unwrap();
+        }
+        fs::remove_file(folder.path().join("known")).unwrap();
+        prepare(folder.path(), FIRST).expect("an empty start was asked for");
+    }
+}
+
+#[test]
+fn a_database_elsewhere_is_not_missed_in_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let database = folder.path().join("server.db");
+    fs::write(&database, b"SQLite format 3\0").unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    fs::remove_file(&database).unwrap();
+    let path = folder.path().join("server.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("\"sqlite3\"", "\"mysql\"");
+    fs::write(
+        &path,
+        text.replace("\"server.db\"", "\"me@tcp(db:3306)/trust\""),
+    )
+    .unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+}
+
+#[test]
+fn a_lost_configuration_does_not_come_back_without_its_authentication() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    let path = folder.path().join("server.json");
+    fs::remove_file(&path).unwrap();
+    prepare(folder.path(), FIRST).expect("there was none that could be lost");
+    let text = fs::read_to_string(&path).unwrap();
+    let auth = r#"{"auth": {"type": "htpasswd", "htpasswd_file": "htpasswd"},"#;
+    fs::write(&path, text.replacen('{', auth, 1)).unwrap();
+    prepare(folder.path(), FIRST).unwrap();
+    fs::remove_file(&path).unwrap();
+    let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+    assert!(error.contains("it had an `auth` section"), "{error}");
+    assert!(!path.exists());
 }

@@ -293,3 +293,50 @@ fn the_health_of_a_service_is_asked_for_by_a_command_and_nothing_of_it_is_dumped
     let (well, line) = asked();
     assert!(!well && line.starts_with("unhealthy: "), "{line}");
 }
+
+#[test]
+fn a_server_that_others_reach_does_not_start_without_authentication() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, signer) = (free_address(), free_address());
+    let server: Address = format!("0.0.0.0:{}", server.port).parse().unwrap();
+    let (status, log) = Service::start_on(folder.path(), server.clone(), signer.clone())
+        .err()
+        .expect("everybody could publish");
+    assert_eq!(status.code(), Some(1));
+    let last = log.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("0.0.0.0 is reachable from other machines"),
+        "{last}"
+    );
+    assert!(last.contains("NOTARY_AUTH"), "{last}");
+
+    let path = folder.path().join("server.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        text.replacen('{', r#"{"auth": {"type": "none"},"#, 1),
+    )
+    .unwrap();
+    Service::start_on(folder.path(), server, signer).expect("it was said that this is meant");
+}
+
+#[test]
+fn a_stopped_service_leaves_databases_of_one_file_and_misses_one_that_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path());
+    service.signal(Signal::TERM);
+    assert!(service.end().0.success());
+    for name in ["server.db", "signer.db"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+        for suffix in ["-wal", "-shm"] {
+            let beside = folder.path().join(format!("{name}{suffix}"));
+            assert!(!beside.exists(), "{}", beside.display());
+        }
+    }
+    fs::remove_file(folder.path().join("signer.db")).unwrap();
+    let (status, log) = Service::try_start(folder.path())
+        .err()
+        .expect("it cannot start");
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("signer.db is missing"), "{log}");
+}
