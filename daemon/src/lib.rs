@@ -7,6 +7,7 @@
 pub mod address;
 pub mod clock;
 pub mod debug;
+pub mod expiry;
 pub mod flags;
 pub mod listener;
 pub mod logging;
@@ -21,6 +22,7 @@ pub mod signals;
 pub mod tls;
 
 pub use address::Address;
+pub use expiry::{CertificateWatch, Outlook};
 pub use flags::{Command, Flags, Program};
 pub use listener::{Limits, Peer};
 pub use logging::{Level, LogControl, LogFormat};

@@ -24,6 +24,8 @@ pub use connector::{SignerConnector, connector};
 pub use error::{HALF_PAIR, TlsError};
 pub use pinned::{Glance, accepts_itself};
 
+pub(crate) use files::validity;
+
 use files::{Files, Material, Reloading};
 use trust::Trust;
 use verifier::{ClientVerifier, Insistence, ServerVerifier};
@@ -66,6 +68,12 @@ impl ServerTls {
     /// exist already are not touched.
     pub fn reload_if_changed(&self) {
         self.0.reload_if_changed();
+    }
+
+    /// The file with the own certificate, leaf first.
+    #[must_use]
+    pub fn certificate_file(&self) -> &Path {
+        self.0.files().certificate().unwrap_or(Path::new(""))
     }
 
     /// What the next connection is to use.

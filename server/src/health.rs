@@ -26,7 +26,7 @@ impl Health {
             .clone()
     }
 
-    fn set(&self, name: &'static str, reason: Option<String>) {
+    pub(crate) fn set(&self, name: &'static str, reason: Option<String>) {
         let mut failing = self
             .failing
             .write()

@@ -4,8 +4,8 @@ use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use daemon::{
-    ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Program, ServerTls,
-    Settings, clock, debug, listener, logging, memory, metrics, signals,
+    CertificateWatch, ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Outlook,
+    Program, ServerTls, Settings, clock, debug, listener, logging, memory, metrics, signals,
 };
 use database::{Backend, Connected, OpenMode};
 use tokio::net::TcpListener;
@@ -295,6 +295,13 @@ async fn serve_app(
             shutdown.clone(),
         )));
     }
+    if let Some(tls) = &tls {
+        background.push(tokio::spawn(watch_certificate(
+            tls,
+            app.clone(),
+            shutdown.clone(),
+        )));
+    }
     tracing::info!(
         address = config.http_addr,
         tls = tls.is_some(),
@@ -335,6 +342,20 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         // Last: what fails behind it would leave it open.
         store: store::open(&config.storage, OpenMode::MayCreate).await?,
     }))
+}
+
+/// Watches the dates of this server's own certificate, for the log, health and metrics.
+fn watch_certificate(
+    tls: &ServerTls,
+    app: App,
+    shutdown: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let watch = CertificateWatch::new("server", tls);
+    let tell = move |outlook: Outlook| {
+        ::metrics::gauge!("notary_server_certificate_seconds_left").set(outlook.seconds_left);
+        app.health.set("Certificate current", outlook.problem);
+    };
+    watch.run(clock::now, tell, shutdown)
 }
 
 /// Health and metrics on a listener of their own: few connections, and no TLS.

@@ -30,6 +30,8 @@ pub type HealthService = HealthServer<Inner>;
 const NAMES: [&str; 3] = ["", KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH];
 /// The check of the database, under Notary's name.
 const DATABASE: &str = "DB operational";
+/// The check of the dates of the signer's own certificate.
+const CERTIFICATE: &str = "Certificate current";
 /// The check of the passphrases: of that of new keys, and whether any key opens.
 const PASSPHRASES: &str = "Passphrases";
 /// How often the database is looked at, and what waits for it is written.
@@ -46,6 +48,8 @@ pub struct Health {
     failing: Arc<Mutex<BTreeMap<String, String>>>,
     /// What else was logged, and is still so.
     told: Arc<Mutex<BTreeSet<String>>>,
+    /// Why clients refuse the signer's certificate, if they do.
+    certificate: Arc<Mutex<Option<String>>>,
 }
 
 impl Default for Health {
@@ -54,6 +58,7 @@ impl Default for Health {
             reporter: HealthReporter::new(),
             failing: Arc::default(),
             told: Arc::default(),
+            certificate: Arc::default(),
         }
     }
 }
@@ -72,6 +77,14 @@ impl Health {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Notes why clients refuse the signer's certificate, or that they do not; the next check tells of it.
+    pub fn note_certificate(&self, problem: Option<String>) {
+        *self
+            .certificate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     /// Checks everything once.
@@ -128,7 +141,13 @@ impl Health {
         self.stop().await;
     }
 
-    async fn report(&self, failing: BTreeMap<String, String>) {
+    async fn report(&self, mut failing: BTreeMap<String, String>) {
+        let certificate = self
+            .certificate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        note(&mut failing, CERTIFICATE, certificate.map_or(Ok(()), Err));
         let status = if failing.is_empty() {
             ServingStatus::Serving
         } else {

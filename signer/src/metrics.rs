@@ -9,6 +9,9 @@ const SIGN_SECONDS: &str = "signer_sign_duration_seconds";
 /// Seconds that decrypting one stored key takes.
 const OPEN_SECONDS: &str = "signer_key_open_duration_seconds";
 
+/// Seconds until the own certificate expires.
+const CERTIFICATE_SECONDS: &str = "signer_certificate_seconds_left";
+
 /// Upper bounds of the histograms' buckets: a cached P-256 key signs in well under a millisecond,
 /// one that has to be decrypted takes some milliseconds.
 pub const BUCKETS: &[(&str, &[f64])] = &[
@@ -48,6 +51,10 @@ pub fn describe() {
     describe_gauge!(
         "signer_key_faults",
         "Keys that did not open when they were last tried, though the passphrase of their alias is right"
+    );
+    describe_gauge!(
+        CERTIFICATE_SECONDS,
+        "Seconds until the signer's own certificate expires; negative once it has"
     );
     describe_gauge!("signer_key_cache_entries", "Decrypted keys in memory");
     describe_counter!(
@@ -105,6 +112,11 @@ pub(crate) fn faults(aliases: usize, keys: usize) {
     ] {
         gauge!(name).set(u32::try_from(count).unwrap_or(u32::MAX));
     }
+}
+
+/// The own certificate is valid for as long as this.
+pub(crate) fn certificate(seconds_left: f64) {
+    gauge!(CERTIFICATE_SECONDS).set(seconds_left);
 }
 
 /// The database failed a statement.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use daemon::{Limits, LogControl, ServerTls, debug, listener, logging::STARTUP, signals};
+use daemon::{
+    CertificateWatch, Limits, LogControl, Outlook, ServerTls, debug, listener, logging::STARTUP,
+    signals,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -44,16 +47,30 @@ pub async fn run(
     health: Health,
     shutdown: CancellationToken,
 ) {
+    let mut watch = CertificateWatch::new("signer", &tls);
+    if let Some(outlook) = watch.look(daemon::clock::now()) {
+        note_certificate(&health, outlook);
+    }
     health.check(&keys).await;
+    let noted = health.clone();
+    let tell = move |outlook| note_certificate(&noted, outlook);
+    let dates = tokio::spawn(watch.run(daemon::clock::now, tell, shutdown.clone()));
     let app = grpc::router(&keys, clients, health.service());
     let watch = tokio::spawn(health.watch(Arc::clone(&keys), shutdown.clone()));
     listener::serve(listener, Some(tls), app, Limits::default(), shutdown).await;
-    if let Err(error) = watch.await {
-        tracing::error!("the health check ended abnormally: {error}");
+    for watch in [watch, dates] {
+        if let Err(error) = watch.await {
+            tracing::error!("a check in the background ended abnormally: {error}");
+        }
     }
     if let Err(error) = keys.write_uses().await {
         tracing::error!("the last uses of keys are not written down: {error}");
     }
+}
+
+fn note_certificate(health: &Health, outlook: Outlook) {
+    metrics::certificate(outlook.seconds_left);
+    health.note_certificate(outlook.problem);
 }
 
 /// Opens the pages for operators: the debug listener of `-debug`, and metrics where configured.

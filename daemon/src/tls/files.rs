@@ -14,7 +14,7 @@ use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
 use super::{TlsError, trust::Trust};
-use crate::regular;
+use crate::{expiry::Validity, regular};
 
 /// Where certificates and keys come from.
 #[derive(Debug)]
@@ -37,6 +37,11 @@ impl Files {
     /// The file of certificates to trust, if one is named.
     pub(super) fn ca(&self) -> Option<&Path> {
         self.ca.as_deref()
+    }
+
+    /// The file of the own certificate chain, if one is named.
+    pub(super) fn certificate(&self) -> Option<&Path> {
+        self.pair.as_ref().map(|(cert, _)| &**cert)
     }
 
     pub(super) fn read(&self) -> Result<Material, TlsError> {
@@ -153,6 +158,17 @@ impl Material {
     }
 }
 
+/// From when until when the first certificate in `file` is valid; `None` if there is none to read.
+pub(crate) fn validity(file: &Path) -> Option<Validity> {
+    let chain = certificates(&regular::read(file).ok()?);
+    let (_, leaf) = parse_x509_certificate(chain.first()?).ok()?;
+    let validity = leaf.validity();
+    Some(Validity {
+        from: validity.not_before.to_datetime(),
+        until: validity.not_after.to_datetime(),
+    })
+}
+
 /// The certificates of a PEM file; blocks of another kind and unreadable ones are skipped, as Go does.
 fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem)
@@ -205,6 +221,11 @@ impl<T> Reloading<T> {
             current,
             seen,
         })
+    }
+
+    /// Where it comes from.
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// What was made of the files when they last made sense.

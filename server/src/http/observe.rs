@@ -195,6 +195,10 @@ pub(crate) fn register() {
         "Look-ups of remembered metadata, by outcome."
     );
     metrics::describe_gauge!(
+        "notary_server_certificate_seconds_left",
+        "Seconds until the server's own certificate expires; negative once it has."
+    );
+    metrics::describe_gauge!(
         "notary_server_cache_bytes",
         "Bytes of metadata held in memory."
     );

@@ -298,3 +298,69 @@ fn a_clean_stop_leaves_everything_in_the_one_file_of_the_database() {
     assert_eq!(names, ["server.db", "server.json"]);
     assert!(fs::metadata(stage.path("server.db")).unwrap().len() > 4096);
 }
+
+/// What `GET path` answers, head and body.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_server_says_that_its_own_certificate_has_expired() {
+    let monitoring = free_address();
+    let stage = Stage::new(|stage| {
+        let mut section = stage.certify();
+        section["monitoring_addr"] = monitoring.to_string().into();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 2, 3);
+        let key = KeyPair::from_pem(&fs::read_to_string(stage.path("server.key")).unwrap());
+        let certificate = params.self_signed(&key.unwrap()).unwrap();
+        fs::write(stage.path("server.crt"), certificate.pem()).unwrap();
+        section
+    });
+    let running = stage.start(&[("NOTARY_SERVER_LOGGING_LEVEL", "info")]);
+    let health = loop {
+        // Looked at as the server starts, in the background.
+        let health = get(monitoring, "/_notary_server/health");
+        if health.starts_with("HTTP/1.1 503") {
+            break health;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(health.contains("Certificate current"), "{health}");
+    assert!(health.contains("expired on 2021-02-03"), "{health}");
+    let metrics = get(monitoring, "/metrics");
+    assert!(
+        metrics.contains("notary_server_certificate_seconds_left -"),
+        "{metrics}"
+    );
+    let (well, line) = stage.health();
+    assert!(!well && line.contains("unhealthy"), "{line}");
+
+    // A new one is taken up, and the server is well again.
+    stage.certify();
+    let log = running;
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&log.child),
+        rustix::process::Signal::HUP,
+    )
+    .unwrap();
+    while !get(monitoring, "/_notary_server/health").starts_with("HTTP/1.1 200") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let log = log.stop();
+    assert!(
+        log.lines()
+            .any(|line| line.contains(r#""level":"error""#)
+                && line.contains("expired on 2021-02-03")),
+        "{log}"
+    );
+}

@@ -287,3 +287,42 @@ fn a_clean_stop_leaves_everything_in_the_one_file_of_the_database() {
     names.sort();
     assert_eq!(names, ["signer.db", "signer.json"]);
 }
+
+#[test]
+fn a_signer_says_that_its_own_certificate_has_expired() {
+    let stage = Stage::new();
+    let monitoring = free_address();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 2, 3);
+    let certificate = params.self_signed(&key).unwrap();
+    let identity = Identity {
+        cert: stage.pki.file("old.crt", &certificate.pem()),
+        key: stage.pki.file("old.key", &key.serialize_pem()),
+        pem: certificate.pem(),
+    };
+    stage.configure(&identity, &json!({"metrics_addr": monitoring}));
+    let running = stage.start(&[PASSPHRASE]);
+    let get = |path: &str| {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(&monitoring).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    while !get("/debug/health").contains("expired on 2021-02-03") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let metrics = get("/metrics");
+    assert!(
+        metrics.contains("signer_certificate_seconds_left -"),
+        "{metrics}"
+    );
+    running.stop();
+}
