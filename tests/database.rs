@@ -352,13 +352,7 @@ impl MariaDb {
                  GRANT ALL ON {name}.* TO '{USER}'@'127.0.0.1'"
             ),
         )?;
-        let address = self.address();
-        Ok(Fresh {
-            backend: "mysql",
-            url: format!("{USER}:{PASSWORD}@tcp({address})/{name}?parseTime=True"),
-            plain_url: format!("mysql://{USER}:{}@{address}/{name}", encoded(PASSWORD)),
-            name,
-        })
+        Ok(mysql_fresh(self.address(), &name))
     }
 
     /// Runs statements as root; rows come back as lines, their columns separated by tabs.
@@ -524,15 +518,27 @@ fn as_postgres(name: &str) -> Command {
     command
 }
 
+/// How [`USER`] reaches the database `name` of the `MariaDB` at `address`.
+pub(crate) fn mysql_fresh(address: SocketAddr, name: &str) -> Fresh {
+    Fresh {
+        backend: "mysql",
+        url: format!("{USER}:{PASSWORD}@tcp({address})/{name}?parseTime=True"),
+        plain_url: format!("mysql://{USER}:{}@{address}/{name}", encoded(PASSWORD)),
+        name: name.to_owned(),
+    }
+}
+
 /// Numbers of a user and its group.
-fn ids_of(user: &str) -> Result<(u32, u32)> {
+pub(crate) fn ids_of(user: &str) -> Result<(u32, u32)> {
     let passwd = fs::read_to_string("/etc/passwd")?;
     passwd
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>())
         .find(|fields| fields.first() == Some(&user))
         .and_then(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)))
-        .with_context(|| format!("there is no user {user}: install PostgreSQL"))
+        .with_context(|| {
+            format!("there is no user {user}: install the packages that tests/run lists")
+        })
 }
 
 /// `text` as it stands in a URL.
@@ -547,7 +553,7 @@ fn encoded(text: &str) -> String {
 
 /// A loopback address that nobody listens on, above the ports of the stages and below those that the
 /// kernel gives to outgoing connections.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     const LOWEST: u16 = 31_300;
     const PORTS: u16 = 1_400;
     static TRIED: AtomicU16 = AtomicU16::new(0);

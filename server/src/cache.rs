@@ -21,13 +21,13 @@ use moka::sync::Cache;
 use time::OffsetDateTime;
 use tuf::{Gun, Role};
 
-use crate::store::StoredMetadata;
+use crate::store::{Head, StoredMetadata};
 
 /// What a repository looks like from its newest timestamp.
 #[derive(Debug)]
 pub struct View {
-    /// SHA-256 of the timestamp.
-    pub head: [u8; 32],
+    /// Names the timestamp.
+    pub head: Head,
     /// The timestamp itself.
     pub timestamp: StoredMetadata,
     /// When it expires.
@@ -44,7 +44,7 @@ impl View {
     /// The checksum under which `role` is current.
     pub fn checksum(&self, role: &Role) -> Option<[u8; 32]> {
         match role {
-            Role::Timestamp => Some(self.head),
+            Role::Timestamp => Some(self.head.sha256),
             Role::Snapshot => Some(self.snapshot),
             role => self.roles.get(role).copied(),
         }
@@ -121,7 +121,7 @@ impl MetadataCache {
     }
 
     /// The view that the timestamp `head` opens, if remembered.
-    pub fn view(&self, gun: &Gun, head: &[u8; 32]) -> Option<Arc<View>> {
+    pub fn view(&self, gun: &Gun, head: &Head) -> Option<Arc<View>> {
         let found = self.views.get(gun).filter(|view| view.head == *head);
         count("view", found.is_some());
         found

@@ -25,8 +25,12 @@ pub mod store;
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     ops::Deref,
-    sync::Arc,
-    time::Duration,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use daemon::MetricsHandle;
@@ -173,17 +177,28 @@ fn kibibytes(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 16)
 }
 
-/// How long to wait for one's turn before going ahead regardless.
+/// How long to wait for a turn while nobody else takes one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long to wait for a turn in any case.
+const LONGEST_TURN: Duration = Duration::from_secs(20);
+
 /// Lets one publish or renewal of a GUN at a time begin, so that rivals within this process wait
-/// instead of signing in vain. Rivals in other processes are left to the store, and so is whoever has
-/// waited long enough: a signer that hangs must not line everybody up behind it.
-pub struct Turns([Mutex<()>; 64]);
+/// instead of signing in vain. Rivals in other processes are left to the store. A signer that hangs must
+/// not line everybody up behind it: a publish that waits while the queue does not move goes ahead.
+pub struct Turns([Queue; 64]);
+
+/// Those who wait for one turn.
+#[derive(Default)]
+struct Queue {
+    turn: Mutex<()>,
+    /// How many have had it.
+    taken: AtomicU64,
+}
 
 impl Default for Turns {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+        Self(std::array::from_fn(|_| Queue::default()))
     }
 }
 
@@ -193,8 +208,25 @@ impl Turns {
         let mut hasher = DefaultHasher::new();
         gun.hash(&mut hasher);
         let slot = usize::try_from(hasher.finish() % 64).expect("less than 64");
-        tokio::time::timeout(PATIENCE, self.0[slot].lock())
-            .await
-            .ok()
+        self.0[slot].wait().await
+    }
+}
+
+impl Queue {
+    async fn wait(&self) -> Option<MutexGuard<'_, ()>> {
+        let started = Instant::now();
+        // One future throughout: a new one would go to the end of the queue.
+        let mut turn = pin!(self.turn.lock());
+        loop {
+            let taken = self.taken.load(Ordering::Relaxed);
+            if let Ok(guard) = tokio::time::timeout(PATIENCE, &mut turn).await {
+                self.taken.fetch_add(1, Ordering::Relaxed);
+                return Some(guard);
+            }
+            let is_stuck = self.taken.load(Ordering::Relaxed) == taken;
+            if is_stuck || started.elapsed() >= LONGEST_TURN {
+                return None;
+            }
+        }
     }
 }

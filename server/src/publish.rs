@@ -1,9 +1,10 @@
 //! Publishing: check an update, sign what the server signs, store it.
 //!
-//! An update is checked against what is current, so it rests on a state that a rival may replace
-//! meanwhile. Nothing is locked against that: the unique key of the store decides, since every
-//! publish writes the version after the newest timestamp. Whoever loses only because of files the
-//! *server* made begins anew; a client whose own version is taken is told so.
+//! An update is checked against what is current, so it is built on a state that a rival may replace
+//! meanwhile. Nothing is locked against that: the store takes the files only on top of exactly the
+//! timestamp that they were checked against. If that is no longer the newest one, the update is checked
+//! and sealed again. A client whose own version is taken is told so, unless all of its files are
+//! stored already and current: then an earlier attempt succeeded and only its answer was lost.
 
 use std::sync::Arc;
 
@@ -13,10 +14,9 @@ use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update, Uploaded};
 
 use crate::{
     App,
-    cache::View,
-    repository::{self, ATTEMPTS, ReadError},
+    repository::{self, ATTEMPTS, ReadError, pause_before},
     signer::{SealError, SignerError, seal},
-    store::StoreError,
+    store::{Head, StoreError},
 };
 
 /// Why an update was not taken.
@@ -37,6 +37,9 @@ pub enum PublishError {
     /// A version exists, or the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Rivals came first each time that this was tried.
+    #[error("rivals changed the repository during each of {ATTEMPTS} attempts; the last one: {0}")]
+    Contended(Box<PublishError>),
 }
 
 /// By what right an update changes what it changes. Whoever may publish something may not publish
@@ -65,14 +68,18 @@ impl Authority {
         Self { caller, policy }
     }
 
-    /// Decides about every change; the first that is refused ends it.
-    fn check(&self, gun: &Gun, accepted: &Accepted) -> Result<(), Box<Denied>> {
-        if matches!(*self.policy, Policy::Open) {
-            // Whatever it changes, everybody may: finding out would cost as much as the rest.
+    /// Whether every change is granted to everybody: finding the changes costs as much as the rest.
+    fn is_open(&self) -> bool {
+        matches!(*self.policy, Policy::Open)
+    }
+
+    /// Decides about every change that `accepted` makes to `before`; the first that is refused ends it.
+    fn check(&self, gun: &Gun, accepted: &Accepted, before: &Stored) -> Result<(), Box<Denied>> {
+        if self.is_open() {
             return Ok(());
         }
         accepted
-            .changes()
+            .changes_since(before)
             .into_iter()
             .try_for_each(|change| self.decide(gun, change))
     }
@@ -104,54 +111,110 @@ pub async fn publish(
     sent: Vec<Uploaded>,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let sent_roles: Vec<Role> = sent.iter().map(|sent| sent.file().role().clone()).collect();
     let mut update = Update::default();
     for file in sent {
         update.insert(file);
     }
-    let _turn = app.turns.wait(gun).await;
-    for attempt in 1.. {
-        let files = accepted(app, gun, authority, update.clone(), now).await?;
-        match app.store.publish(gun, &files, now).await {
-            Ok(()) => {
-                log_success(gun, &files);
-                return Ok(files);
+    let mut turn = None;
+    let mut lost = None;
+    for attempt in 0..ATTEMPTS {
+        pause_before(attempt).await;
+        if turn.is_none() {
+            turn = app.turns.wait(gun).await;
+        }
+        match publish_once(app, gun, authority, &update, now).await {
+            Err(error) if is_lost_race(app, gun, &update, &error).await? => {
+                tracing::debug!(%gun, attempt, %error, "a rival came first; trying again");
+                lost = Some(error);
             }
-            Err(StoreError::VersionExists(role))
-                if attempt < ATTEMPTS && !sent_roles.contains(&role) =>
-            {
-                tracing::debug!(%gun, %role, attempt, "another publish came first; checking anew");
-            }
-            Err(error) => return Err(error.into()),
+            outcome => return outcome,
         }
     }
-    unreachable!("the last attempt returns")
+    let last = lost.expect("every attempt but a lost one returns");
+    Err(PublishError::Contended(Box::new(last)))
 }
 
-/// Everything there is to store for an update: checked against what is current, found to be its sender's
-/// right, and sealed.
-async fn accepted(
+/// One attempt: check the update against what is current, seal it, store it.
+async fn publish_once(
     app: &App,
     gun: &Gun,
     authority: &Arc<Authority>,
-    update: Update,
+    update: &Update,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let stored = stored(app, gun, &update).await?;
-    let checked = {
-        let (gun, authority) = (gun.clone(), authority.clone());
-        tokio::task::spawn_blocking(move || {
-            let accepted = tuf::check(&gun, &stored, update, now).map_err(PublishError::Refused)?;
-            authority
-                .check(&gun, &accepted)
-                .map_err(PublishError::Denied)?;
-            Ok::<_, PublishError>(accepted)
-        })
+    let current = Current::load(app, gun, update).await?;
+    let is_repeated = current.holds(update);
+    let before = if is_repeated && !authority.is_open() {
+        versions_before(app, gun, update).await?
+    } else {
+        current.stored.clone()
     };
-    let accepted = checked
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    let accepted = check(gun, authority, current.stored, before, update.clone(), now).await?;
+    if is_repeated {
+        tracing::info!(%gun, "the update is stored already and current");
+        return Ok(accepted.into_files());
+    }
+    let files = sealed(app, accepted, now).await?;
+    app.store
+        .publish(gun, current.head.as_ref(), &files, now)
+        .await?;
+    log_success(gun, &files);
+    Ok(files)
+}
 
+/// Whether `error` only says that a rival was faster, so that the update may be tried again.
+async fn is_lost_race(
+    app: &App,
+    gun: &Gun,
+    update: &Update,
+    error: &PublishError,
+) -> Result<bool, PublishError> {
+    Ok(match error {
+        PublishError::Store(StoreError::Moved) | PublishError::Read(ReadError::Outdated(_)) => true,
+        // The version of a file of the client is taken, if not by an earlier attempt at the same
+        // update; that one will be found by the next attempt.
+        PublishError::Store(StoreError::VersionExists(role)) if update.contains(role) => {
+            match Current::load(app, gun, update).await {
+                Ok(current) => current.holds(update),
+                Err(ReadError::Outdated(_)) => true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        PublishError::Store(StoreError::VersionExists(_)) => true,
+        _ => false,
+    })
+}
+
+/// Checks an update against what is `stored`, and whether its sender may change what it changes of the
+/// files in `before`.
+async fn check(
+    gun: &Gun,
+    authority: &Arc<Authority>,
+    stored: Stored,
+    before: Stored,
+    update: Update,
+    now: OffsetDateTime,
+) -> Result<Accepted, PublishError> {
+    let (gun, authority) = (gun.clone(), authority.clone());
+    let checked = tokio::task::spawn_blocking(move || {
+        let accepted = tuf::check(&gun, &stored, update, now).map_err(PublishError::Refused)?;
+        authority
+            .check(&gun, &accepted, &before)
+            .map_err(PublishError::Denied)?;
+        Ok(accepted)
+    });
+    checked
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// Everything there is to store for an update: its files, then the snapshot and timestamp that vouch
+/// for them.
+async fn sealed(
+    app: &App,
+    accepted: Accepted,
+    now: OffsetDateTime,
+) -> Result<Vec<File>, PublishError> {
     let made = match accepted.snapshot_to_make(now) {
         Some(draft) => Some(seal(&app.signer, draft).await.map_err(refused)?),
         None => None,
@@ -181,37 +244,73 @@ fn refused(error: SealError) -> PublishError {
     }
 }
 
-/// The current files that `update` has to be checked against.
-async fn stored(app: &App, gun: &Gun, update: &Update) -> Result<Stored, ReadError> {
-    let Some(view) = repository::view_or_new(app, gun).await? else {
-        return Ok(Stored::default());
-    };
-    let mut stored = Stored {
-        root: Some(repository::current_root(app, gun, &view).await?.bytes),
-        timestamp: Some(view.timestamp.bytes.clone()),
-        snapshot: bytes(app, gun, &view, &Role::Snapshot).await?,
-        ..Stored::default()
-    };
-    for role in update.needed() {
-        if let Some(bytes) = bytes(app, gun, &view, &role).await? {
-            stored.targets.insert(role, bytes);
-        }
-    }
-    Ok(stored)
+/// What an update is checked against.
+#[derive(Default)]
+struct Current {
+    /// The newest timestamp; `None` if the GUN has no trust data.
+    head: Option<Head>,
+    /// The files that it leads to.
+    stored: Stored,
 }
 
-async fn bytes(
-    app: &App,
-    gun: &Gun,
-    view: &View,
-    role: &Role,
-) -> Result<Option<bytes::Bytes>, ReadError> {
-    match view.checksum(role) {
-        Some(sha256) => Ok(repository::by_checksum(app, gun, role, &sha256)
-            .await?
-            .map(|file| file.bytes)),
-        None => Ok(None),
+impl Current {
+    async fn load(app: &App, gun: &Gun, update: &Update) -> Result<Self, ReadError> {
+        let Some(view) = repository::open(app, gun).await?.view_or_new(gun)? else {
+            return Ok(Self::default());
+        };
+        let bytes = async |role: &Role| -> Result<Option<bytes::Bytes>, ReadError> {
+            let file = repository::listed(app, gun, &view, role).await?;
+            Ok(file.map(|file| file.bytes))
+        };
+        let mut stored = Stored {
+            root: Some(repository::current_root(app, gun, &view).await?.bytes),
+            timestamp: Some(view.timestamp.bytes.clone()),
+            snapshot: bytes(&Role::Snapshot).await?,
+            ..Stored::default()
+        };
+        for role in update.needed() {
+            if let Some(bytes) = bytes(&role).await? {
+                stored.targets.insert(role, bytes);
+            }
+        }
+        let head = Some(view.head.clone());
+        Ok(Self { head, stored })
     }
+
+    /// Whether every file of `update` is the current one of its role. An update without files is none
+    /// that could be stored already: it asks for a new snapshot and timestamp.
+    fn holds(&self, update: &Update) -> bool {
+        let current = |role: &Role| match role {
+            Role::Root => self.stored.root.as_ref(),
+            Role::Snapshot => self.stored.snapshot.as_ref(),
+            role => self.stored.targets.get(role),
+        };
+        !update.is_empty()
+            && update
+                .files()
+                .all(|file| current(file.role()) == Some(file.bytes()))
+    }
+}
+
+/// The files that those of `update` replaced when they were stored: what the update changed follows
+/// from them, and with it who may publish it.
+async fn versions_before(app: &App, gun: &Gun, update: &Update) -> Result<Stored, StoreError> {
+    let mut before = Stored::default();
+    for file in update.files() {
+        let role = file.role();
+        let found = app.store.before_version(gun, role, file.version()).await?;
+        let Some(bytes) = found.map(|file| file.bytes) else {
+            continue;
+        };
+        match role {
+            Role::Root => before.root = Some(bytes),
+            Role::Snapshot => before.snapshot = Some(bytes),
+            role => {
+                before.targets.insert(role.clone(), bytes);
+            }
+        }
+    }
+    Ok(before)
 }
 
 fn log_success(gun: &Gun, files: &[File]) {

@@ -9,7 +9,11 @@
 //! (see [`crate::renewal`]), and one that is still valid is always served. Only a reader who comes
 //! upon an expired timestamp has to wait for a renewal.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use time::OffsetDateTime;
 use tuf::{Checksums, File, Gun, Role, SnapshotView, TimestampView};
@@ -18,11 +22,27 @@ use crate::{
     App,
     cache::View,
     signer::{SealError, SignerError, seal},
-    store::{StoreError, StoredMetadata},
+    store::{Head, StoreError, StoredMetadata},
 };
 
-/// How often a renewal or a publish begins anew because another one came first.
-pub(crate) const ATTEMPTS: usize = 8;
+/// How often something is tried before rivals count as too many.
+pub(crate) const ATTEMPTS: u32 = 12;
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Waits before attempt number `attempt`, counted from 0: not at all before the first one, then a random
+/// time out of a range that doubles, so that rivals in other processes get out of step.
+pub(crate) async fn pause_before(attempt: u32) {
+    if attempt == 0 {
+        return;
+    }
+    let range = Duration::from_millis(10)
+        .saturating_mul(1 << attempt.min(10))
+        .min(LONGEST_PAUSE);
+    let random = u32::try_from(RandomState::new().hash_one(attempt) >> 32).unwrap_or_default();
+    tokio::time::sleep(range.mul_f64(f64::from(random) / f64::from(u32::MAX))).await;
+}
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +60,12 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The repository was deleted, or made again, while it was read.
+    #[error("{0} was deleted while it was read")]
+    Outdated(Gun),
+    /// Others changed the repository each time that this was tried.
+    #[error("{0} is being changed by others all the time")]
+    Contended(Gun),
     /// Expired metadata cannot be renewed here, because its key is held elsewhere.
     #[error("the {role} of {gun} has expired and this server does not hold its key")]
     CannotRenew {
@@ -60,7 +86,23 @@ pub async fn current(
     role: &Role,
     now: OffsetDateTime,
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let Some(mut view) = view(app, gun).await? else {
+    for attempt in 0..ATTEMPTS {
+        pause_before(attempt).await;
+        match current_once(app, gun, role, now).await {
+            Err(ReadError::Outdated(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(ReadError::Contended(gun.clone()))
+}
+
+async fn current_once(
+    app: &App,
+    gun: &Gun,
+    role: &Role,
+    now: OffsetDateTime,
+) -> Result<Option<StoredMetadata>, ReadError> {
+    let Some(mut view) = open(app, gun).await?.view() else {
         return Ok(None);
     };
     if matches!(role, Role::Timestamp | Role::Snapshot) && expired(&view, now) {
@@ -72,10 +114,7 @@ pub async fn current(
     if *role == Role::Timestamp {
         return Ok(Some(view.timestamp.clone()));
     }
-    match view.checksum(role) {
-        Some(sha256) => by_checksum(app, gun, role, &sha256).await,
-        None => Ok(None),
-    }
+    listed(app, gun, &view, role).await
 }
 
 /// The version of `role` with this checksum.
@@ -143,29 +182,71 @@ async fn stored(
     }
 }
 
-/// What the newest timestamp opens; `None` if the GUN holds no trust data, or its timestamp names a
-/// snapshot that is not there.
-pub async fn view(app: &App, gun: &Gun) -> Result<Option<Arc<View>>, ReadError> {
+/// What there is of a GUN.
+pub(crate) enum Found {
+    /// No trust data.
+    Nothing,
+    /// A timestamp that leads nowhere: what it names for this role is not stored.
+    Broken(Role),
+    /// A repository.
+    Whole(Arc<View>),
+}
+
+impl Found {
+    /// The repository, if there is one that can be read.
+    fn view(self) -> Option<Arc<View>> {
+        match self {
+            Self::Whole(view) => Some(view),
+            Self::Nothing | Self::Broken(_) => None,
+        }
+    }
+
+    /// The repository; `None` only if the GUN has no trust data at all.
+    ///
+    /// # Errors
+    ///
+    /// A repository that has a timestamp which leads nowhere is damaged, never "new": taking it for new
+    /// would let anybody bring a root of their own.
+    pub(crate) fn view_or_new(self, gun: &Gun) -> Result<Option<Arc<View>>, ReadError> {
+        match self {
+            Self::Whole(view) => Ok(Some(view)),
+            Self::Nothing => Ok(None),
+            Self::Broken(role) => Err(damaged(
+                gun,
+                role,
+                &"the one that the newest timestamp leads to is not stored",
+            )),
+        }
+    }
+}
+
+/// Follows the newest timestamp of `gun`.
+///
+/// # Errors
+///
+/// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
+pub(crate) async fn open(app: &App, gun: &Gun) -> Result<Found, ReadError> {
     let ticket = app.cache.ticket();
     let Some(head) = app.store.head(gun).await? else {
-        return Ok(None);
+        return Ok(Found::Nothing);
     };
-    if let Some(view) = app.cache.view(gun, &head.sha256) {
-        return Ok(Some(view));
+    if let Some(view) = app.cache.view(gun, &head) {
+        return Ok(Found::Whole(view));
     }
-    let Some(timestamp) = stored(app, gun, &Role::Timestamp, &head.sha256).await? else {
-        return Ok(None);
+    let timestamp = stored(app, gun, &Role::Timestamp, &head.sha256).await?;
+    let Some(timestamp) = unless_outdated(app, gun, &head, timestamp).await? else {
+        return Ok(Found::Broken(Role::Timestamp));
     };
     let opened = TimestampView::parse(&timestamp.bytes)
         .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
-    let Some(snapshot) = by_checksum(app, gun, &Role::Snapshot, &opened.snapshot_sha256).await?
-    else {
-        return Ok(None);
+    let snapshot = by_checksum(app, gun, &Role::Snapshot, &opened.snapshot_sha256).await?;
+    let Some(snapshot) = unless_outdated(app, gun, &head, snapshot).await? else {
+        return Ok(Found::Broken(Role::Snapshot));
     };
     let listed = SnapshotView::parse(&snapshot.bytes)
         .map_err(|error| damaged(gun, Role::Snapshot, &error))?;
     let view = Arc::new(View {
-        head: head.sha256,
+        head,
         timestamp,
         timestamp_expires: opened.expires,
         snapshot: opened.snapshot_sha256,
@@ -177,7 +258,40 @@ pub async fn view(app: &App, gun: &Gun) -> Result<Option<Arc<View>>, ReadError> 
             .collect(),
     });
     app.cache.keep_view(ticket, gun, &view);
-    Ok(Some(view))
+    Ok(Found::Whole(view))
+}
+
+/// The file of `role` that `view` leads to; `None` if it leads to none, or to one that is not stored.
+///
+/// # Errors
+///
+/// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
+pub(crate) async fn listed(
+    app: &App,
+    gun: &Gun,
+    view: &View,
+    role: &Role,
+) -> Result<Option<StoredMetadata>, ReadError> {
+    let Some(sha256) = view.checksum(role) else {
+        return Ok(None);
+    };
+    let found = by_checksum(app, gun, role, &sha256).await?;
+    unless_outdated(app, gun, &view.head, found).await
+}
+
+/// `found`, what `head` leads to. Files go only by a deletion, and a deletion takes the newest timestamp
+/// with them: if something is missing while `head` is still the newest, it really is not stored.
+async fn unless_outdated(
+    app: &App,
+    gun: &Gun,
+    head: &Head,
+    found: Option<StoredMetadata>,
+) -> Result<Option<StoredMetadata>, ReadError> {
+    if found.is_none() && app.store.head(gun).await?.as_ref() != Some(head) {
+        tracing::debug!(%gun, "the repository was deleted while it was read; reading it again");
+        return Err(ReadError::Outdated(gun.clone()));
+    }
+    Ok(found)
 }
 
 fn expired(view: &View, now: OffsetDateTime) -> bool {
@@ -214,28 +328,45 @@ pub async fn renew(
     horizon: Horizon,
     now: OffsetDateTime,
 ) -> Result<Option<Arc<View>>, ReadError> {
-    let _turn = app.turns.wait(gun).await;
-    for _ in 0..ATTEMPTS {
-        let Some(view) = view(app, gun).await? else {
-            return Ok(None);
-        };
-        if view.timestamp_expires >= horizon.timestamp && view.snapshot_expires >= horizon.snapshot
-        {
-            return Ok(Some(view));
+    let mut turn = None;
+    for attempt in 0..ATTEMPTS {
+        pause_before(attempt).await;
+        if turn.is_none() {
+            turn = app.turns.wait(gun).await;
         }
-        let Some(files) = renewed(app, gun, &view, horizon, now).await? else {
-            return Ok(Some(view));
-        };
-        match app.store.publish(gun, &files, now).await {
-            Ok(()) => tracing::info!(%gun, "renewed the timestamp"),
-            Err(StoreError::VersionExists(_)) => {
-                tracing::debug!(%gun, "another server renewed first");
+        match renew_once(app, gun, horizon, now).await {
+            Err(
+                ReadError::Outdated(_)
+                | ReadError::Store(StoreError::Moved | StoreError::VersionExists(_)),
+            ) => {
+                tracing::debug!(%gun, attempt, "a rival came before this renewal");
             }
-            Err(error) => return Err(error.into()),
+            outcome => return outcome,
         }
     }
-    // Eight rivals in a row have each stored a newer timestamp: the newest is as good as ours.
-    view(app, gun).await
+    Err(ReadError::Contended(gun.clone()))
+}
+
+async fn renew_once(
+    app: &App,
+    gun: &Gun,
+    horizon: Horizon,
+    now: OffsetDateTime,
+) -> Result<Option<Arc<View>>, ReadError> {
+    let Some(view) = open(app, gun).await?.view() else {
+        return Ok(None);
+    };
+    if view.timestamp_expires >= horizon.timestamp && view.snapshot_expires >= horizon.snapshot {
+        return Ok(Some(view));
+    }
+    let Some(files) = renewed(app, gun, &view, horizon, now).await? else {
+        return Ok(Some(view));
+    };
+    app.store
+        .publish(gun, Some(&view.head), &files, now)
+        .await?;
+    tracing::info!(%gun, "renewed the timestamp");
+    Ok(open(app, gun).await?.view())
 }
 
 /// The files of a renewal; `None` if there is nothing this server can renew and nothing has expired.
@@ -247,7 +378,7 @@ async fn renewed(
     now: OffsetDateTime,
 ) -> Result<Option<Vec<File>>, ReadError> {
     let root = parsed(gun, Role::Root, &current_root(app, gun, view).await?)?;
-    let previous = by_checksum(app, gun, &Role::Snapshot, &view.snapshot)
+    let previous = listed(app, gun, view, &Role::Snapshot)
         .await?
         .ok_or_else(|| damaged(gun, Role::Snapshot, &"it is not stored"))?;
     let previous = parsed(gun, Role::Snapshot, &previous)?;
@@ -299,36 +430,31 @@ fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
     }
 }
 
-/// The [`view`] of a GUN that has trust data; `None` only if it has none at all.
-///
-/// # Errors
-///
-/// A repository that has a timestamp which leads nowhere is damaged, never "new": taking it for new
-/// would let anybody bring a root of their own.
-pub async fn view_or_new(app: &App, gun: &Gun) -> Result<Option<Arc<View>>, ReadError> {
-    match view(app, gun).await? {
-        Some(view) => Ok(Some(view)),
-        None if app.store.head(gun).await?.is_none() => Ok(None),
-        None => Err(damaged(
-            gun,
-            Role::Snapshot,
-            &"the one that the newest timestamp names is not stored",
-        )),
-    }
-}
-
 /// The root that `view` leads to.
-pub async fn current_root(app: &App, gun: &Gun, view: &View) -> Result<StoredMetadata, ReadError> {
-    let missing = || damaged(gun, Role::Root, &"it is not stored");
-    let sha256 = view.checksum(&Role::Root).ok_or_else(missing)?;
-    by_checksum(app, gun, &Role::Root, &sha256)
+pub(crate) async fn current_root(
+    app: &App,
+    gun: &Gun,
+    view: &View,
+) -> Result<StoredMetadata, ReadError> {
+    listed(app, gun, view, &Role::Root)
         .await?
-        .ok_or_else(missing)
+        .ok_or_else(|| damaged(gun, Role::Root, &"it is not stored"))
 }
 
 /// The root in force, as the key endpoint needs it; `None` if the GUN has no trust data.
 pub async fn root(app: &App, gun: &Gun) -> Result<Option<File>, ReadError> {
-    match view_or_new(app, gun).await? {
+    for attempt in 0..ATTEMPTS {
+        pause_before(attempt).await;
+        match root_once(app, gun).await {
+            Err(ReadError::Outdated(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(ReadError::Contended(gun.clone()))
+}
+
+async fn root_once(app: &App, gun: &Gun) -> Result<Option<File>, ReadError> {
+    match open(app, gun).await?.view_or_new(gun)? {
         Some(view) => parsed(gun, Role::Root, &current_root(app, gun, &view).await?).map(Some),
         None => Ok(None),
     }

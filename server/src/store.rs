@@ -105,6 +105,10 @@ pub enum StoreError {
     /// that won the race against this one. Nothing was stored.
     #[error("a version of {0} as high as the one offered is stored already")]
     VersionExists(Role),
+    /// The newest timestamp is no longer the one that the files were made for: a rival published, or
+    /// the repository was deleted. Nothing was stored.
+    #[error("the repository changed while the update was being made")]
+    Moved,
     /// The collation of the database takes the GUN for another one that it stores already. Nothing
     /// was stored.
     #[error("this database cannot tell the name from {0:?}, which it stores already")]
@@ -148,14 +152,28 @@ pub trait TrustStore: Send + Sync + 'static {
         version: i32,
     ) -> Result<Option<StoredMetadata>, StoreError>;
 
+    /// The newest version of `role` below `version`.
+    async fn before_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i64,
+    ) -> Result<Option<StoredMetadata>, StoreError>;
+
     /// Adds `files` in their order and, for a timestamp, a changefeed entry: all of them, or none.
+    ///
+    /// `base` is the newest timestamp that the files were made for; `None` if the GUN had none. The
+    /// files are stored only on top of exactly that one. A version number alone would not do: after a
+    /// deletion the same numbers are given out again.
     ///
     /// # Errors
     ///
-    /// [`StoreError::VersionExists`] names the first role that has a version as high already.
+    /// [`StoreError::VersionExists`] names the first role that has a version as high already;
+    /// otherwise [`StoreError::Moved`] says that `base` is not the newest timestamp.
     async fn publish(
         &self,
         gun: &Gun,
+        base: Option<&Head>,
         files: &[File],
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;

@@ -79,7 +79,7 @@ async fn what_notary_made_is_used_as_it_is_even_without_rights_to_change_it(
         br#"{"signed":{"version":1}}"#.to_vec().into(),
     );
     let files = [file.expect("a file")];
-    store.publish(&gun, &files, fixtures::clock()).await?;
+    store.publish(&gun, None, &files, fixtures::clock()).await?;
     assert!(store.delete(&gun, fixtures::clock()).await?);
     Ok(())
 }

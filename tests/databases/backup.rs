@@ -134,7 +134,7 @@ async fn what_sqlite_held_is_held_to_the_last_byte_and_ids_go_on(server: Server)
     let gun = Gun::parse("example.com/new")?;
     let timestamp = File::parse(Role::Timestamp, r#"{"signed":{"version":1}}"#.into())?;
     let now = datetime!(2026-11-22 12:00 UTC);
-    store.publish(&gun, &[timestamp], now).await?;
+    store.publish(&gun, None, &[timestamp], now).await?;
     let page = Page::After { id: 900, limit: 9 };
     let fed = store.changes(None, page).await?;
     assert_eq!(fed.len(), 1);
@@ -178,7 +178,10 @@ async fn a_backup_shows_one_moment_while_others_publish(server: Server) -> Resul
     let gun = Gun::parse("example.com/new")?;
     let timestamp = File::parse(Role::Timestamp, r#"{"signed":{"version":1}}"#.into())?;
     let now = datetime!(2026-11-22 12:00 UTC);
-    open(&fresh).await?.publish(&gun, &[timestamp], now).await?;
+    open(&fresh)
+        .await?
+        .publish(&gun, None, &[timestamp], now)
+        .await?;
     while let Some(row) = received.recv().await {
         seen.push(row);
     }

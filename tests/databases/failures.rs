@@ -17,6 +17,7 @@ use sqlx::{ColumnIndex, Executor};
 use tuf::{File, Gun, Role};
 
 use crate::{
+    behaviour::publish,
     recorded::{app, get},
     support::{Server, connect, on_both, storage},
 };
@@ -66,10 +67,10 @@ async fn a_restart_is_survived_with_clear_errors_meanwhile(mut server: Server) -
     let (_, store) = impatient(&fresh, 4).await?;
     let app = app(store.clone());
     let now = fixtures::clock();
-    store.publish(&gun(), &set(1), now).await?;
+    publish(&*store, &gun(), &set(1), now).await?;
     for at_once in [false, true] {
         server.stop(at_once)?;
-        let refused = store.publish(&gun(), &set(2), now).await;
+        let refused = publish(&*store, &gun(), &set(2), now).await;
         let Err(error) = refused else {
             anyhow::bail!("published into nothing")
         };
@@ -92,7 +93,7 @@ async fn a_restart_is_survived_with_clear_errors_meanwhile(mut server: Server) -
         let head = store.head(&gun()).await?.expect("it was acknowledged");
         assert_eq!(head.version, 1);
     }
-    store.publish(&gun(), &set(2), now).await?;
+    publish(&*store, &gun(), &set(2), now).await?;
     Ok(())
 }
 
@@ -108,10 +109,12 @@ async fn cut_connections_lose_no_acknowledged_publish_and_halve_none(server: Ser
             let mut version = 0;
             while cutting.load(Ordering::Relaxed) {
                 version += 1;
-                match store.publish(&gun(), &set(version), now).await {
+                match publish(&*store, &gun(), &set(version), now).await {
                     Ok(()) => acknowledged.push(version),
                     // The commit may have come through although its answer did not.
-                    Err(StoreError::VersionExists(_) | StoreError::Database(_)) => {
+                    Err(
+                        StoreError::VersionExists(_) | StoreError::Moved | StoreError::Database(_),
+                    ) => {
                         version = store
                             .head(&gun())
                             .await
@@ -178,13 +181,13 @@ async fn a_full_disk_refuses_publishes_whole_until_there_is_room(mut server: Ser
     let (_, store) = impatient(&fresh, 4).await?;
     let now = fixtures::clock();
     for version in 1..=BEFORE {
-        store.publish(&gun(), &large(version), now).await?;
+        publish(&*store, &gun(), &large(version), now).await?;
     }
     server.fill_disk()?;
     let (newest, error) = until_refused(&*store, BEFORE).await?;
     assert_eq!(fault_of(&error), Some(Fault::Full), "{error}");
     for _ in 0..REFUSED {
-        let refused = store.publish(&gun(), &large(newest + 1), now).await;
+        let refused = publish(&*store, &gun(), &large(newest + 1), now).await;
         let error = refused.expect_err("there is still no room");
         assert_eq!(fault_of(&error), Some(Fault::Full), "{error}");
         holds_exactly(&*store, newest).await?;
@@ -192,7 +195,7 @@ async fn a_full_disk_refuses_publishes_whole_until_there_is_room(mut server: Ser
     server.make_room()?;
     // Not one connection was left in the middle of something.
     for version in newest + 1..=newest + AFTERWARDS {
-        store.publish(&gun(), &large(version), now).await?;
+        publish(&*store, &gun(), &large(version), now).await?;
     }
     holds_exactly(&*store, newest + AFTERWARDS).await
 }
@@ -215,9 +218,7 @@ async fn a_full_disk_for_the_log_of_postgres_loses_nothing_acknowledged() -> Res
     server.make_room()?;
     server.resume()?;
     holds_exactly(&*store, newest).await?;
-    store
-        .publish(&gun(), &large(newest + 1), fixtures::clock())
-        .await?;
+    publish(&*store, &gun(), &large(newest + 1), fixtures::clock()).await?;
     holds_exactly(&*store, newest + 1).await
 }
 
@@ -245,9 +246,7 @@ fn large(version: i64) -> Vec<File> {
 async fn until_refused(store: &dyn TrustStore, newest: i64) -> Result<(i64, StoreError)> {
     const MOST: i64 = 1_000;
     for version in newest + 1..MOST {
-        let outcome = store
-            .publish(&gun(), &large(version), fixtures::clock())
-            .await;
+        let outcome = publish(store, &gun(), &large(version), fixtures::clock()).await;
         if let Err(error) = outcome {
             return Ok((version - 1, error));
         }
@@ -294,7 +293,7 @@ async fn an_exhausted_pool_is_told_and_recovers(server: Server) -> Result<()> {
         assert_eq!(fault_of(&error), Some(Fault::Busy), "{error}");
         drop(held);
     });
-    store.publish(&gun(), &set(1), fixtures::clock()).await?;
+    publish(&*store, &gun(), &set(1), fixtures::clock()).await?;
     Ok(())
 }
 
@@ -374,7 +373,7 @@ async fn whoever_is_not_let_in_is_told_why(server: Server) -> Result<()> {
             ),
         ),
     )?;
-    let error = store.publish(&gun(), &set(1), fixtures::clock()).await;
+    let error = publish(&*store, &gun(), &set(1), fixtures::clock()).await;
     let error = error.expect_err("it may not write the feed");
     assert_eq!(fault_of(&error), Some(Fault::Denied), "{error}");
     ensure!(

@@ -46,6 +46,11 @@ fn with_values(statement: &str) -> String {
         let before = filled.trim_end();
         let value = if before.ends_with("LIMIT") {
             "10"
+        } else if ["updated_at =", "THEN", "ELSE"]
+            .iter()
+            .any(|end| before.ends_with(end))
+        {
+            "'2026-01-01 00:00:00'"
         } else if ["version >=", "version <", "version =", "id >", "id <"]
             .iter()
             .any(|end| before.ends_with(end))

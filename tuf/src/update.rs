@@ -110,6 +110,17 @@ impl Update {
         self.files.is_empty()
     }
 
+    /// The files, in the order in which to store them.
+    pub fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.values()
+    }
+
+    /// Whether there is a file of `role`.
+    #[must_use]
+    pub fn contains(&self, role: &Role) -> bool {
+        self.files.contains_key(role)
+    }
+
     /// The roles of the targets tree whose stored files [`check`] wants to see: those in the
     /// update, for their versions, and all above them, for their delegations.
     #[must_use]
@@ -171,7 +182,15 @@ impl Accepted {
     /// others as they are.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
-        changes::between(&self.before, &self.files, &self.pending)
+        self.changes_since(&self.before)
+    }
+
+    /// Like [`changes`](Self::changes), but compared with the files in `before` instead of those that
+    /// are stored. An update that is stored already changes nothing; what it changed when it was stored
+    /// follows from the versions before it.
+    #[must_use]
+    pub fn changes_since(&self, before: &Stored) -> Vec<Change> {
+        changes::between(before, &self.files, &self.pending)
     }
 
     /// The snapshot that the server has to sign, unless the client sent one. All entries of the

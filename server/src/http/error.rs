@@ -105,6 +105,9 @@ pub enum ApiError {
     /// The signer cannot be reached or refuses.
     #[error("{0}")]
     SignerUnavailable(SignerError),
+    /// Others changed the same repository during each attempt.
+    #[error("{0}")]
+    Contended(String),
     /// This server's own fault; the client learns nothing of it.
     #[error("{0}")]
     Internal(String),
@@ -245,7 +248,7 @@ impl ApiError {
                 (S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too many requests"),
                 None,
             ),
-            Self::SignerUnavailable(_) | Self::Overloaded => (
+            Self::SignerUnavailable(_) | Self::Overloaded | Self::Contended(_) => (
                 (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
                 Some(Detail::empty()),
             ),
@@ -272,6 +275,9 @@ impl ApiError {
                 if let Some(challenge) = why.challenge() {
                     headers.insert(header::WWW_AUTHENTICATE, challenge);
                 }
+            }
+            Self::Contended(_) => {
+                headers.insert(header::RETRY_AFTER, SHORTLY.as_secs().into());
             }
             Self::TooManyRequests(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -324,6 +330,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::VersionExists(_) => Self::VersionExists(error),
+            StoreError::Moved => Self::Contended(error.to_string()),
             StoreError::Unstorable | StoreError::OtherSpelling(_) => Self::GunNotStorable(error),
             StoreError::Database(_) => Self::Internal(error.to_string()),
         }
@@ -348,6 +355,9 @@ impl From<ReadError> for ApiError {
         match error {
             ReadError::Store(error) => error.into(),
             ReadError::Signer(error) => error.into(),
+            error @ (ReadError::Outdated(_) | ReadError::Contended(_)) => {
+                Self::Contended(error.to_string())
+            }
             error @ (ReadError::Damaged { .. } | ReadError::CannotRenew { .. }) => {
                 Self::Internal(error.to_string())
             }
@@ -368,6 +378,7 @@ impl From<PublishError> for ApiError {
             })),
             PublishError::Read(error) => error.into(),
             PublishError::Signer(error) => error.into(),
+            error @ PublishError::Contended(_) => Self::Contended(error.to_string()),
             PublishError::Store(error @ StoreError::Database(_)) => Self::Updating(error),
             PublishError::Store(error) => error.into(),
         }

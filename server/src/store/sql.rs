@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use database::{Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
 use sqlx::{Decode, Encode, Executor, FromRow, Row, Type};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
@@ -66,6 +66,20 @@ struct HeadRow {
     sha256: Option<String>,
 }
 
+impl HeadRow {
+    /// The checksum; `None` if it was never written down.
+    fn checksum(&self) -> Result<Option<[u8; 32]>, sqlx::Error> {
+        let written = self.sha256.as_deref().unwrap_or_default().trim_end();
+        if written.is_empty() {
+            return Ok(None);
+        }
+        let mut sum = [0; 32];
+        hex::decode_to_slice(written, &mut sum)
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Some(sum))
+    }
+}
+
 #[derive(FromRow)]
 struct AgingRow<T> {
     gun: String,
@@ -123,22 +137,17 @@ where
             return Ok(None);
         };
         let version = row.version.0;
-        let written = row.sha256.unwrap_or_default();
-        let sha256 = if written.trim_end().is_empty() {
-            let Ok(number) = i32::try_from(version) else {
-                return Ok(None);
-            };
-            match self.by_version(gun, &Role::Timestamp, number).await? {
-                Some(file) => sha256(&file.bytes),
-                None => return Ok(None),
-            }
-        } else {
-            let mut sum = [0; 32];
-            hex::decode_to_slice(&written, &mut sum)
-                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            sum
+        if let Some(sha256) = row.checksum()? {
+            return Ok(Some(Head { sha256, version }));
+        }
+        let Ok(number) = i32::try_from(version) else {
+            return Ok(None);
         };
-        Ok(Some(Head { sha256, version }))
+        let file = self.by_version(gun, &Role::Timestamp, number).await?;
+        Ok(file.map(|file| Head {
+            sha256: sha256(&file.bytes),
+            version,
+        }))
     }
 
     async fn by_checksum(
@@ -199,15 +208,34 @@ where
         Ok(row.map(StoredMetadata::from))
     }
 
+    async fn before_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i64,
+    ) -> Result<Option<StoredMetadata>, StoreError> {
+        let row: Option<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::BEFORE_VERSION))
+            .bind(gun.as_str())
+            .bind(gun.as_str())
+            .bind(role.as_str())
+            .bind(version)
+            .fetch_optional(&self.pool)
+            .await
+            .or_else(nothing_of_that_name)?;
+        Ok(row.map(StoredMetadata::from))
+    }
+
     async fn publish(
         &self,
         gun: &Gun,
+        base: Option<&Head>,
         files: &[File],
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let mut retries = Retries::default();
         loop {
-            match self.pool.watch(self.publish_once(gun, files, now)).await {
+            let publish = publish_once(&self.pool, gun, base, files, now);
+            match self.pool.watch(publish).await {
                 Err(StoreError::Database(error)) if retries.again(&error).await => {}
                 outcome => return outcome,
             }
@@ -303,66 +331,13 @@ where
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> i32: Encode<'q, DB> + Type<DB>,
-    for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    /// A publish, from beginning to commit.
-    async fn publish_once(
-        &self,
-        gun: &Gun,
-        files: &[File],
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
-        let outcome = add_files(&mut transaction, gun, files, DB::Time::from(now)).await;
-        transaction.finish(outcome).await
-    }
-
     /// A deletion, from beginning to commit.
     async fn delete_once(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
         let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
         let outcome = remove_files(&mut transaction, gun, DB::Time::from(now)).await;
         transaction.finish(outcome).await
     }
-}
-
-/// Adds `files`, and what the changefeed tells of them.
-async fn add_files<DB>(
-    transaction: &mut Transaction<DB>,
-    gun: &Gun,
-    files: &[File],
-    now: DB::Time,
-) -> Result<(), StoreError>
-where
-    DB: Dialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
-    for<'r> (String,): FromRow<'r, DB::Row>,
-{
-    for file in files {
-        let role = file.role();
-        // A version that does not fit the column is one that no other could follow.
-        let version =
-            i32::try_from(file.version()).map_err(|_| StoreError::VersionExists(role.clone()))?;
-        refuse_overtaken(transaction, gun, role, version).await?;
-        let sha256 = hex::encode(file.checksums().sha256);
-        sqlx::query(DB::sql(statements::ADD_FILE))
-            .bind(now)
-            .bind(now)
-            .bind(gun.as_str())
-            .bind(role.as_str())
-            .bind(version)
-            .bind(sha256.as_str())
-            .bind(&file.bytes()[..])
-            .execute(transaction.executor())
-            .await
-            .map_err(|error| refusal(role, error))?;
-        if *role == Role::Timestamp {
-            add_change(transaction, now, gun, version, &sha256, "update").await?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes every file of `gun`, and tells the changefeed; says whether there was any.
@@ -389,13 +364,161 @@ where
     Ok(any)
 }
 
-/// Fails if `version` is not above all there are, if the unique key takes another name for this one,
-/// or if what the publish rests on was deleted meanwhile.
+/// A publish, from beginning to commit.
+async fn publish_once<DB>(
+    pool: &Pool<DB>,
+    gun: &Gun,
+    base: Option<&Head>,
+    files: &[File],
+    now: OffsetDateTime,
+) -> Result<(), StoreError>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+    for<'r> HeadRow: FromRow<'r, DB::Row>,
+    for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
+{
+    let mut transaction = pool.begin_with(DB::BEGIN).await?;
+    let outcome = add_files(&mut transaction, gun, base, files, now).await;
+    transaction.finish(outcome).await
+}
+
+/// Adds `files`, and what the changefeed tells of them, if `base` is the newest timestamp.
+async fn add_files<DB>(
+    transaction: &mut Transaction<DB>,
+    gun: &Gun,
+    base: Option<&Head>,
+    files: &[File],
+    now: OffsetDateTime,
+) -> Result<(), StoreError>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> (String,): FromRow<'r, DB::Row>,
+    for<'r> HeadRow: FromRow<'r, DB::Row>,
+    for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
+{
+    if let Some(base) = base {
+        // First of all, so that rivals in one database queue up here instead of in a deadlock.
+        claim(transaction, gun, base, now).await?;
+    }
+    for file in files {
+        refuse_overtaken(transaction, gun, file).await?;
+    }
+    if newest_timestamp(transaction, gun).await?.as_ref() != base {
+        return Err(StoreError::Moved);
+    }
+    let now = DB::Time::from(now);
+    for file in files {
+        let role = file.role();
+        let version = column_version(file)?;
+        let sha256 = hex::encode(file.checksums().sha256);
+        sqlx::query(DB::sql(statements::ADD_FILE))
+            .bind(now)
+            .bind(now)
+            .bind(gun.as_str())
+            .bind(role.as_str())
+            .bind(version)
+            .bind(sha256.as_str())
+            .bind(&file.bytes()[..])
+            .execute(transaction.executor())
+            .await
+            .map_err(|error| refusal(role, error))?;
+        if *role == Role::Timestamp {
+            add_change(transaction, now, gun, version, &sha256, "update").await?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest timestamp of `gun`. Rows from before Notary wrote checksums down may lack theirs; it is
+/// computed then.
+async fn newest_timestamp<DB>(
+    transaction: &mut Transaction<DB>,
+    gun: &Gun,
+) -> Result<Option<Head>, sqlx::Error>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> HeadRow: FromRow<'r, DB::Row>,
+    for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
+{
+    let row: Option<HeadRow> = sqlx::query_as(DB::sql(statements::HEAD))
+        .bind(gun.as_str())
+        .bind(gun.as_str())
+        .fetch_optional(transaction.executor())
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let version = row.version.0;
+    if let Some(sha256) = row.checksum()? {
+        return Ok(Some(Head { sha256, version }));
+    }
+    let file: Option<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::BY_VERSION))
+        .bind(gun.as_str())
+        .bind(gun.as_str())
+        .bind(Role::Timestamp.as_str())
+        .bind(version)
+        .fetch_optional(transaction.executor())
+        .await?;
+    Ok(file.map(|file| Head {
+        sha256: sha256(&file.data),
+        version,
+    }))
+}
+
+/// Writes to the row of `base`, if it is still there. Whether it is the newest is for the caller to
+/// ask; from here on no rival can build on it, or delete it, before this transaction ends. A Galera
+/// cluster, where locks hold on one node only, lets one of two transactions commit that write to one row.
+async fn claim<DB>(
+    transaction: &mut Transaction<DB>,
+    gun: &Gun,
+    base: &Head,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+{
+    let (moment, next) = (DB::Time::from(now), DB::Time::from(now + Duration::SECOND));
+    sqlx::query(DB::sql(statements::CLAIM_BASE))
+        .bind(moment)
+        .bind(next)
+        .bind(moment)
+        .bind(gun.as_str())
+        .bind(gun.as_str())
+        .bind(base.version)
+        .execute(transaction.executor())
+        .await?;
+    Ok(())
+}
+
+/// A file's version, as far as the column can hold it. One that does not fit is one that no other could
+/// follow.
+fn column_version(file: &File) -> Result<i32, StoreError> {
+    i32::try_from(file.version()).map_err(|_| StoreError::VersionExists(file.role().clone()))
+}
+
+/// Fails if the version of `file` is not above all there are, or if the unique key takes another name
+/// for this one.
 async fn refuse_overtaken<DB>(
     transaction: &mut Transaction<DB>,
     gun: &Gun,
-    role: &Role,
-    version: i32,
+    file: &File,
 ) -> Result<(), StoreError>
 where
     DB: Dialect,
@@ -404,30 +527,19 @@ where
     for<'q> i32: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
+    let role = file.role();
     let stored: Option<(String,)> = sqlx::query_as(DB::sql(statements::IS_OVERTAKEN))
         .bind(gun.as_str())
         .bind(role.as_str())
-        .bind(version)
+        .bind(column_version(file)?)
         .fetch_optional(transaction.executor())
         .await
         .map_err(|error| refusal(role, error))?;
     match stored {
-        Some((name,)) if name != gun.as_str() => return Err(StoreError::OtherSpelling(name)),
-        Some(_) => return Err(StoreError::VersionExists(role.clone())),
-        None => {}
+        Some((name,)) if name != gun.as_str() => Err(StoreError::OtherSpelling(name)),
+        Some(_) => Err(StoreError::VersionExists(role.clone())),
+        None => Ok(()),
     }
-    if *role == Role::Timestamp && version > 1 {
-        let base = sqlx::query(DB::sql(statements::HAS_BASE))
-            .bind(gun.as_str())
-            .bind(gun.as_str())
-            .bind(version)
-            .fetch_optional(transaction.executor())
-            .await?;
-        if base.is_none() {
-            return Err(StoreError::VersionExists(role.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Nothing can be stored under a name that the database has no room for.

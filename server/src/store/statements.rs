@@ -27,9 +27,17 @@ pub const BY_VERSION: &str = "SELECT data, created_at FROM tuf_files \
 /// the unique key takes for the same.
 pub const IS_OVERTAKEN: &str = "SELECT gun FROM tuf_files \
      WHERE gun = ? AND role = ? AND version >= ? LIMIT 1";
-/// Whether there is a timestamp before this one, which is what the new one was made from.
-pub const HAS_BASE: &str = "SELECT version FROM tuf_files WHERE gun = ? AND EXACT(gun) = ? \
-     AND role = 'timestamp' AND version < ? LIMIT 1";
+/// The newest file of a role below a version.
+pub const BEFORE_VERSION: &str = "SELECT data, created_at FROM tuf_files \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version < ? \
+     AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+/// Claims the timestamp that a publish builds on. The row must change, or Galera does not certify it:
+/// MySQL keeps whole seconds, so a time that is stored already is moved on by one. Notary shows
+/// `updated_at` of the newest version only, which this row no longer is once the publish is stored.
+pub const CLAIM_BASE: &str = "UPDATE tuf_files \
+     SET updated_at = CASE WHEN updated_at = ? THEN ? ELSE ? END \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = 'timestamp' AND version = ? \
+     AND deleted_at IS NULL";
 /// Adds a version.
 pub const ADD_FILE: &str = "INSERT INTO tuf_files \
      (created_at, updated_at, gun, role, version, sha256, data) VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -79,14 +87,15 @@ pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, versi
      VALUES (?, ?, ?, ?, ?, ?)";
 
 /// All of them, for the test that looks at their plans.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     HEAD,
     BY_CHECKSUM,
     HOLDS,
     WITHOUT_CHECKSUM,
     BY_VERSION,
     IS_OVERTAKEN,
-    HAS_BASE,
+    BEFORE_VERSION,
+    CLAIM_BASE,
     ADD_FILE,
     ADD_CHANGE,
     DELETE,

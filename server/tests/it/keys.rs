@@ -88,7 +88,12 @@ async fn the_signer_is_asked_about_a_bounded_number_of_keys() {
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse(GUN).unwrap();
     let now = server.now();
-    server.app.store.publish(&gun, &files, now).await.unwrap();
+    server
+        .app
+        .store
+        .publish(&gun, None, &files, now)
+        .await
+        .unwrap();
     let made = server.signer.creations.load(Ordering::SeqCst);
 
     let answer = server.file(GUN, "timestamp.key").await;

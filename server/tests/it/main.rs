@@ -14,6 +14,7 @@ mod observed;
 mod planted;
 mod process;
 mod publishing;
+mod races;
 mod reading;
 mod remote;
 mod renewal;

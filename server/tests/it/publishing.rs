@@ -150,11 +150,12 @@ async fn targets_signed_by_a_stranger_are_refused() {
 }
 
 #[tokio::test]
-async fn the_same_files_again_are_a_version_conflict() {
+async fn other_files_of_the_same_versions_are_a_version_conflict() {
     let server = TestServer::start().await;
     let mut publisher = server.publisher(GUN).await;
-    let parts = publisher.first_publish();
+    let mut parts = publisher.first_publish();
     server.publish(GUN, &parts).await.ok();
+    parts[1].1.push(b'\n');
     let again = server.publish(GUN, &parts).await;
     assert_eq!(again.error().0, "VERSION");
     assert_eq!(

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use server::{
     config::Storage,
-    store::{self, SqlStore, StoreError, TrustStore, statements},
+    store::{self, Head, SqlStore, StoreError, TrustStore, statements},
 };
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use time::Duration;
 use tuf::{File, Gun, Role};
 
 use crate::support::memory_pool;
-use behaviour::each_behaviour;
+use behaviour::{each_behaviour, publish};
 
 fn gun(name: &str) -> Gun {
     Gun::parse(name).unwrap()
@@ -55,7 +55,7 @@ async fn times_are_kept_to_the_nanosecond() {
     let store = SqlStore::new(memory_pool().await);
     let now = fixtures::clock() + Duration::nanoseconds(123_456_789);
     let root = [file(&Role::Root, 1)];
-    store.publish(&gun("a"), &root, now).await.unwrap();
+    publish(&store, &gun("a"), &root, now).await.unwrap();
     let found = store.by_version(&gun("a"), &Role::Root, 1).await.unwrap();
     assert_eq!(found.unwrap().created_at, now);
 }
@@ -66,7 +66,7 @@ async fn missing_checksums_and_times_are_made_up_for() {
     let store = SqlStore::new(pool.clone());
     let now = fixtures::clock();
     let timestamp = [file(&Role::Timestamp, 1)];
-    store.publish(&gun("a"), &timestamp, now).await.unwrap();
+    publish(&store, &gun("a"), &timestamp, now).await.unwrap();
     sqlx::query("UPDATE tuf_files SET sha256 = NULL, created_at = NULL")
         .execute(&pool)
         .await
@@ -80,6 +80,14 @@ async fn missing_checksums_and_times_are_made_up_for() {
         .await;
     assert!(other.unwrap().is_none());
     assert_eq!(store.timestamps("", 9).await.unwrap().len(), 1);
+
+    let next = [file(&Role::Timestamp, 2)];
+    for (sha256, is_right) in [([7; 32], false), (sum, true)] {
+        let base = Head { sha256, version: 1 };
+        let outcome = store.publish(&gun("a"), Some(&base), &next, now).await;
+        assert_eq!(outcome.is_ok(), is_right, "{outcome:?}");
+        assert!(is_right || matches!(outcome, Err(StoreError::Moved)));
+    }
 }
 
 #[tokio::test]
@@ -106,7 +114,7 @@ async fn a_database_that_gorm_made_is_taken_over_with_what_is_in_it() {
         assert_eq!(head.version, newest);
         let next = [file(&Role::Timestamp, newest + 1)];
         let now = fixtures::clock();
-        store.publish(&gun("a"), &next, now).await.unwrap();
+        publish(&*store, &gun("a"), &next, now).await.unwrap();
     }
 }
 
@@ -115,8 +123,7 @@ async fn a_row_that_others_marked_deleted_is_not_read_but_keeps_its_version() {
     let pool = memory_pool().await;
     let store = SqlStore::new(pool.clone());
     let now = fixtures::clock();
-    store
-        .publish(&gun("a"), &[file(&Role::Timestamp, 1)], now)
+    publish(&store, &gun("a"), &[file(&Role::Timestamp, 1)], now)
         .await
         .unwrap();
     sqlx::query("UPDATE tuf_files SET deleted_at = created_at")
@@ -124,9 +131,7 @@ async fn a_row_that_others_marked_deleted_is_not_read_but_keeps_its_version() {
         .await
         .unwrap();
     assert!(store.head(&gun("a")).await.unwrap().is_none());
-    let again = store
-        .publish(&gun("a"), &[file(&Role::Timestamp, 1)], now)
-        .await;
+    let again = publish(&store, &gun("a"), &[file(&Role::Timestamp, 1)], now).await;
     assert!(matches!(again, Err(StoreError::VersionExists(_))));
 }
 

@@ -22,6 +22,7 @@ use server::{
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
 use tuf::{File, Gun, KeyId, PublicKey, Role};
 
 /// A metadata file: the role it is sent for, and its bytes.
@@ -78,9 +79,23 @@ pub(crate) struct MoodySigner {
     pub(crate) signatures: AtomicUsize,
     pub(crate) lookups: AtomicUsize,
     pub(crate) creations: AtomicUsize,
+    /// Set to hold the next signature back until [`MoodySigner::release`].
+    pub(crate) holds_next: AtomicBool,
+    held: Notify,
+    released: Notify,
 }
 
 impl MoodySigner {
+    /// Waits until a signature is held back.
+    pub(crate) async fn until_held(&self) {
+        self.held.notified().await;
+    }
+
+    /// Lets the signature that is held back go.
+    pub(crate) fn release(&self) {
+        self.released.notify_one();
+    }
+
     fn mood(&self) -> Result<(), SignerError> {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(SignerError::Unavailable("it is away".into()));
@@ -110,6 +125,10 @@ impl Signer for MoodySigner {
 
     async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         self.signatures.fetch_add(1, Ordering::SeqCst);
+        if self.holds_next.swap(false, Ordering::SeqCst) {
+            self.held.notify_one();
+            self.released.notified().await;
+        }
         self.mood()?;
         self.keys.sign(key, message).await
     }
@@ -211,9 +230,29 @@ impl TestServer {
         signer: Arc<dyn Signer>,
         settings: Settings,
     ) -> Self {
+        let store = Arc::new(SqlStore::new(pool.clone()));
+        Self::storing(store, pool, moody, signer, settings)
+    }
+
+    /// Another server with the same signer, whose store `wrap` has put something before.
+    pub(crate) fn sibling_behind(
+        &self,
+        wrap: impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore>,
+    ) -> Self {
+        let (pool, signer) = (self.pool.clone(), self.signer.clone());
+        let store = wrap(Arc::new(SqlStore::new(pool.clone())));
+        Self::storing(store, pool, signer.clone(), signer, Settings::default())
+    }
+
+    fn storing(
+        store: Arc<dyn TrustStore>,
+        pool: database::Pool<sqlx::Sqlite>,
+        moody: Arc<MoodySigner>,
+        signer: Arc<dyn Signer>,
+        settings: Settings,
+    ) -> Self {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
-        let store: Arc<dyn TrustStore> = Arc::new(SqlStore::new(pool.clone()));
         let app = App::new(Parts {
             store,
             signer,
@@ -324,7 +363,7 @@ impl TestServer {
         let gun = Gun::parse(gun).unwrap();
         self.app
             .store
-            .publish(&gun, &files, self.now())
+            .publish(&gun, None, &files, self.now())
             .await
             .unwrap();
     }

@@ -41,8 +41,10 @@ async fn whoever_changes_trust_data_is_written_down() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.log");
     let stage = audited(&file).await;
-    let parts = stage.publisher("alice", "app").await.first_publish();
+    let mut parts = stage.publisher("alice", "app").await.first_publish();
     stage.publish("alice", "app", &parts).await.ok();
+    stage.publish("alice", "app", &parts).await.ok();
+    parts[1].1.push(b' ');
     stage.publish("alice", "app", &parts).await;
     stage
         .ask("alice", "GET", "/v2/app/_trust/tuf/timestamp.key")
@@ -63,6 +65,8 @@ async fn whoever_changes_trust_data_is_written_down() {
             "key.create app timestamp user alice done",
             "key.create app snapshot user alice done",
             "publish app root:1,targets:1,snapshot:1,timestamp:1 user alice done",
+            // Once more, after a lost answer: the server made no snapshot or timestamp for it.
+            "publish app root:1,targets:1 user alice done",
             "publish app root:1,targets:1 user alice failed",
             "key.rotate app timestamp user alice done",
             "delete app - user alice done",

@@ -69,6 +69,23 @@ async fn a_signer_is_added_only_by_who_may_say_who_signs() {
 }
 
 #[tokio::test]
+async fn an_update_is_repeated_only_by_those_who_may_publish_it() {
+    let (stage, mut publisher) = published().await;
+    let key = Key::throw_away_ecdsa();
+    publisher.delegate("targets/releases", "mine", &[key], &[""], 1);
+    let parts = publisher.next(&["targets/releases"]);
+    stage.publish("alice", "app", &parts).await.ok();
+    stage.publish("alice", "app", &parts).await.ok();
+    let answer = stage.publish("ci", "app", &parts).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+
+    publisher.add_target("targets/releases", "v1", b"content");
+    let parts = publisher.next(&["targets/releases"]);
+    stage.publish("ci", "app", &parts).await.ok();
+    stage.publish("ci", "app", &parts).await.ok();
+}
+
+#[tokio::test]
 async fn an_update_is_refused_whole_for_one_change_too_many() {
     let (stage, mut publisher) = published().await;
     let rows = stage.server.rows("tuf_files").await;

@@ -346,7 +346,11 @@ pub(super) async fn keep(
     let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse(gun).unwrap();
-    store.publish(&gun, &files, at).await.unwrap();
+    let base = store.head(&gun).await.unwrap();
+    store
+        .publish(&gun, base.as_ref(), &files, at)
+        .await
+        .unwrap();
 }
 
 /// Stores a whole repository.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use server::store::{Page, StoreError, TrustStore};
+use server::store::{Head, Page, StoreError, TrustStore};
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
 use tuf::{File, Gun, Role};
@@ -22,7 +22,9 @@ macro_rules! each_behaviour {
         $test!(names_of_every_kind_are_kept_or_refused_but_never_altered);
         $test!(of_rivals_for_a_version_exactly_one_wins);
         $test!(publishes_of_different_guns_do_not_hinder_each_other);
-        $test!(a_publish_that_rests_on_what_was_deleted_is_refused);
+        $test!(a_publish_that_builds_on_what_was_deleted_is_refused);
+        $test!(a_publish_that_builds_on_another_timestamp_than_the_newest_is_refused);
+        $test!(versions_are_found_by_the_one_after_them);
         $test!(a_deletion_beside_a_publish_leaves_no_half_of_it);
     };
 }
@@ -35,6 +37,17 @@ fn gun(name: &str) -> Gun {
 fn file(role: &Role, version: i64) -> File {
     let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
     File::parse(role.clone(), bytes.into()).unwrap()
+}
+
+/// Publishes on top of whatever is the newest timestamp.
+pub(crate) async fn publish(
+    store: &dyn TrustStore,
+    gun: &Gun,
+    files: &[File],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let base = store.head(gun).await?;
+    store.publish(gun, base.as_ref(), files, now).await
 }
 
 /// Root, targets and timestamp of one version.
@@ -67,14 +80,14 @@ pub(crate) async fn a_publish_is_all_or_nothing(store: Arc<dyn TrustStore>) {
         file(&Role::Targets, 5),
         file(&Role::Timestamp, 1),
     ];
-    store.publish(&gun("a"), &first, now).await.unwrap();
+    publish(&*store, &gun("a"), &first, now).await.unwrap();
 
     let second = [
         file(&Role::Root, 2),
         file(&Role::Targets, 5),
         file(&Role::Timestamp, 2),
     ];
-    let outcome = store.publish(&gun("a"), &second, now).await;
+    let outcome = publish(&*store, &gun("a"), &second, now).await;
 
     assert!(matches!(
         outcome,
@@ -100,13 +113,10 @@ pub(crate) async fn a_publish_is_all_or_nothing(store: Arc<dyn TrustStore>) {
 
 pub(crate) async fn a_lower_version_is_refused_even_if_it_is_free(store: Arc<dyn TrustStore>) {
     let now = fixtures::clock();
-    store
-        .publish(&gun("a"), &[file(&Role::Targets, 5)], now)
+    publish(&*store, &gun("a"), &[file(&Role::Targets, 5)], now)
         .await
         .unwrap();
-    let outcome = store
-        .publish(&gun("a"), &[file(&Role::Targets, 3)], now)
-        .await;
+    let outcome = publish(&*store, &gun("a"), &[file(&Role::Targets, 3)], now).await;
     assert!(matches!(
         outcome,
         Err(StoreError::VersionExists(Role::Targets))
@@ -115,15 +125,14 @@ pub(crate) async fn a_lower_version_is_refused_even_if_it_is_free(store: Arc<dyn
 
 pub(crate) async fn a_version_beyond_the_column_is_refused(store: Arc<dyn TrustStore>) {
     let too_high = [file(&Role::Targets, i64::from(i32::MAX) + 1)];
-    let outcome = store.publish(&gun("a"), &too_high, fixtures::clock()).await;
+    let outcome = publish(&*store, &gun("a"), &too_high, fixtures::clock()).await;
     assert!(matches!(outcome, Err(StoreError::VersionExists(_))));
 }
 
 pub(crate) async fn files_come_back_with_their_bytes_and_their_time(store: Arc<dyn TrustStore>) {
     let now = fixtures::clock() + Duration::nanoseconds(123_456_789);
     let root = file(&Role::Root, 1);
-    store
-        .publish(&gun("a"), std::slice::from_ref(&root), now)
+    publish(&*store, &gun("a"), std::slice::from_ref(&root), now)
         .await
         .unwrap();
     let sum = root.checksums().sha256;
@@ -160,8 +169,7 @@ pub(crate) async fn files_come_back_with_their_bytes_and_their_time(store: Arc<d
 
 pub(crate) async fn a_deletion_is_fed_once(store: Arc<dyn TrustStore>) {
     let now = fixtures::clock();
-    store
-        .publish(&gun("a"), &[file(&Role::Timestamp, 1)], now)
+    publish(&*store, &gun("a"), &[file(&Role::Timestamp, 1)], now)
         .await
         .unwrap();
     assert!(store.delete(&gun("a"), now).await.unwrap());
@@ -180,14 +188,12 @@ pub(crate) async fn guns_are_walked_in_pages_with_the_age_of_their_newest_timest
 ) {
     let now = fixtures::clock();
     for name in ["a", "b", "c"] {
-        store
-            .publish(&gun(name), &[file(&Role::Timestamp, 1)], now)
+        publish(&*store, &gun(name), &[file(&Role::Timestamp, 1)], now)
             .await
             .unwrap();
     }
     let later = now + Duration::days(1);
-    store
-        .publish(&gun("b"), &[file(&Role::Timestamp, 2)], later)
+    publish(&*store, &gun("b"), &[file(&Role::Timestamp, 2)], later)
         .await
         .unwrap();
     let first = store.timestamps("", 2).await.unwrap();
@@ -206,7 +212,7 @@ pub(crate) async fn the_feed_is_read_in_pages_both_ways(store: Arc<dyn TrustStor
     for version in 1..=3 {
         for name in ["a", "b"] {
             let timestamp = [file(&Role::Timestamp, version)];
-            store.publish(&gun(name), &timestamp, now).await.unwrap();
+            publish(&*store, &gun(name), &timestamp, now).await.unwrap();
         }
     }
     let all = store
@@ -233,7 +239,7 @@ pub(crate) async fn the_feed_is_read_in_pages_both_ways(store: Arc<dyn TrustStor
 pub(crate) async fn names_are_told_apart_letter_by_letter(store: Arc<dyn TrustStore>) {
     let now = fixtures::clock();
     let (stored, twin) = (gun("ex.com/a"), gun("Ex.com/A"));
-    store.publish(&stored, &set(1), now).await.unwrap();
+    publish(&*store, &stored, &set(1), now).await.unwrap();
     let sum = file(&Role::Root, 1).checksums().sha256;
     assert!(store.head(&twin).await.unwrap().is_none());
     assert!(
@@ -254,7 +260,7 @@ pub(crate) async fn names_are_told_apart_letter_by_letter(store: Arc<dyn TrustSt
     assert!(!store.delete(&twin, now).await.unwrap());
 
     // A database whose unique key takes one for the other says so instead of mixing them.
-    match store.publish(&twin, &set(1), now).await {
+    match publish(&*store, &twin, &set(1), now).await {
         Ok(()) => assert_eq!(fed(&store, Some(&twin)).await.len(), 1),
         Err(StoreError::OtherSpelling(name)) => {
             assert_eq!(name, "ex.com/a");
@@ -273,7 +279,7 @@ pub(crate) async fn names_of_every_kind_are_kept_or_refused_but_never_altered(
     let long = "é".repeat(255);
     for name in ["ünïcode/Größe", "emoji/🐳", "a/b ", "a\\b'c\"d%_e", &long] {
         let gun = gun(name);
-        match store.publish(&gun, &set(1), now).await {
+        match publish(&*store, &gun, &set(1), now).await {
             Ok(()) => {
                 assert_eq!(
                     store.head(&gun).await.unwrap().unwrap().version,
@@ -296,7 +302,7 @@ pub(crate) async fn names_of_every_kind_are_kept_or_refused_but_never_altered(
 
 pub(crate) async fn of_rivals_for_a_version_exactly_one_wins(store: Arc<dyn TrustStore>) {
     let now = fixtures::clock();
-    store.publish(&gun("a"), &set(1), now).await.unwrap();
+    publish(&*store, &gun("a"), &set(1), now).await.unwrap();
     let mut rivals = JoinSet::new();
     for rival in 0..12 {
         let store = store.clone();
@@ -304,7 +310,7 @@ pub(crate) async fn of_rivals_for_a_version_exactly_one_wins(store: Arc<dyn Trus
             let targets = format!(r#"{{"signed":{{"version":2,"rival":{rival}}}}}"#);
             let targets = File::parse(Role::Targets, targets.into()).unwrap();
             let files = [targets, file(&Role::Timestamp, 2)];
-            store.publish(&gun("a"), &files, now).await
+            publish(&*store, &gun("a"), &files, now).await
         });
     }
     let outcomes = rivals.join_all().await;
@@ -326,7 +332,7 @@ pub(crate) async fn publishes_of_different_guns_do_not_hinder_each_other(
         publishes.spawn(async move {
             for version in 1..=3 {
                 let gun = gun(&format!("ex.com/{number}"));
-                store.publish(&gun, &set(version), now).await.unwrap();
+                publish(&*store, &gun, &set(version), now).await.unwrap();
             }
         });
     }
@@ -334,32 +340,93 @@ pub(crate) async fn publishes_of_different_guns_do_not_hinder_each_other(
     assert_eq!(fed(&store, None).await.len(), 36);
 }
 
-pub(crate) async fn a_publish_that_rests_on_what_was_deleted_is_refused(
+pub(crate) async fn a_publish_that_builds_on_what_was_deleted_is_refused(
     store: Arc<dyn TrustStore>,
 ) {
     let now = fixtures::clock();
-    store.publish(&gun("a"), &set(1), now).await.unwrap();
+    publish(&*store, &gun("a"), &set(1), now).await.unwrap();
+    let base = store.head(&gun("a")).await.unwrap();
     store.delete(&gun("a"), now).await.unwrap();
     let late = [file(&Role::Targets, 2), file(&Role::Timestamp, 2)];
-    let outcome = store.publish(&gun("a"), &late, now).await;
-    assert!(matches!(
-        outcome,
-        Err(StoreError::VersionExists(Role::Timestamp))
-    ));
+    let outcome = store.publish(&gun("a"), base.as_ref(), &late, now).await;
+    assert!(matches!(outcome, Err(StoreError::Moved)), "{outcome:?}");
     assert!(store.head(&gun("a")).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_publish_that_builds_on_another_timestamp_than_the_newest_is_refused(
+    store: Arc<dyn TrustStore>,
+) {
+    let now = fixtures::clock();
+    publish(&*store, &gun("a"), &set(1), now).await.unwrap();
+    let first = store.head(&gun("a")).await.unwrap();
+    let of_late = [file(&Role::Targets, 2), file(&Role::Timestamp, 2)];
+    let late = async |base: Option<&Head>| store.publish(&gun("a"), base, &of_late, now).await;
+
+    // One of the same version, in a repository that was made again.
+    store.delete(&gun("a"), now).await.unwrap();
+    let other = br#"{"signed":{"version":1,"salt":"other"}}"#;
+    let other = File::parse(Role::Timestamp, other.as_slice().into()).unwrap();
+    publish(&*store, &gun("a"), &[file(&Role::Root, 1), other], now)
+        .await
+        .unwrap();
+    let second = store.head(&gun("a")).await.unwrap();
+    let outcome = late(first.as_ref()).await;
+    assert!(matches!(outcome, Err(StoreError::Moved)), "{outcome:?}");
+
+    // None at all.
+    let outcome = late(None).await;
+    assert!(matches!(outcome, Err(StoreError::Moved)), "{outcome:?}");
+
+    // One that is no longer the newest, although every version is free.
+    let renewed = [file(&Role::Timestamp, 2)];
+    publish(&*store, &gun("a"), &renewed, now).await.unwrap();
+    let late = [file(&Role::Targets, 2), file(&Role::Timestamp, 3)];
+    let outcome = store.publish(&gun("a"), second.as_ref(), &late, now).await;
+    assert!(matches!(outcome, Err(StoreError::Moved)), "{outcome:?}");
+
+    assert_eq!(store.head(&gun("a")).await.unwrap().unwrap().version, 2);
+    let targets = store.by_version(&gun("a"), &Role::Targets, 2).await;
+    assert!(targets.unwrap().is_none());
+}
+
+pub(crate) async fn versions_are_found_by_the_one_after_them(store: Arc<dyn TrustStore>) {
+    let now = fixtures::clock();
+    for version in [1, 4] {
+        publish(&*store, &gun("a"), &set(version), now)
+            .await
+            .unwrap();
+    }
+    let before = async |version| {
+        let found = store
+            .before_version(&gun("a"), &Role::Targets, version)
+            .await;
+        found.unwrap().map(|file| file.bytes)
+    };
+    assert_eq!(before(1).await, None);
+    assert_eq!(
+        before(4).await.as_ref(),
+        Some(file(&Role::Targets, 1).bytes())
+    );
+    assert_eq!(
+        before(i64::MAX).await.as_ref(),
+        Some(file(&Role::Targets, 4).bytes())
+    );
 }
 
 pub(crate) async fn a_deletion_beside_a_publish_leaves_no_half_of_it(store: Arc<dyn TrustStore>) {
     let now = fixtures::clock();
     for round in 0..8 {
         let gun = gun(&format!("ex.com/{round}"));
-        store.publish(&gun, &set(1), now).await.unwrap();
+        publish(&*store, &gun, &set(1), now).await.unwrap();
+        let base = store.head(&gun).await.unwrap();
         let update = [file(&Role::Targets, 2), file(&Role::Timestamp, 2)];
-        let (published, deleted) =
-            tokio::join!(store.publish(&gun, &update, now), store.delete(&gun, now));
+        let (published, deleted) = tokio::join!(
+            store.publish(&gun, base.as_ref(), &update, now),
+            store.delete(&gun, now)
+        );
         assert!(deleted.unwrap());
         assert!(
-            matches!(&published, Ok(()) | Err(StoreError::VersionExists(_))),
+            matches!(&published, Ok(()) | Err(StoreError::Moved)),
             "{published:?}"
         );
         assert!(store.head(&gun).await.unwrap().is_none());

@@ -1,0 +1,237 @@
+//! Publishes, renewals and deletions that meet each other, at the moments that matter.
+
+mod interrupted;
+
+use std::sync::atomic::Ordering;
+
+use fixtures::{Key, Publisher};
+use http::StatusCode;
+use time::Duration;
+
+use crate::support::{Part, TestServer};
+use interrupted::{Interrupted, Moment};
+
+const GUN: &str = "docker.io/library/alpine";
+
+/// Deletes the repository through `server`, and publishes one of other keys in its place.
+async fn delete_and_make_again(server: &TestServer) -> Publisher {
+    delete(server).await;
+    server.published(GUN).await
+}
+
+async fn delete(server: &TestServer) {
+    let path = format!("/v2/{GUN}/_trust/tuf/");
+    server.request("DELETE", &path).await.ok();
+}
+
+/// That clients can follow the repository of `publisher`, which nobody has added anything to.
+async fn is_untouched(server: &TestServer, publisher: &Publisher) {
+    assert_eq!(server.version(GUN, "timestamp").await, 1);
+    for role in ["timestamp", "snapshot"] {
+        let file = server.file(GUN, &format!("{role}.json")).await.ok();
+        assert!(publisher.trusts(role, &file.body), "{role}");
+    }
+    server.file(GUN, "root.json").await.ok();
+    server.file(GUN, "targets.json").await.ok();
+}
+
+#[tokio::test]
+async fn an_update_in_flight_does_not_reach_a_repository_that_was_made_again() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let sibling = server.sibling();
+    publisher.add_target("targets", "v1", b"content");
+    let parts = publisher.next(&["targets"]);
+
+    server.signer.holds_next.store(true, Ordering::SeqCst);
+    let meanwhile = async {
+        server.signer.until_held().await;
+        let second = delete_and_make_again(&sibling).await;
+        server.signer.release();
+        second
+    };
+    let (answer, second) = tokio::join!(server.publish(GUN, &parts), meanwhile);
+
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());
+    assert_eq!(answer.error().1, "ErrBadTargets");
+    is_untouched(&sibling, &second).await;
+}
+
+#[tokio::test]
+async fn a_renewal_in_flight_does_not_reach_a_repository_that_was_made_again() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    server.advance(Duration::days(15));
+    let sibling = server.sibling();
+
+    server.signer.holds_next.store(true, Ordering::SeqCst);
+    let meanwhile = async {
+        server.signer.until_held().await;
+        let second = delete_and_make_again(&sibling).await;
+        server.signer.release();
+        second
+    };
+    let (answer, second) = tokio::join!(server.file(GUN, "timestamp.json"), meanwhile);
+
+    assert!(second.trusts("timestamp", &answer.ok().body));
+    is_untouched(&sibling, &second).await;
+}
+
+#[tokio::test]
+async fn a_repository_that_goes_between_two_reads_of_it_is_a_new_one() {
+    for moment in [
+        Moment::File("timestamp"),
+        Moment::File("snapshot"),
+        Moment::File("root"),
+        Moment::File("targets"),
+    ] {
+        let server = TestServer::start().await;
+        let mut publisher = server.published(GUN).await;
+        let update = publisher.next(&["targets"]);
+        let reader = server.sibling_behind(Interrupted::once(moment));
+        let answer = reader.publish(GUN, &update).await;
+        assert_eq!(answer.error().1, "ErrValidation", "{}", answer.text());
+        assert_eq!(
+            answer.refusal(),
+            "no pre-existing root and no root provided in update."
+        );
+
+        let server = TestServer::start().await;
+        let mut publisher = server.published(GUN).await;
+        let whole: Vec<Part> = publisher.next(&["root", "targets"]);
+        let reader = server.sibling_behind(Interrupted::once(moment));
+        reader.publish(GUN, &whole).await.ok();
+        assert_eq!(server.version(GUN, "timestamp").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn readers_of_a_repository_that_goes_find_nothing_and_no_fault() {
+    for moment in [
+        Moment::File("timestamp"),
+        Moment::File("snapshot"),
+        Moment::File("root"),
+    ] {
+        for file in ["timestamp.json", "snapshot.json", "root.json"] {
+            let server = TestServer::start().await;
+            server.published(GUN).await;
+            let reader = server.sibling_behind(Interrupted::once(moment));
+            let answer = reader.file(GUN, file).await;
+            let is_read = matches!(
+                (moment, file),
+                (Moment::File("root"), "timestamp.json" | "snapshot.json")
+            );
+            let expected = if is_read {
+                StatusCode::OK
+            } else {
+                StatusCode::NOT_FOUND
+            };
+            assert_eq!(answer.status, expected, "{moment:?} {file}");
+        }
+        let server = TestServer::start().await;
+        server.published(GUN).await;
+        let reader = server.sibling_behind(Interrupted::once(moment));
+        reader.file(GUN, "timestamp.key").await.ok();
+
+        let server = TestServer::start().await;
+        server.published(GUN).await;
+        let reader = server.sibling_behind(Interrupted::once(moment));
+        reader.advance(Duration::days(15));
+        let answer = reader.file(GUN, "timestamp.json").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_always_comes_second_is_told_to_come_back() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let late = server.sibling_behind(Interrupted::always(Moment::Publish));
+    let mut update = publisher.next(&["targets"]);
+    // The server makes the timestamp even if the client sends one: its version is none of the client's.
+    update.push((
+        "timestamp".into(),
+        server.file(GUN, "timestamp.json").await.body,
+    ));
+
+    let answer = late.publish(GUN, &update).await;
+
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.error().0, "UNAVAILABLE");
+    assert_eq!(answer.header("retry-after"), "1");
+    server.publish(GUN, &update).await.ok();
+}
+
+#[tokio::test]
+async fn delegates_on_several_servers_all_win() {
+    const DELEGATES: usize = 8;
+    const ROUNDS: usize = 4;
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let names: Vec<String> = (0..DELEGATES).map(|n| format!("d{n}")).collect();
+    let roles: Vec<String> = names.iter().map(|name| format!("targets/{name}")).collect();
+    for name in &names {
+        publisher.delegate("targets", name, &[Key::throw_away_ecdsa()], &[""], 1);
+    }
+    let first: Vec<&str> = ["targets"]
+        .into_iter()
+        .chain(roles.iter().map(String::as_str))
+        .collect();
+    server.publish(GUN, &publisher.next(&first)).await.ok();
+    let servers: Vec<TestServer> = (0..3).map(|_| server.sibling()).collect();
+    let delegates = roles.iter().enumerate().map(|(at, role)| {
+        let (server, mut publisher) = (&servers[at % servers.len()], publisher.clone());
+        async move {
+            for _ in 0..ROUNDS {
+                server.publish(GUN, &publisher.next(&[role])).await.ok();
+            }
+        }
+    });
+    futures_util::future::join_all(delegates).await;
+    let made = 2 + DELEGATES * ROUNDS;
+    assert_eq!(usize::try_from(server.rows("changefeed").await), Ok(made));
+}
+
+#[tokio::test]
+async fn the_same_update_again_is_no_conflict_while_it_is_current() {
+    let server = TestServer::start().await;
+    let mut publisher = server.publisher(GUN).await;
+    let first = publisher.first_publish();
+    server.publish(GUN, &first).await.ok();
+    server.publish(GUN, &first).await.ok();
+    let second = publisher.next(&["targets"]);
+    server.publish(GUN, &second).await.ok();
+    let signatures = server.signer.signatures.load(Ordering::SeqCst);
+    server.sibling().publish(GUN, &second).await.ok();
+    assert_eq!(server.signer.signatures.load(Ordering::SeqCst), signatures);
+    assert_eq!(server.rows("changefeed").await, 2);
+
+    // A file that was replaced since is a conflict, even beside one that is current.
+    let answer = server.publish(GUN, &first).await;
+    assert_eq!(answer.error().0, "VERSION");
+    let root_again = [first[0].clone(), second[0].clone()];
+    server.publish(GUN, &root_again).await.ok();
+    // So are other bytes of the same version.
+    let mut spaced = second;
+    spaced[0].1.push(b' ');
+    let answer = server.publish(GUN, &spaced).await;
+    assert_eq!(answer.error().0, "VERSION");
+    assert_eq!(server.rows("changefeed").await, 2);
+}
+
+#[tokio::test]
+async fn the_same_update_at_two_servers_at_once_is_stored_once() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let sibling = server.sibling();
+    let parts = publisher.next(&["targets"]);
+    server.signer.holds_next.store(true, Ordering::SeqCst);
+    let meanwhile = async {
+        server.signer.until_held().await;
+        sibling.publish(GUN, &parts).await.ok();
+        server.signer.release();
+    };
+    let (answer, ()) = tokio::join!(server.publish(GUN, &parts), meanwhile);
+    answer.ok();
+    assert_eq!(server.rows("changefeed").await, 2);
+}

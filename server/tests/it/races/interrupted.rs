@@ -1,0 +1,143 @@
+//! A store that is interrupted at a chosen moment.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use database::Condition;
+use server::store::{Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tuf::{File, Gun, Role};
+
+/// When the store is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before the file of this role is read by its checksum: the repository is deleted.
+    File(&'static str),
+    /// Before an update is stored: a rival was first.
+    Publish,
+}
+
+/// What a reader meets while others are at work.
+pub(super) struct Interrupted {
+    store: Arc<dyn TrustStore>,
+    moment: Moment,
+    is_over: AtomicBool,
+    is_once: bool,
+}
+
+impl Interrupted {
+    /// Interrupts the first time.
+    pub(super) fn once(moment: Moment) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
+        move |store| Self::new(store, moment, true)
+    }
+
+    /// Interrupts each time.
+    pub(super) fn always(
+        moment: Moment,
+    ) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
+        move |store| Self::new(store, moment, false)
+    }
+
+    fn new(store: Arc<dyn TrustStore>, moment: Moment, is_once: bool) -> Arc<dyn TrustStore> {
+        Arc::new(Self {
+            store,
+            moment,
+            is_over: AtomicBool::new(false),
+            is_once,
+        })
+    }
+
+    /// Whether this is the moment.
+    fn is_now(&self, moment: Moment) -> bool {
+        self.moment == moment && !(self.is_over.swap(self.is_once, Ordering::SeqCst))
+    }
+}
+
+#[async_trait]
+impl TrustStore for Interrupted {
+    async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
+        self.store.head(gun).await
+    }
+
+    async fn by_checksum(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        sha256: &[u8; 32],
+    ) -> Result<Option<StoredMetadata>, StoreError> {
+        if let Moment::File(name) = self.moment
+            && name == role.as_str()
+            && self.is_now(self.moment)
+        {
+            self.store.delete(gun, fixtures::clock()).await?;
+        }
+        self.store.by_checksum(gun, role, sha256).await
+    }
+
+    async fn holds(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Result<bool, StoreError> {
+        self.store.holds(gun, role, sha256).await
+    }
+
+    async fn by_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i32,
+    ) -> Result<Option<StoredMetadata>, StoreError> {
+        self.store.by_version(gun, role, version).await
+    }
+
+    async fn before_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i64,
+    ) -> Result<Option<StoredMetadata>, StoreError> {
+        self.store.before_version(gun, role, version).await
+    }
+
+    async fn publish(
+        &self,
+        gun: &Gun,
+        base: Option<&Head>,
+        files: &[File],
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        if self.is_now(Moment::Publish) {
+            return Err(StoreError::Moved);
+        }
+        self.store.publish(gun, base, files, now).await
+    }
+
+    async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError> {
+        self.store.delete(gun, now).await
+    }
+
+    async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError> {
+        self.store.changes(gun, page).await
+    }
+
+    async fn timestamps(&self, after: &str, limit: u32) -> Result<Vec<Aging>, StoreError> {
+        self.store.timestamps(after, limit).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
+
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.store.condition()
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+
+    fn pool(&self) -> PoolState {
+        self.store.pool()
+    }
+}

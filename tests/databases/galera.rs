@@ -1,0 +1,183 @@
+//! A Galera cluster: several servers, each at a node of its own, on one set of tables.
+//!
+//! Locks hold on one node only. What two nodes write at the same time is decided when it is committed, by
+//! the rows that both have written; rows that were only read do not count.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use e2e::{Fresh, Galera};
+use server::store::{StoreError, TrustStore};
+use tokio::task::JoinSet;
+use tuf::{File, Gun, Role};
+
+use crate::support::open;
+
+/// A cluster with Notary's tables, and a store at each node.
+struct Cluster {
+    galera: Galera,
+    stores: Vec<Arc<dyn TrustStore>>,
+}
+
+const DATABASE: &str = "notary";
+
+impl Cluster {
+    async fn start() -> Result<Self> {
+        let galera = Galera::start()?;
+        let nodes: Vec<Fresh> = galera.create(DATABASE)?;
+        galera.sql(0, DATABASE, include_str!("../schema/mysql/server.sql"))?;
+        let mut stores = Vec::new();
+        for (number, fresh) in nodes.iter().enumerate() {
+            // Waits until the node has the tables.
+            galera.sql(number, DATABASE, "SELECT COUNT(*) FROM tuf_files")?;
+            stores.push(open(fresh).await?);
+        }
+        Ok(Self { galera, stores })
+    }
+
+    /// Waits until every node has what any of them has committed; then asks one.
+    fn ask(&self, statement: &str) -> Result<String> {
+        let mut answers = Vec::new();
+        for node in 0..self.stores.len() {
+            answers.push(self.galera.sql(node, DATABASE, statement)?);
+        }
+        ensure!(
+            answers.windows(2).all(|pair| pair[0] == pair[1]),
+            "the nodes differ: {answers:?}"
+        );
+        Ok(answers.swap_remove(0).trim().to_owned())
+    }
+}
+
+fn gun(name: &str) -> Gun {
+    Gun::parse(name).expect("a name")
+}
+
+/// Files of one version that differ from those of other publishers.
+fn files(roles: &[Role], version: i64, publisher: usize) -> Vec<File> {
+    let file = |role: &Role| {
+        let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role} {publisher}"}}}}"#);
+        File::parse(role.clone(), bytes.into()).expect("a file")
+    };
+    roles.iter().map(file).collect()
+}
+
+fn first(publisher: usize) -> Vec<File> {
+    let roles = [Role::Root, Role::Targets, Role::Snapshot, Role::Timestamp];
+    files(&roles, 1, publisher)
+}
+
+fn next(version: i64, publisher: usize) -> Vec<File> {
+    let roles = [Role::Targets, Role::Snapshot, Role::Timestamp];
+    files(&roles, version, publisher)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_write_at_the_same_time_leave_no_half_repository() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    deletions_beside_updates(&cluster).await?;
+    rival_updates(&cluster).await?;
+    rival_first_publishes(&cluster).await
+}
+
+/// A deletion through one node and an update through another: either comes first, and both hold.
+async fn deletions_beside_updates(cluster: &Cluster) -> Result<()> {
+    const ROUNDS: usize = 60;
+    let now = fixtures::clock();
+    let mut published = 0;
+    for round in 0..ROUNDS {
+        let gun = gun(&format!("ex.com/deleted/{round}"));
+        let (here, there) = (&cluster.stores[round % 3], &cluster.stores[(round + 1) % 3]);
+        here.publish(&gun, None, &first(0), now).await?;
+        cluster.ask("SELECT COUNT(*) FROM tuf_files")?;
+        let base = there.head(&gun).await?;
+        let update = next(2, 0);
+        let (updated, deleted) = tokio::join!(
+            there.publish(&gun, base.as_ref(), &update, now),
+            here.delete(&gun, now)
+        );
+        ensure!(deleted?, "there was something to delete");
+        match updated {
+            Ok(()) => published += 1,
+            Err(StoreError::Moved) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let left = cluster.ask("SELECT COUNT(*) FROM tuf_files")?;
+    assert_eq!(left, "0", "{published} of {ROUNDS} updates came first");
+    Ok(())
+}
+
+/// Updates of one version through all nodes: exactly one is stored.
+async fn rival_updates(cluster: &Cluster) -> Result<()> {
+    const ROUNDS: i64 = 30;
+    let (now, gun) = (fixtures::clock(), gun("ex.com/rivals"));
+    cluster.stores[0]
+        .publish(&gun, None, &first(0), now)
+        .await?;
+    for version in 2..2 + ROUNDS {
+        cluster.ask("SELECT COUNT(*) FROM tuf_files")?;
+        let base = cluster.stores[0].head(&gun).await?;
+        let won = at_once(cluster, |number, store| {
+            let (gun, base) = (gun.clone(), base.clone());
+            // Each renews the timestamp alone, but one, so that no other row is written twice.
+            let files = match number {
+                0 => next(version, number),
+                _ => files(&[Role::Timestamp], version, number),
+            };
+            async move { store.publish(&gun, base.as_ref(), &files, now).await }
+        })
+        .await?;
+        assert_eq!(won, 1, "of those who wrote version {version}");
+    }
+    let rows = cluster.ask("SELECT COUNT(*) FROM changefeed WHERE gun = 'ex.com/rivals'")?;
+    assert_eq!(rows, (ROUNDS + 1).to_string());
+    Ok(())
+}
+
+/// A new repository through all nodes: exactly one is stored.
+async fn rival_first_publishes(cluster: &Cluster) -> Result<()> {
+    for round in 0..20 {
+        let gun = gun(&format!("ex.com/new/{round}"));
+        let won = at_once(cluster, |number, store| {
+            let gun = gun.clone();
+            async move {
+                store
+                    .publish(&gun, None, &first(number), fixtures::clock())
+                    .await
+            }
+        })
+        .await?;
+        assert_eq!(won, 1);
+    }
+    let mixed = cluster.ask(
+        "SELECT COUNT(*) FROM (SELECT gun FROM tuf_files WHERE gun LIKE 'ex.com/new/%' \
+         GROUP BY gun HAVING COUNT(*) <> 4) odd",
+    )?;
+    assert_eq!(mixed, "0");
+    Ok(())
+}
+
+/// Does something through every node at once; says how many were successful, and fails unless the
+/// others lost a race.
+async fn at_once<F>(
+    cluster: &Cluster,
+    act: impl Fn(usize, Arc<dyn TrustStore>) -> F,
+) -> Result<usize>
+where
+    F: Future<Output = Result<(), StoreError>> + Send + 'static,
+{
+    let mut acts = JoinSet::new();
+    for (number, store) in cluster.stores.iter().enumerate() {
+        acts.spawn(act(number, store.clone()));
+    }
+    let mut won = 0;
+    for outcome in acts.join_all().await {
+        match outcome {
+            Ok(()) => won += 1,
+            Err(StoreError::Moved | StoreError::VersionExists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(won)
+}
