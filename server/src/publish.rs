@@ -116,7 +116,7 @@ pub async fn publish(
         update.insert(file);
     }
     let mut turn = None;
-    let mut lost = None;
+    let mut conflict = None;
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
         if turn.is_none() {
@@ -125,13 +125,13 @@ pub async fn publish(
         match publish_once(app, gun, authority, &update, now).await {
             Err(error) if is_lost_race(app, gun, &update, &error).await? => {
                 tracing::debug!(%gun, attempt, %error, "a rival came first; trying again");
-                lost = Some(error);
+                conflict = Some(error);
             }
             outcome => return outcome,
         }
     }
-    let last = lost.expect("every attempt but a lost one returns");
-    Err(PublishError::Contended(Box::new(last)))
+    let conflict = conflict.expect("every attempt returns, but for a lost race");
+    Err(PublishError::Contended(Box::new(conflict)))
 }
 
 /// One attempt: check the update against what is current, seal it, store it.
