@@ -1,10 +1,13 @@
-//! Compiles `signer.proto` without `protoc`.
+//! Compiles the protocols without `protoc`.
 
 use std::{error::Error, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=signer.proto");
-    let descriptors = protox::compile(["signer.proto"], [Path::new(env!("CARGO_MANIFEST_DIR"))])?;
+    let protocols = ["signer.proto", "key_origin.proto"];
+    for protocol in protocols {
+        println!("cargo::rerun-if-changed={protocol}");
+    }
+    let descriptors = protox::compile(protocols, [Path::new(env!("CARGO_MANIFEST_DIR"))])?;
     tonic_prost_build::configure()
         .bytes(".")
         .compile_fds(descriptors)?;

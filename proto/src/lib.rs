@@ -1,7 +1,9 @@
 //! The gRPC protocol between `notary-server` and `notary-signer`: messages, client and server
-//! side, generated at build time from `signer.proto`.
+//! side, generated at build time from `signer.proto`, and from `key_origin.proto` for what Notary
+//! did not have.
 //!
-//! Paths and field numbers are those of Notary 0.7, so that either program can be replaced alone.
+//! Paths and field numbers of the former are those of Notary 0.7, so that either program can be
+//! replaced alone.
 
 mod generated {
     #![expect(clippy::pedantic, reason = "generated code")]
@@ -9,6 +11,19 @@ mod generated {
 }
 
 pub use generated::*;
+
+/// What Notary 0.7 did not have; its signer answers `UNIMPLEMENTED`.
+pub mod extension {
+    mod generated {
+        #![expect(clippy::pedantic, reason = "generated code")]
+        tonic::include_proto!("countersign.v1");
+    }
+
+    pub use generated::*;
+
+    /// The most keys that one request may name.
+    pub const MAX_ORIGINS: usize = 500;
+}
 
 /// Health-check name of [`key_management_server::KeyManagement`], as Notary's server asks for it.
 pub const KEY_MANAGEMENT_HEALTH: &str = "grpc.health.v1.Health.KeyManagement";

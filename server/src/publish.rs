@@ -15,7 +15,7 @@ use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update, Uploaded};
 use crate::{
     App,
     repository::{self, ATTEMPTS, ReadError, pause_before},
-    signer::{SealError, SignerError, seal},
+    signer::{NewKeyError, SealError, SignerError, check_new_keys, seal},
     store::{Head, StoreError},
 };
 
@@ -40,6 +40,15 @@ pub enum PublishError {
     /// Rivals came first each time that this was tried.
     #[error("rivals changed the repository during each of {ATTEMPTS} attempts; the last one: {0}")]
     Contended(Box<PublishError>),
+}
+
+impl From<NewKeyError> for PublishError {
+    fn from(error: NewKeyError) -> Self {
+        match error {
+            NewKeyError::Refused(refusal) => Self::Refused(refusal),
+            NewKeyError::Signer(error) => Self::Signer(error),
+        }
+    }
 }
 
 /// By what right an update changes what it changes. Whoever may publish something may not publish
@@ -154,6 +163,7 @@ async fn publish_once(
         tracing::info!(%gun, "the update is stored already and current");
         return Ok(accepted.into_files());
     }
+    check_new_keys(&*app.signer, gun, &accepted).await?;
     let files = sealed(app, accepted, now).await?;
     app.store
         .publish(gun, current.head.as_ref(), &files, now)

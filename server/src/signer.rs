@@ -1,6 +1,7 @@
 //! The keys this server signs snapshots and timestamps with: held elsewhere, used through a trait.
 
 mod local;
+mod origin;
 mod remote;
 
 use std::{
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
 
 pub use local::LocalSigner;
+pub(crate) use origin::{NewKeyError, check_new_keys};
 pub use remote::{DEADLINE, RemoteSigner, RemoteSignerConfig};
 
 /// Why a signer gave no key or no signature.
@@ -31,6 +33,17 @@ pub enum SignerError {
     BadAnswer(String),
 }
 
+/// What a key was made for, as far as the signer knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The key's id.
+    pub id: String,
+    /// The repository; empty if the signer does not know.
+    pub gun: String,
+    /// The role; empty if the signer does not know.
+    pub role: String,
+}
+
 /// Makes keys and signatures for a repository's snapshot and timestamp.
 #[async_trait]
 pub trait Signer: Send + Sync + 'static {
@@ -44,6 +57,9 @@ pub trait Signer: Send + Sync + 'static {
     ///
     /// [`SignerError::KeyNotFound`] only if the signer answered and does not hold it.
     async fn public_key(&self, id: &KeyId) -> Result<PublicKey, SignerError>;
+
+    /// What the keys among `ids` that this signer holds were made for; the others are left out.
+    async fn origins(&self, ids: &[KeyId]) -> Result<Vec<Origin>, SignerError>;
 
     /// A signature of `message` by a key this signer holds.
     async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError>;

@@ -12,6 +12,10 @@ use database::Fault;
 use proto::{
     Algorithm, CreateKeyRequest, GetKeyInfoResponse, KeyId as WireKeyId, KeyInfo, MAX_REQUEST,
     PublicKey as WirePublicKey, Signature, SignatureRequest, Void,
+    extension::{
+        GetOriginsRequest, GetOriginsResponse, MAX_ORIGINS, Origin as WireOrigin,
+        key_origin_server::{KeyOrigin, KeyOriginServer},
+    },
     key_management_server::{KeyManagement, KeyManagementServer},
     signer_server::{Signer, SignerServer},
 };
@@ -25,7 +29,7 @@ use crate::{
     error::KeyError,
     health::HealthService,
     keys::Keys,
-    keystore::{KeyId, Purpose, algorithm_name},
+    keystore::{KeyId, Origin, Purpose, algorithm_name},
     vault::VaultError,
 };
 
@@ -43,9 +47,11 @@ pub fn router(keys: &Arc<Keys>, clients: Clients, health: HealthService) -> axum
     };
     let management =
         KeyManagementServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST);
+    let origins = KeyOriginServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST);
     let signer = SignerServer::new(service).max_decoding_message_size(MAX_REQUEST);
     tonic::service::Routes::new(health)
         .add_service(InterceptedService::new(management, clients.clone()))
+        .add_service(InterceptedService::new(origins, clients.clone()))
         .add_service(InterceptedService::new(signer, clients))
         .into_axum_router()
         .layer(axum::middleware::map_response(resource_exhausted))
@@ -63,7 +69,7 @@ async fn resource_exhausted(mut response: axum::response::Response) -> axum::res
     response
 }
 
-/// Both gRPC services.
+/// All gRPC services but health.
 #[derive(Clone)]
 struct Service {
     keys: Arc<Keys>,
@@ -113,7 +119,45 @@ impl Signer for Service {
     }
 }
 
+#[tonic::async_trait]
+impl KeyOrigin for Service {
+    async fn get_origins(
+        &self,
+        request: Request<GetOriginsRequest>,
+    ) -> Result<Response<GetOriginsResponse>, Status> {
+        let span = span("GetOrigins", &request);
+        in_time(self.trace(request.into_inner()))
+            .instrument(span)
+            .await
+    }
+}
+
 impl Service {
+    async fn trace(
+        &self,
+        request: GetOriginsRequest,
+    ) -> Result<Response<GetOriginsResponse>, Status> {
+        if request.key_ids.len() > MAX_ORIGINS {
+            let message = format!("more than {MAX_ORIGINS} keys");
+            return Err(Status::invalid_argument(message));
+        }
+        let ids = request.key_ids.into_iter();
+        let ids: Result<Vec<KeyId>, Status> =
+            ids.map(|id| key_id(Some(WireKeyId { id }))).collect();
+        let origins = self.keys.origins(&ids?).await.map_err(|error| {
+            tracing::error!("GetOrigins: {error}");
+            let failed = "the origins of keys cannot be read".to_owned();
+            status(&error, String::new(), failed)
+        })?;
+        let wire = |(id, origin): (KeyId, Origin)| WireOrigin {
+            key_id: id.as_str().to_owned(),
+            gun: origin.gun,
+            role: origin.role,
+        };
+        let origins = origins.into_iter().map(wire).collect();
+        Ok(Response::new(GetOriginsResponse { origins }))
+    }
+
     async fn create(&self, request: CreateKeyRequest) -> Result<Response<WirePublicKey>, Status> {
         let purpose = purpose(request)?;
         let key = self.keys.create(purpose).await.map_err(|error| {

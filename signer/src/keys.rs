@@ -13,7 +13,7 @@ use tuf::{PrivateKey, PublicKey, SigningError};
 use crate::{
     cache::{CacheLimits, KeyCache, OpenKey},
     error::KeyError,
-    keystore::{KeyId, KeyStore, NewKey, Purpose, StoreError, algorithm_name},
+    keystore::{KeyId, KeyStore, NewKey, Origin, Purpose, StoreError, algorithm_name},
     metrics, proof,
     proofs::Proven,
     vault::Vault,
@@ -152,6 +152,17 @@ impl Keys {
             key: open.key.public().clone(),
             role: open.role.clone(),
         })
+    }
+
+    /// What the keys called `ids` were made for. Those that are not there are left out.
+    pub async fn origins(&self, ids: &[KeyId]) -> Result<Vec<(KeyId, Origin)>, KeyError> {
+        let mut origins = Vec::new();
+        for id in ids {
+            if let Some(origin) = self.store.origin(id).await? {
+                origins.push((id.clone(), origin));
+            }
+        }
+        Ok(origins)
     }
 
     /// Signs `content` with the key called `id`.

@@ -64,6 +64,15 @@ pub fn algorithm_name(algorithm: KeyAlgorithm) -> &'static str {
     }
 }
 
+/// What a stored key was made for, as far as its row says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The repository; empty on rows older than Notary 0.4.
+    pub gun: String,
+    /// The role; empty on rows older than Notary 0.4.
+    pub role: String,
+}
+
 /// A key that is to be stored.
 #[derive(Clone)]
 pub struct NewKey {
@@ -173,6 +182,9 @@ pub trait KeyStore: Send + Sync {
 
     /// The key called `id`.
     async fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError>;
+
+    /// What the key called `id` was made for; reads nothing that is secret.
+    async fn origin(&self, id: &KeyId) -> Result<Option<Origin>, StoreError>;
 
     /// Notes when keys last signed, all or none; they are pending no more. Answers those that
     /// are gone.

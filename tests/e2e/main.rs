@@ -37,6 +37,14 @@ macro_rules! on_our_pair {
     };
 }
 
+/// Makes one test of a scenario for our server with each signer, where Notary's server does not do it.
+macro_rules! on_our_servers {
+    ($($scenario:ident),* $(,)?) => {
+        on_every_pair!(@module our_server COUNTERSIGN $($scenario)*);
+        on_every_pair!(@module our_server_with_their_signer OUR_SERVER $($scenario)*);
+    };
+}
+
 /// Makes one test of a scenario for our pair on each database server that Notary runs on too.
 macro_rules! on_every_database {
     ($($scenario:ident),* $(,)?) => {

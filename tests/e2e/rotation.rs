@@ -1,7 +1,8 @@
 //! Key rotation with the notary CLI: every role, and clients that know the old keys.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Collaborator, Pair, Stage, Trust};
+use e2e::{Collaborator, Make, Pair, Stage, Trust};
+use fixtures::Publisher;
 use serde_json::Value;
 
 on_every_pair![
@@ -17,6 +18,8 @@ on_every_database![
     the_snapshot_key_goes_to_the_server_and_back,
     a_client_that_missed_every_rotation_catches_up,
 ];
+
+on_our_servers![a_root_may_not_name_a_key_of_another_repository];
 
 const GUN: &str = "example.com/team/app";
 
@@ -148,4 +151,37 @@ fn a_client_that_missed_every_rotation_catches_up(stage: &Stage, pair: Pair) -> 
         "the current root is not the sixth"
     );
     Ok(())
+}
+
+/// Somebody who may publish one repository wants another one's timestamp key to sign for it.
+fn a_root_may_not_name_a_key_of_another_repository(stage: &Stage, pair: Pair) -> Result<()> {
+    const THEIRS: &str = "example.com/team/theirs";
+    let scene = Scene::set(stage, pair)?;
+    let key = |gun: &str, role: &str| {
+        let path = format!("/v2/{gun}/_trust/tuf/{role}.key");
+        scene.trust.get(&path)?.ok()
+    };
+    let publish = |timestamp: &[u8]| {
+        let mut thief = Publisher::new(THEIRS)
+            .with_server_key_document("timestamp", timestamp)
+            .with_server_key_document("snapshot", &key(THEIRS, "snapshot")?);
+        scene.trust.publish(THEIRS, &thief.first_publish())
+    };
+    let is_refused = |timestamp: &[u8]| {
+        let answer = publish(timestamp)?;
+        let text = answer.to_string();
+        ensure!(answer.refuses_with("INVALID_UPDATE") && text.contains("ErrBadRoot"), "{text}");
+        ensure!(text.contains("was not made for the timestamp"), "{text}");
+        anyhow::Ok(())
+    };
+    is_refused(&key(THEIRS, "snapshot")?).context("a key of another role")?;
+    if pair.signer == Make::Countersign {
+        is_refused(&key(GUN, "timestamp")?).context("a key of another repository")?;
+        publish(&key(THEIRS, "timestamp")?)?.ok()?;
+    } else {
+        // Notary's signer does not tell; the server warns.
+        publish(&key(GUN, "timestamp")?)?.ok()?;
+    }
+    scene.owner.publishes(GUN, "after")?;
+    scene.reader.sees(GUN, &["after:targets", "before:targets"])
 }

@@ -15,7 +15,7 @@ use crate::limits::Effort;
 use crate::renewal::Successor;
 pub use changes::Change;
 
-use crate::{Damaged, Draft, File, Gun, Limits, Role, Root, Uploaded};
+use crate::{Damaged, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded};
 
 /// How far a role's version may be above the version that is stored.
 ///
@@ -213,6 +213,16 @@ impl Accepted {
     pub fn timestamp_to_make(&self, snapshot: &File, now: OffsetDateTime) -> Draft {
         self.timestamp
             .pinning([(&Role::Snapshot, snapshot.checksums())], self.root(), now)
+    }
+
+    /// The keys that the update's root gives snapshot and timestamp and the stored root does not,
+    /// each with its role.
+    #[must_use]
+    pub fn introduced_keys(&self) -> Vec<(Role, KeyId)> {
+        if self.files.iter().all(|file| *file.role() != Role::Root) {
+            return Vec::new();
+        }
+        root::introduced_keys(self.before.root.as_ref(), &self.trusted)
     }
 
     /// The root in force: the one that was sent, or the stored one.

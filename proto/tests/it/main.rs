@@ -47,6 +47,30 @@ fn recorded_bodies_survive_decoding_and_encoding() {
 }
 
 #[test]
+fn the_extension_has_a_package_of_its_own() {
+    use proto::extension::{GetOriginsRequest, GetOriginsResponse, Origin};
+    assert_eq!(
+        proto::extension::key_origin_server::SERVICE_NAME,
+        "countersign.v1.KeyOrigin"
+    );
+    let request = GetOriginsRequest {
+        key_ids: vec!["i".into()],
+    };
+    assert_eq!(request.encode_to_vec(), b"\x0a\x01i");
+    let answer = GetOriginsResponse {
+        origins: vec![Origin {
+            key_id: "i".into(),
+            gun: "g".into(),
+            role: "r".into(),
+        }],
+    };
+    assert_eq!(
+        answer.encode_to_vec(),
+        b"\x0a\x09\x0a\x01i\x12\x01g\x1a\x01r"
+    );
+}
+
+#[test]
 fn fields_carry_what_their_names_say() {
     let request = CreateKeyRequest {
         algorithm: "a".into(),

@@ -36,7 +36,7 @@ pub(super) async fn check(
         Check::Repository,
         format!("the trust data of {gun} is whole: {}", summary(&walked)),
     );
-    let held = held_roles(report, config, &walked, now).await;
+    let held = held_roles(report, config, &gun, &walked, now).await;
     check_expiry(report, &walked, &held, now);
     check_certificates(report, &walked, now);
     check_public_keys(report, &walked);
@@ -120,6 +120,7 @@ fn summary(walked: &Walked) -> String {
 async fn held_roles(
     report: &mut Report,
     config: &Config,
+    gun: &Gun,
     walked: &Walked,
     now: OffsetDateTime,
 ) -> Vec<Role> {
@@ -141,6 +142,7 @@ async fn held_roles(
                 roles.retain(|known| *known != role);
             }
             check_held(report, &role, held.map(|held| held >= needed));
+            check_origins(report, &signer, gun, walked, &role).await;
         }
     }
     roles
@@ -163,6 +165,37 @@ fn check_held(report: &mut Report, role: &Role, held: Result<bool, SignerError>)
             format!("the signer cannot be asked for the {role} key: {error}"),
             "see the signer's log: its database is away, or the passphrase of the key's alias is missing or wrong",
         ),
+    }
+}
+
+/// Looks for keys of the signer that were made for another repository or role. A new root cannot
+/// introduce them any more, but older ones may name them.
+async fn check_origins(
+    report: &mut Report,
+    signer: &RemoteSigner,
+    gun: &Gun,
+    walked: &Walked,
+    role: &Role,
+) {
+    let keys = walked.root().keys(role);
+    let ids: Vec<_> = keys.iter().map(|key| key.id().clone()).collect();
+    // That the signer does not answer is said already.
+    let origins = signer.origins(&ids).await.unwrap_or_default();
+    for origin in origins.iter().filter(|origin| !origin.fits(gun, role)) {
+        let made_for = match (origin.gun.as_str(), origin.role.as_str()) {
+            ("", role) => format!("role {role}"),
+            (gun, "") => gun.to_owned(),
+            (gun, role) => format!("the {role} of {gun}"),
+        };
+        report.warn(
+            Check::Signer,
+            format!(
+                "the {role} key {} is shared: the signer made it for {made_for}, and what it signs \
+                 there is accepted by clients of {gun}",
+                origin.id
+            ),
+            format!("rotate it: `notary key rotate {gun} {role} -r`"),
+        );
     }
 }
 

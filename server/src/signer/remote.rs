@@ -1,18 +1,30 @@
 //! `trust_service.type: remote`: a signer in another process, over gRPC and mutual TLS.
 //!
 //! The connection is made at the first call and again whenever it is lost. Every call has a deadline:
-//! without one, a signer that accepts and never answers would hold requests for ever. Nothing it
+//! without one, a signer that accepts and never answers would hold requests for ever. A connection
+//! on which a deadline passes is given up, and the next call makes another: the signer's machine may
+//! have vanished without closing it. HTTP/2 pings would find that out too, but a Notary 0.7 signer
+//! hangs up on whoever sends them. Nothing it
 //! answers is taken on trust: key ids are computed here, and signatures verified before anything is
 //! stored (see [`tuf::Draft::seal`]).
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use daemon::tls::{ClientTls, connector};
+use daemon::tls::{ClientTls, SignerConnector, connector};
 use proto::{
-    CreateKeyRequest, KEY_MANAGEMENT_HEALTH, KeyInfo, SIGNER_HEALTH, SignatureRequest,
-    key_management_client::KeyManagementClient, signer_client::SignerClient,
+    CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyInfo, SIGNER_HEALTH,
+    SignatureRequest,
+    extension::{GetOriginsRequest, MAX_ORIGINS, key_origin_client::KeyOriginClient},
+    key_management_client::KeyManagementClient,
+    signer_client::SignerClient,
 };
 use tonic::{
     Code, Request, Status,
@@ -23,7 +35,7 @@ use tonic_health::pb::{
 };
 use tuf::{Gun, KeyId, KeyType, PublicKey, Role};
 
-use super::{Signer, SignerError};
+use super::{Origin, Signer, SignerError};
 use crate::http::REQUEST_ID;
 
 /// How long a key or a signature may take, connecting included.
@@ -47,11 +59,59 @@ pub struct RemoteSignerConfig {
 /// A signer over the network; clones share the connection.
 #[derive(Clone)]
 pub struct RemoteSigner {
-    keys: KeyManagementClient<Channel>,
-    signatures: SignerClient<Channel>,
-    health: HealthClient<Channel>,
+    line: Arc<Line>,
     key_algorithm: String,
     deadline: Duration,
+    /// Whether it was said that this signer cannot tell which repositories its keys are for.
+    told: Arc<AtomicBool>,
+}
+
+/// The way to the signer, and the connection that calls take.
+struct Line {
+    endpoint: Endpoint,
+    connector: SignerConnector,
+    current: Mutex<Numbered>,
+}
+
+/// A connection, and how many there were before it.
+#[derive(Clone)]
+struct Numbered {
+    number: u64,
+    channel: Channel,
+}
+
+impl Line {
+    /// A line that connects with the first call.
+    fn new(endpoint: Endpoint, connector: SignerConnector) -> Self {
+        let current = Mutex::new(Numbered {
+            number: 0,
+            channel: endpoint.connect_with_connector_lazy(connector.clone()),
+        });
+        Self {
+            endpoint,
+            connector,
+            current,
+        }
+    }
+
+    /// The connection for the next call.
+    fn current(&self) -> Numbered {
+        let current = self.current.lock();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets later calls take another connection than this one. Calls that are still on it may end
+    /// there.
+    fn give_up(&self, number: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.number == number {
+            let connector = self.connector.clone();
+            *current = Numbered {
+                number: number + 1,
+                channel: self.endpoint.connect_with_connector_lazy(connector),
+            };
+        }
+    }
 }
 
 impl RemoteSigner {
@@ -74,33 +134,82 @@ impl RemoteSigner {
         } else {
             format!("http://{hostname}:{port}")
         };
-        let channel = Endpoint::from_shared(authority)?
-            .connect_with_connector_lazy(connector(tls, hostname, port));
+        let endpoint = Endpoint::from_shared(authority)?;
+        let line = Line::new(endpoint, connector(tls, hostname, port));
         Ok(Self {
-            keys: KeyManagementClient::new(channel.clone()),
-            signatures: SignerClient::new(channel.clone()),
-            health: HealthClient::new(channel),
+            line: Arc::new(line),
             key_algorithm,
             deadline,
+            told: Arc::default(),
         })
     }
 }
 
 impl RemoteSigner {
-    /// Waits for an answer no longer than the deadline, and sorts failures by what they mean here.
-    async fn answer<T>(
-        &self,
-        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-    ) -> Result<T, SignerError> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Err(_) => Err(SignerError::Unavailable(format!(
-                "no answer within {:?}",
-                self.deadline
-            ))),
-            Ok(answer) => answer
-                .map(tonic::Response::into_inner)
-                .map_err(|status| failure(&status)),
+    /// Makes a call on the current connection, and waits for its answer no longer than the deadline.
+    /// If that passes, the connection is given up.
+    async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let Numbered { number, channel } = self.line.current();
+        match tokio::time::timeout(self.deadline, call(channel)).await {
+            Err(_) => {
+                self.line.give_up(number);
+                let text = format!("no answer within {:?}", self.deadline);
+                Err(Status::deadline_exceeded(text))
+            }
+            Ok(answer) => answer.map(tonic::Response::into_inner),
         }
+    }
+
+    /// Like [`call`](Self::call), with failures sorted by what they mean here.
+    async fn answer<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, SignerError>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        self.call(call).await.map_err(|status| failure(&status))
+    }
+
+    /// What the signer tells of a key that it holds.
+    async fn info(&self, id: &KeyId) -> Result<(PublicKey, GetKeyInfoResponse), SignerError> {
+        let asked = proto::KeyId {
+            id: id.as_str().to_owned(),
+        };
+        let found = self
+            .answer(async |channel| {
+                let mut keys = KeyManagementClient::new(channel);
+                keys.get_key_info(request(asked)).await
+            })
+            .await?;
+        let key = checked(found.key_info.clone(), &found.public_key)?;
+        if key.id() != id {
+            return Err(SignerError::BadAnswer(format!("key {} for {id}", key.id())));
+        }
+        Ok((key, found))
+    }
+
+    /// What a signer of Notary 0.7 knows: the roles alone.
+    async fn roles(&self, ids: &[KeyId]) -> Result<Vec<Origin>, SignerError> {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "this signer cannot tell which repository a key was made for, so a new root may name \
+                 the timestamp or snapshot key of another repository; Countersign's notary-signer can"
+            );
+        }
+        let mut origins = Vec::new();
+        for id in ids {
+            match self.info(id).await {
+                Ok((_, info)) => origins.push(Origin {
+                    id: id.as_str().to_owned(),
+                    gun: String::new(),
+                    role: info.role,
+                }),
+                Err(SignerError::KeyNotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(origins)
     }
 }
 
@@ -166,28 +275,49 @@ fn checked(info: Option<KeyInfo>, public: &Bytes) -> Result<PublicKey, SignerErr
 #[async_trait]
 impl Signer for RemoteSigner {
     async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
+        let wanted = CreateKeyRequest {
+            algorithm: self.key_algorithm.clone(),
+            gun: gun.as_str().to_owned(),
+            role: role.as_str().to_owned(),
+        };
         let made = self
-            .answer(self.keys.clone().create_key(request(CreateKeyRequest {
-                algorithm: self.key_algorithm.clone(),
-                gun: gun.as_str().to_owned(),
-                role: role.as_str().to_owned(),
-            })))
+            .answer(async |channel| {
+                let mut keys = KeyManagementClient::new(channel);
+                keys.create_key(request(wanted)).await
+            })
             .await?;
         checked(made.key_info, &made.public_key)
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<PublicKey, SignerError> {
-        let asked = proto::KeyId {
-            id: id.as_str().to_owned(),
-        };
-        let found = self
-            .answer(self.keys.clone().get_key_info(request(asked)))
-            .await?;
-        let key = checked(found.key_info, &found.public_key)?;
-        if key.id() != id {
-            return Err(SignerError::BadAnswer(format!("key {} for {id}", key.id())));
+        self.info(id).await.map(|(key, _)| key)
+    }
+
+    async fn origins(&self, ids: &[KeyId]) -> Result<Vec<Origin>, SignerError> {
+        let mut origins = Vec::new();
+        for ids in ids.chunks(MAX_ORIGINS) {
+            let asked = GetOriginsRequest {
+                key_ids: ids.iter().map(|id| id.as_str().to_owned()).collect(),
+            };
+            let found = self
+                .call(async |channel| {
+                    let mut keys = KeyOriginClient::new(channel);
+                    keys.get_origins(request(asked)).await
+                })
+                .await;
+            match found {
+                Ok(found) => origins.extend(found.origins.into_iter().map(|origin| Origin {
+                    id: origin.key_id,
+                    gun: origin.gun,
+                    role: origin.role,
+                })),
+                Err(status) if status.code() == Code::Unimplemented => {
+                    origins.extend(self.roles(ids).await?);
+                }
+                Err(status) => return Err(failure(&status)),
+            }
         }
-        Ok(key)
+        Ok(origins)
     }
 
     async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
@@ -198,7 +328,10 @@ impl Signer for RemoteSigner {
             content: Bytes::copy_from_slice(message),
         };
         let signature = self
-            .answer(self.signatures.clone().sign(request(asked)))
+            .answer(async |channel| {
+                let mut signatures = SignerClient::new(channel);
+                signatures.sign(request(asked)).await
+            })
             .await?;
         Ok(signature.content.into())
     }
@@ -209,7 +342,7 @@ impl Signer for RemoteSigner {
                 service: service.to_owned(),
             });
             let status = self
-                .answer(self.health.clone().check(asked))
+                .answer(async |channel| HealthClient::new(channel).check(asked).await)
                 .await?
                 .status();
             if status != ServingStatus::Serving {

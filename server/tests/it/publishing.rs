@@ -1,12 +1,15 @@
 //! Publishing: what is taken, what is refused, and that a refusal leaves nothing behind.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
-use fixtures::{Key, lists, resign};
+use async_trait::async_trait;
+use fixtures::{Key, Publisher, lists, resign};
 use http::StatusCode;
 use serde_json::json;
+use server::signer::{Origin, Signer, SignerError};
+use tuf::{Gun, KeyId, PublicKey, Role};
 
-use crate::support::TestServer;
+use crate::support::{MoodySigner, TestServer};
 
 const GUN: &str = "docker.io/library/alpine";
 
@@ -59,6 +62,7 @@ async fn an_update_costs_two_signatures_and_asks_for_no_key() {
     let mut publisher = server.published(GUN).await;
     let before = server.signer.signatures.load(Ordering::SeqCst);
     let lookups = server.signer.lookups.load(Ordering::SeqCst);
+    let origins = server.signer.origins.load(Ordering::SeqCst);
 
     publisher.add_target("targets", "v1", b"content");
     server
@@ -68,6 +72,105 @@ async fn an_update_costs_two_signatures_and_asks_for_no_key() {
 
     assert_eq!(server.signer.signatures.load(Ordering::SeqCst) - before, 2);
     assert_eq!(server.signer.lookups.load(Ordering::SeqCst), lookups);
+    assert_eq!(server.signer.origins.load(Ordering::SeqCst), origins);
+}
+
+#[tokio::test]
+async fn a_root_may_not_introduce_a_key_that_the_signer_made_for_another_repository_or_role() {
+    let server = TestServer::start().await;
+    server.published("victim").await;
+    let victims: Vec<_> = [
+        server.file("victim", "timestamp.key").await.ok().body,
+        server.file("victim", "snapshot.key").await.ok().body,
+    ]
+    .into();
+    let own = server.file(GUN, "timestamp.key").await.ok().body;
+    for (timestamp, snapshot, refused) in [
+        (&victims[0], None, "timestamp"),
+        (&own, Some(&victims[1]), "snapshot"),
+        (&own, Some(&own), "snapshot"),
+    ] {
+        let signatures = server.signer.signatures.load(Ordering::SeqCst);
+        let mut thief = Publisher::new(GUN).with_server_key_document("timestamp", timestamp);
+        if let Some(snapshot) = snapshot {
+            thief = thief.with_server_key_document("snapshot", snapshot);
+        }
+
+        let answer = server.publish(GUN, &thief.first_publish()).await;
+
+        assert_eq!(answer.error().1, "ErrBadRoot", "{}", answer.text());
+        let text = answer.refusal();
+        let expected = format!("was not made for the {refused} of {GUN}");
+        assert!(text.contains(&expected), "{text}");
+        assert!(!text.contains("victim"), "{text}");
+        let after = server.signer.signatures.load(Ordering::SeqCst);
+        assert_eq!(after, signatures, "nothing was signed");
+    }
+    let mut owner = server.publisher(GUN).await;
+    server.publish(GUN, &owner.first_publish()).await.ok();
+}
+
+#[tokio::test]
+async fn a_rotation_may_not_introduce_a_key_of_another_repository() {
+    let server = TestServer::start().await;
+    server.published("victim").await;
+    let theirs = server.file("victim", "timestamp.key").await.ok().body;
+    let publisher = server.published(GUN).await;
+    let mut publisher = publisher.with_server_key_document("timestamp", &theirs);
+
+    let answer = server.publish(GUN, &publisher.next(&["root"])).await;
+
+    assert_eq!(answer.error().1, "ErrBadRoot", "{}", answer.text());
+    server.publish(GUN, &[]).await.ok();
+}
+
+#[tokio::test]
+async fn a_foreign_key_that_the_stored_root_names_stays_usable() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    // The same data on a server that knows another origin of the keys, as an adopted one may.
+    let other = TestServer::signed_by(Arc::new(Moved(server.signer.clone()))).await;
+    let refused = other.publish(GUN, &publisher.first_publish()).await;
+    assert_eq!(refused.error().1, "ErrBadRoot", "{}", refused.text());
+    let adopted =
+        TestServer::signed_by_on(server.pool.clone(), Arc::new(Moved(server.signer.clone())));
+
+    publisher.add_target("targets", "v1", b"content");
+    let parts = publisher.next(&["targets"]);
+    adopted.publish(GUN, &parts).await.ok();
+    publisher.rotate_root();
+    let parts = publisher.next(&["root"]);
+    adopted.publish(GUN, &parts).await.ok();
+}
+
+/// A signer that says of all its keys that they were made for another repository.
+struct Moved(Arc<MoodySigner>);
+
+#[async_trait]
+impl Signer for Moved {
+    async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
+        self.0.create_key(gun, role).await
+    }
+
+    async fn public_key(&self, id: &KeyId) -> Result<PublicKey, SignerError> {
+        self.0.public_key(id).await
+    }
+
+    async fn origins(&self, ids: &[KeyId]) -> Result<Vec<Origin>, SignerError> {
+        let mut origins = self.0.origins(ids).await?;
+        for origin in &mut origins {
+            "elsewhere".clone_into(&mut origin.gun);
+        }
+        Ok(origins)
+    }
+
+    async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign(key, message).await
+    }
+
+    async fn check(&self) -> Result<(), SignerError> {
+        self.0.check().await
+    }
 }
 
 #[tokio::test]

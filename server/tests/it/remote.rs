@@ -11,11 +11,15 @@ use daemon::{ClientTls, Limits, ServerTls, listener};
 use proto::{
     Algorithm, CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyId as WireKeyId,
     KeyInfo, SIGNER_HEALTH, Signature, SignatureRequest, Void,
+    extension::{
+        GetOriginsRequest, GetOriginsResponse, MAX_ORIGINS, Origin as WireOrigin,
+        key_origin_server::{KeyOrigin, KeyOriginServer},
+    },
     key_management_server::{KeyManagement, KeyManagementServer},
     signer_server::{Signer as WireSigner, SignerServer},
 };
 use rcgen::{CertificateParams, KeyPair};
-use server::signer::{RemoteSigner, RemoteSignerConfig, Signer, SignerError};
+use server::signer::{Origin, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
@@ -27,6 +31,8 @@ use crate::support::TestServer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Honest,
+    /// Has only the services of Notary 0.7.
+    Notary,
     EmptyKey,
     KeyUnderAnotherId,
     UnknownAlgorithm,
@@ -52,7 +58,7 @@ impl Scripted {
         let mut algorithm = public.key_type().as_str().to_owned();
         let mut bytes = public.public_bytes().to_vec();
         match self.script {
-            Script::Honest => {}
+            Script::Honest | Script::Notary => {}
             Script::EmptyKey => (algorithm, bytes) = (String::new(), Vec::new()),
             Script::KeyUnderAnotherId => id = "ab".repeat(32),
             Script::UnknownAlgorithm => "rot13".clone_into(&mut algorithm),
@@ -115,6 +121,30 @@ impl WireSigner for Scripted {
     }
 }
 
+#[async_trait]
+impl KeyOrigin for Scripted {
+    async fn get_origins(
+        &self,
+        request: Request<GetOriginsRequest>,
+    ) -> Result<Response<GetOriginsResponse>, Status> {
+        let (info, _) = self.key(&request).await?;
+        let own = info.key_id.unwrap_or_default().id;
+        let asked = request.into_inner().key_ids;
+        assert!(asked.len() <= MAX_ORIGINS);
+        let origins = asked
+            .into_iter()
+            .filter(|id| *id == own)
+            .map(|key_id| WireOrigin {
+                key_id,
+                gun: "a".into(),
+                role: "timestamp".into(),
+            });
+        Ok(Response::new(GetOriginsResponse {
+            origins: origins.collect(),
+        }))
+    }
+}
+
 /// A scripted signer on a port of its own, and a client of it.
 struct Stage {
     client: RemoteSigner,
@@ -162,10 +192,13 @@ async fn stage(script: Script) -> Stage {
         .set_service_status(KEY_MANAGEMENT_HEALTH, tonic_health::ServingStatus::Serving)
         .await;
     health.set_service_status(SIGNER_HEALTH, status).await;
-    let app = Routes::new(KeyManagementServer::from_arc(scripted.clone()))
-        .add_service(SignerServer::from_arc(scripted))
-        .add_service(health_service)
-        .into_axum_router();
+    let mut app = Routes::new(KeyManagementServer::from_arc(scripted.clone()))
+        .add_service(SignerServer::from_arc(scripted.clone()))
+        .add_service(health_service);
+    if script != Script::Notary {
+        app = app.add_service(KeyOriginServer::from_arc(scripted));
+    }
+    let app = app.into_axum_router();
     let shutdown = CancellationToken::new();
     tokio::spawn(listener::serve(
         socket,
@@ -208,6 +241,34 @@ async fn an_honest_signer_makes_finds_and_uses_keys() {
     let signature = stage.client.sign(&key, b"message").await.unwrap();
     assert!(key.verifies(&key.signature_method(), b"message", &signature));
     stage.client.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_signer_tells_what_its_keys_were_made_for_as_far_as_it_knows() {
+    let stranger = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+    for (script, gun) in [(Script::Honest, "a"), (Script::Notary, "")] {
+        let stage = stage(script).await;
+        let id = stage.public.id().clone();
+        let mut asked = vec![id.clone()];
+        if script == Script::Honest {
+            // In several requests, if they are many.
+            asked.extend(vec![stranger.public().id().clone(); MAX_ORIGINS + 1]);
+        }
+        let origins = stage.client.origins(&asked).await.unwrap();
+        let expected = Origin {
+            id: id.to_string(),
+            gun: gun.to_owned(),
+            role: "timestamp".to_owned(),
+        };
+        assert_eq!(origins, [expected], "{script:?}");
+    }
+    for (script, is_away) in [(Script::Away, true), (Script::Broken, false)] {
+        let stage = stage(script).await;
+        let asked = [stage.public.id().clone()];
+        let error = stage.client.origins(&asked).await.unwrap_err();
+        let unavailable = matches!(error, SignerError::Unavailable(_));
+        assert_eq!(unavailable, is_away, "{error:?}");
+    }
 }
 
 #[tokio::test]

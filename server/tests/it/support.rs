@@ -18,7 +18,7 @@ use server::{
     cache::MetadataCache,
     config::MaxAge,
     health::Health,
-    signer::{LocalSigner, Signer, SignerError},
+    signer::{LocalSigner, Origin, Signer, SignerError},
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
 use time::{Duration, OffsetDateTime};
@@ -78,6 +78,7 @@ pub(crate) struct MoodySigner {
     pub(crate) is_forgetful: AtomicBool,
     pub(crate) signatures: AtomicUsize,
     pub(crate) lookups: AtomicUsize,
+    pub(crate) origins: AtomicUsize,
     pub(crate) creations: AtomicUsize,
     /// Set to hold the next signature back until [`MoodySigner::release`].
     pub(crate) holds_next: AtomicBool,
@@ -121,6 +122,15 @@ impl Signer for MoodySigner {
         self.lookups.fetch_add(1, Ordering::SeqCst);
         self.mood()?;
         self.keys.public_key(id).await
+    }
+
+    async fn origins(&self, ids: &[KeyId]) -> Result<Vec<Origin>, SignerError> {
+        self.origins.fetch_add(1, Ordering::SeqCst);
+        match self.mood() {
+            Err(SignerError::KeyNotFound(_)) => Ok(Vec::new()),
+            Err(error) => Err(error),
+            Ok(()) => self.keys.origins(ids).await,
+        }
     }
 
     async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
@@ -201,6 +211,11 @@ impl TestServer {
             signer,
             Settings::default(),
         )
+    }
+
+    /// A server on this database that has its keys elsewhere.
+    pub(crate) fn signed_by_on(pool: sqlx::SqlitePool, signer: Arc<dyn Signer>) -> Self {
+        Self::on(pool, Arc::default(), signer, Settings::default())
     }
 
     /// Another server on the same database and signer, with a memory of its own.

@@ -15,7 +15,7 @@ use tuf::PublicKey;
 
 use self::pending::{Inserted, PendingRow, altered, choose, insert_unless_pending};
 use super::{
-    Basis, KeyId, KeyStore, ListedKey, NewKey, Purpose, Resealed, StoreError, StoredKey,
+    Basis, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError, StoredKey,
     algorithm_name, dialect::KeyDialect,
 };
 use crate::metrics;
@@ -259,6 +259,15 @@ where
             .fetch_optional(&self.pool)
             .await?;
         Ok(row.map(StoredKey::from))
+    }
+
+    async fn origin(&self, id: &KeyId) -> Result<Option<Origin>, StoreError> {
+        let row: Option<(String, String)> = sqlx::query_as(DB::sql(statements::ORIGIN))
+            .bind(id.as_str())
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|(gun, role)| Origin { gun, role }))
     }
 
     async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError> {

@@ -240,3 +240,39 @@ async fn empty_content_is_signed_like_any_other() {
     let id = signer.create_id("a").await;
     assert_eq!(signer.sign(&id, b"").await.unwrap().content.len(), 64);
 }
+
+#[tokio::test]
+async fn the_origin_of_a_key_is_told_without_its_passphrase() {
+    let signer = TestSigner::start().await;
+    let mine = signer.create_id("Case/GUN").await;
+    let old = signer.create_id("old").await;
+    let gone = signer.create_id("gone").await;
+    signer.delete(&gone).await.unwrap();
+    let forget = format!("UPDATE private_keys SET gun = '', role = '' WHERE key_id = '{old}'");
+    signer.execute(&forget).await;
+    let signer = signer.restarted(Vec::new()).await;
+
+    let asked = [&mine, &old, &gone, UNKNOWN];
+    let origins = signer.origins(&asked).await.unwrap();
+
+    let expected = [
+        (mine.as_str(), "Case/GUN", "timestamp"),
+        (old.as_str(), "", ""),
+    ];
+    let told = origins.iter();
+    let told: Vec<_> = told
+        .map(|one| (one.key_id.as_str(), one.gun.as_str(), one.role.as_str()))
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn origins_are_asked_for_by_ids_and_not_too_many() {
+    let signer = TestSigner::start().await;
+    let bad = signer.origins(&[UNKNOWN, "' OR 1=1"]).await.unwrap_err();
+    assert_eq!(bad.code(), Code::InvalidArgument);
+    let many = signer.origins(&[UNKNOWN; 500]).await.unwrap();
+    assert!(many.is_empty());
+    let too_many = signer.origins(&[UNKNOWN; 501]).await.unwrap_err();
+    assert_eq!(too_many.code(), Code::InvalidArgument);
+}

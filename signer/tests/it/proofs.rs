@@ -20,8 +20,8 @@ use signer::{
     error::KeyError,
     keys::Keys,
     keystore::{
-        Basis, KeyId, KeyStore, ListedKey, NewKey, Purpose, Resealed, StoreError, StoredKey,
-        sql::SqlStore,
+        Basis, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError,
+        StoredKey, sql::SqlStore,
     },
     open::test_passphrases,
     passphrases::Passphrases,
@@ -503,6 +503,10 @@ impl KeyStore for Counted {
 
     async fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError> {
         self.called().find(id).await
+    }
+
+    async fn origin(&self, id: &KeyId) -> Result<Option<Origin>, StoreError> {
+        self.called().origin(id).await
     }
 
     async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError> {

@@ -5,7 +5,9 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 use database::{OpenMode, Pool, PoolLimits, SqliteUrl, migrate};
 use proto::{
     CreateKeyRequest, KeyId as WireKeyId, PublicKey, Signature, SignatureRequest,
-    key_management_client::KeyManagementClient, signer_client::SignerClient,
+    extension::{GetOriginsRequest, Origin, key_origin_client::KeyOriginClient},
+    key_management_client::KeyManagementClient,
+    signer_client::SignerClient,
 };
 use serde_json::Value;
 use signer::{
@@ -188,6 +190,14 @@ impl TestSigner {
     pub(crate) async fn describe(&self, id: &str) -> Result<proto::GetKeyInfoResponse, Status> {
         let request = WireKeyId { id: id.to_owned() };
         Ok(self.management().get_key_info(request).await?.into_inner())
+    }
+
+    pub(crate) async fn origins(&self, ids: &[&str]) -> Result<Vec<Origin>, Status> {
+        let request = GetOriginsRequest {
+            key_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let mut client = KeyOriginClient::new(self.router.clone());
+        Ok(client.get_origins(request).await?.into_inner().origins)
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<(), Status> {

@@ -1,7 +1,8 @@
 //! Roots: who may speak for a repository, and who may say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::{Refusal, Stored, check_version_step, read};
@@ -10,7 +11,7 @@ use crate::limits::Effort;
 use crate::metadata::Envelope;
 use crate::verify::{Count, Signers};
 use crate::wire::notary;
-use crate::{Damaged, File, Gun, Role, Root};
+use crate::{Damaged, File, Gun, KeyId, Role, Root};
 
 /// Which dates of certificates matter.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +165,29 @@ pub(crate) fn check_trust(
         return untrusted("failed to validate integrity of roots");
     }
     Ok(())
+}
+
+/// The keys that `new` gives snapshot and timestamp and the root that is `stored` does not, each with
+/// its role.
+pub(super) fn introduced_keys(stored: Option<&Bytes>, new: &Root) -> Vec<(Role, KeyId)> {
+    let stored = stored.and_then(|bytes| read(&Role::Root, bytes).ok());
+    let stored = stored.as_ref().and_then(|file| file.trusted().ok());
+    let mut introduced = Vec::new();
+    for role in [Role::Snapshot, Role::Timestamp] {
+        let known: BTreeSet<KeyId> = stored
+            .map(|root| root.keys(&role))
+            .into_iter()
+            .flatten()
+            .map(|key| key.id().clone())
+            .collect();
+        let named = new.keys(&role).into_iter().map(|key| key.id().clone());
+        introduced.extend(
+            named
+                .filter(|id| !known.contains(id))
+                .map(|id| (role.clone(), id)),
+        );
+    }
+    introduced
 }
 
 /// The certificates among the root role's keys that may speak for `gun`.

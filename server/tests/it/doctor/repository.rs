@@ -221,6 +221,33 @@ async fn a_timestamp_key_that_the_signer_lost_is_wrong_and_a_snapshot_key_may_be
 }
 
 #[tokio::test]
+async fn keys_that_were_made_for_another_repository_are_told_and_those_of_unknown_origin_are_not() {
+    let (mut stage, _) = staged().await;
+    assert!(!examined(&stage).await.to_string().contains("is shared"));
+
+    "example.com/other".clone_into(&mut stage.made_for);
+    stage.start_signer(Leaf::for_use(&[ServerAuth]), None).await;
+    let report = examined(&stage).await;
+    assert!(report.is_well(), "{report}");
+    for role in ["timestamp", "snapshot"] {
+        has(
+            &report,
+            Verdict::Warning,
+            Check::Signer,
+            &format!("the {role} key "),
+        );
+    }
+    let text = report.to_string();
+    assert!(text.contains("made it for example.com/other"), "{text}");
+    let cure = "rotate it: `notary key rotate example.com/app timestamp -r`";
+    assert!(text.contains(cure), "{text}");
+
+    GUN.clone_into(&mut stage.made_for);
+    stage.start_signer(Leaf::for_use(&[ServerAuth]), None).await;
+    assert!(!examined(&stage).await.to_string().contains("is shared"));
+}
+
+#[tokio::test]
 async fn a_delegation_that_clients_pass_over_is_a_warning() {
     let (stage, mut publisher) = staged().await;
     let keys = [Key::throw_away_ecdsa()];

@@ -15,6 +15,10 @@ use fixtures::{Part, Publisher, clock};
 use proto::{
     Algorithm, CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyId as WireKeyId,
     KeyInfo, SIGNER_HEALTH, Signature, SignatureRequest, Void,
+    extension::{
+        GetOriginsRequest, GetOriginsResponse, Origin,
+        key_origin_server::{KeyOrigin, KeyOriginServer},
+    },
     key_management_server::{KeyManagement, KeyManagementServer},
     signer_server::{Signer, SignerServer},
 };
@@ -116,7 +120,27 @@ impl Authority {
 #[derive(Default)]
 struct Holder {
     keys: Vec<PublicKey>,
+    made_for: String,
     made: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl KeyOrigin for Holder {
+    async fn get_origins(
+        &self,
+        request: Request<GetOriginsRequest>,
+    ) -> Result<Response<GetOriginsResponse>, Status> {
+        let is_held = |id: &String| self.keys.iter().any(|key| key.id().as_str() == id);
+        let ids = request.into_inner().key_ids.into_iter();
+        let origins = ids.filter(is_held).map(|key_id| Origin {
+            key_id,
+            gun: self.made_for.clone(),
+            role: String::new(),
+        });
+        Ok(Response::new(GetOriginsResponse {
+            origins: origins.collect(),
+        }))
+    }
 }
 
 #[async_trait]
@@ -167,6 +191,8 @@ pub(super) struct Stage {
     pub(super) is_serving: bool,
     /// The keys that a signer holds that is started from now on.
     pub(super) keys: Vec<PublicKey>,
+    /// The repository that these keys were made for, as far as that signer knows.
+    pub(super) made_for: String,
     json: Value,
     folder: TempDir,
     made: Arc<AtomicUsize>,
@@ -188,6 +214,7 @@ impl Stage {
             authority,
             is_serving: true,
             keys: Vec::new(),
+            made_for: String::new(),
             json: json!({
                 "server": {"http_addr": "127.0.0.1:4443"},
                 "trust_service": {"type": "remote", "hostname": "localhost", "port": "1", "key_algorithm": "ecdsa"},
@@ -300,6 +327,7 @@ impl Stage {
         self.set("trust_service", "port", port.to_string());
         let holder = Arc::new(Holder {
             keys: self.keys.clone(),
+            made_for: self.made_for.clone(),
             made: self.made.clone(),
         });
         let (health, health_service) = tonic_health::server::health_reporter();
@@ -312,6 +340,7 @@ impl Stage {
             health.set_service_status(name, status).await;
         }
         let app = Routes::new(KeyManagementServer::from_arc(holder.clone()))
+            .add_service(KeyOriginServer::from_arc(holder.clone()))
             .add_service(SignerServer::from_arc(holder))
             .add_service(health_service)
             .into_axum_router();

@@ -12,6 +12,9 @@ pub const INSERT: &str = "INSERT INTO private_keys (created_at, updated_at, key_
 pub const FIND: &str = "SELECT key_id, algorithm, passphrase_alias, public, private, gun, \
      role, last_used FROM private_keys \
      WHERE key_id = ? AND EXACT(key_id) = ? AND deleted_at IS NULL";
+/// What one key was made for.
+pub const ORIGIN: &str = "SELECT gun, role FROM private_keys \
+     WHERE key_id = ? AND EXACT(key_id) = ? AND deleted_at IS NULL";
 /// A key has signed.
 pub const MARK_USED: &str = "UPDATE private_keys SET last_used = ?, updated_at = ? \
      WHERE key_id = ? AND EXACT(key_id) = ? AND deleted_at IS NULL";
@@ -63,10 +66,11 @@ pub const PUT: &str = "INSERT INTO private_keys (id, created_at, updated_at, del
      last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// All of them.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 17] = [
     PENDING,
     INSERT,
     FIND,
+    ORIGIN,
     MARK_USED,
     DELETE,
     RESEAL,
