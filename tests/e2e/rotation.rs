@@ -170,7 +170,10 @@ fn a_root_may_not_name_a_key_of_another_repository(stage: &Stage, pair: Pair) ->
     let is_refused = |timestamp: &[u8]| {
         let answer = publish(timestamp)?;
         let text = answer.to_string();
-        ensure!(answer.refuses_with("INVALID_UPDATE") && text.contains("ErrBadRoot"), "{text}");
+        ensure!(
+            answer.refuses_with("INVALID_UPDATE") && text.contains("ErrBadRoot"),
+            "{text}"
+        );
         ensure!(text.contains("was not made for the timestamp"), "{text}");
         anyhow::Ok(())
     };

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,6 +24,7 @@ use proto::{
 use rcgen::{CertificateParams, KeyPair};
 use server::signer::{Origin, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
 use tempfile::TempDir;
+use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use tuf::{Gun, KeyAlgorithm, PrivateKey, PublicKey, Role};
@@ -151,7 +155,8 @@ struct Stage {
     public: PublicKey,
     request_ids: Arc<Mutex<Vec<String>>>,
     shutdown: CancellationToken,
-    _folder: TempDir,
+    port: u16,
+    folder: TempDir,
 }
 
 impl Drop for Stage {
@@ -207,20 +212,71 @@ async fn stage(script: Script) -> Stage {
         Limits::default(),
         shutdown.clone(),
     ));
-    let client = RemoteSigner::new(RemoteSignerConfig {
+    Stage {
+        client: client(folder.path(), port),
+        public,
+        request_ids,
+        shutdown,
+        port,
+        folder,
+    }
+}
+
+/// A client of the signer at `port`, with the certificate in `folder`.
+fn client(folder: &Path, port: u16) -> RemoteSigner {
+    let (cert, key) = (folder.join("a.crt"), folder.join("a.key"));
+    RemoteSigner::new(RemoteSignerConfig {
         hostname: "localhost".into(),
         port,
         key_algorithm: "ed25519".into(),
         tls: ClientTls::load(Some(&cert), Some((&cert, &key))).unwrap(),
         deadline: Duration::from_secs(2),
     })
-    .unwrap();
-    Stage {
-        client,
-        public,
-        request_ids,
-        shutdown,
-        _folder: folder,
+    .unwrap()
+}
+
+/// A network in front of a signer, which can lose its connections without telling anybody.
+struct Network {
+    port: u16,
+    losses: watch::Sender<u32>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Network {
+    async fn before(signer: u16) -> Self {
+        let socket = listener::bind("localhost:0").await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let (losses, _) = watch::channel(0);
+        let (lost, connections) = (losses.clone(), Arc::<AtomicUsize>::default());
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = socket.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut lost = lost.subscribe();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(("localhost", signer)).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        // Nothing is read any more, and nothing closed.
+                        _ = lost.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self {
+            port,
+            losses,
+            connections,
+        }
+    }
+
+    /// Loses every connection that there is; later ones are carried.
+    fn lose_connections(&self) {
+        self.losses.send_modify(|losses| *losses += 1);
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 }
 
@@ -373,4 +429,30 @@ async fn the_id_of_a_request_travels_with_it() {
         stage.request_ids.lock().unwrap().as_slice(),
         ["from-the-client"]
     );
+}
+
+#[tokio::test]
+async fn a_connection_that_vanishes_costs_one_deadline_and_later_calls_take_another() {
+    let stage = stage(Script::Honest).await;
+    let network = Network::before(stage.port).await;
+    let client = client(stage.folder.path(), network.port);
+    client.sign(&stage.public, b"x").await.unwrap();
+    client.check().await.unwrap();
+    assert_eq!(network.connections(), 1);
+
+    network.lose_connections();
+    let lost = (0..5).map(|_| client.sign(&stage.public, b"x"));
+    for lost in futures_util::future::join_all(lost).await {
+        let error = lost.unwrap_err();
+        assert!(matches!(error, SignerError::Unavailable(_)), "{error:?}");
+    }
+
+    let started = Instant::now();
+    let found = (0..5).map(|_| client.sign(&stage.public, b"x"));
+    for found in futures_util::future::join_all(found).await {
+        found.unwrap();
+    }
+    client.check().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert_eq!(network.connections(), 2, "one new connection for all");
 }
