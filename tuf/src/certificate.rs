@@ -8,7 +8,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey as Subject;
 
-use crate::{Gun, KeyType, PublicKey, pem};
+use crate::{Gun, KeyType, PublicKey, instant, pem};
 
 /// The least modulus of an RSA key, in bits.
 const MIN_RSA_BITS: usize = 2048;
@@ -155,6 +155,24 @@ impl Certificate {
             }
             _ => Ok(()),
         }
+    }
+
+    /// How the dates of one that is not [current](Self::is_current) and the clock differ.
+    pub(crate) fn describe_dates(&self, now: OffsetDateTime) -> String {
+        let date = |seconds| {
+            OffsetDateTime::from_unix_timestamp(seconds)
+                .map_or_else(|_| "a year out of range".to_owned(), instant::format)
+        };
+        let dates = if now.unix_timestamp() > self.not_after {
+            format!("expired at {}", date(self.not_after))
+        } else {
+            format!("is not valid before {}", date(self.not_before))
+        };
+        format!(
+            "the certificate {} {dates}, and the clock of the server says {}",
+            self.common_name,
+            date(now.unix_timestamp())
+        )
     }
 
     /// Whether `now` is within the dates; a certificate that begins within a day counts (clocks

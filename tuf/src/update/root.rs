@@ -104,11 +104,14 @@ fn check_replacement(
     new.check_members()?;
     let previous = current.map(File::trusted).transpose()?;
     // Sending the root in force again changes nothing, so it is judged as what it is: stored.
-    if current.is_some_and(|current| current.bytes() == new.bytes()) {
-        let terms = Terms::stored_root(Dates::Checked(now), effort);
-        check_trust(gun, new, previous, terms)?;
+    let is_same = current.is_some_and(|current| current.bytes() == new.bytes());
+    let terms = if is_same {
+        Terms::stored_root(Dates::Checked(now), effort)
     } else {
-        check_trust(gun, new, previous, Terms::new_root(now, effort))?;
+        Terms::new_root(now, effort)
+    };
+    check_trust(gun, new, previous, terms).map_err(|text| explain_dates(gun, new, now, text))?;
+    if !is_same {
         check_public_keys(new.trusted()?)?;
     }
     check_version_step(new, from)?;
@@ -120,6 +123,19 @@ fn check_public_keys(root: &Root) -> Result<(), String> {
     match root.shared_keys().first() {
         None => Ok(()),
         Some(shared) => Err(format!("root type metadata invalid: {shared}")),
+    }
+}
+
+/// `text`, with the two dates that do not go together if that is what is wrong: often it is a clock.
+fn explain_dates(gun: &Gun, new: &File, now: OffsetDateTime, text: String) -> String {
+    let Ok(root) = new.trusted() else { return text };
+    if !trusted_bundles(gun, root, Dates::Checked(now)).is_empty() {
+        return text;
+    }
+    let bundles = trusted_bundles(gun, root, Dates::Ignored);
+    match bundles.first() {
+        Some(bundle) => format!("{text}: {}", bundle.leaf.describe_dates(now)),
+        None => text,
     }
 }
 
