@@ -4,6 +4,9 @@
 //! A walk over all GUNs looks at the age of each newest timestamp; one that is old is opened, and
 //! renewed if it, or its snapshot, expires within [`LEAD`]. Several servers may walk at once: the store
 //! lets one renewal win, and the others find theirs done.
+//!
+//! A walk that failed for want of the signer or of the database is made again as soon as they are back, or
+//! after a few seconds, then after more and more: a server often starts before its signer.
 
 mod inspection;
 
@@ -11,10 +14,12 @@ use std::time::Duration as StdDuration;
 
 use time::Duration;
 use tokio_util::sync::CancellationToken;
+use tuf::Gun;
 
 use crate::{
     App,
-    repository::{self, Horizon},
+    repository::{self, Horizon, ReadError},
+    signer::SignerError,
     store::Aging,
 };
 
@@ -36,56 +41,141 @@ const REST: StdDuration = StdDuration::from_hours(1);
 /// How many GUNs are looked at with one statement.
 const PAGE: u32 = 200;
 
-/// Walks for ever, the first time at once; ends when `shutdown` says so.
-pub async fn run(app: App, shutdown: CancellationToken) {
-    let mut inspector = Inspector::default();
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = walk_and_inspect(&app, &mut inspector) => {}
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(REST) => {}
+/// How long to rest after a walk that failed for want of the signer or the database; twice as long after
+/// each further one, up to [`REST`].
+const SOON: StdDuration = StdDuration::from_secs(5);
+
+/// How often walks are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The rest between two walks.
+    pub rest: StdDuration,
+    /// The rest after a walk that may succeed soon, which doubles from one such walk to the next. While the
+    /// signer is away, it is looked for as often.
+    pub soon: StdDuration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            rest: REST,
+            soon: SOON,
         }
     }
 }
 
-/// One walk over all GUNs.
-pub async fn walk(app: &App) {
-    walk_and_inspect(app, &mut Inspector::default()).await;
+/// What came of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    /// There is nothing left to do soon.
+    Done,
+    /// Something could not be renewed because the signer or the database failed.
+    Hindered,
 }
 
-async fn walk_and_inspect(app: &App, inspector: &mut Inspector) {
+/// Walks for ever, the first time at once; ends when `shutdown` says so.
+pub async fn run(app: App, pace: Pace, shutdown: CancellationToken) {
+    shutdown.run_until_cancelled(keep_walking(&app, pace)).await;
+}
+
+async fn keep_walking(app: &App, pace: Pace) {
+    let (mut inspector, mut soon) = (Inspector::default(), pace.soon);
+    loop {
+        match walk_and_inspect(app, &mut inspector).await {
+            Walk::Done => {
+                soon = pace.soon;
+                tokio::time::sleep(pace.rest).await;
+            }
+            Walk::Hindered => {
+                if is_signer_away(app).await {
+                    await_signer(app, pace).await;
+                } else {
+                    tokio::time::sleep(soon).await;
+                    soon = (soon * 2).min(pace.rest);
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the signer is back, but not for ever: the database may tell another server's renewals.
+async fn await_signer(app: &App, pace: Pace) {
+    let mut waited = StdDuration::ZERO;
+    while waited < pace.rest {
+        tokio::time::sleep(pace.soon).await;
+        waited += pace.soon;
+        if !is_signer_away(app).await {
+            return;
+        }
+    }
+}
+
+async fn is_signer_away(app: &App) -> bool {
+    matches!(app.signer.check().await, Err(SignerError::Unavailable(_)))
+}
+
+/// One walk over all GUNs.
+pub async fn walk(app: &App) -> Walk {
+    walk_and_inspect(app, &mut Inspector::default()).await
+}
+
+async fn walk_and_inspect(app: &App, inspector: &mut Inspector) -> Walk {
     inspector.begin();
     let mut after = String::new();
-    let mut failed = 0_u32;
+    let (mut failed, mut outcome) = (0_u32, Walk::Done);
+    // Whoever is due then is counted without being tried: each would wait for an answer in vain.
+    let mut is_away = false;
     loop {
         let page = match app.store.timestamps(&after, PAGE).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::error!(%error, "cannot look for timestamps to renew; trying again later");
-                return;
+                tracing::error!(%error, "cannot look for timestamps to renew; trying again soon");
+                return Walk::Hindered;
             }
         };
         let Some(last) = page.last() else { break };
         after.clone_from(&last.name);
         for aging in page {
-            failed += u32::from(!renewed(app, &aging).await);
+            if let Some(gun) = due(app, &aging) {
+                let renewal = if is_away {
+                    Renewal::Hindered
+                } else {
+                    renew(app, gun).await
+                };
+                failed += u32::from(renewal != Renewal::Well);
+                if renewal == Renewal::Hindered {
+                    outcome = Walk::Hindered;
+                    is_away = is_away || is_signer_away(app).await;
+                }
+            }
             inspector.inspect(app, &aging).await;
         }
     }
     metrics::gauge!("notary_server_renewals_failing").set(f64::from(failed));
     inspector.end();
+    outcome
 }
 
-/// Renews one GUN if it needs it; says whether it is well.
-async fn renewed(app: &App, aging: &Aging) -> bool {
+/// The GUN, if its timestamp is old enough to be opened.
+fn due<'a>(app: &App, aging: &'a Aging) -> Option<&'a Gun> {
+    let is_due = app.now() - aging.created_at >= MIDDLE_AGE;
+    aging.gun.as_ref().filter(|_| is_due)
+}
+
+/// How one GUN fared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewal {
+    /// It needed nothing, or has it now.
+    Well,
+    /// It will not be renewed before something is mended.
+    Failed,
+    /// It can be as soon as the signer and the database do their part.
+    Hindered,
+}
+
+/// Renews one GUN if it needs it.
+async fn renew(app: &App, gun: &Gun) -> Renewal {
     let now = app.now();
-    let Some(gun) = &aging.gun else { return true };
-    if now - aging.created_at < MIDDLE_AGE {
-        return true;
-    }
     let horizon = Horizon {
         timestamp: now + LEAD,
         snapshot: now + SNAPSHOT_LEAD,
@@ -93,8 +183,12 @@ async fn renewed(app: &App, aging: &Aging) -> bool {
     let outcome = repository::renew(app, gun, horizon, now).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     metrics::counter!("notary_server_renewals_total", "outcome" => label).increment(1);
-    if let Err(error) = &outcome {
-        tracing::warn!(%gun, %error, "cannot renew the timestamp before it expires");
+    let Err(error) = outcome else {
+        return Renewal::Well;
+    };
+    tracing::warn!(%gun, %error, "cannot renew the timestamp before it expires");
+    match error {
+        ReadError::Store(_) | ReadError::Signer(SignerError::Unavailable(_)) => Renewal::Hindered,
+        _ => Renewal::Failed,
     }
-    outcome.is_ok()
 }

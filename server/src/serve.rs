@@ -20,7 +20,8 @@ use crate::{
     config::{self, Config, Storage, TrustService},
     doctor,
     health::{self, Health},
-    http, renewal,
+    http,
+    renewal::{self, Pace},
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
     store,
 };
@@ -285,7 +286,7 @@ async fn serve_app(
     }
     let mut background = vec![
         tokio::spawn(health::run(app.clone(), shutdown.clone())),
-        tokio::spawn(renewal::run(app.clone(), shutdown.clone())),
+        tokio::spawn(renewal::run(app.clone(), Pace::default(), shutdown.clone())),
         tokio::spawn(app.guard.clone().tend(clock::now, shutdown.clone())),
     ];
     if let Some(socket) = monitoring {

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
-use server::renewal;
+use server::renewal::{self, Pace, Walk};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::TestServer;
 
@@ -220,4 +221,53 @@ async fn a_repository_that_clients_cannot_read_is_counted() {
         metrics.contains("\nnotary_server_unreadable_repositories 1\n"),
         "{metrics}"
     );
+}
+#[tokio::test]
+async fn a_walk_asks_a_signer_that_is_away_once_and_says_that_it_may_succeed_soon() {
+    let server = TestServer::start().await;
+    for n in 0..5 {
+        server.published(&format!("gun/{n}")).await;
+    }
+    server.advance(Duration::days(10));
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    let before = server.signer.signatures.load(Ordering::SeqCst);
+    assert_eq!(renewal::walk(&server.app).await, Walk::Hindered);
+    let asked = server.signer.signatures.load(Ordering::SeqCst) - before;
+    assert_eq!(asked, 1, "the others are not tried in vain");
+
+    server.signer.is_away.store(false, Ordering::SeqCst);
+    server.signer.is_forgetful.store(true, Ordering::SeqCst);
+    assert_eq!(
+        renewal::walk(&server.app).await,
+        Walk::Done,
+        "keys that are lost do not come back soon"
+    );
+}
+
+#[tokio::test]
+async fn what_could_not_be_renewed_for_want_of_the_signer_is_renewed_when_it_is_back() {
+    let server = TestServer::start().await;
+    server.published(GUN).await;
+    server.advance(Duration::days(10));
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    let pace = Pace {
+        rest: std::time::Duration::from_hours(1),
+        soon: std::time::Duration::from_millis(20),
+    };
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(renewal::run(server.app.clone(), pace, shutdown.clone()));
+    let asked = server.signer.signatures.load(Ordering::SeqCst);
+    while server.signer.signatures.load(Ordering::SeqCst) == asked {
+        tokio::task::yield_now().await;
+    }
+    server.signer.is_away.store(false, Ordering::SeqCst);
+    let is_renewed = async {
+        while server.version(GUN, "timestamp").await == 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, is_renewed).await.unwrap();
+    shutdown.cancel();
+    running.await.unwrap();
 }
