@@ -6,6 +6,7 @@
 //! it than where it came from.
 
 mod command;
+mod reference;
 
 use std::{
     ffi::OsString,
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::{Origin, regular};
 
 pub use command::CommandFault;
+pub use reference::Reference;
 
 /// The octets of a secret, wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;
@@ -84,6 +86,14 @@ pub enum SecretError {
     /// It is not the text that it should be.
     #[error("{0}: it is not valid UTF-8")]
     NotUnicode(Origin),
+    /// It is where the secret should have been found, and not the secret.
+    #[error("{origin}: {reference}")]
+    Unresolved {
+        /// Where it stands.
+        origin: Origin,
+        /// What it begins with, and what resolves it.
+        reference: Reference,
+    },
     /// The command did not do its work.
     #[error("{origin}: {fault}")]
     Command {
@@ -195,8 +205,26 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`SecretError`], which says where the secret should have been and what is wrong there.
+    /// [`SecretError`], which says where the secret should have been and what is wrong there; that is
+    /// also the answer to a [`Reference`].
     pub fn read(&self) -> Result<Secret, SecretError> {
+        let secret = self.read_as_it_is()?;
+        match Reference::find(&secret) {
+            None => Ok(secret),
+            Some(reference) => Err(SecretError::Unresolved {
+                origin: self.origin.clone(),
+                reference,
+            }),
+        }
+    }
+
+    /// Like [`read`](Self::read), but takes a [`Reference`] as it is: for a caller that has to open what
+    /// was encrypted with one by mistake, and encrypts nothing more with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_as_it_is(&self) -> Result<Secret, SecretError> {
         self.read_with(Path::new(SHELL), PATIENCE)
     }
 

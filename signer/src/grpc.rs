@@ -297,7 +297,7 @@ fn status(error: &KeyError, not_found: String, failed: String) -> Status {
         KeyError::Store(error) if error.fault == Fault::Unstorable => Status::internal(failed),
         KeyError::Store(_) => Status::unavailable("the key database is not available"),
         // It is a matter of the passphrase, not of the request.
-        KeyError::Vault(VaultError::Unproven { .. }) => {
+        KeyError::Vault(VaultError::Unproven { .. } | VaultError::Unresolved { .. }) => {
             Status::unavailable("new keys cannot be encrypted at the moment")
         }
         KeyError::Vault(_) | KeyError::Signing(_) => Status::internal(failed),

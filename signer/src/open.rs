@@ -107,7 +107,7 @@ pub async fn test_passphrases(keys: &Keys) -> anyhow::Result<()> {
         return Err(fault.into());
     }
     for problem in aliases {
-        tracing::error!(target: STARTUP, "keys of an alias cannot be used: {problem}");
+        tracing::error!(target: STARTUP, "an alias is not in order: {problem}");
     }
     for problem in odd {
         tracing::warn!(

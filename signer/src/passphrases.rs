@@ -13,7 +13,7 @@ use std::{
 
 use daemon::{
     Secret, SecretError,
-    secret::{HIDDEN, Source},
+    secret::{HIDDEN, Reference, Source},
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -41,6 +41,13 @@ impl Passphrase {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.octets().ct_eq(other.octets()).into()
+    }
+
+    /// What it is, if it is a reference to a passphrase that nothing has resolved. It may be what keys
+    /// were encrypted with by mistake; it must not encrypt any more.
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference> {
+        Reference::find(self.octets())
     }
 
     /// Whether this is the one that stands in Notary's sample files for all to read.
@@ -133,7 +140,7 @@ impl Passphrases {
         let secret = if source.is_command() {
             self.printed.by(&source, &variable(alias))
         } else {
-            source.read().map_err(Arc::new)
+            source.read_as_it_is().map_err(Arc::new)
         };
         secret
             .map(Passphrase)

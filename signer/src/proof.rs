@@ -30,10 +30,11 @@ const ALWAYS: usize = 2;
 ///
 /// # Errors
 ///
-/// [`VaultError::Unproven`] if it opens none of them.
+/// [`VaultError::Unproven`] if it opens none of them, [`VaultError::Unresolved`] if it is a reference.
 pub async fn prove(store: &dyn KeyStore, vault: &Vault, alias: &str) -> Result<Proven, KeyError> {
     let proofs = vault.proofs();
     let passphrase = vault.passphrase(alias).await?;
+    vault.check_resolved(alias, &passphrase)?;
     let known = || proofs.look(alias, &passphrase, Instant::now());
     let mut verdict = known();
     let mut turn = None;

@@ -29,7 +29,8 @@ enum State {
     Opens,
     /// Nothing is known against its passphrase, for want of keys.
     New,
-    /// Its passphrase was changed while this signer ran: the one before opens keys, and nothing is encrypted.
+    /// Keys open and nothing is encrypted: its passphrase was changed while this signer ran, and the one
+    /// before opens them; or it is a reference, with which they were encrypted by mistake.
     Changed(VaultError),
     /// It has no passphrase, or one that opens no key.
     Shut(VaultError),
@@ -69,6 +70,14 @@ async fn look_at(keys: &Keys, alias: &str) -> Result<(State, Option<VaultError>)
         Ok(passphrase) => passphrase,
         Err(problem) => return Ok((State::Shut(problem), None)),
     };
+    let unresolved = keys.vault().check_resolved(alias, &passphrase).err();
+    if let Some(problem) = unresolved {
+        let examined = examine(keys.store(), keys.vault(), alias, &passphrase).await?;
+        let opens = matches!(examined, Examined::Opens { .. })
+            || still_opens(keys, alias, &passphrase).await?;
+        let state = if opens { State::Changed } else { State::Shut };
+        return Ok((state(problem), None));
+    }
     Ok(
         match judge(keys.store(), keys.vault(), alias, &passphrase).await? {
             Examined::Opens { odd, .. } => (State::Opens, odd),

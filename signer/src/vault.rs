@@ -3,6 +3,7 @@
 
 use std::{num::NonZeroU32, sync::Arc, thread, time::Instant};
 
+use daemon::secret::Reference;
 use tokio::sync::Semaphore;
 use tuf::{PrivateKey, StoredKeyError};
 use zeroize::Zeroizing;
@@ -54,6 +55,20 @@ pub enum VaultError {
         source_name: String,
         /// A key that it does not open.
         id: String,
+    },
+    /// The passphrase may not encrypt: it is a reference to one, which anyone who sees the manifest can read.
+    #[error(
+        "the passphrase of alias {alias} ({source_name}) encrypts nothing, for {reference}. If keys are \
+         encrypted with the reference already, give the passphrase itself an alias of its own, to which \
+         `notary-signer key rotate-passphrase` moves them"
+    )]
+    Unresolved {
+        /// The alias.
+        alias: String,
+        /// The variable or file that it is from.
+        source_name: String,
+        /// What it begins with, and what resolves it.
+        reference: Reference,
     },
     /// The envelope is not in order.
     #[error("key {id}: {error}")]
@@ -165,6 +180,22 @@ impl Vault {
             alias: alias.to_owned(),
             source_name: self.passphrases.source(alias),
             id,
+        }
+    }
+
+    /// Fails if `passphrase` is a reference to one, so that it must encrypt nothing.
+    pub(crate) fn check_resolved(
+        &self,
+        alias: &str,
+        passphrase: &Passphrase,
+    ) -> Result<(), VaultError> {
+        match passphrase.reference() {
+            None => Ok(()),
+            Some(reference) => Err(VaultError::Unresolved {
+                alias: alias.to_owned(),
+                source_name: self.passphrases.source(alias),
+                reference,
+            }),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use daemon::secret::Reference;
+
 use super::Database;
 use crate::files::FileError;
 use crate::pki::PkiError;
@@ -47,6 +49,14 @@ pub enum PrepareError {
         copy: PathBuf,
         /// How to go on with the one that is there.
         again: Again,
+    },
+    /// A reference stands where a secret should.
+    #[error("{}: {reference}", path.display())]
+    Unresolved {
+        /// The file.
+        path: PathBuf,
+        /// What it begins with, and what resolves it.
+        reference: Reference,
     },
     /// The keys in the signer's database open with no other.
     #[error(

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use daemon::secret::Reference;
 use zeroize::Zeroizing;
 
 use super::{Preparation, PrepareError};
@@ -34,6 +35,7 @@ const OWNERS: [Owner; 2] = [
 /// secret to the last, is how the one is told from the other.
 pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     let mut news = Vec::new();
+    news.extend(check_references(to)?);
     if make_passphrase(to)? {
         news.push("made the signer's passphrase".to_owned());
     }
@@ -46,6 +48,29 @@ pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
         news.push("made passwords for the databases".to_owned());
     }
     Ok(news)
+}
+
+/// Refuses files in which a reference of a vault stands where the secret should. A passphrase that keys may
+/// be encrypted with already is left to the signer, which opens them and encrypts no more.
+fn check_references(to: &Preparation) -> Result<Option<String>, PrepareError> {
+    let mut later = later_than_root(to);
+    later.push(root_password(to));
+    let unresolved = |path: &Path| -> Result<Option<PrepareError>, FileError> {
+        let reference = line(path)?.and_then(|secret| Reference::find(&secret));
+        Ok(reference.map(|reference| PrepareError::Unresolved {
+            path: path.to_owned(),
+            reference,
+        }))
+    };
+    for path in &later {
+        if let Some(error) = unresolved(path)? {
+            return Err(error);
+        }
+    }
+    match unresolved(&to.file("signer", "passphrase"))? {
+        Some(error) if first(&later)?.is_none() => Err(error),
+        error => Ok(error.map(|error| error.to_string())),
+    }
 }
 
 fn make_passphrase(to: &Preparation) -> Result<bool, PrepareError> {

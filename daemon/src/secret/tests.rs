@@ -228,3 +228,21 @@ fn a_source_says_where_a_secret_is_and_never_what() {
         assert!(!format!("{source:?} {}", source.origin()).contains(SEEDED));
     }
 }
+
+#[test]
+fn a_reference_that_nothing_has_resolved_is_no_secret_wherever_it_stands() {
+    const UNRESOLVED: &str = "keeper://xyzzy-seeded/field/password";
+    let (_folder, path) = file(UNRESOLVED.to_owned() + "\n");
+    let command = format!("echo {UNRESOLVED}");
+    for variable in [
+        ("DB", UNRESOLVED),
+        ("DB_FILE", &path),
+        ("DB_COMMAND", &command),
+    ] {
+        refused(&[variable], variable.0, "a reference (keeper://…)");
+        refused(&[variable], variable.0, "`ksm exec --`");
+        let source = find(&[variable]).unwrap().unwrap();
+        let as_it_is = source.read_as_it_is().unwrap();
+        assert_eq!(as_it_is.as_slice(), UNRESOLVED.as_bytes());
+    }
+}

@@ -12,7 +12,7 @@ use serde_json::Value;
 use zeroize::Zeroize as _;
 
 use super::{Found, Key, Settings, SettingsError, file};
-use crate::secret::{self, SecretError, Source};
+use crate::secret::{self, Reference, SecretError, Source};
 
 impl Settings {
     /// Takes what the file has at `path`, if that is the name of a secret with an ending, such as
@@ -85,8 +85,20 @@ impl Settings {
         self.sources.iter().find_map(both).map_or(Ok(()), Err)
     }
 
-    /// Reads the secrets from where they are.
+    /// Reads the secrets from where they are. Those in the configuration file are looked at, too: none may
+    /// be a reference to a secret.
     pub(super) fn read_sources(&mut self) -> Result<(), SettingsError> {
+        for (path, found) in &self.found {
+            let key = self.key(path).filter(|key| key.has_sources());
+            let text = found.value.as_str().unwrap_or_default();
+            if let (Some(key), Some(reference)) = (key, Reference::find(text.as_bytes())) {
+                let origin = found.origin.clone();
+                return Err(cannot_be_had(
+                    key,
+                    SecretError::Unresolved { origin, reference },
+                ));
+            }
+        }
         for (path, source) in mem::take(&mut self.sources) {
             let value = text(&source).map_err(|source| SettingsError::Secret {
                 key: path.to_owned(),

@@ -227,3 +227,24 @@ fn settings_without_secrets_ask_no_file_and_no_command() {
     assert_eq!(settings.text("server.http_addr"), Some(":1"));
     assert!(!settings.is_set("storage.db_url") && !mark.exists());
 }
+
+#[test]
+fn a_reference_that_nothing_has_resolved_is_refused_wherever_it_stands() {
+    let stage = Stage::new();
+    let reference = format!("op://{SEEDED}/item/url");
+    let file = stage.0.write("reference", &reference);
+    let url_file = format!("{URL}_FILE");
+    let in_file = format!(r#"{{"storage": {{"db_url": "{reference}"}}}}"#);
+    for (json, variable, value) in [
+        ("{}", URL, reference.as_str()),
+        ("{}", &url_file, file.to_str().unwrap()),
+        (&in_file, "UNRELATED", "x"),
+    ] {
+        let error = stage.refused(json, &[(variable, value)]);
+        assert!(error.starts_with("storage.db_url: "), "{error}");
+        assert!(error.contains("a reference (op://…)"), "{error}");
+        assert!(error.contains("`op run --`"), "{error}");
+    }
+    let resolved = stage.load(&in_file, &[(URL, "postgres://db/notary")]);
+    assert!(resolved.is_ok(), "what counts is what the variable says");
+}

@@ -46,7 +46,7 @@ impl Printed {
                 last.outcome.clone()
             }
             _ => {
-                let outcome = source.read().map_err(Arc::new);
+                let outcome = source.read_as_it_is().map_err(Arc::new);
                 *last = Some(Last {
                     outcome: outcome.clone(),
                     at: Instant::now(),

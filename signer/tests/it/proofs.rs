@@ -104,6 +104,61 @@ async fn is_serving(signer: &TestSigner) -> bool {
     answers[0]
 }
 
+/// What a wrapper of a vault should have replaced.
+const REFERENCE: &str = "keeper://UID/field/password";
+
+#[tokio::test]
+async fn a_reference_in_the_place_of_a_passphrase_stops_the_start_of_a_new_signer() {
+    let signer = TestSigner::with(with(REFERENCE)).await;
+    let error = test_passphrases(&signer.keys).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("NOTARY_SIGNER_TIMESTAMP_1"), "{text}");
+    assert!(text.contains("`ksm exec --`"), "{text}");
+    assert!(!text.contains("UID"), "{text}");
+    refused(&signer, "new").await;
+    assert!(!is_serving(&signer).await);
+}
+
+#[tokio::test]
+async fn a_reference_that_keys_were_encrypted_with_opens_them_and_encrypts_no_more() {
+    let signer = TestSigner::with(with(RIGHT)).await;
+    let id = signer.create_id("a").await;
+    signer.sign(&id, b"x").await.unwrap();
+    let key = KeyId::parse(&id).unwrap();
+    let stored = signer.keys.store().find(&key).await.unwrap().unwrap();
+    let private = envelope::open(&stored.envelope, RIGHT.as_bytes()).unwrap();
+    let sealed = envelope::seal(&private, REFERENCE.as_bytes(), DEFAULT_ROUNDS).unwrap();
+    let update = format!(
+        "UPDATE private_keys SET private = X'{}'",
+        hex::encode(sealed)
+    );
+    signer.execute(&update).await;
+
+    let signer = signer.restarted(with(REFERENCE)).await;
+    test_passphrases(&signer.keys).await.unwrap();
+    signer.sign(&id, b"x").await.unwrap();
+    refused(&signer, "new").await;
+    assert!(is_serving(&signer).await);
+    let Survey {
+        faults, aliases, ..
+    } = survey(&signer.keys).await.unwrap();
+    assert!(faults.is_empty(), "{faults:?}");
+    let text = aliases[0].to_string();
+    assert!(text.contains("key rotate-passphrase"), "{text}");
+    assert!(text.contains("encrypts nothing"), "{text}");
+
+    let both = environment(&[
+        ("NOTARY_SIGNER_TIMESTAMP_1", REFERENCE),
+        ("NOTARY_SIGNER_REAL", RIGHT),
+    ]);
+    let signer = signer.restarted(both).await;
+    rotate_one(&signer.keys, &key, "real").await.unwrap();
+    let signer = signer
+        .restarted(environment(&[("NOTARY_SIGNER_REAL", RIGHT)]))
+        .await;
+    signer.sign(&id, b"x").await.unwrap();
+}
+
 /// What each row opens with, of the passphrases that play a part here.
 async fn opens_with(signer: &TestSigner) -> BTreeMap<String, &'static str> {
     let mut found = BTreeMap::new();

@@ -229,3 +229,36 @@ fn a_disk_that_is_full_and_one_that_is_read_only_have_cures_of_their_own() {
     assert!(error(ReadOnlyFilesystem).contains("in docker-compose.yml without `:ro`"));
     assert!(error(PermissionDenied).contains("for user 65532"));
 }
+
+#[test]
+fn a_reference_is_no_secret_and_a_passphrase_that_may_be_one_is_left_to_the_signer() {
+    const REFERENCE: &str = "keeper://UID/field/password\n";
+    let folder = tempfile::tempdir().unwrap();
+    let passphrase = folder.path().join("signer/passphrase");
+    fs::create_dir(folder.path().join("signer")).unwrap();
+    fs::write(&passphrase, REFERENCE).unwrap();
+    let error = make(&preparation(folder.path()), FIRST).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("signer/passphrase: it is a reference"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`ksm exec --`") && !text.contains("UID"),
+        "{text}"
+    );
+
+    let folder = made(FIRST);
+    fs::write(folder.path().join("signer/passphrase"), REFERENCE).unwrap();
+    let news = make(&preparation(folder.path()), FIRST).unwrap().join("\n");
+    assert!(
+        news.contains("signer/passphrase: it is a reference"),
+        "{news}"
+    );
+
+    let folder = made(FIRST);
+    fs::write(folder.path().join("database/root-password"), REFERENCE).unwrap();
+    let error = make(&preparation(folder.path()), FIRST).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("root-password: it is a reference"), "{text}");
+}
