@@ -214,7 +214,10 @@ impl TestServer {
     }
 
     /// A server on this database that has its keys elsewhere.
-    pub(crate) fn signed_by_on(pool: sqlx::SqlitePool, signer: Arc<dyn Signer>) -> Self {
+    pub(crate) fn signed_by_on(
+        pool: database::Pool<sqlx::Sqlite>,
+        signer: Arc<dyn Signer>,
+    ) -> Self {
         Self::on(pool, Arc::default(), signer, Settings::default())
     }
 
