@@ -7,6 +7,7 @@
 mod access;
 mod door;
 mod keys;
+mod note;
 
 use std::{
     ffi::OsString,
@@ -21,6 +22,7 @@ use ipnet::IpNet;
 pub use access::{Access, Jwks, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService};
 pub use door::Doors;
 pub use keys::KEYS;
+pub use note::AuthenticationNote;
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
 pub const ENV_PREFIX: &str = "NOTARY_SERVER";
@@ -145,6 +147,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Who is let in, and to what.
     pub access: Access,
+    /// Where it is noted that authentication is on; `None`: nowhere.
+    pub authentication_note: Option<AuthenticationNote>,
     /// What clients call this server, `https://host[:port]`; `None`: the Host that they send.
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-…` headers are believed.
@@ -177,6 +181,7 @@ impl Config {
             })?,
             None => Level::default(),
         };
+        let access = Access::read(settings, &mut warnings)?;
         let config = Self {
             level,
             gun_prefixes: gun_prefixes(settings)?,
@@ -198,7 +203,8 @@ impl Config {
             )?)
             .expect("the range is positive"),
             cache_bytes: size(settings, "caching.memory_bytes", 0, DEFAULT_CACHE_BYTES)?,
-            access: Access::read(settings, &mut warnings)?,
+            authentication_note: None,
+            access,
             public_url: door::public_url(settings)?,
             trusted_proxies: door::trusted_proxies(settings)?,
             monitoring_addr: door::monitoring_addr(settings)?,
@@ -207,6 +213,7 @@ impl Config {
             warnings: Vec::new(),
         };
         door::refuse_open(settings, &config.access)?;
+        let authentication_note = AuthenticationNote::read(settings, &config.access)?;
         if config.sends_passwords_in_the_clear() {
             warnings.push(
                 "passwords cross the network unencrypted: this server speaks plain HTTP and neither server.public_url nor server.trusted_proxies says that a proxy in front of it speaks HTTPS".into(),
@@ -220,7 +227,11 @@ impl Config {
         if settings.text("reporting.bugsnag.api_key").is_some() {
             warnings.push("reporting.bugsnag has no effect: nothing is reported to anybody".into());
         }
-        Ok(Self { warnings, ..config })
+        Ok(Self {
+            authentication_note,
+            warnings,
+            ..config
+        })
     }
 
     fn sends_passwords_in_the_clear(&self) -> bool {

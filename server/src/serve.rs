@@ -255,6 +255,18 @@ fn signer(trust_service: &TrustService) -> Result<Arc<dyn Signer>> {
     }
 }
 
+/// For the next start, which may have lost what switches authentication on.
+fn note_authentication(config: &Config) -> Result<()> {
+    let Some(note) = &config.authentication_note else {
+        return Ok(());
+    };
+    let describe = || {
+        let path = note.path().display();
+        format!("server.authentication_note: cannot keep the note in {path}")
+    };
+    note.keep().with_context(describe)
+}
+
 async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
     let metrics = metrics::install_recorder(&[
         ("notary_server_http_request_duration_seconds", SECONDS),
@@ -275,6 +287,7 @@ async fn serve_app(
     debug: bool,
     log: LogControl,
 ) -> Result<()> {
+    note_authentication(config)?;
     let socket = listener::bind(&config.http_addr).await?;
     let monitoring = match &config.monitoring_addr {
         Some(address) => Some(listener::bind(address).await?),

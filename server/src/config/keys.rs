@@ -45,6 +45,11 @@ pub static KEYS: &[Key] = &[
         "addresses at which the host makes this server reachable, where a container's or proxy's port mapping does; if one is not loopback, the server does not start without an auth.type or NOTARY_AUTH; default: none",
     ),
     Key::new(
+        "server.authentication_note",
+        Kind::Path,
+        "file in which the server notes that authentication is on; while it is there, the server starts without authentication only if auth.type is \"none\"; default: nothing is noted",
+    ),
+    Key::new(
         "server.monitoring_addr",
         Kind::Text,
         "address of a listener of its own for health and metrics, plain HTTP; default: they are on server.http_addr",

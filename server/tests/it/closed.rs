@@ -107,6 +107,32 @@ fn a_server_that_would_be_open_by_accident_does_not_start_and_every_command_says
 }
 
 #[test]
+fn a_server_that_has_lost_its_authentication_does_not_start_and_every_command_says_so() {
+    let stage = Stage::new();
+    stage.configure(&json!({}));
+    let note = ("NOTARY_SERVER_SERVER_AUTHENTICATION_NOTE", "noted");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let ends = ("NOTARY_SERVER_SERVER_HTTP_ADDR", taken.as_str());
+    let administrator = ("NOTARY_AUTH", "YWRtaW46c2VjcmV0");
+    // It notes so before it listens, which ends it here, and other commands note nothing.
+    stage.run(&["config", "check"], &[note, administrator]);
+    assert!(!stage.path("noted").exists());
+    let (_, printed) = stage.run(&[], &[note, ends, administrator]);
+    assert!(stage.path("noted").exists(), "{printed}");
+    let refusal = "server.authentication_note: authentication was on at an earlier start";
+    for arguments in [&[][..], &["config", "check"], &["doctor"], &["migrate"]] {
+        let (is_well, printed) = stage.run(arguments, &[note]);
+        assert!(!is_well && printed.contains(refusal), "{printed}");
+    }
+    let off = ("NOTARY_SERVER_AUTH_TYPE", "none");
+    let (is_well, printed) = stage.run(&["config", "check"], &[note, off]);
+    assert!(is_well, "{printed}");
+    stage.run(&[], &[note, ends, off]);
+    assert!(!stage.path("noted").exists());
+}
+
+#[test]
 fn a_pipe_where_a_file_should_be_is_said_and_keeps_nobody_waiting() {
     let token = |bundle: &str, jwks: Option<&str>| {
         let mut options = json!({"realm": "https://a.example.com/token", "service": "s", "issuer": "i",

@@ -1,6 +1,7 @@
 //! Configuration: Notary's files work, and what makes no sense stops the start.
 
 mod auth;
+mod noted;
 mod published;
 mod variables;
 
