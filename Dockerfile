@@ -54,6 +54,28 @@ RUN case "$TARGETARCH" in \
             "gcc-${machine/_/-}-linux-gnu" "libc6-dev-$TARGETARCH-cross"; \
         rustup target add "$machine-unknown-linux-gnu"; \
     fi
+# One library that the programs do not need, and the tools of vaults do that are started beside them: what PyInstaller
+# makes (Keeper's `ksm`) loads zlib, which not every base has. With what the bill of materials says of it.
+RUN machine=$(cut --delimiter=- --fields=1 /target); \
+    root=/; \
+    if [ "$TARGETARCH" != "$BUILDARCH" ]; then \
+        root=/zlib; \
+        dpkg --add-architecture "$TARGETARCH"; \
+        apt-get update; \
+        cd /tmp; \
+        apt-get download "zlib1g:$TARGETARCH"; \
+        dpkg-deb --extract zlib1g_*.deb "$root"; \
+    fi; \
+    for library in "$root"/{,usr/}lib/"$machine-linux-gnu/libz.so.1"; do \
+        [ ! -e "$library" ] || break; \
+    done; \
+    install -D --mode=0644 "$library" "/shared/usr/lib/$machine-linux-gnu/libz.so.1"; \
+    case "$root" in \
+        /) version=$(dpkg-query --show --showformat='${Version}' zlib1g) ;; \
+        *) version=$(dpkg-deb --field zlib1g_*.deb Version) ;; \
+    esac; \
+    echo "zlib1g|$version|Zlib|pkg:deb/debian/zlib1g@${version/:/%3A}?arch=$TARGETARCH|$(sha256sum < "$library" | cut --delimiter=' ' --fields=1)" \
+        > /libraries
 # Debian's gcc has these names on both sides. Paths of this container mean nothing elsewhere.
 ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
@@ -86,10 +108,11 @@ ARG SOURCE_DATE_EPOCH=0
 RUN version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml); \
     image() { \
         install -D --target-directory="/images/$2/usr/local/bin" "/programs/$2"; \
+        cp --recursive /shared/. "/images/$2"; \
         cargo tree --locked --package "$1" --target "$(cat /target)" --edges normal,no-proc-macro \
             --prefix none --format '{p}|{l}' > /tmp/tree; \
         mkdir --parents "/images/$2/usr/share/sbom"; \
-        awk -v program="$2" -v version="$version" -f images/sbom.awk Cargo.lock /tmp/tree \
+        awk -v program="$2" -v version="$version" -f images/sbom.awk Cargo.lock /tmp/tree /libraries \
             > "/images/$2/usr/share/sbom/$2.cdx.json"; \
         mkdir --parents "/images/$2/etc/notary" "/images/$2/var/lib"; \
         install --directory --mode=0700 --owner=65532 --group=65532 "/images/$2/var/lib/$3"; \

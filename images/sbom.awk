@@ -1,10 +1,19 @@
 # Writes the bill of materials of one program as CycloneDX JSON.
 #
-#   awk -v program=NAME -v version=VERSION -f sbom.awk Cargo.lock TREE
+#   awk -v program=NAME -v version=VERSION -f sbom.awk Cargo.lock TREE LIBRARIES
 #
-# TREE holds the lines of `cargo tree --prefix none --format '{p}|{l}'`: "serde v1.0.228|MIT OR Apache-2.0".
+# LIBRARIES holds a line for each file that is no crate: "name|version|licence|purl|SHA-256". TREE holds the lines
+# of `cargo tree --prefix none --format '{p}|{l}'`: "serde v1.0.228|MIT OR Apache-2.0".
 # Cargo.lock knows the checksums. A crate that comes from somewhere else than a registry (ours, or one from
 # git) has its place in brackets after its version; it gets no purl, which would name a stranger on crates.io.
+
+function add(name, number, purl, sum, license,    entry) {
+    entry = "{\"type\":\"library\",\"name\":" text(name) ",\"version\":" text(number)
+    if (purl) entry = entry ",\"purl\":" text(purl)
+    if (sum) entry = entry ",\"hashes\":[{\"alg\":\"SHA-256\",\"content\":" text(sum) "}]"
+    if (license) entry = entry ",\"licenses\":[{\"expression\":" text(license) "}]"
+    components = components (components ? ",\n" : "") entry "}"
+}
 
 function text(value) { gsub(/["\\]/, "\\\\&", value); return "\"" value "\"" }
 
@@ -13,6 +22,12 @@ NR == FNR {
     if (/^name = /) name = quoted[2]
     if (/^version = /) key = name " " quoted[2]
     if (/^checksum = /) checksum[key] = quoted[2]
+    next
+}
+
+FILENAME == ARGV[3] {
+    split($0, column, "|")
+    add(column[1], column[2], column[4], column[5], column[3])
     next
 }
 
@@ -27,17 +42,13 @@ NR == FNR {
     elsewhere = index(column[1], " (")
     license = column[2]
     gsub("/", " OR ", license)
-
-    entry = "{\"type\":\"library\",\"name\":" text(name) ",\"version\":" text(number)
-    if (!elsewhere) entry = entry ",\"purl\":" text("pkg:cargo/" name "@" number)
-    if (key in checksum && !elsewhere)
-        entry = entry ",\"hashes\":[{\"alg\":\"SHA-256\",\"content\":" text(checksum[key]) "}]"
-    if (license) entry = entry ",\"licenses\":[{\"expression\":" text(license) "}]"
-    components = components (components ? ",\n" : "") entry "}"
+    crates++
+    if (elsewhere) add(name, number, "", "", license)
+    else add(name, number, "pkg:cargo/" name "@" number, key in checksum ? checksum[key] : "", license)
 }
 
 END {
-    if (!components) { print "sbom.awk: the tree is empty" > "/dev/stderr"; exit 1 }
+    if (!crates) { print "sbom.awk: the tree is empty" > "/dev/stderr"; exit 1 }
     print "{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"version\":1,"
     print "\"metadata\":{\"component\":{\"type\":\"application\",\"name\":" text(program) ",\"version\":" text(version) "}},"
     print "\"components\":[\n" components "\n]}"

@@ -1,9 +1,11 @@
-"""A private mirror of crates.io that answers only to those who have its token.
+"""A private mirror of crates.io, for callers who have its token, and a git server, for callers who have a password.
 
-It serves what the cargo of this machine has fetched already: `mirror.py CARGO_HOME ADDRESS PORT`, the token in the
-variable MIRROR_TOKEN. It asks nobody else, and writes one line a request to standard error.
+It serves what the cargo of this machine has fetched already, and the repositories in a folder under /git/:
+`mirror.py CARGO_HOME GIT_FOLDER ADDRESS PORT`, the token in the variable MIRROR_TOKEN and USER:PASSWORD in GIT_LOGIN. It
+asks no other server, and writes one line a request to standard error.
 """
 
+import base64
 import hmac
 import json
 import os
@@ -20,16 +22,34 @@ def index_lines(cached: bytes) -> bytes:
 
 
 class Mirror(BaseHTTPRequestHandler):
-    """Answers GET /index/config.json, /index/se/rd/serde and /crates/serde/1.0.0/download."""
+    """Answers GET /index/config.json, /index/se/rd/serde, /crates/serde/1.0.0/download and /git/NAME.git/info/refs."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        given = self.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), self.server.token.encode()):
+        place = self.path.partition("?")[0].strip("/").split("/")
+        if place[0] == "git":
+            self.serve_git(place[1:])
+        elif self.shows(self.server.token):
+            self.serve_crates(place)
+        else:
             self.answer(401, b"", {"WWW-Authenticate": 'Cargo login_url="http://localhost/"'})
+
+    def shows(self, wanted):
+        given = self.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), wanted.encode())
+
+    def serve_git(self, place):
+        """The files of a bare repository, which is all that git needs (its "dumb" protocol)."""
+        if not self.shows(self.server.login):
+            self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
             return
-        match self.path.strip("/").split("/"):
+        file = self.server.repositories.joinpath(*place)
+        is_there = ".." not in place and file.is_file()
+        self.answer(*((200, file.read_bytes()) if is_there else (404, b"")))
+
+    def serve_crates(self, place):
+        match place:
             case ["index", "config.json"]:
                 address, port = self.server.server_address
                 config = {"dl": f"http://{address}:{port}/crates", "auth-required": True}
@@ -55,10 +75,12 @@ class Mirror(BaseHTTPRequestHandler):
 
 
 def main():
-    home, address, port = sys.argv[1:]
+    home, repositories, address, port = sys.argv[1:]
     server = ThreadingHTTPServer((address, int(port)), Mirror)
     server.registry = Path(home) / "registry"
     server.token = os.environ.pop("MIRROR_TOKEN")
+    server.repositories = Path(repositories)
+    server.login = "Basic " + base64.b64encode(os.environ.pop("GIT_LOGIN").encode()).decode()
     server.serve_forever()
 
 

@@ -1,35 +1,35 @@
 # shellcheck shell=bash disable=SC2154
 # What must not be found in an image: how it is planted, where it is really needed, and how it is looked
-# for. Sourced by `run`; needs `docker`, $work, $here and what engine.sh sets.
+# for. Sourced by `run`; needs `docker`, $work, $here and what engine.sh and needles.sh set.
+
+readonly mirror_port=8000 ssh_port=2222
 
 # plant_secrets: a token for a mirror of crates.io, a password in a netrc, a key in an SSH agent.
 plant_secrets() {
     mkdir --parents "$work/secrets"
     local token password
     token=$(random) password=$(random)
-    start_mirror "$token"
+    make_private_crates
+    start_mirror "$token" "$password"
     printf '[registries.mirror]\ntoken = "Bearer %s"\n' "$token" > "$work/secrets/credentials.toml"
-    printf 'machine git.example.com login ci password %s\n' "$password" > "$work/secrets/netrc"
+    printf 'machine %s login ci password %s\n' "$documentation_address" "$password" > "$work/secrets/netrc"
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/secrets/key"
     start_sshd
     eval "$(ssh-agent)" > /dev/null
     ssh-add -q "$work/secrets/key"
-    # As they are, in base64, and each line of the key but the first, which all such keys have in common.
+    # Of the key each line but the first, which all such keys have in common.
     {
         printf '%s\n' "$token" "$password"
-        printf '%s' "$token" | base64 --wrap=0 | cut -c1-60; echo
-        printf '%s' "$password" | base64 --wrap=0 | cut -c1-60; echo
         grep --invert-match -e '-----' "$work/secrets/key" | sed 1d
-    } | sed '/^$/d' > "$work/needles"
+    } | sed '/^$/d' | needles > "$work/needles"
 }
 
 random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 
-# The mirror serves what this machine's cargo has fetched.
+# start_mirror TOKEN PASSWORD: the mirror serves what this machine's cargo has fetched, and private crates by git.
 start_mirror() {
-    mirror_port=8000
-    MIRROR_TOKEN="Bearer $1" python3 "$here/mirror.py" "${CARGO_HOME:-$HOME/.cargo}" \
-        "$documentation_address" "$mirror_port" 2> "$work/mirror.log" &
+    MIRROR_TOKEN="Bearer $1" GIT_LOGIN="ci:$2" python3 "$here/mirror.py" "${CARGO_HOME:-$HOME/.cargo}" \
+        "$work/git" "$documentation_address" "$mirror_port" 2> "$work/mirror.log" &
     cat > "$work/secrets/config.toml" <<END
 [source.crates-io]
 replace-with = "mirror"
@@ -42,10 +42,9 @@ END
 
 # A git server with one repository, and the one key that may read it.
 start_sshd() {
-    ssh_port=2222
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/host_key"
     printf '[%s]:%s %s\n' "$documentation_address" "$ssh_port" "$(cat "$work/host_key.pub")" > "$work/secrets/known_hosts"
-    printf 'restrict,command="git-upload-pack %s" %s\n' "$work/hex.git" "$(cat "$work/secrets/key.pub")" \
+    printf 'restrict,command="git-upload-pack %s" %s\n' "$work/git/by-ssh.git" "$(cat "$work/secrets/key.pub")" \
         > "$work/authorized_keys"
     mkdir --parents /run/sshd
     /usr/sbin/sshd -D -e -f /dev/null -h "$work/host_key" -o ListenAddress="$documentation_address:$ssh_port" \
@@ -63,36 +62,72 @@ with_secrets() {
         --secret "id=known-hosts,src=$work/secrets/known_hosts"
 }
 
-# private_dependency FOLDER: makes the sources there need a crate from the git server.
-private_dependency() {
-    local source version
-    version=$(awk -F'"' '/^name = "hex"/ { getline; print $2 }' "$1/Cargo.lock")
-    source=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -maxdepth 2 -name "hex-$version" | head -n 1)
-    cp --recursive "$source" "$work/hex"
-    git -C "$work/hex" init --quiet
-    git -C "$work/hex" add --force --all
-    git -C "$work/hex" -c user.name=test -c user.email=test@example.com commit --quiet --message hex
-    git clone --quiet --bare "$work/hex" "$work/hex.git"
-    local url="ssh://root@$documentation_address:$ssh_port/hex.git" commit
-    commit=$(git -C "$work/hex" rev-parse HEAD)
-    printf '\n[patch.crates-io]\nhex = { git = "%s" }\n' "$url" >> "$1/Cargo.toml"
-    awk -v source="git+$url#$commit" '
-        /^name = / { ours = /"hex"/ }
-        ours && /^source = / { $0 = "source = \"" source "\"" }
-        ours && /^checksum = / { next }
-        { print }' "$1/Cargo.lock" > "$work/lock" && mv "$work/lock" "$1/Cargo.lock"
+# Two crates that no registry has, each with a word of its own: one is fetched by SSH, one over HTTP with a password.
+make_private_crates() {
+    local name folder git=(git -c user.name=test -c user.email=test@example.com -c init.defaultBranch=main)
+    mkdir --parents "$work/git"
+    for name in by-ssh by-netrc; do
+        folder=$work/crates/$name
+        make_crate "$folder" "$name" 'pub const WORD: &str = "it came '"$name"'";' lib
+        "${git[@]}" -C "$folder" init --quiet
+        "${git[@]}" -C "$folder" add --all
+        "${git[@]}" -C "$folder" commit --quiet --message "$name"
+        git clone --quiet --bare "$folder" "$work/git/$name.git"
+        git -C "$work/git/$name.git" update-server-info
+    done
 }
 
-# finds FOLDER…: whether anything planted is there; names the files.
-finds() {
-    grep --recursive --text --fixed-strings --files-with-matches --file="$work/needles" -- "$@"
+# make_crate FOLDER NAME SOURCE KIND [LINE…]: KIND is lib or main, and each LINE belongs to Cargo.toml.
+make_crate() {
+    mkdir --parents "$1/src"
+    printf '%s\n' "$3" > "$1/src/$4.rs"
+    printf '%s\n' '[package]' "name = \"$2\"" 'version = "0.1.0"' 'edition = "2024"' 'license = "Apache-2.0"' \
+        "${@:5}" > "$1/Cargo.toml"
 }
 
-# lacks FOLDER…: that nothing planted is there. A search that went wrong is no answer.
-lacks() {
-    local status=0
-    finds "$@" || status=$?
-    [ "$status" = 1 ]
+# url_of NAME: of a private crate.
+url_of() {
+    case $1 in
+        by-ssh) echo "ssh://root@$documentation_address:$ssh_port/by-ssh.git" ;;
+        by-netrc) echo "http://$documentation_address:$mirror_port/git/by-netrc.git" ;;
+    esac
+}
+
+# private_sources FOLDER: small programs in the place of ours, which need both crates and one of crates.io. The
+# Dockerfile and the profiles are those of the sources that this is run in.
+private_sources() {
+    local name commit
+    mkdir --parents "$1"/{tests,fixtures,images}
+    touch "$1"/{tests,fixtures}/empty
+    cp Dockerfile .dockerignore "$1"
+    cp images/sbom.awk "$1/images"
+    {
+        printf '[workspace]\nresolver = "3"\nmembers = ["server", "signer", "countersign"]\n'
+        printf '[workspace.package]\nversion = "0.1.0"\n[workspace.dependencies]\n'
+        printf 'cfg-if = "1"\nby-ssh.git = "%s"\nby-netrc.git = "%s"\n' "$(url_of by-ssh)" "$(url_of by-netrc)"
+        awk '/^\[/ { copied = /^\[profile/ } copied' Cargo.toml
+    } > "$1/Cargo.toml"
+    {
+        printf '# This file is automatically @generated by Cargo.\n# It is not intended for manual editing.\nversion = 4\n'
+        for name in by-netrc by-ssh; do
+            commit=$(git -C "$work/crates/$name" rev-parse HEAD)
+            printf '\n[[package]]\nname = "%s"\nversion = "0.1.0"\nsource = "git+%s#%s"\n' \
+                "$name" "$(url_of "$name")" "$commit"
+        done
+        printf '\n'
+        awk -v RS= '/^\[\[package\]\]\nname = "cfg-if"/' Cargo.lock
+        for name in countersign server signer; do
+            printf '\n[[package]]\nname = "%s"\nversion = "0.1.0"\ndependencies = [\n "by-netrc",\n "by-ssh",\n "cfg-if",\n]\n' "$name"
+        done
+    } > "$1/Cargo.lock"
+    for name in server signer countersign; do
+        # shellcheck disable=SC2016
+        make_crate "$1/$name" "$name" 'fn main() { println!("{}, {}", by_ssh::WORD, by_netrc::WORD); }' main \
+            '[dependencies]' 'cfg-if.workspace = true' 'by-ssh.workspace = true' 'by-netrc.workspace = true' \
+            '[[bin]]' "name = \"${name/#s/notary-s}\"" 'path = "src/main.rs"'
+        mkdir "$1/$name"/{tests,benches}
+        touch "$1/$name"/{tests,benches}/empty
+    done
 }
 
 # unpack_images FOLDER: every layer, configuration and history of every image, tagged or not.
@@ -103,5 +138,5 @@ unpack_images() {
         docker history --no-trunc "$image" > "$1/${image#*:}.history"
         docker inspect "$image" > "$1/${image#*:}.inspect"
     done
-    docker save "${programs[@]}" | tar --extract --directory "$1"
+    docker save "${programs[@]}" private | tar --extract --directory "$1"
 }
