@@ -20,6 +20,11 @@ e2e WHAT='':
 all:
     tests/run
 
+# Images as they are released (profile dist), by the commands of the guides: `docker build`, then `docker-compose up -d`.
+dist:
+    tests/images/run
+    tests/compose/run
+
 # The whole service on this machine, with the lines to paste.
 up:
     cargo run --release

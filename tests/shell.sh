@@ -3,7 +3,15 @@
 
 step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 fail() { printf '%s: %s\n' "$0" "$*" >&2; exit 1; }
+# not COMMAND…: for commands that can fail in one way alone. Else ask for the words of the failure, or `absent`.
 not() { ! "$@"; }
+
+# absent ARGUMENTS…: of grep, which finds nothing. One that cannot search is no answer.
+absent() {
+    local status=0
+    grep "$@" || status=$?
+    [ "$status" = 1 ]
+}
 
 # install_packages: from Debian, those of `package` whose file is not there. `package` names by the file that
 # each brings what to install for it.

@@ -38,10 +38,41 @@ is_harmless() {
     done
 }
 
-# reaches SERVICE ADDRESS PORT: from inside the network of a container.
+# has_no_container SERVICE: of this project, running or not, though others have one.
+has_no_container() {
+    [ -n "$(containers_of server)" ] || { echo 'not even the server is found'; return 1; }
+    prints_nothing containers_of "$1"
+}
+
+containers_of() {
+    docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+        --filter "label=com.docker.compose.service=$1"
+}
+
+# in_network_of SERVICE COMMAND…
+in_network_of() {
+    local pid
+    pid=$(inspected "$1" '{{.State.Pid}}') || return 2
+    [ "$pid" -gt 0 ] || { echo "$1 does not run"; return 2; }
+    shift
+    nsenter --target "$pid" --net "$@"
+}
+
+# reaches SERVICE ADDRESS PORT: from inside the network of a container. Ends with 1 if it is refused or not answered, and
+# with more if that was not even tried.
 reaches() {
-    nsenter --target "$(inspected "$1" '{{.State.Pid}}')" --net \
-        timeout 2 bash -c "< /dev/tcp/$2/$3" 2> /dev/null
+    local status=0
+    in_network_of "$1" ip address > /dev/null || return 2
+    [ -n "$2" ] || { echo "$1 should reach an address, but there is none"; return 2; }
+    in_network_of "$1" timeout 2 bash -c "< /dev/tcp/$2/$3" 2> /dev/null || status=1
+    return "$status"
+}
+
+# cannot_reach SERVICE ADDRESS PORT
+cannot_reach() {
+    local status=0
+    reaches "$@" || status=$?
+    [ "$status" = 1 ] || { echo "$1 reaches $2:$3, or could not try ($status)"; return 1; }
 }
 
 # address_of SERVICE NETWORK
@@ -54,36 +85,60 @@ only_the_server_reaches_the_signer() {
     signing=$(address_of signer signing) database=$(address_of signer signer-database)
     reaches server "$signing" 7899 || { echo 'the server does not'; return 1; }
     for service; do
-        not reaches "$service" "$signing" 7899 || { echo "$service does"; return 1; }
-        not reaches "$service" "$database" 7899 || { echo "$service does by the database's network"; return 1; }
+        cannot_reach "$service" "$signing" 7899 || return 1
+        cannot_reach "$service" "$database" 7899 || return 1
     done
 }
 
-# Everything that was drawn at random, and what people would rather not see in a log.
+# Everything that was drawn at random, and what people would rather not see in a log; fails if any file is missing.
 secrets() {
-    local folder
-    for folder in database-secrets signer-secrets; do
-        cat "$(volume $folder)"/*-password "$(volume $folder)"/passphrase 2> /dev/null | grep --only-matching -E '[0-9a-f]{64}'
-    done
-    cat "$(volume authority)/ca.key" "$(volume server-secrets)"/*.key "$(volume signer-secrets)"/*.key \
-        "$(volume gateway-secrets)"/*.key | grep -v -- -----
+    local database signer
+    database=$(volume database-secrets) && signer=$(volume signer-secrets) || return 1
+    cat "$database"/{root,server,signer}-password "$signer/passphrase" > "$work/random" || return 1
+    grep --only-matching -E '[0-9a-f]{64}' "$work/random"
+    cat "$(volume authority)/ca.key" "$(volume server-secrets)"/{server,client}.key "$signer/signer.key" \
+        "$(volume gateway-secrets)/gateway.key" > "$work/keys" || return 1
+    # Without what all keys of their kind begin with.
+    sed 's/^MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg//; /^.\{20\}/!d; /-----/d' "$work/keys"
 }
 
-# Of containers, images and logs; $@: services.
-no_secret_can_be_seen() {
-    local seen=$work/seen id
+# Of containers, images and logs, into $work/seen.
+collect_what_can_be_seen() {
+    local id
+    rm --recursive --force "$work/seen"
+    mkdir "$work/seen"
     for id in $(docker ps --all --quiet); do
-        docker inspect "$id"
-        docker logs "$id" 2>&1
-    done > "$seen"
-    docker images --quiet | sort --unique | while read -r id; do
-        docker history --no-trunc "$id"
-        docker image inspect "$id"
-    done >> "$seen"
-    secrets > "$work/secrets"
-    [ "$(wc --lines < "$work/secrets")" -gt 10 ] || { echo 'there are no secrets to look for'; return 1; }
-    not grep --fixed-strings --file="$work/secrets" --max-count=3 "$seen"
+        docker inspect "$id" > "$work/seen/$id.inspect" || return 1
+        docker logs "$id" > "$work/seen/$id.log" 2>&1 || return 1
+    done
+    for id in $(docker images --quiet | sort --unique); do
+        docker history --no-trunc "$id" > "$work/seen/$id.history" || return 1
+        docker image inspect "$id" > "$work/seen/$id.image" || return 1
+    done
 }
 
-# The programs are built quickly, and run slowly: that they are built as for a release is for tests/images/run.
-build_images() { (cd "$work/clone" && docker-compose build --build-arg PROFILE=dev); }
+no_secret_can_be_seen() {
+    secrets > "$work/secrets" || { echo 'not all secrets are there'; return 1; }
+    [ "$(wc --lines < "$work/secrets")" -ge 14 ] || { echo 'there are too few secrets to look for'; return 1; }
+    needles < "$work/secrets" > "$work/needles"
+    collect_what_can_be_seen && lacks "$work/needles" "$work/seen"
+}
+
+# A secret as people let it slip, in each of the places where it is looked for.
+a_secret_that_can_be_seen_is_found() {
+    local secret id found wanted
+    secret=$(head --lines=1 "$work/secrets")
+    printf 'FROM app\nLABEL leak=%s\n' "$secret" | without_content_trust docker build --quiet --tag leak - > /dev/null \
+        || return 1
+    id=$(without_content_trust docker run --detach --network none --env "LEAK=$(printf 'a:%s' "$secret" | base64 --wrap=0)" \
+        services echo "the passphrase is $secret") || return 1
+    docker wait "$id" > /dev/null
+    collect_what_can_be_seen
+    found=$(finds "$work/needles" "$work/seen")
+    docker rm "$id" > /dev/null
+    docker rmi leak > /dev/null
+    echo "$found"
+    for wanted in "${id:0:12}.inspect" "${id:0:12}.log" .history .image; do
+        grep --quiet --fixed-strings "$wanted" <<< "$found" || { echo "not in $wanted"; return 1; }
+    done
+}

@@ -6,6 +6,9 @@ unset DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER NOTARY_AUTH
 export DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE='root passphrase of a test'
 export DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE='repository passphrase of a test'
 
+# As the gateway's registry and docker say it together.
+readonly denied='denied: requested access to the resource is denied'
+
 # begin TITLE NAME [PROFILE]: a new person with nothing but an image, in a clone of their own.
 begin() {
     step "$1"
@@ -108,7 +111,7 @@ journey_of_the_guide() {
     check 'nobody is root, and nobody has capabilities' \
         nobody_is_root_or_may_do_anything prepare mysql signer server registry
     check 'only the server reaches the signer' only_the_server_reaches_the_signer mysql registry
-    check 'the registry does not reach the database' not reaches registry "$(address_of mysql server-database)" 3306
+    check 'the registry does not reach the database' cannot_reach registry "$(address_of mysql server-database)" 3306
     check 'only server and registry are published' is_published_only_by server registry
 
     settle compose.md trust
@@ -128,6 +131,7 @@ journey_of_the_guide() {
     upgrade
     loss_of_everything
     check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
+    check 'one that can be seen would be found' a_secret_that_can_be_seen_is_found
     authentication
     remove_for_good
 }
@@ -158,10 +162,10 @@ renewal() {
     end_soon signer-secrets signer DNS:notarysigner serverAuth
     check 'a certificate that ends soon is taken up without a restart' within 30 shows_one_that_ends_soon localhost:4443
     docker-compose kill -s HUP prepare > /dev/null 2>&1
-    check 'certificates are renewed in time' within 30 not ends_soon "$(volume server-secrets)/server.crt"
-    check 'the server shows the renewed one' within 30 not shows_one_that_ends_soon localhost:4443
-    check 'what it shows to the signer was renewed too' within 30 not ends_soon "$(volume server-secrets)/client.crt"
-    check 'and so was what the signer shows' within 30 not ends_soon "$(volume signer-secrets)/signer.crt"
+    check 'certificates are renewed in time' within 30 lasts "$(volume server-secrets)/server.crt"
+    check 'the server shows the renewed one' within 30 shows_one_that_lasts localhost:4443
+    check 'what it shows to the signer was renewed too' within 30 lasts "$(volume server-secrets)/client.crt"
+    check 'and so was what the signer shows' within 30 lasts "$(volume signer-secrets)/signer.crt"
     check 'signing goes on' says 'Successfully signed' docker trust sign "$image:1.0"
     check 'nothing was restarted' test "$started" = \
         "$(docker inspect --format '{{.State.StartedAt}}' "$(container server)" "$(container signer)")"
@@ -190,7 +194,9 @@ end_soon() {
     cp --preserve "$work/soon.crt" "$folder/$2.crt.soon" && mv "$folder/$2.crt.soon" "$folder/$2.crt"
 }
 
-ends_soon() { not openssl x509 -in "$1" -noout -checkend $((6 * 86400)); }
+in_six_days() { openssl x509 -in "$1" -noout -checkend $((6 * 86400)); }
+ends_soon() { fails_with 'Certificate will expire' in_six_days "$1"; }
+lasts() { says 'Certificate will not expire' in_six_days "$1"; }
 
 # shown_by ADDRESS: its certificate, as text.
 shown_by() {
@@ -199,11 +205,14 @@ shown_by() {
 }
 
 shows_one_that_ends_soon() { shown_by "$1" && ends_soon "$work/shown.crt"; }
+shows_one_that_lasts() { shown_by "$1" && lasts "$work/shown.crt"; }
 
 # Copies as the guide has them made, and nothing else, bring everything back.
 loss_of_everything() {
     check 'copies are made while everything runs' guide compose.md copies
-    check 'nobody else may read them' test -z "$(find backup -perm /077)"
+    check 'all copies are there' ls backup/{configuration,authority,server,signer,database,gateway,public}.tar \
+        backup/{server,signer}.backup
+    check 'nobody else may read them' prints_nothing find backup -perm /077
     check 'everything is lost' remove_volumes_of_trust
     check 'and comes back from the copies' quietly guide compose.md restore
     check 'all services are healthy again' all_healthy prepare signer server registry
@@ -234,19 +243,33 @@ authentication() {
     check 'without authentication the server does not start where others reach it' is_not_open_by_accident
     check 'NOTARY_AUTH=… docker-compose up -d switches authentication on' quietly guide compose.md authentication
     check 'strangers are let in no more' is_closed_to_strangers
+    check 'a shell without the variable does not switch it off' is_not_switched_off_by_accident
+    check 'strangers are kept out as before' is_closed_to_strangers
+    check 'NOTARY_SERVER_AUTH_TYPE=none switches it off on purpose' quietly guide compose.md authentication-off
+    check 'strangers are let in' is_open_to_strangers
     check 'a file takes the place of the variable' quietly guide compose.md secret
     check 'strangers are kept out by the file too' is_closed_to_strangers
     check 'whoever knows the password is let in' says 200 ask_server --user 'admin:correct horse'
     echo NAMES=localhost,trust.example.com >> .env
     check 'docker-compose up -d with another name' up
     check 'the certificate has it' within 30 says DNS:trust.example.com shown_by localhost:4443
-    check 'the password is not in docker inspect' not says "$(cat secrets/server/administrator)" docker inspect "$(container server)"
+    check 'the password is not in docker inspect' \
+        keeps_quiet_about "$(cat secrets/server/administrator)" docker inspect "$(container server)"
 }
 
 is_not_open_by_accident() {
     SERVER_ADDRESS=0.0.0.0 docker-compose up -d && { echo 'it starts'; return 1; }
     says NOTARY_AUTH_FILE docker logs "$(container server-migrate)" || return 1
-    not says 0.0.0.0 docker ps --format '{{.Ports}}'
+    keeps_quiet_about 0.0.0.0 docker ps --format '{{.Ports}}'
+}
+
+# Nothing of the server's container changes.
+is_not_switched_off_by_accident() {
+    local before
+    before=$(container server)
+    fails_with '' docker-compose up -d || return 1
+    says 'authentication was on at an earlier start' docker logs "$(container server-migrate)" || return 1
+    [ "$(container server)" = "$before" ] || { echo 'the server was made anew'; return 1; }
 }
 
 # ask_server ARGUMENTS…: the status of its answer.
@@ -254,6 +277,8 @@ ask_server() {
     curl --silent --cacert fixtures/root-ca.crt --output /dev/null --write-out '%{http_code}\n' "$@" \
         https://localhost:4443/v2/
 }
+
+is_open_to_strangers() { all_healthy server && says 200 ask_server; }
 
 is_closed_to_strangers() {
     all_healthy server || return 1
@@ -288,8 +313,8 @@ journey_behind_the_gateway() {
     check 'docker refuses an authority that nobody told it of' fails_with 'certificate signed by unknown authority' \
         docker pull "$image:1.0"
     trust_by_the_gateways_guide
-    check 'nobody pushes without a password' not docker push "$image:1.0"
-    check 'a wrong password does not log in' not typed $'admin\nwrong' block gateway.md login
+    check 'nobody pushes without a password' fails_with "$denied" docker push "$image:1.0"
+    check 'a wrong password does not log in' fails_with 'unauthorized: wrong user or password' typed $'admin\nwrong' block gateway.md login
     check 'docker login' says 'Login Succeeded' typed $'admin\ncorrect horse' block gateway.md login
     sign_and_verify gateway.md "$image"
     delegate "$image"
@@ -297,15 +322,15 @@ journey_behind_the_gateway() {
     check 'the registry is told no password' the_registry_is_told_no_password
     check 'clients are known by their own addresses, and not by what they claim' nobody_hides_behind_the_gateway
     check 'docker logout' docker logout trust.example.com
-    check 'nobody learns of trust data without a password' fails_with 401 as_a_stranger docker pull "$image:1.0"
-    check 'nobody pulls without a password' fails_with denied as_a_stranger without_content_trust \
+    check 'nobody learns of trust data without a password' fails_with 'server returned 401' as_a_stranger docker pull "$image:1.0"
+    check 'nobody pulls without a password' fails_with "$denied" as_a_stranger without_content_trust \
         docker pull "$image:1.0"
     check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
     check 'guessing is slowed down, and docker is told so' within 30 gateway_answers 429 --user admin:guess
     end_soon gateway-secrets gateway DNS:trust.example.com serverAuth
     check 'the gateway takes up a certificate' within 30 shows_one_that_ends_soon trust.example.com:443
     docker-compose kill -s HUP prepare > /dev/null 2>&1
-    check 'and the renewed one' within 30 not shows_one_that_ends_soon trust.example.com:443
+    check 'and the renewed one' within 30 shows_one_that_lasts trust.example.com:443
     check 'without the trust server nobody is let in, and docker is told why' nobody_is_let_in_without_the_server
     with_tokens "$image"
     remove_for_good
@@ -333,7 +358,7 @@ the_registry_is_told_no_password() {
     curl --silent --insecure --user 'admin:correct horse' https://trust.example.com/v2/_catalog
     wait $! || { echo 'nothing came to the registry'; return 1; }
     grep --quiet 'GET /v2/_catalog' "$work/overheard" || { cat "$work/overheard"; return 1; }
-    not grep --ignore-case authorization "$work/overheard"
+    absent --ignore-case authorization "$work/overheard"
 }
 
 nobody_hides_behind_the_gateway() {
@@ -346,10 +371,10 @@ nobody_hides_behind_the_gateway() {
             "https://trust.example.com:$port/v2/" || true
     done > "$work/answers"
     grep --quiet 'realm="https://trust.example.com/auth/token"' "$work/answers" || { cat "$work/answers"; return 1; }
-    not grep evil.example.com "$work/answers" || return 1
+    absent evil.example.com "$work/answers" || return 1
     log=$(docker logs "$(container server)" 2>&1)
     grep --quiet '"http.request.uri":"/v2/trust.example.com/team/app/_trust' <<< "$log" || { echo 'no request was seen'; return 1; }
-    not grep --max-count=2 -E '"http.request.remoteaddr":"(10\.231\.117\.2|203\.0\.113\.9)"' <<< "$log"
+    absent --max-count=2 -E '"http.request.remoteaddr":"(10\.231\.117\.2|203\.0\.113\.9)"' <<< "$log"
 }
 
 # as_a_stranger COMMAND…: somebody who trusts the CA, and has never been here.
@@ -376,7 +401,7 @@ with_tokens() {
     local image=$1
     check 'tokens are switched on' quietly guide gateway.md tokens
     check 'all services are healthy' all_healthy prepare mysql signer server gateway-registry gateway
-    check 'nobody pushes without a password' not docker push "$image:1.0"
+    check 'nobody pushes without a password' fails_with "$denied" docker push "$image:1.0"
     check 'docker login' says 'Login Succeeded' typed $'admin\ncorrect horse' block gateway.md login
     docker tag app "$image:3.0"
     check 'docker push signs' says 'Successfully signed' docker push "$image:3.0"
@@ -388,8 +413,8 @@ with_tokens() {
     check 'nobody changes trust data without a password' says 401 curl --silent --cacert fixtures/root-ca.crt \
         --request DELETE --output /dev/null --write-out '%{http_code}' "https://trust.example.com/v2/$image/_trust/tuf/"
     docker tag app "$image:4.0"
-    check 'nobody pushes without a password' not docker push "$image:4.0"
-    check 'the registry has no key of the server' not ls "$(volume token-ca)/ca.key"
+    check 'nobody pushes without a password' fails_with "$denied" docker push "$image:4.0"
+    check 'the registry has no key of the server' test ca.crt = "$(ls --almost-all "$(volume token-ca)")"
 }
 
 # journey_on DATABASE ['the plugin']: an override file by itself.
@@ -399,7 +424,7 @@ journey_on() {
     [ "$1" != postgres ] || interrupted_first_start postgres-data pgdata
     check 'docker-compose up -d' quietly guide compose.md "$1"
     check 'all services are healthy' all_healthy prepare signer server registry
-    check 'there is no MariaDB' test -z "$(container mysql)"
+    check 'there is no MariaDB' has_no_container mysql
     settle compose.md trust
     local image=registry.example.com:5000/team/app
     sign_and_verify compose.md "$image"
@@ -417,7 +442,7 @@ move_to() {
     echo "COMPOSE_FILE=docker-compose.yml:docker-compose.$1.yml" >> .env
     check "everything moves to $1" quietly guide compose.md move
     check 'all services are healthy' all_healthy prepare signer server registry
-    check "there is no PostgreSQL" test -z "$(docker ps --quiet --filter ancestor=postgres:15)"
+    check 'there is no PostgreSQL' has_no_container postgres
     check 'somebody new sees the same trust data' says '1.0' as_somebody_new docker trust inspect --pretty "$image"
     check 'the keys sign as before' says 'Successfully signed' docker trust sign "$image:1.0"
 }
@@ -454,7 +479,7 @@ journey_on_a_database_of_ones_own() {
     start_a_database || fail 'there is no database to begin with'
     check 'docker-compose up -d' quietly guide compose.md own-database
     check 'all services are healthy' all_healthy prepare signer server registry
-    check 'there is no other database' test -z "$(container mysql)"
+    check 'there is no other database' has_no_container mysql
     settle compose.md trust
     sign_and_verify compose.md registry.example.com:5000/team/app
     check 'trust data is where it was said to be' holds_trust_data registry.example.com:5000/team/app

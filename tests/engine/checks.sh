@@ -30,6 +30,22 @@ says() {
     grep --quiet --fixed-strings -- "$words" <<< "$output" || { echo "$output"; return 1; }
 }
 
+# keeps_quiet_about WORDS COMMAND…: it succeeds, and does not print them.
+keeps_quiet_about() {
+    local words=$1 output
+    shift
+    [ -n "$words" ] || { echo 'there are no words to look for'; return 1; }
+    output=$("$@" 2>&1) || { echo "$output"; return 1; }
+    absent --fixed-strings -- "$words" <<< "$output"
+}
+
+# prints_nothing COMMAND…: and succeeds.
+prints_nothing() {
+    local output
+    output=$("$@" 2>&1) || { echo "$output"; return 1; }
+    [ -z "$output" ] || { echo "$output"; return 1; }
+}
+
 # within SECONDS COMMAND…: until it succeeds.
 within() {
     local deadline=$((SECONDS + $1)) output

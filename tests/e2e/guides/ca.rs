@@ -15,6 +15,16 @@ cp -a /etc/ssl/certs/. \"$HOME/certs\"
 mount --bind \"$HOME/certs\" /etc/ssl/certs
 mount -t tmpfs none /usr/local/share/ca-certificates
 mount -t tmpfs none /etc/ca-certificates/update.d
+cp /etc/ca-certificates.conf \"$HOME/ca-certificates.conf\"
+mount --bind \"$HOME/ca-certificates.conf\" /etc/ca-certificates.conf
+cp -a /usr/share/ca-certificates \"$HOME/authorities\"
+mount --bind \"$HOME/authorities\" /usr/share/ca-certificates
+";
+
+/// What many pages say, and what has no effect on Debian.
+const COPIED: &str = "mkdir /usr/share/ca-certificates/extra
+cp fixtures/root-ca.crt /usr/share/ca-certificates/extra/notary.crt
+update-ca-certificates
 ";
 
 const INSPECT: &str = "docker trust inspect registry.example.com/team/app";
@@ -53,6 +63,7 @@ fn journey(stage: &Stage, cli: Cli) -> Result<()> {
 
     for_oneself(&person("somebody")?, &guide)?;
     for_the_machine(&person("everybody")?, &guide)?;
+    listed_for_the_machine(&person("others")?, &guide)?;
     guide.is_done()
 }
 
@@ -71,14 +82,35 @@ fn for_oneself(person: &Reader, guide: &Guide) -> Result<()> {
 
 fn for_the_machine(person: &Reader, guide: &Guide) -> Result<()> {
     let block = guide.take("debian")?;
-    let lines = format!("{PRIVATE_STORE}{block}{INSPECT}");
-    let quoted = lines.replace('\'', r"'\''");
-    let said = person
-        .types(&format!("unshare --mount sh -euc '{quoted}'"))?
-        .succeeds()?;
+    let said = with_a_private_store(person, &format!("{block}{INSPECT}"))?;
     ensure!(
         said.contains("1 added") && said.contains(r#""SignedTag": "1.0""#),
         "{said}"
     );
     Ok(())
+}
+
+fn listed_for_the_machine(person: &Reader, guide: &Guide) -> Result<()> {
+    let block = guide.take("listed")?;
+    let tried = format!("{COPIED}{INSPECT} || true\necho WITH THE LINE\n{block}{INSPECT}");
+    let said = with_a_private_store(person, &tried)?;
+    let Some((before, after)) = said.split_once("WITH THE LINE") else {
+        anyhow::bail!("{said}");
+    };
+    ensure!(
+        before.contains("0 added") && !before.contains("SignedTag"),
+        "{said}"
+    );
+    ensure!(
+        after.contains("1 added") && after.contains(r#""SignedTag": "1.0""#),
+        "{said}"
+    );
+    Ok(())
+}
+
+fn with_a_private_store(person: &Reader, lines: &str) -> Result<String> {
+    let quoted = format!("{PRIVATE_STORE}{lines}").replace('\'', r"'\''");
+    person
+        .types(&format!("unshare --mount sh -euc '{quoted}'"))?
+        .succeeds()
 }
