@@ -141,6 +141,8 @@ pub struct Config {
     pub gun_prefixes: Vec<String>,
     /// Largest upload in bytes.
     pub upload_bytes: u64,
+    /// What the files of an upload may ask for.
+    pub limits: tuf::Limits,
     /// Most connections at once.
     pub connections: usize,
     /// Memory for metadata, in bytes.
@@ -190,6 +192,7 @@ impl Config {
             caching: max_age(settings)?,
             http_addr: http_addr(settings)?,
             tls: tls(settings)?,
+            limits: limits(settings)?,
             upload_bytes: size(
                 settings,
                 "server.max_upload_bytes",
@@ -371,6 +374,25 @@ fn max_age(settings: &Settings) -> Result<MaxAge, SettingsError> {
 fn size(settings: &Settings, key: &str, least: i64, default: i64) -> Result<u64, SettingsError> {
     let number = settings.integer_in(key, least..=1 << 40, default)?;
     Ok(u64::try_from(number).expect("the range is not negative"))
+}
+
+fn limits(settings: &Settings) -> Result<tuf::Limits, SettingsError> {
+    let most = |key, default: u32| {
+        let number = settings.integer_in(key, 1..=1_000_000, i64::from(default))?;
+        Ok(u32::try_from(number).expect("the range fits"))
+    };
+    let count = |key, default: usize| {
+        let default = u32::try_from(default).expect("the defaults are small");
+        most(key, default).map(|number| number as usize)
+    };
+    let default = tuf::Limits::default();
+    Ok(tuf::Limits {
+        verifications: most("server.max_verifications", default.verifications)?,
+        role_keys: count("server.max_keys_per_role", default.role_keys)?,
+        keys: count("server.max_keys_per_file", default.keys)?,
+        roles: count("server.max_roles_per_file", default.roles)?,
+        signatures: count("server.max_signatures_per_file", default.signatures)?,
+    })
 }
 
 /// Every prefix is a clean relative path with exactly one slash at its end.

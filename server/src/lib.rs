@@ -21,6 +21,7 @@ pub mod repository;
 mod serve;
 pub mod signer;
 pub mod store;
+mod uploads;
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -36,11 +37,12 @@ use std::{
 use daemon::MetricsHandle;
 use ipnet::IpNet;
 use time::OffsetDateTime;
-use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard};
 use tuf::Gun;
 
 pub use key_limiter::KeyLimiter;
 pub use serve::run;
+pub use uploads::{NoSpace, UploadLimits};
 
 use crate::{
     access::Guard, audit::Audit, cache::MetadataCache, config::MaxAge, health::Health,
@@ -109,72 +111,6 @@ impl Deref for App {
     fn deref(&self) -> &Parts {
         &self.0
     }
-}
-
-/// How many uploads of the largest size may be in memory at once. Taking one apart may cost several
-/// times its size for a moment.
-const LARGEST_UPLOADS: u32 = 4;
-
-/// How long an upload waits for others to make room.
-const ROOM_TIME: Duration = Duration::from_secs(10);
-
-/// How much memory uploads may take.
-pub struct UploadLimits {
-    /// The largest one, in bytes.
-    pub upload_bytes: u64,
-    /// In KiB.
-    space: Arc<Semaphore>,
-}
-
-impl UploadLimits {
-    /// Uploads of at most `upload_bytes`, and of four times as much at once.
-    #[must_use]
-    pub fn new(upload_bytes: u64) -> Self {
-        let space = kibibytes(upload_bytes).saturating_mul(LARGEST_UPLOADS);
-        Self {
-            upload_bytes,
-            space: Arc::new(Semaphore::new(space as usize)),
-        }
-    }
-
-    /// The space of an upload of which nothing has come yet.
-    pub(crate) fn no_space(&self) -> UploadSpace {
-        UploadSpace {
-            space: self.space.clone(),
-            held: None,
-        }
-    }
-}
-
-/// The memory that one upload occupies; given back when dropped.
-pub(crate) struct UploadSpace {
-    space: Arc<Semaphore>,
-    held: Option<OwnedSemaphorePermit>,
-}
-
-impl UploadSpace {
-    /// Makes room for `bytes` in all; `None` if others do not give way in time.
-    pub(crate) async fn grow(&mut self, bytes: u64) -> Option<()> {
-        let held = self
-            .held
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = kibibytes(bytes).saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
-        if more == 0 {
-            return Some(());
-        }
-        let room = self.space.clone().acquire_many_owned(more);
-        let room = tokio::time::timeout(ROOM_TIME, room).await.ok()?.ok()?;
-        match &mut self.held {
-            Some(held) => held.merge(room),
-            None => self.held = Some(room),
-        }
-        Some(())
-    }
-}
-
-fn kibibytes(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 16)
 }
 
 /// How long to wait for a turn while nobody else takes one.

@@ -17,6 +17,7 @@ use crate::{
     repository::{self, ATTEMPTS, ReadError, pause_before},
     signer::{NewKeyError, SealError, SignerError, check_new_keys, seal},
     store::{Head, StoreError},
+    uploads::StoredSpace,
 };
 
 /// Why an update was not taken.
@@ -120,7 +121,7 @@ pub async fn publish(
     sent: Vec<Uploaded>,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let mut update = Update::default();
+    let mut update = Update::default().within(app.limits.files);
     for file in sent {
         update.insert(file);
     }
@@ -151,13 +152,15 @@ async fn publish_once(
     update: &Update,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let current = Current::load(app, gun, update).await?;
+    let mut space = app.limits.no_stored();
+    let current = Current::load(app, gun, update, &mut space).await?;
     let is_repeated = current.holds(update);
     let before = if is_repeated && !authority.is_open() {
-        versions_before(app, gun, update).await?
+        versions_before(app, gun, update, &mut space).await?
     } else {
         current.stored.clone()
     };
+    space.complete();
     let accepted = check(gun, authority, current.stored, before, update.clone(), now).await?;
     if is_repeated {
         tracing::info!(%gun, "the update is stored already and current");
@@ -184,7 +187,7 @@ async fn is_lost_race(
         // The version of a file of the client is taken, if not by an earlier attempt at the same
         // update; that one will be found by the next attempt.
         PublishError::Store(StoreError::VersionExists(role)) if update.contains(role) => {
-            match Current::load(app, gun, update).await {
+            match Current::load(app, gun, update, &mut app.limits.no_stored()).await {
                 Ok(current) => current.holds(update),
                 Err(ReadError::Outdated(_)) => true,
                 Err(error) => return Err(error.into()),
@@ -264,7 +267,13 @@ struct Current {
 }
 
 impl Current {
-    async fn load(app: &App, gun: &Gun, update: &Update) -> Result<Self, ReadError> {
+    /// Reads the files, counting their memory in `space`.
+    async fn load(
+        app: &App,
+        gun: &Gun,
+        update: &Update,
+        space: &mut StoredSpace<'_>,
+    ) -> Result<Self, ReadError> {
         let Some(view) = repository::open(app, gun).await?.view_or_new(gun)? else {
             return Ok(Self::default());
         };
@@ -280,6 +289,8 @@ impl Current {
         };
         for role in update.needed() {
             if let Some(bytes) = bytes(&role).await? {
+                let length = bytes.len() as u64;
+                space.add(length).await.map_err(ReadError::NoSpace)?;
                 stored.targets.insert(role, bytes);
             }
         }
@@ -304,7 +315,12 @@ impl Current {
 
 /// The files that those of `update` replaced when they were stored: what the update changed follows
 /// from them, and with it who may publish it.
-async fn versions_before(app: &App, gun: &Gun, update: &Update) -> Result<Stored, StoreError> {
+async fn versions_before(
+    app: &App,
+    gun: &Gun,
+    update: &Update,
+    space: &mut StoredSpace<'_>,
+) -> Result<Stored, ReadError> {
     let mut before = Stored::default();
     for file in update.files() {
         let role = file.role();
@@ -312,6 +328,8 @@ async fn versions_before(app: &App, gun: &Gun, update: &Update) -> Result<Stored
         let Some(bytes) = found.map(|file| file.bytes) else {
             continue;
         };
+        let length = bytes.len() as u64;
+        space.add(length).await.map_err(ReadError::NoSpace)?;
         match role {
             Role::Root => before.root = Some(bytes),
             Role::Snapshot => before.snapshot = Some(bytes),

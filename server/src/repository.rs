@@ -23,6 +23,7 @@ use crate::{
     cache::View,
     signer::{SealError, SignerError, seal},
     store::{Head, StoreError, StoredMetadata},
+    uploads::NoSpace,
 };
 
 /// How often something is tried before rivals count as too many.
@@ -74,6 +75,9 @@ pub enum ReadError {
         /// What has expired.
         role: Role,
     },
+    /// The stored files that an update is checked against do not fit into memory.
+    #[error("there is no memory for the stored files")]
+    NoSpace(NoSpace),
     /// The signer failed.
     #[error(transparent)]
     Signer(#[from] SignerError),

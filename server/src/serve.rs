@@ -342,7 +342,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
-        limits: UploadLimits::new(config.upload_bytes),
+        limits: UploadLimits::new(config.upload_bytes, config.limits),
         turns: Turns::default(),
         health: Health::default(),
         metrics,

@@ -26,7 +26,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         cache: MetadataCache::new(1 << 20, MaxAge::default().memory_lifetime()),
         caching: MaxAge::default(),
         gun_prefixes: Vec::new(),
-        limits: UploadLimits::new(1 << 20),
+        limits: UploadLimits::new(1 << 20, tuf::Limits::default()),
         turns: Turns::default(),
         health: Health::default(),
         metrics: daemon::metrics::install_recorder(&[]),

@@ -65,6 +65,31 @@ pub static KEYS: &[Key] = &[
         "largest update taken, in bytes; default 33554432",
     ),
     Key::new(
+        "server.max_keys_per_role",
+        Kind::Integer,
+        "most keys that an uploaded file may name for one role; default 100",
+    ),
+    Key::new(
+        "server.max_keys_per_file",
+        Kind::Integer,
+        "most keys that an uploaded file may define; default 1000",
+    ),
+    Key::new(
+        "server.max_roles_per_file",
+        Kind::Integer,
+        "most roles that an uploaded file may delegate to; default 1000",
+    ),
+    Key::new(
+        "server.max_signatures_per_file",
+        Kind::Integer,
+        "most signatures that an uploaded file may have; default 1000",
+    ),
+    Key::new(
+        "server.max_verifications",
+        Kind::Integer,
+        "how much work the signatures of one update may take to verify, in verifications by P-256; default 10000",
+    ),
+    Key::new(
         "server.max_connections",
         Kind::Integer,
         "most connections served at once; default 10000",

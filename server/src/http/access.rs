@@ -18,6 +18,7 @@ use crate::{
     access::{Shown, Unproven, network},
     audit::{Act, Actor, Event, Outcome},
     publish::{Authority, Denied},
+    uploads::Payer,
 };
 
 /// What a request may have, with the proof that it may.
@@ -160,6 +161,11 @@ impl<A: Permission> Granted<A> {
     /// Whom limits are counted for.
     pub(super) fn network(&self) -> IpAddr {
         network(self.origin.address)
+    }
+
+    /// Whose share of memory an upload is taken from.
+    pub(super) fn payer(&self) -> Payer {
+        Payer::of(&self.caller, self.network())
     }
 
     /// Writes down what came of it.

@@ -22,7 +22,10 @@ pub(crate) use detail::html_safe;
 use detail::Detail;
 
 use super::path::LONGEST_TARGET;
-use crate::{publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError};
+use crate::{
+    publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError,
+    uploads::NoSpace,
+};
 
 /// Everything a request can end with, other than success.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +78,21 @@ pub enum ApiError {
     /// The body is larger than this server accepts; the limit in bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
+    /// The stored files that an update has to be checked against are larger than this many bytes.
+    #[error(
+        "the stored files that this update is checked against have more than {0} bytes together: \
+         publish fewer roles at once"
+    )]
+    TooMuchStored(u64),
     /// The update has more parts than this server accepts.
     #[error("the update has more than {0} parts")]
     TooManyParts(usize),
     /// Other uploads occupy all the memory there is for them.
     #[error("too many uploads at once")]
     Overloaded,
+    /// The body came more slowly than this server waits for.
+    #[error("the body came too slowly")]
+    SlowBody,
     /// The client stopped sending before its body was complete.
     #[error("the body broke off")]
     BrokenBody,
@@ -190,7 +202,7 @@ impl ApiError {
             }
             Self::UnusableGun(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::GunNotStorable(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
-            Self::MalformedUpload | Self::BrokenBody => (MALFORMED_UPLOAD, None),
+            Self::MalformedUpload | Self::BrokenBody | Self::SlowBody => (MALFORMED_UPLOAD, None),
             Self::NoFilename => (
                 (S::BAD_REQUEST, "NO_FILENAME", "No file/role name provided."),
                 None,
@@ -211,7 +223,7 @@ impl ApiError {
                 ),
                 None,
             ),
-            Self::TooLarge(_) | Self::TooManyParts(_) => (
+            Self::TooLarge(_) | Self::TooManyParts(_) | Self::TooMuchStored(_) => (
                 INVALID_UPDATE,
                 Some(Detail::named("ErrValidation", &self.to_string())),
             ),
@@ -276,7 +288,7 @@ impl ApiError {
                     headers.insert(header::WWW_AUTHENTICATE, challenge);
                 }
             }
-            Self::Contended(_) => {
+            Self::Contended(_) | Self::Overloaded => {
                 headers.insert(header::RETRY_AFTER, SHORTLY.as_secs().into());
             }
             Self::TooManyRequests(wait) => {
@@ -355,6 +367,8 @@ impl From<ReadError> for ApiError {
         match error {
             ReadError::Store(error) => error.into(),
             ReadError::Signer(error) => error.into(),
+            ReadError::NoSpace(NoSpace::Busy) => Self::Overloaded,
+            ReadError::NoSpace(NoSpace::TooMuch(bytes)) => Self::TooMuchStored(bytes),
             error @ (ReadError::Outdated(_) | ReadError::Contended(_)) => {
                 Self::Contended(error.to_string())
             }

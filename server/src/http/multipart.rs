@@ -40,6 +40,13 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
         .filter(|boundary| !boundary.is_empty() && boundary.len() <= 70)
 }
 
+/// How many lines of headers a part may have, and how many bytes one of them: Go's reader has
+/// limits too, and small headers take many times their size in memory.
+const MOST_HEADERS: usize = 64;
+
+/// How long one header line may be.
+const LONGEST_HEADER: usize = 8 << 10;
+
 /// Splits `form` into its parts, `most` at the most. Parts are given out as far as they are whole,
 /// with the fault that ended them: a reader that goes from part to part would find theirs first.
 pub(super) fn parts(
@@ -158,10 +165,16 @@ impl Headers {
         let mut unfolded: Vec<String> = Vec::new();
         loop {
             let line = lines.next().ok_or(Malformed::CutOff)?;
+            if unfolded.len() == MOST_HEADERS || line.end - line.start > LONGEST_HEADER {
+                return Err(Malformed::CutOff);
+            }
             let text = String::from_utf8_lossy(&lines.form[line.start..line.end]);
             match unfolded.last_mut() {
                 _ if text.is_empty() => break,
                 Some(last) if text.starts_with([' ', '\t']) => {
+                    if last.len() > LONGEST_HEADER {
+                        return Err(Malformed::CutOff);
+                    }
                     last.push(' ');
                     last.push_str(text.trim());
                 }
@@ -334,6 +347,23 @@ mod tests {
         let form = "--XX\r\nContent-Disposition: f; filename=a\r\n\
                     Content-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc=ZZ\r\n--XX--";
         assert_eq!(parse(form), Ok(vec![named("a", "a=bc=ZZ")]));
+    }
+
+    #[test]
+    fn the_headers_of_a_part_are_bounded() {
+        let disposition = "Content-Disposition: f; filename=a\r\n";
+        for (headers, is_fine) in [
+            ("a:\r\n".repeat(MOST_HEADERS - 2), true),
+            ("a:\r\n".repeat(MOST_HEADERS), false),
+            (
+                "a:\r\n \r\n".to_owned() + &" b\r\n".repeat(LONGEST_HEADER),
+                false,
+            ),
+            (format!("a:{}\r\n", "b".repeat(LONGEST_HEADER)), false),
+        ] {
+            let form = format!("--XX\r\n{disposition}{headers}\r\n1\r\n--XX--");
+            assert_eq!(parse(&form).is_ok(), is_fine, "{}", form.len());
+        }
     }
 
     #[test]

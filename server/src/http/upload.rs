@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
+use tokio::time::{Instant, timeout_at};
 use tuf::{File, InvalidUpload, Limits, Role, Uploaded};
 
 use super::{
@@ -16,9 +17,10 @@ use super::{
     multipart::{self, Malformed, Part},
 };
 use crate::{
-    App, UploadSpace,
+    App,
     audit::{Act, Outcome},
     publish::{self, PublishError},
+    uploads::{Payer, UploadSpace},
 };
 
 /// More parts than any repository has delegations.
@@ -26,6 +28,9 @@ const MOST_PARTS: usize = 1000;
 
 /// How long the body of a refused request may take.
 const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+/// How fast a body has to come on average, once it had time to get going.
+const LEAST_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// How long a body may take from its first byte to its last.
 const BODY_TIME: Duration = Duration::from_mins(5);
@@ -43,8 +48,11 @@ pub(super) async fn publish(
         .and_then(|value| value.to_str().ok())
         .and_then(multipart::boundary)
         .ok_or(ApiError::MalformedUpload)?;
-    let (form, _space) = body(app, request).await?;
-    let files = tokio::task::spawn_blocking(move || files(&form, &boundary))
+    let (form, _space) = body(app, granted.payer(), request).await?;
+    let room = app.limits.room_to_check(form.len() as u64).await;
+    let _room = room.ok_or(ApiError::Overloaded)?;
+    let limits = app.limits.files;
+    let files = tokio::task::spawn_blocking(move || files(&form, &boundary, &limits))
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     let sent = versions(files.iter().map(Uploaded::file));
@@ -84,24 +92,40 @@ fn record(app: &App, granted: &Granted<Contribute>, files: &[(Role, u32)], outco
 }
 
 /// The whole body, and the share of memory it occupies until it is done with.
-async fn body(app: &App, request: Request<Body>) -> Result<(Bytes, UploadSpace), ApiError> {
+async fn body(
+    app: &App,
+    payer: Payer,
+    request: Request<Body>,
+) -> Result<(Bytes, UploadSpace<'_>), ApiError> {
     let limit = app.limits.upload_bytes;
     let declared = request.body().size_hint().lower();
     if declared > limit {
         return Err(ApiError::TooLarge(limit));
     }
-    tokio::time::timeout(BODY_TIME, collected(app, request.into_body()))
+    tokio::time::timeout(BODY_TIME, collected(app, payer, request.into_body()))
         .await
         .unwrap_or(Err(ApiError::BrokenBody))
 }
 
 /// Collects what comes, taking up room only for what has come: announcing a large body and sending
 /// nothing holds up nobody.
-async fn collected(app: &App, mut body: Body) -> Result<(Bytes, UploadSpace), ApiError> {
+///
+/// What comes too slowly is given up: it would hold its room for minutes.
+async fn collected(
+    app: &App,
+    payer: Payer,
+    mut body: Body,
+) -> Result<(Bytes, UploadSpace<'_>), ApiError> {
     let limit = app.limits.upload_bytes;
-    let mut space = app.limits.no_space();
+    let mut space = app.limits.no_space(payer);
     let mut form = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    let mut began = Instant::now();
+    loop {
+        let paid = Duration::from_secs(form.len() as u64 / LEAST_BYTES_PER_SECOND);
+        let frame = timeout_at(began + app.limits.slow_start + paid, body.frame());
+        let Some(frame) = frame.await.map_err(|_| ApiError::SlowBody)? else {
+            break;
+        };
         let Ok(data) = frame.map_err(|_| ApiError::BrokenBody)?.into_data() else {
             continue;
         };
@@ -109,7 +133,10 @@ async fn collected(app: &App, mut body: Body) -> Result<(Bytes, UploadSpace), Ap
         if length > limit {
             return Err(ApiError::TooLarge(limit));
         }
+        let waiting = Instant::now();
         space.grow(length).await.ok_or(ApiError::Overloaded)?;
+        // It is not the client that was slow.
+        began += waiting.elapsed();
         form.extend_from_slice(&data);
     }
     Ok((form.freeze(), space))
@@ -138,9 +165,10 @@ pub(super) async fn discard(app: &App, head: &Head, mut body: Body) {
 }
 
 /// The metadata files of a form. Parts are looked at in their order, the first fault ends it.
-fn files(form: &Bytes, boundary: &str) -> Result<Vec<Uploaded>, ApiError> {
+fn files(form: &Bytes, boundary: &str, limits: &Limits) -> Result<Vec<Uploaded>, ApiError> {
     let (parts, outcome) = multipart::parts(form, boundary, MOST_PARTS);
-    let files = parts.into_iter().map(file).collect::<Result<_, _>>()?;
+    let files = parts.into_iter().map(|part| file(part, limits));
+    let files = files.collect::<Result<_, _>>()?;
     match outcome {
         Ok(()) => Ok(files),
         Err(Malformed::CutInside(filename)) => Err(match role(filename.as_deref()) {
@@ -155,9 +183,9 @@ fn files(form: &Bytes, boundary: &str) -> Result<Vec<Uploaded>, ApiError> {
     }
 }
 
-fn file(part: Part) -> Result<Uploaded, ApiError> {
+fn file(part: Part, limits: &Limits) -> Result<Uploaded, ApiError> {
     let role = role(part.filename.as_deref())?;
-    let read = Uploaded::read(role.clone(), part.content, &Limits::default());
+    let read = Uploaded::read(role.clone(), part.content, limits);
     read.map_err(|invalid| match invalid {
         InvalidUpload::Malformed(fault) => ApiError::MalformedJson {
             role: role.to_string(),

@@ -153,6 +153,7 @@ pub(crate) struct Settings {
     pub(crate) caching: MaxAge,
     pub(crate) gun_prefixes: Vec<String>,
     pub(crate) upload_bytes: u64,
+    pub(crate) slow_start: std::time::Duration,
     pub(crate) cache_bytes: u64,
     pub(crate) guard: Arc<Guard>,
     pub(crate) keys_per_minute: u32,
@@ -167,6 +168,7 @@ impl Default for Settings {
             caching: MaxAge::default(),
             gun_prefixes: Vec::new(),
             upload_bytes: 1 << 20,
+            slow_start: std::time::Duration::from_secs(10),
             cache_bytes: 1 << 20,
             guard: Arc::new(Guard::open()),
             keys_per_minute: 0,
@@ -277,7 +279,12 @@ impl TestServer {
             cache: MetadataCache::new(settings.cache_bytes, settings.caching.memory_lifetime()),
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
-            limits: UploadLimits::new(settings.upload_bytes),
+            limits: {
+                let files = tuf::Limits::default();
+                let mut limits = UploadLimits::new(settings.upload_bytes, files);
+                limits.slow_start = settings.slow_start;
+                limits
+            },
             turns: Turns::default(),
             health: Health::default(),
             metrics: daemon::metrics::install_recorder(&[]),

@@ -1,5 +1,7 @@
 //! Bodies that are too much, too little, or not what they say.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -115,23 +117,36 @@ async fn a_targets_file_of_megabytes_is_taken() {
     assert!(current.body.len() > 1 << 20);
 }
 
+/// An upload of which nothing comes after these bytes.
+fn stalled(path: &str, beginning: &'static [u8]) -> Request<Body> {
+    let started = futures_util::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(
+        Bytes::from_static(beginning),
+    ))]);
+    let body = StreamBody::new(futures_util::StreamExt::chain(
+        started,
+        futures_util::stream::pending(),
+    ));
+    Request::post(path)
+        .header("content-type", FORM)
+        .body(Body::new(body))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_given_up() {
+    let server = TestServer::with(Settings {
+        slow_start: Duration::from_millis(100),
+        ..Settings::default()
+    })
+    .await;
+    let answer = server.send(stalled("/v2/a/_trust/tuf/", b"--XX")).await;
+    assert_eq!(answer.error().0, "MALFORMED_UPLOAD");
+}
+
 #[tokio::test]
 async fn bodies_that_never_end_hold_up_others_only_by_what_they_have_sent() {
     let server = TestServer::start().await;
-    let stalled = (0..16).map(|_| {
-        let started = futures_util::stream::iter([Ok::<_, std::io::Error>(
-            http_body::Frame::data(Bytes::from_static(b"--XX")),
-        )]);
-        let body = StreamBody::new(futures_util::StreamExt::chain(
-            started,
-            futures_util::stream::pending(),
-        ));
-        let request = Request::post("/v2/a/_trust/tuf/")
-            .header("content-type", FORM)
-            .body(Body::new(body))
-            .unwrap();
-        server.send(request)
-    });
+    let stalled = (0..16).map(|_| server.send(stalled("/v2/a/_trust/tuf/", b"--XX")));
     let stalled = futures_util::future::join_all(stalled);
     let honest = async {
         let mut publisher = server.published("b").await;

@@ -1,0 +1,355 @@
+//! How much memory uploads may take: all of them together, and those of one caller.
+//!
+//! A body takes up room as it arrives, and more when it is complete and gets checked. Room is given
+//! out so that nobody can keep all of it: a caller has a share, and the beginnings of bodies have
+//! room of their own, which is all that an ordinary publish needs.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use ::access::{Caller, Identity};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// How many bodies of the largest size may be in memory at once.
+const LARGEST_BODIES: u32 = 3;
+
+/// How much of each body, in KiB, comes out of the room for beginnings.
+const BEGINNING: u32 = 256;
+
+/// How many beginnings there is room for.
+const BEGINNINGS: u32 = 64;
+
+/// What checking a body takes beyond the body itself, in multiples of its size.
+const CHECK_FACTOR: u32 = 3;
+
+/// How long an upload waits for others to make room.
+const ROOM_TIME: Duration = Duration::from_secs(10);
+
+/// How much memory uploads may take.
+pub struct UploadLimits {
+    /// The largest one, in bytes.
+    pub upload_bytes: u64,
+    /// What the files of one may ask for.
+    pub files: tuf::Limits,
+    /// How long a body may take to get going; from then on it has to come at a least speed.
+    pub slow_start: Duration,
+    bodies: Room,
+    checks: Room,
+    /// What one caller's bodies may take, in KiB.
+    share: u32,
+    shares: Mutex<HashMap<Payer, Weak<Semaphore>>>,
+    /// For stored files that updates are checked against, in KiB.
+    stored: Arc<Semaphore>,
+    /// How long an upload waits for others to make room.
+    patience: Duration,
+    /// Held while stored files are read: of two that each hold a part, neither could go on.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// Whose share an upload is taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Payer {
+    /// A caller that is known.
+    Named(String),
+    /// An anonymous caller, by address or network.
+    Network(IpAddr),
+}
+
+impl Payer {
+    /// Who pays for a request of `caller` that came from `network`.
+    pub(crate) fn of(caller: &Caller, network: IpAddr) -> Self {
+        match &caller.identity {
+            Identity::User(name) => Self::Named(format!("user {name}")),
+            Identity::Administrator(name) => Self::Named(format!("administrator {name}")),
+            Identity::Certificate(names) => Self::Named(format!("certificate {names:?}")),
+            Identity::Outside(token) if !token.subject.is_empty() => {
+                Self::Named(format!("token {:?} {:?}", token.issuer, token.subject))
+            }
+            Identity::Outside(_) | Identity::Anonymous => Self::Network(network),
+        }
+    }
+}
+
+/// Memory to be given out, in KiB: what everybody needs a little of apart from what few need much of.
+struct Room {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(small: u32, large: u32) -> Self {
+        Self {
+            small: Arc::new(Semaphore::new(small as usize)),
+            large: Arc::new(Semaphore::new(large as usize)),
+        }
+    }
+}
+
+impl UploadLimits {
+    /// Uploads of at most `upload_bytes`, whose files may ask for as much as `files` say.
+    #[must_use]
+    pub fn new(upload_bytes: u64, files: tuf::Limits) -> Self {
+        let largest = kibibytes(upload_bytes);
+        let large = largest.saturating_mul(LARGEST_BODIES);
+        let small = BEGINNING * BEGINNINGS;
+        Self {
+            upload_bytes,
+            files,
+            slow_start: Duration::from_secs(10),
+            bodies: Room::new(small, large),
+            checks: Room::new(
+                small,
+                largest.max(BEGINNING + 1).saturating_mul(CHECK_FACTOR),
+            ),
+            // A body of the largest size always fits into one share.
+            share: (large / 2).max(largest).saturating_add(BEGINNING * 8),
+            shares: Mutex::default(),
+            stored: Arc::new(Semaphore::new(
+                kibibytes(self::stored_bytes(upload_bytes)) as usize
+            )),
+            patience: ROOM_TIME,
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The space of an upload of which nothing has come yet.
+    pub(crate) fn no_space(&self, payer: Payer) -> UploadSpace<'_> {
+        UploadSpace {
+            limits: self,
+            share: self.share_of(payer),
+            held: Vec::new(),
+            kibibytes: 0,
+        }
+    }
+
+    /// Room for checking a body of `bytes`; `None` if others do not give way in time.
+    pub(crate) async fn room_to_check(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let body = kibibytes(bytes);
+        let room = if body <= BEGINNING {
+            &self.checks.small
+        } else {
+            &self.checks.large
+        };
+        self.acquire(room, body.saturating_mul(CHECK_FACTOR)).await
+    }
+
+    /// The memory of stored files that an update is checked against; none is taken yet.
+    pub(crate) fn no_stored(&self) -> StoredSpace<'_> {
+        StoredSpace {
+            limits: self,
+            reading: None,
+            held: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    async fn acquire(&self, room: &Arc<Semaphore>, kibibytes: u32) -> Option<OwnedSemaphorePermit> {
+        let permit = room.clone().acquire_many_owned(kibibytes);
+        timeout(self.patience, permit).await.ok()?.ok()
+    }
+
+    fn share_of(&self, payer: Payer) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(&payer).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.share as usize));
+        shares.insert(payer, Arc::downgrade(&share));
+        share
+    }
+}
+
+/// How many bytes of stored files one update may be checked against.
+fn stored_bytes(upload_bytes: u64) -> u64 {
+    upload_bytes.saturating_mul(2).max(1 << 20)
+}
+
+/// The memory that one body occupies; given back when dropped.
+pub(crate) struct UploadSpace<'l> {
+    limits: &'l UploadLimits,
+    share: Arc<Semaphore>,
+    held: Vec<OwnedSemaphorePermit>,
+    kibibytes: u32,
+}
+
+impl UploadSpace<'_> {
+    /// Makes room for `bytes` in all; `None` if others do not give way in time.
+    pub(crate) async fn grow(&mut self, bytes: u64) -> Option<()> {
+        let wanted = kibibytes(bytes);
+        let more = wanted.saturating_sub(self.kibibytes);
+        if more == 0 {
+            return Some(());
+        }
+        let small = wanted.min(BEGINNING).saturating_sub(self.kibibytes);
+        let limits = self.limits;
+        let permit = limits.acquire(&self.share, more).await?;
+        self.keep(permit);
+        if small > 0 {
+            let permit = limits.acquire(&limits.bodies.small, small).await?;
+            self.keep(permit);
+        }
+        if more > small {
+            let permit = limits.acquire(&limits.bodies.large, more - small).await?;
+            self.keep(permit);
+        }
+        self.kibibytes = wanted;
+        Some(())
+    }
+
+    /// Adds to what is held: to another permit of the same kind, if there is one.
+    fn keep(&mut self, permit: OwnedSemaphorePermit) {
+        let alike = self
+            .held
+            .iter_mut()
+            .find(|held| Arc::ptr_eq(held.semaphore(), permit.semaphore()));
+        match alike {
+            Some(held) => held.merge(permit),
+            None => self.held.push(permit),
+        }
+    }
+}
+
+/// The memory of stored files that one update is checked against; given back when dropped.
+pub(crate) struct StoredSpace<'l> {
+    limits: &'l UploadLimits,
+    reading: Option<tokio::sync::MutexGuard<'l, ()>>,
+    held: Vec<OwnedSemaphorePermit>,
+    bytes: u64,
+}
+
+/// Why stored files do not fit into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSpace {
+    /// Others need the memory at the moment.
+    Busy,
+    /// There is never so much; how much there is, in bytes.
+    TooMuch(u64),
+}
+
+impl StoredSpace<'_> {
+    /// Counts a file of `bytes`. As many as fit into a [`BEGINNING`] are free.
+    pub(crate) async fn add(&mut self, bytes: u64) -> Result<(), NoSpace> {
+        let most = stored_bytes(self.limits.upload_bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > most {
+            return Err(NoSpace::TooMuch(most));
+        }
+        if kibibytes(self.bytes) <= BEGINNING {
+            return Ok(());
+        }
+        if self.reading.is_none() {
+            let turn = timeout(self.limits.patience, self.limits.reading.lock()).await;
+            self.reading = Some(turn.map_err(|_| NoSpace::Busy)?);
+        }
+        let limits = self.limits;
+        let permit = limits.acquire(&limits.stored, kibibytes(bytes)).await;
+        self.held.push(permit.ok_or(NoSpace::Busy)?);
+        Ok(())
+    }
+
+    /// All files have been read: others may begin.
+    pub(crate) fn complete(&mut self) {
+        self.reading = None;
+    }
+}
+
+fn kibibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX / 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn limits() -> UploadLimits {
+        UploadLimits {
+            patience: Duration::from_millis(50),
+            ..UploadLimits::new(32 * MIB, tuf::Limits::default())
+        }
+    }
+
+    fn user(name: &str) -> Payer {
+        Payer::Named(name.to_owned())
+    }
+
+    #[tokio::test]
+    async fn one_caller_cannot_take_the_room_of_another() {
+        let limits = limits();
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            let mut space = limits.no_space(user("mallory"));
+            if space.grow(32 * MIB).await.is_some() {
+                held.push(space);
+            }
+        }
+        assert_eq!(
+            held.len(),
+            1,
+            "a share is half of the room, and some beginnings"
+        );
+        let mut other = limits.no_space(user("alice"));
+        assert_eq!(other.grow(32 * MIB).await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn small_bodies_have_room_when_large_ones_fill_the_rest() {
+        let limits = limits();
+        let mut held = Vec::new();
+        for number in 0..3 {
+            let mut space = limits.no_space(user(&format!("mallory {number}")));
+            space.grow(32 * MIB).await.expect("there is room for three");
+            held.push(space);
+        }
+        let mut large = limits.no_space(user("bob"));
+        assert_eq!(large.grow(4 * MIB).await, None);
+        let mut small = limits.no_space(user("alice"));
+        assert_eq!(small.grow(200 << 10).await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn room_is_given_back() {
+        let limits = limits();
+        for _ in 0..20 {
+            let mut space = limits.no_space(user("alice"));
+            for mib in 1..=32 {
+                space.grow(mib * MIB).await.expect("there is room");
+            }
+            let check = limits.room_to_check(32 * MIB).await;
+            assert!(check.is_some());
+            let mut stored = limits.no_stored();
+            assert_eq!(stored.add(40 * MIB).await, Ok(()));
+        }
+        assert_eq!(limits.shares.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn stored_files_have_a_limit_together() {
+        let limits = limits();
+        let mut stored = limits.no_stored();
+        assert_eq!(stored.add(40 * MIB).await, Ok(()));
+        let mut other = limits.no_stored();
+        assert_eq!(other.add(1000).await, Ok(()), "small ones do not wait");
+        assert_eq!(other.add(MIB).await, Err(NoSpace::Busy));
+        stored.complete();
+        assert_eq!(other.add(MIB).await, Ok(()));
+        assert_eq!(stored.add(40 * MIB).await, Err(NoSpace::TooMuch(64 * MIB)));
+    }
+
+    #[tokio::test]
+    async fn the_smallest_server_still_takes_an_upload() {
+        let limits = UploadLimits::new(1000, tuf::Limits::default());
+        let mut space = limits.no_space(Payer::Network([192, 0, 2, 1].into()));
+        assert_eq!(space.grow(1000).await, Some(()));
+        assert!(limits.room_to_check(1000).await.is_some());
+    }
+}
