@@ -13,7 +13,8 @@ use crate::{File, Limits, MalformedJson, Refusal, Role};
 /// members, takes names in any case and stops at the first value of a type that it does not expect.
 /// What only a client sees, nobody signed; what it cannot decode, locks it out. So a file is
 /// refused if members are repeated anywhere, if a member that clients decode is spelled in another
-/// way than theirs or has a value of another type, or if a number is not signed as it stands.
+/// way than theirs or has a value of another type, or if a number or a text is not signed as it
+/// stands.
 /// Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Uploaded(File);

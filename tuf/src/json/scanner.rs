@@ -31,6 +31,8 @@ pub(crate) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    /// Where the first escape stands that is half of a character.
+    half_character: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
@@ -40,6 +42,7 @@ impl<'a> Scanner<'a> {
             bytes: text.as_bytes(),
             at: 0,
             depth: 0,
+            half_character: None,
         }
     }
 
@@ -55,6 +58,12 @@ impl<'a> Scanner<'a> {
     /// How many bytes of the text were read.
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// Where the first escape ends that is a surrogate without its other half: it was read as U+FFFD,
+    /// as any other of its kind.
+    pub(crate) fn half_character(&self) -> Option<usize> {
+        self.half_character
     }
 
     /// How many arrays and objects are open.
@@ -241,11 +250,11 @@ impl<'a> Scanner<'a> {
     /// Decodes four hexadecimal digits, and the low surrogate that may follow a high one.
     fn unicode_escape(&mut self) -> Result<char, SyntaxError> {
         let unit = self.hexadecimal()?;
-        if !(0xd800..0xdc00).contains(&unit) {
-            return Ok(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
+        if let Some(character) = char::from_u32(unit) {
+            return Ok(character);
         }
-        if self.bytes[self.at..].starts_with(b"\\u") {
-            let before = self.at;
+        let before = self.at;
+        if unit < 0xdc00 && self.bytes[self.at..].starts_with(b"\\u") {
             self.at += 2;
             let low = self.hexadecimal()?;
             if (0xdc00..0xe000).contains(&low) {
@@ -254,6 +263,7 @@ impl<'a> Scanner<'a> {
             }
             self.at = before;
         }
+        self.half_character.get_or_insert(before);
         Ok(char::REPLACEMENT_CHARACTER)
     }
 

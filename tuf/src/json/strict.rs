@@ -118,6 +118,9 @@ pub(crate) fn check(
     checker
         .value(shape)
         .map_err(|SyntaxError(text)| Fault::Malformed(text))?;
+    if let Some(at) = checker.scanner.half_character() {
+        checker.refuse(at, "has half of a character before that place");
+    }
     match (checker.malformed, checker.refused) {
         (Some(text), _) => Err(Fault::Malformed(text)),
         (None, Some(text)) => Err(Fault::Refused(text)),
@@ -585,6 +588,20 @@ mod tests {
             r#"{"time":"2030-01-01T00:00:00+25:59"}"#,
             "time at byte 8 is not a time as RFC 3339 writes it",
         );
+    }
+
+    #[test]
+    fn halves_of_characters_are_refused_and_whole_ones_are_not() {
+        for text in [
+            r#"{"x":"\ud800"}"#,
+            r#"{"\udc00\ud800":1}"#,
+            r#"["\ud800\u0041"]"#,
+        ] {
+            let text = format!(r#"{{"other":{text}}}"#);
+            let found = checked(&text);
+            assert!(matches!(found, Err(Fault::Refused(_))), "{text}");
+        }
+        assert_eq!(checked(r#"{"other":"\ud83d\ude00\ufffd"}"#), Ok(()));
     }
 
     #[test]

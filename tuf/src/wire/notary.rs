@@ -40,7 +40,12 @@ pub(crate) fn check_reading(
     bytes: &[u8],
     most: &dyn Fn(Count) -> usize,
 ) -> Result<(), Fault> {
-    json::check(&json::to_text(bytes), shapes::of(role), most)
+    json::check(&json::to_text(bytes), shapes::of(role), most)?;
+    // Signatures cover a text in which all bytes that are not UTF-8 are the same character.
+    std::str::from_utf8(bytes).map(drop).map_err(|fault| {
+        let at = fault.valid_up_to();
+        Fault::Refused(format!("the file at byte {at} is not UTF-8"))
+    })
 }
 
 /// A file's value with the one spelling that [`check_reading`] takes.
