@@ -93,6 +93,8 @@ enum Command {
         /// The copy.
         target: PathBuf,
     },
+    /// Print the version.
+    Version,
     /// Run the server alone: `notary-server` with its own arguments.
     #[command(disable_help_flag = true)]
     Server(Passed),
@@ -243,6 +245,10 @@ fn main() -> ExitCode {
         Some(Command::Prepare(prepare)) => prepared(prepare.run()),
         Some(Command::CopyCertificate { source, target }) => {
             prepared(prepare::copy_certificate(&source, &target))
+        }
+        Some(Command::Version) => {
+            println!("countersign {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
         }
         Some(Command::Server(passed)) => run_program(Program::Server, passed.arguments),
         Some(Command::Signer(passed)) => run_program(Program::Signer, passed.arguments),

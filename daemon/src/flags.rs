@@ -126,20 +126,22 @@ impl Flags {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, Exit> {
         let mut command = command_line(program);
-        let arguments = as_long_flags(arguments);
+        let arguments = with_words(as_long_flags(arguments));
         let matches = command
             .try_get_matches_from_mut(arguments)
             .map_err(|error| {
-                let wanted = matches!(error.kind(), ErrorKind::DisplayHelp);
-                let usage = if wanted {
-                    String::new()
-                } else {
-                    command.render_help().to_string()
-                };
-                Exit {
-                    code: if wanted { 0 } else { 2 },
-                    text: format!("{error}\n{usage}"),
+                let text = error.to_string();
+                if error.kind() == ErrorKind::DisplayHelp {
+                    return Exit { code: 0, text };
                 }
+                let mut text = text.trim_end().to_owned();
+                if !text.contains("Usage:") {
+                    text = format!("{text}\n\n{}", command.render_usage());
+                }
+                if !text.contains("--help") {
+                    text += "\n\nFor more information, try '--help'.";
+                }
+                Exit { code: 2, text }
             })?;
         if matches.get_flag("version") {
             let text = format!("{} {}", program.name, program.version_line());
@@ -160,10 +162,15 @@ impl Flags {
                 arguments: arguments.clone(),
             },
         };
+        // The log of a service is for machines; what a command says is for the person who typed it.
+        let form = match command {
+            Command::Serve => LogFormat::Json,
+            _ => LogFormat::Sentence,
+        };
         Self {
             config: matches.get_one::<PathBuf>("config").cloned(),
             debug: matches.get_flag("debug"),
-            log_format: matches.get_one("logf").copied().unwrap_or_default(),
+            log_format: matches.get_one("logf").copied().unwrap_or(form),
             bootstrap: matches.get_flag("bootstrap"),
             command,
         }
@@ -192,6 +199,27 @@ fn as_long_flags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString>
         long.push(flag);
     }
     long
+}
+
+/// The same, with the words `help` and `version` in the place of a command as the flags they stand for:
+/// `help key` is `key --help`.
+fn with_words(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_flag = |argument: &OsString| argument.to_str().is_some_and(|it| it.starts_with('-'));
+    let first = arguments
+        .iter()
+        .skip(1)
+        .position(|argument| !is_flag(argument));
+    if let Some(place) = first.map(|place| place + 1) {
+        match arguments[place].to_str() {
+            Some("help") => {
+                arguments.remove(place);
+                arguments.push("--help".into());
+            }
+            Some("version") => arguments[place] = "--version".into(),
+            _ => {}
+        }
+    }
+    arguments
 }
 
 /// What follows the dashes of a flag; Go's `-h` is short for `-help`.

@@ -1,6 +1,7 @@
 //! `notary-server doctor`: what is wrong, in one sentence each, and what to do about it.
 //!
-//! It changes nothing and asks for nothing that would: no table is made, no key created. What it
+//! It changes nothing and asks for nothing that would: no table is made, no key created, and the one row
+//! that it writes, to see whether it may, is rolled back. What it
 //! finds is a [`Report`] of [`Finding`]s, in the order in which one thing rests on another; what
 //! cannot be looked at because of an earlier fault is left out.
 
@@ -9,7 +10,9 @@ mod certificates;
 mod command;
 mod database;
 mod repository;
+mod running;
 mod signer;
+mod space;
 mod words;
 
 use std::{fmt, sync::Arc};
@@ -33,6 +36,7 @@ pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
         database::check_clock(&mut report, store.as_ref(), now).await;
         store.close().await;
     }
+    space::check(&mut report, config);
     certificates::check_listener(&mut report, config.tls.as_ref(), now);
     access::check(&mut report, config, now).await;
     match &config.trust_service {
@@ -81,6 +85,8 @@ pub enum Check {
     Configuration,
     /// The database and its tables.
     Database,
+    /// The disks that the server writes to.
+    Disk,
     /// The time that this machine believes it is.
     Clock,
     /// The certificates in files that the configuration names.
@@ -89,6 +95,8 @@ pub enum Check {
     Access,
     /// The connection to the signer, both ways, and the keys it holds.
     Signer,
+    /// The server that runs.
+    Server,
     /// The stored trust data of one repository.
     Repository,
     /// What the clients of that repository would meet.

@@ -106,9 +106,9 @@ async fn execute(
     let config = Config::read(&settings)?;
     // Wiped: nothing needs their secrets any more.
     drop(settings);
-    log.set(config.level);
-    tracing::info!(target: "startup", "{}", program.version_line());
     if flags.command == Command::Serve {
+        log.set(config.level);
+        tracing::info!(target: "startup", "{}", program.version_line());
         for warning in &config.warnings {
             tracing::warn!(target: "startup", "{warning}");
         }

@@ -194,6 +194,13 @@ pub trait TrustStore: Send + Sync + 'static {
     /// How the database is doing, as the last requests saw it; tells of changes at once.
     fn condition(&self) -> watch::Receiver<Condition>;
 
+    /// Whether files and changes can be written: tries it and takes it back.
+    ///
+    /// # Errors
+    ///
+    /// Why a publish, or a deletion, would fail in the database.
+    async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError>;
+
     /// How many connections are open.
     fn pool(&self) -> PoolState;
 

@@ -359,6 +359,9 @@ async fn whoever_is_not_let_in_is_told_why(server: Server) -> Result<()> {
 
     // A right that is missing later is the server's fault, not the client's.
     let (_, store) = impatient(&fresh, 2).await?;
+    store.try_write(fixtures::clock()).await?;
+    let of_trial = store.timestamps("", 9).await?;
+    ensure!(of_trial.is_empty(), "a trial is taken back: {of_trial:?}");
     let user = e2e::database::USER;
     server.rule(
         &fresh,
@@ -375,6 +378,9 @@ async fn whoever_is_not_let_in_is_told_why(server: Server) -> Result<()> {
     )?;
     let error = publish(&*store, &gun(), &set(1), fixtures::clock()).await;
     let error = error.expect_err("it may not write the feed");
+    assert_eq!(fault_of(&error), Some(Fault::Denied), "{error}");
+    let error = store.try_write(fixtures::clock()).await;
+    let error = error.expect_err("a publish would fail as well");
     assert_eq!(fault_of(&error), Some(Fault::Denied), "{error}");
     ensure!(
         store.head(&gun()).await?.is_none(),

@@ -98,6 +98,15 @@ fn help_names_every_flag_and_both_programs() {
 }
 
 #[test]
+fn help_and_version_are_words_as_well() {
+    for word in ["help", "version"] {
+        let output = countersign(&[word]);
+        assert!(output.status.success(), "{word}");
+        assert!(!output.stdout.is_empty(), "{word}");
+    }
+}
+
+#[test]
 fn an_address_that_is_none_is_refused_with_an_example() {
     let output = countersign(&["--listen", "everywhere"]);
     assert_eq!(output.status.code(), Some(2));

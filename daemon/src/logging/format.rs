@@ -32,6 +32,7 @@ impl Line<'_> {
             LogFormat::Json => self.json(),
             LogFormat::Logfmt => self.logfmt(),
             LogFormat::Human => self.human(colour),
+            LogFormat::Sentence => self.sentence(),
         };
         line.push('\n');
         line
@@ -68,6 +69,24 @@ impl Line<'_> {
         let mut line = format!("{time} {start}{level:<7}{end} {}", Plain(self.message));
         append(&mut line, self.fields);
         line
+    }
+
+    fn sentence(self) -> String {
+        let kind = match self.level {
+            Level::Panic | Level::Fatal | Level::Error => "error: ",
+            Level::Warn => "warning: ",
+            Level::Info | Level::Debug | Level::Trace => "",
+        };
+        // A list of findings has a line each; nothing else in a text moves the cursor.
+        let lines: Vec<String> = self
+            .message
+            .trim_end()
+            .lines()
+            .map(|line| Plain(line).to_string())
+            .collect();
+        let mut text = format!("{kind}{}", lines.join("\n"));
+        append(&mut text, self.fields);
+        text
     }
 
     /// RFC 3339 in whole seconds, as logrus writes it.

@@ -60,6 +60,10 @@ fn without_flags_the_program_serves_and_logs_json() {
     assert_eq!(flags.command, Command::Serve);
     assert_eq!(flags.log_format, LogFormat::Json);
     assert!(!flags.debug && flags.config.is_none());
+    let command = parse(&["migrate"]).unwrap();
+    assert_eq!(command.log_format, LogFormat::Sentence);
+    let command = parse(&["migrate", "-logf", "json"]).unwrap();
+    assert_eq!(command.log_format, LogFormat::Json);
     assert!(!parse(&["-debug=false"]).unwrap().debug);
     assert!(parse(&["-bootstrap"]).unwrap().bootstrap);
 }
@@ -105,7 +109,12 @@ fn help_and_version_end_well() {
         assert_eq!(exit.code, 0);
         assert!(exit.text.contains("--config"), "{}", exit.text);
     }
-    for flag in ["-version", "--version"] {
+    for words in [&["help"][..], &["help", "key"], &["-config", "a", "help"]] {
+        let exit = parse(words).unwrap_err();
+        assert_eq!(exit.code, 0, "{words:?}");
+        assert!(exit.text.contains("Usage:"), "{}", exit.text);
+    }
+    for flag in ["-version", "--version", "version"] {
         let exit = parse(&[flag]).unwrap_err();
         let text = "notary-signer Version: 1.2.3, Git commit: abc, Rust version: 1.95.0";
         assert_eq!(
@@ -131,5 +140,7 @@ fn mistakes_end_with_the_usage_and_2() {
         let exit = parse(arguments).unwrap_err();
         assert_eq!(exit.code, 2, "{arguments:?}");
         assert!(exit.text.contains("Usage:"), "{arguments:?}: {}", exit.text);
+        assert!(exit.text.contains("try '--help'"), "{}", exit.text);
+        assert!(exit.text.lines().count() < 12, "{}", exit.text);
     }
 }

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use clap::{Arg, ArgAction, ArgMatches};
 use daemon::clock;
 
-use super::{Check, Report, examine, examine_repository};
+use super::{Check, Report, examine, examine_repository, running};
 use crate::config::{self, Config};
 
 /// The name of the command.
@@ -29,7 +29,7 @@ pub(crate) fn command() -> clap::Command {
         .required(true);
     clap::Command::new(NAME)
         .about(
-            "Look for what is wrong with configuration, database, clock, certificates, access and signer",
+            "Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server",
         )
         .arg(json)
         .subcommand(
@@ -46,9 +46,16 @@ pub async fn run(
     environment: Vec<(OsString, OsString)>,
     arguments: &ArgMatches,
 ) -> ExitCode {
+    let asking = environment.clone();
     let (report, json) = match configuration(file, environment) {
         Err(report) => (report, arguments.get_flag("json")),
-        Ok(config) => examine_as_asked(&config, arguments).await,
+        Ok(config) => {
+            let (mut report, json) = examine_as_asked(&config, arguments).await;
+            if let (Some(file), None) = (file, arguments.subcommand()) {
+                running::check(&mut report, file, asking).await;
+            }
+            (report, json)
+        }
     };
     if json {
         println!("{}", report.to_json());

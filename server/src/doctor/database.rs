@@ -38,6 +38,7 @@ pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<d
         Ok(()) => {
             let text = format!("the database {} answers and has its tables", storage.url);
             report.ok(Check::Database, text);
+            check_writes(report, storage, &*store).await;
             Some(store)
         }
         Err(error) => {
@@ -45,6 +46,35 @@ pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<d
             None
         }
     }
+}
+
+/// Tries whether a publish could be stored. One database across a network that is read-only may be a
+/// standby, and this server one that only serves reads.
+async fn check_writes(report: &mut Report, storage: &Storage, store: &dyn TrustStore) {
+    let Err(error) = store.try_write(daemon::clock::now()).await else {
+        return report.ok(Check::Database, "what is published can be stored");
+    };
+    let fault = match &error {
+        StoreError::Database(cause) => fault(cause),
+        _ => Fault::Other,
+    };
+    if fault == Fault::ReadOnly && !storage.url.backend().is_embedded() {
+        return report.warn(
+            Check::Database,
+            format!(
+                "the database takes no writes: reads are served, and every publish fails ({error})"
+            ),
+            "nothing, if this is a standby for reading; else name the primary in storage.db_url",
+        );
+    }
+    let cure = match fault {
+        Fault::Denied => {
+            "give the user in storage.db_url SELECT, INSERT, UPDATE and DELETE on the tables (and on PostgreSQL USAGE on the sequences)"
+        }
+        fault => fault.cure(),
+    };
+    let text = format!("the database can be read, but nothing can be stored in it: {error}");
+    report.wrong(Check::Database, text, cure);
 }
 
 /// Whether there can be anything to open: opening would make the file of an embedded database.

@@ -30,7 +30,10 @@ pub(crate) async fn run(file: Option<&Path>, environment: Vec<(OsString, OsStrin
 }
 
 /// What was looked at, all being well.
-async fn ask(file: Option<&Path>, environment: Vec<(OsString, OsString)>) -> Result<String> {
+pub(crate) async fn ask(
+    file: Option<&Path>,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<String> {
     let file = file.context("no configuration: name a file with -config PATH")?;
     let doors = Doors::read(&config::load_without_secrets(file, environment)?)?;
     if let Some(address) = &doors.monitoring_addr {

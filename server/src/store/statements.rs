@@ -54,6 +54,9 @@ pub const TIMESTAMPS: &str = "SELECT gun, \
      FROM (SELECT gun, MAX(version) AS version FROM tuf_files \
            WHERE gun > ? AND role = 'timestamp' AND deleted_at IS NULL \
            GROUP BY gun ORDER BY gun LIMIT ?) newest ORDER BY gun";
+/// Adds nothing to the changefeed, but only with the right to: a line that is taken back would leave a gap.
+pub const ADD_NO_CHANGE: &str = "INSERT INTO changefeed (created_at, gun, version, sha256, category) \
+     SELECT created_at, gun, version, sha256, category FROM changefeed WHERE id = 0";
 /// Reads nothing, but only if the table is there.
 pub const CHECK: &str = "SELECT id FROM tuf_files WHERE id = 0";
 /// The feed of all GUNs, forwards.
@@ -86,7 +89,7 @@ pub const PUT_FILE: &str = "INSERT INTO tuf_files (id, created_at, updated_at, d
 pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, version, sha256, category) \
      VALUES (?, ?, ?, ?, ?, ?)";
 
-/// All of them, for the test that looks at their plans.
+/// All that requests wait for, for the test that looks at their plans.
 pub const ALL: [&str; 23] = [
     HEAD,
     BY_CHECKSUM,

@@ -225,3 +225,32 @@ fn a_relative_path_starts_at_the_configuration_file_and_hides_no_database() {
     );
     assert!(setup.0.path().join("relative.db").exists());
 }
+
+#[test]
+fn a_command_speaks_to_people_and_not_in_json() {
+    let setup = Setup::new("server.db");
+    let refused = setup.run(&["backup", "file"]);
+    let said = text(&refused.stderr);
+    let whole = setup.0.path().join("server.db");
+    assert_eq!(
+        said,
+        format!(
+            "error: the database {} does not exist: correct storage.db_url, or create the \
+             database with `serve`, `migrate` or `restore`\n",
+            whole.display()
+        )
+    );
+    let mistake = setup.run(&["bakcup", "file"]);
+    assert_eq!(mistake.status.code(), Some(2));
+    let said = text(&mistake.stderr);
+    assert!(
+        said.contains("Usage:") && said.contains("try '--help'"),
+        "{said}"
+    );
+    assert!(said.lines().count() < 12, "{said}");
+    for word in ["help", "version"] {
+        assert!(setup.run(&[word]).status.success(), "{word}");
+    }
+    let json = setup.run(&["backup", "file", "-logf", "json"]);
+    assert!(text(&json.stderr).starts_with('{'));
+}

@@ -23,15 +23,62 @@ async fn doctor(stage: &Stage, arguments: &'static [&'static str]) -> (Output, S
     (output, text)
 }
 
+/// The server of a stage, until it is dropped.
+struct Running(std::process::Child);
+
+impl Running {
+    /// Starts it, and waits until it answers.
+    async fn start(stage: &Stage) -> Self {
+        let file = stage.configuration_file();
+        let command = move |name: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_notary-server"));
+            command.env_clear().arg("-config").arg(&file).arg(name);
+            command
+        };
+        let server = command("serve").stderr(std::process::Stdio::null()).spawn();
+        let server = Self(server.unwrap());
+        let wait = move || while !command("health").output().unwrap().status.success() {};
+        tokio::task::spawn_blocking(wait).await.unwrap();
+        server
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn one_line_a_finding_is_printed_and_success_means_nothing_is_wrong() {
     let mut stage = Stage::healthy().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    stage.set("server", "http_addr", address);
+    let (output, text) = doctor(&stage, &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(
+        last.starts_with("WRONG    server         the server does not run: "),
+        "{text}"
+    );
+
+    let _server = Running::start(&stage).await;
     let (output, text) = doctor(&stage, &[]).await;
     assert!(output.status.success(), "{text}");
     assert!(
         text.starts_with("ok       configuration  the configuration makes sense\n"),
         "{text}"
     );
+    for sentence in [
+        "what is published can be stored",
+        "MiB are free on the disk of the database",
+        "the server runs and is well",
+    ] {
+        assert!(text.contains(sentence), "{text}");
+    }
 
     stage.set("trust_service", "tls_ca_file", "/nowhere/ca.crt");
     let (output, text) = doctor(&stage, &[]).await;

@@ -133,6 +133,10 @@ impl TrustStore for Interrupted {
         self.store.condition()
     }
 
+    async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.store.try_write(now).await
+    }
+
     async fn close(&self) {
         self.store.close().await;
     }
