@@ -7,10 +7,31 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tuf::{Gun, Role, WalkError, Walked, Wanted, walk};
 
-use crate::store::{StoreError, TrustStore};
+use crate::{
+    repository::ATTEMPTS,
+    store::{StoreError, TrustStore},
+};
 
-/// The walk over what the store holds.
+/// The walk over what the store holds. Where others changed the repository during the walk, what it
+/// found wrong may only be half of a change: it is walked again then.
 pub(crate) async fn walk_stored(
+    store: Arc<dyn TrustStore>,
+    gun: &Gun,
+    now: OffsetDateTime,
+) -> Result<Result<Walked, WalkError>, StoreError> {
+    let mut head = store.head(gun).await?;
+    for _ in 1..ATTEMPTS {
+        let walked = walk_once(store.clone(), gun, now).await?;
+        let newest = store.head(gun).await?;
+        if walked.is_ok() || newest == head {
+            return Ok(walked);
+        }
+        head = newest;
+    }
+    walk_once(store, gun, now).await
+}
+
+async fn walk_once(
     store: Arc<dyn TrustStore>,
     gun: &Gun,
     now: OffsetDateTime,

@@ -3,6 +3,7 @@
 //! A store does as it is told, atomically, or says how it failed; whether metadata is to be believed
 //! was decided before (see [`crate::publish`]).
 
+mod feed;
 mod open;
 mod schema;
 mod sql;
@@ -183,6 +184,11 @@ pub trait TrustStore: Send + Sync + 'static {
     async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError>;
 
     /// A page of the changefeed, of one GUN or of all, oldest first.
+    ///
+    /// It ends before the first id that may still appear: a transaction that took an id is running, and
+    /// a follower that was given a higher one would never ask for it. So it is safe to go on after the
+    /// last change of a page. Where a transaction was rolled back, its id is skipped once that is
+    /// proven; where the database cannot prove it, after five minutes.
     async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError>;
 
     /// GUNs behind `after` in name order, at most `limit`, each with the age of its newest timestamp.

@@ -3,11 +3,14 @@
 //! Locks hold on one node only. What two nodes write at the same time is decided when it is committed, by
 //! the rows that both have written; rows that were only read do not count.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use e2e::{Fresh, Galera};
-use server::store::{StoreError, TrustStore};
+use server::store::{Page, StoreError, TrustStore};
 use tokio::task::JoinSet;
 use tuf::{File, Gun, Role};
 
@@ -77,7 +80,40 @@ async fn nodes_that_write_at_the_same_time_leave_no_half_repository() -> Result<
     let cluster = Cluster::start().await?;
     deletions_beside_updates(&cluster).await?;
     rival_updates(&cluster).await?;
-    rival_first_publishes(&cluster).await
+    rival_first_publishes(&cluster).await?;
+    skipped_ids(&cluster).await
+}
+
+/// Ids that belong to nodes which write nothing do not stop the feed, at whichever node it is read.
+async fn skipped_ids(cluster: &Cluster) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let newest: i64 = cluster.ask("SELECT MAX(id) FROM changefeed")?.parse()?;
+    let gun = gun("ex.com/feed");
+    for version in 1..=5 {
+        let base = cluster.stores[0].head(&gun).await?;
+        let now = daemon::clock::now();
+        cluster.stores[0]
+            .publish(&gun, base.as_ref(), &next(version, 0), now)
+            .await?;
+    }
+    let page = Page::After {
+        id: i32::try_from(newest)?,
+        limit: 9,
+    };
+    for store in &cluster.stores {
+        let begun = Instant::now();
+        loop {
+            let changes = store.changes(None, page).await?;
+            let versions: Vec<i64> = changes.iter().map(|change| change.version).collect();
+            assert_eq!(versions, (1..).take(versions.len()).collect::<Vec<_>>());
+            if versions.len() == 5 {
+                break;
+            }
+            ensure!(begun.elapsed() < PATIENCE, "only {versions:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    Ok(())
 }
 
 /// A deletion through one node and an update through another: either comes first, and both hold.

@@ -6,6 +6,7 @@ mod backup;
 #[path = "../../server/tests/it/store/behaviour.rs"]
 mod behaviour;
 mod failures;
+mod feed;
 mod galera;
 mod plans;
 mod recorded;

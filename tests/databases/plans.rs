@@ -50,7 +50,7 @@ fn with_values(statement: &str) -> String {
             .iter()
             .any(|end| before.ends_with(end))
         {
-            "'2026-01-01 00:00:00'"
+            "TIMESTAMP '2026-01-01 00:00:00'"
         } else if ["version >=", "version <", "version =", "id >", "id <"]
             .iter()
             .any(|end| before.ends_with(end))

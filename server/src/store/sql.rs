@@ -4,26 +4,32 @@ mod transfer;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use database::{Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
+use database::{Condition, Dialect, Fault, Int, Pool, Retries, Settle, Transaction, fault};
 use sqlx::{Decode, Encode, Executor, FromRow, Row, Type};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 use super::{
-    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, statements,
+    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore,
+    feed::{Feed, IdRow, StampRow},
+    statements,
 };
 
 /// Trust data in an SQL database.
 pub struct SqlStore<DB: Dialect> {
     pool: Pool<DB>,
+    feed: Feed,
 }
 
 impl<DB: Dialect> SqlStore<DB> {
     /// Keeps trust data in the database that `pool` leads to, which has the tables.
     #[must_use]
     pub fn new(pool: Pool<DB>) -> Self {
-        Self { pool }
+        Self {
+            pool,
+            feed: Feed::default(),
+        }
     }
 }
 
@@ -113,7 +119,7 @@ impl<T: database::Time> From<ChangeRow<T>> for Change {
 #[async_trait]
 impl<DB> TrustStore for SqlStore<DB>
 where
-    DB: Dialect,
+    DB: Settle,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> String: Encode<'q, DB> + Type<DB>,
@@ -125,6 +131,8 @@ where
     for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> ChangeRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> AgingRow<DB::Time>: FromRow<'r, DB::Row>,
+    for<'r> IdRow: FromRow<'r, DB::Row>,
+    for<'r> StampRow<DB::Time>: FromRow<'r, DB::Row>,
 {
     async fn head(&self, gun: &Gun) -> Result<Option<Head>, StoreError> {
         let row: Option<HeadRow> = sqlx::query_as(DB::sql(statements::HEAD))
@@ -253,6 +261,7 @@ where
     }
 
     async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError> {
+        let settled = self.feed.settled(&self.pool).await?;
         let (statement, id, limit, backwards) = match (page, gun) {
             (Page::After { id, limit }, None) => (statements::CHANGES_AFTER, id, limit, false),
             (Page::After { id, limit }, Some(_)) => {
@@ -264,7 +273,8 @@ where
                 } else {
                     statements::CHANGES_BEFORE
                 },
-                id.unwrap_or(i32::MAX),
+                id.unwrap_or(i32::MAX)
+                    .min(i32::try_from(settled.saturating_add(1)).unwrap_or(i32::MAX)),
                 limit,
                 true,
             ),
@@ -280,6 +290,7 @@ where
             .await
             .or_else(nothing_of_that_name)?;
         let mut changes: Vec<Change> = rows.into_iter().map(Change::from).collect();
+        changes.retain(|change| change.id <= settled);
         if backwards {
             changes.reverse();
         }

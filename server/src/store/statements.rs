@@ -59,6 +59,11 @@ pub const ADD_NO_CHANGE: &str = "INSERT INTO changefeed (created_at, gun, versio
      SELECT created_at, gun, version, sha256, category FROM changefeed WHERE id = 0";
 /// Reads nothing, but only if the table is there.
 pub const CHECK: &str = "SELECT id FROM tuf_files WHERE id = 0";
+/// The ids of the changefeed behind one of them.
+pub const CHANGE_IDS: &str = "SELECT id FROM changefeed WHERE id > ? ORDER BY id LIMIT ?";
+/// The ids of the last changes, newest first, each with its time.
+pub const LAST_CHANGES: &str = "SELECT id, created_at FROM changefeed WHERE id > 0 \
+     ORDER BY id DESC LIMIT ?";
 /// The feed of all GUNs, forwards.
 pub const CHANGES_AFTER: &str = "SELECT id, created_at, gun, version, sha256, category \
      FROM changefeed WHERE id > ? ORDER BY id LIMIT ?";
@@ -90,7 +95,7 @@ pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, versi
      VALUES (?, ?, ?, ?, ?, ?)";
 
 /// All that requests wait for, for the test that looks at their plans.
-pub const ALL: [&str; 23] = [
+pub const ALL: [&str; 25] = [
     HEAD,
     BY_CHECKSUM,
     HOLDS,
@@ -104,6 +109,8 @@ pub const ALL: [&str; 23] = [
     DELETE,
     TIMESTAMPS,
     CHECK,
+    CHANGE_IDS,
+    LAST_CHANGES,
     CHANGES_AFTER,
     CHANGES_BEFORE,
     GUN_CHANGES_AFTER,

@@ -1,0 +1,141 @@
+//! How far the changefeed is settled: up to which id no change will still appear.
+//!
+//! What is known is kept in memory: an id up to which everything is settled, and one [`Watch`] on what
+//! lies above it. A process that has just started takes changes older than [`LATEST`] as settled, and
+//! proves the rest again.
+
+use daemon::clock;
+use database::{Dialect, Int, Pool, Settle, Time, Watch};
+use sqlx::{Encode, Executor, FromRow, Type};
+use time::Duration;
+use tokio::sync::Mutex;
+
+use super::statements;
+
+/// The table.
+const TABLE: &str = "changefeed";
+
+/// When an id that is missing counts as lost without proof.
+const LATEST: Duration = Duration::minutes(5);
+
+/// How many changes a process that has just started looks back over. Whatever is older is settled.
+const LOOK_BACK: i64 = 10_000;
+
+/// How many ids are read with one statement.
+const PAGE: i64 = 1_000;
+
+/// How many pages are read for one caller; the next caller goes on.
+const MOST_PAGES: usize = 20;
+
+/// What one process knows.
+#[derive(Default)]
+pub(super) struct Feed(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// No change with this id or a lower one will still appear; `None` before the first look.
+    settled: Option<i64>,
+    /// What is awaited before more is settled.
+    awaited: Option<Awaited>,
+}
+
+/// The end of those who were writing to the feed when ids were missing.
+struct Awaited {
+    watch: Watch,
+    /// The highest id that was there then.
+    newest: i64,
+}
+
+/// An id of the feed.
+#[derive(FromRow)]
+pub(super) struct IdRow {
+    id: Int,
+}
+
+/// An id of the feed, and the time of its change.
+#[derive(FromRow)]
+pub(super) struct StampRow<T> {
+    id: Int,
+    created_at: Option<T>,
+}
+
+impl Feed {
+    /// The id up to which the feed is settled, as far as that can be said now. It never waits for a
+    /// writer.
+    pub(super) async fn settled<DB>(&self, pool: &Pool<DB>) -> Result<i64, sqlx::Error>
+    where
+        DB: Settle,
+        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+        for<'q> i64: Encode<'q, DB> + Type<DB>,
+        for<'r> IdRow: FromRow<'r, DB::Row>,
+        for<'r> StampRow<DB::Time>: FromRow<'r, DB::Row>,
+    {
+        if DB::IN_ORDER {
+            return Ok(i64::MAX);
+        }
+        let mut known = self.0.lock().await;
+        let mut settled = match known.settled {
+            Some(settled) => settled,
+            None => first_look::<DB>(pool).await?,
+        };
+        known.settled = Some(settled);
+        for _ in 0..MOST_PAGES {
+            let ids: Vec<IdRow> = sqlx::query_as(DB::sql(statements::CHANGE_IDS))
+                .bind(settled)
+                .bind(PAGE)
+                .fetch_all(pool)
+                .await?;
+            for row in &ids {
+                if row.id.0 == settled + 1 {
+                    settled = row.id.0;
+                }
+            }
+            known.settled = Some(settled);
+            let Some(newest) = ids.last().map(|row| row.id.0) else {
+                break;
+            };
+            if newest == settled {
+                continue;
+            }
+            // Something is missing between the two.
+            let awaited = match known.awaited.take().filter(|old| old.newest > settled) {
+                Some(awaited) => awaited,
+                None => Awaited {
+                    watch: DB::watch(pool, TABLE).await?,
+                    newest,
+                },
+            };
+            let (watch, below) = (&awaited.watch, awaited.newest);
+            if watch.age() < LATEST && !DB::is_settled(pool, TABLE, watch, settled, below).await? {
+                tracing::debug!(settled, newest, "a change may still appear in the feed");
+                known.awaited = Some(awaited);
+                break;
+            }
+            settled = below;
+            known.settled = Some(settled);
+        }
+        Ok(settled)
+    }
+}
+
+/// Where a process begins that knows nothing yet: at the newest change that is old enough to be settled.
+async fn first_look<DB>(pool: &Pool<DB>) -> Result<i64, sqlx::Error>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'r> StampRow<DB::Time>: FromRow<'r, DB::Row>,
+{
+    let rows: Vec<StampRow<DB::Time>> = sqlx::query_as(DB::sql(statements::LAST_CHANGES))
+        .bind(LOOK_BACK)
+        .fetch_all(pool)
+        .await?;
+    let old = clock::now() - LATEST;
+    let is_old = |row: &&StampRow<DB::Time>| row.created_at.is_none_or(|at| at.utc() <= old);
+    let is_all = i64::try_from(rows.len()).is_ok_and(|found| found < LOOK_BACK);
+    Ok(match (rows.iter().find(is_old), rows.last()) {
+        (Some(row), _) => row.id.0,
+        (None, Some(last)) if !is_all => last.id.0,
+        (None, _) => 0,
+    })
+}
