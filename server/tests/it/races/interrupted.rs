@@ -32,17 +32,17 @@ pub(super) struct Interrupted {
 impl Interrupted {
     /// Interrupts the first time.
     pub(super) fn once(moment: Moment) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
-        move |store| Self::new(store, moment, true)
+        move |store| Self::wrap(store, moment, true)
     }
 
     /// Interrupts each time.
     pub(super) fn always(
         moment: Moment,
     ) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
-        move |store| Self::new(store, moment, false)
+        move |store| Self::wrap(store, moment, false)
     }
 
-    fn new(store: Arc<dyn TrustStore>, moment: Moment, is_once: bool) -> Arc<dyn TrustStore> {
+    fn wrap(store: Arc<dyn TrustStore>, moment: Moment, is_once: bool) -> Arc<dyn TrustStore> {
         Arc::new(Self {
             store,
             moment,
