@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use daemon::logging::Plain;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
@@ -165,6 +166,20 @@ impl Line {
         }
     }
 
+    /// The line of the program `name` as people read it. It is one line, whatever its text holds:
+    /// much of it comes from requests.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> String {
+        let Self {
+            level,
+            text,
+            fields,
+            time,
+        } = self;
+        let text = format!("{text}{fields}");
+        format!("{time:8} {name} {level:7} {}", Plain(&text))
+    }
+
     /// Whether it says that something is wrong.
     #[must_use]
     pub fn is_complaint(&self) -> bool {
@@ -186,10 +201,7 @@ async fn follow(
     while let Ok(Some(bytes)) = lines.next_segment().await {
         let line = Line::parse(String::from_utf8_lossy(&bytes).trim_end());
         if display.shows(&line) {
-            eprintln!(
-                "{:8} {name} {:7} {}{}",
-                line.time, line.level, line.text, line.fields
-            );
+            eprintln!("{}", line.shown(name));
         }
         remember(
             &mut complaint.lock().unwrap_or_else(PoisonError::into_inner),
@@ -221,7 +233,10 @@ fn field(name: &str, value: &str) -> String {
     if idle || value.is_empty() {
         String::new()
     } else {
-        format!(" {short}={value}")
+        // In quotes where it could be taken for other fields.
+        let is_one_word = !value.contains([' ', '=', '"']);
+        let quoted = (!is_one_word).then(|| format!("{value:?}"));
+        format!(" {short}={}", quoted.as_deref().unwrap_or(value))
     }
 }
 

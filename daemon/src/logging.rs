@@ -2,6 +2,7 @@
 
 mod format;
 mod layer;
+mod safe;
 
 use std::{
     backtrace::Backtrace,
@@ -19,6 +20,8 @@ use std::{
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use layer::Lines;
+
+pub use safe::{Plain, plain_json};
 
 /// The target of lines that are shown whatever the level: the version, and what is doubtful about the
 /// configuration. `tracing::warn!(target: daemon::logging::STARTUP, "…")`

@@ -126,3 +126,18 @@ fn a_log_line_is_read_into_what_people_want_to_see() {
     assert_eq!(line.time, "12:34:56");
     assert!(!line.is_complaint());
 }
+
+#[test]
+fn a_log_line_is_shown_on_one_line_whatever_a_client_has_sent() {
+    let line = Line::parse(
+        r#"{"gun":"a\nfake gun=b","http.request.uri":"/v2/\u001b[31m\u009b\u0085\u2028\u202e\r",
+            "level":"warning","msg":"refused\nfake","time":"2026-11-22T12:34:56Z"}"#,
+    );
+    assert_eq!(
+        line.shown("server"),
+        "12:34:56 server warning refused\\nfake gun=\"a\\nfake gun=b\" \
+         uri=/v2/\\u{1b}[31m\\u{9b}\\u{85}\\u{2028}\\u{202e}\\r"
+    );
+    let stray = Line::parse("panicked\u{1b}[2J");
+    assert!(!stray.shown("server").contains('\u{1b}'));
+}

@@ -8,7 +8,10 @@ use std::{
 use serde_json::Value;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::{Level, LogFormat};
+use super::{
+    Level, LogFormat,
+    safe::{Plain, plain_json},
+};
 
 /// Fields by their name, sorted as logrus sorts them.
 pub(super) type Fields = BTreeMap<String, Value>;
@@ -44,7 +47,8 @@ impl Line<'_> {
         members.insert("level".to_owned(), self.level.name().into());
         members.insert("msg".to_owned(), self.message.into());
         members.insert("time".to_owned(), time.into());
-        serde_json::to_string(&members).expect("a map from text to JSON values is JSON")
+        let line = serde_json::to_string(&members);
+        plain_json(&line.expect("a map from text to JSON values is JSON"))
     }
 
     fn logfmt(self) -> String {
@@ -123,7 +127,8 @@ fn paint(level: Level) -> &'static str {
     }
 }
 
-/// A value as logrus writes it: in quotes unless it is harmless without.
+/// A value as logrus writes it: in quotes unless it is harmless without. `Debug` escapes whatever
+/// [`Plain`] does.
 struct Word<'a>(&'a str);
 
 impl fmt::Display for Word<'_> {
@@ -134,20 +139,5 @@ impl fmt::Display for Word<'_> {
         } else {
             write!(f, "{:?}", self.0)
         }
-    }
-}
-
-/// Text with its control characters escaped, so that it can neither end the line nor paint it.
-struct Plain<'a>(&'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())
-            } else {
-                f.write_char(c)
-            }
-        })
     }
 }

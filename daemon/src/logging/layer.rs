@@ -22,6 +22,7 @@ use tracing_subscriber::{
 use super::{
     AUDIT, Causes, FATAL, Level, LogControl, LogFormat, PANIC, STARTUP,
     format::{self, Fields},
+    safe::{Cut, Length},
 };
 use crate::clock;
 
@@ -95,6 +96,14 @@ fn level_of(metadata: &Metadata<'_>) -> Level {
     }
 }
 
+/// How long the fields of an event may be.
+fn length_of(metadata: &Metadata<'_>) -> Length {
+    match metadata.target() {
+        AUDIT | STARTUP | FATAL | PANIC => Length::OfOurOwn,
+        _ => Length::OfRequest,
+    }
+}
+
 impl<S, W> Layer<S> for Lines<W>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -123,14 +132,14 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::new();
-        attributes.record(&mut Collect(&mut fields));
+        attributes.record(&mut Collect(&mut fields, Length::OfRequest));
         span.extensions_mut().insert(fields);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
-            values.record(&mut Collect(fields));
+            values.record(&mut Collect(fields, Length::OfRequest));
         }
     }
 
@@ -145,7 +154,7 @@ where
                 fields.extend(known.clone());
             }
         }
-        event.record(&mut Collect(&mut fields));
+        event.record(&mut Collect(&mut fields, length_of(event.metadata())));
         let message = match fields.remove("message") {
             Some(Value::String(text)) => text,
             Some(other) => other.to_string(),
@@ -162,8 +171,9 @@ where
     }
 }
 
-/// Collects the fields of an event or a span.
-struct Collect<'a>(&'a mut Fields);
+/// Collects the fields of an event or a span. Whatever a field is made of, no more of it is kept than
+/// a line may hold.
+struct Collect<'a>(&'a mut Fields, Length);
 
 impl Collect<'_> {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
@@ -171,18 +181,22 @@ impl Collect<'_> {
         let name = field.name().trim_start_matches("r#");
         self.0.insert(name.to_owned(), value.into());
     }
+
+    fn put_text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let mut text = Cut::to(self.1.of(field.name()));
+        // Only a broken `Debug` fails here; what it wrote until then is still worth showing.
+        let _ = text.write_fmt(value);
+        self.put(field, text.finish());
+    }
 }
 
 impl Visit for Collect<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut text = String::new();
-        // Only a broken `Debug` fails here; what it wrote until then is still worth showing.
-        let _ = write!(text, "{value:?}");
-        self.put(field, text);
+        self.put_text(field, format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put_text(field, format_args!("{value}"));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -202,7 +216,7 @@ impl Visit for Collect<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put(field, Causes(value).to_string());
+        self.put_text(field, format_args!("{}", Causes(value)));
     }
 }
 
@@ -281,6 +295,58 @@ mod tests {
             });
             assert_eq!(lines.len(), 1, "{lines:?}");
             assert!(!lines[0].contains('\u{1b}'), "{lines:?}");
+        }
+    }
+
+    /// What a client may try to get into a log: line ends of all kinds, a terminal's commands, and
+    /// text that runs backwards.
+    const HOSTILE: &str =
+        "x\n\rtime=\u{1b}[31m\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\u{7f}\0\"";
+
+    #[test]
+    fn hostile_text_stays_in_its_field_in_every_format() {
+        for format in [LogFormat::Human, LogFormat::Logfmt, LogFormat::Json] {
+            let lines = logged(format, Level::Info, |_| {
+                let span =
+                    tracing::info_span!(target: "server", "request", uri = HOSTILE, id = ?HOSTILE);
+                let error = std::io::Error::other(HOSTILE);
+                let error: &(dyn Error + 'static) = &error;
+                span.in_scope(
+                    || tracing::info!(target: "server", agent = %HOSTILE, error, "a {HOSTILE}"),
+                );
+            });
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            let is_bad = |c: char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}".contains(c);
+            assert!(!lines[0].contains(is_bad), "{lines:?}");
+            if format == LogFormat::Json {
+                let line: Value = serde_json::from_str(&lines[0]).unwrap();
+                assert_eq!(
+                    (&line["uri"], &line["agent"]),
+                    (&json!(HOSTILE), &json!(HOSTILE))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_field_is_longer_than_it_may_be() {
+        let long = "é".repeat(30_000);
+        for format in [LogFormat::Human, LogFormat::Logfmt, LogFormat::Json] {
+            let lines = logged(format, Level::Info, |_| {
+                let span = tracing::info_span!(target: "server", "request", uri = long, late = tracing::field::Empty);
+                span.record("late", &long);
+                let error = std::io::Error::other(long.clone());
+                let error: &(dyn Error + 'static) = &error;
+                span.in_scope(|| {
+                    tracing::info!(target: "server", debug = ?long, display = %long, error, "{long}");
+                    tracing::info!(target: STARTUP, "{long}");
+                });
+            });
+            assert_eq!(lines.len(), 2);
+            let length = lines[0].len();
+            assert!((8_000..10_500).contains(&length), "{length}");
+            assert!(lines[0].contains("more bytes)"), "{}", lines[0]);
+            assert!(lines[1].len() < 36_000, "{}", lines[1].len());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use access::Identity;
-use daemon::logging::AUDIT;
+use daemon::logging::{AUDIT, plain_json};
 use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
@@ -127,7 +127,7 @@ impl Record {
     /// The line of a file, with its newline.
     pub(super) fn line(&self) -> String {
         let json = serde_json::to_string(self).expect("text and numbers are JSON");
-        json + "\n"
+        plain_json(&json) + "\n"
     }
 
     /// Writes it to the program's log, in the form that this has.

@@ -232,6 +232,21 @@ fn what_is_no_regular_file_is_refused_at_the_start() {
 }
 
 #[test]
+fn hostile_names_stay_in_their_field() {
+    let stage = Stage::new();
+    let hostile = "x\n\u{85}\u{9b}31m\u{2028}\u{202e}\u{7f}";
+    let refused = Outcome::Refused(hostile);
+    stage.audit.record(&event(Actor::Claimed(hostile), refused));
+    let text = fs::read_to_string(stage.path()).unwrap();
+    let line = text.strip_suffix('\n').unwrap();
+    let is_bad = |c: char| c.is_control() || "\u{2028}\u{202e}".contains(c);
+    assert!(!line.contains(is_bad), "{line:?}");
+    let lines = stage.lines();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["caller.name"], hostile);
+}
+
+#[test]
 fn guessing_leaves_a_hundred_lines_a_second_and_then_a_count() {
     let stage = Stage::new();
     let guess = || {
