@@ -21,7 +21,10 @@ use moka::sync::Cache;
 use time::OffsetDateTime;
 use tuf::{Gun, Role};
 
-use crate::store::{Head, StoredMetadata};
+use crate::{
+    Turns,
+    store::{Head, StoredMetadata},
+};
 
 /// What a repository looks like from its newest timestamp.
 #[derive(Debug)]
@@ -64,6 +67,8 @@ pub struct MetadataCache {
     views: Cache<Gun, Arc<View>>,
     deletions: AtomicU64,
     gate: RwLock<()>,
+    /// One load of a file at a time: a large one would otherwise be in memory for each of its readers.
+    pub(crate) loads: Turns,
 }
 
 /// The right to remember what was read, as long as nothing was deleted since it was issued.
@@ -90,6 +95,7 @@ impl MetadataCache {
                 .build(),
             deletions: AtomicU64::new(0),
             gate: RwLock::new(()),
+            loads: Turns::default(),
         }
     }
 

@@ -24,7 +24,7 @@ pub mod store;
 mod uploads;
 
 use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
     ops::Deref,
     pin::pin,
     sync::{
@@ -38,7 +38,6 @@ use daemon::MetricsHandle;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard};
-use tuf::Gun;
 
 pub use key_limiter::KeyLimiter;
 pub use serve::run;
@@ -122,10 +121,11 @@ const LONGEST_TURN: Duration = Duration::from_secs(20);
 /// Lets one publish or renewal of a GUN at a time begin, so that rivals within this process wait
 /// instead of signing in vain. Rivals in other processes are left to the store. A signer that hangs must
 /// not line everybody up behind it: a publish that waits while the queue does not move goes ahead.
+#[derive(Debug)]
 pub struct Turns([Queue; 64]);
 
 /// Those who wait for one turn.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Queue {
     turn: Mutex<()>,
     /// How many have had it.
@@ -139,10 +139,10 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for the turn of `gun`, though not for ever; some GUNs share one.
-    pub async fn wait(&self, gun: &Gun) -> Option<MutexGuard<'_, ()>> {
+    /// Waits for the turn of `whom`, such as a GUN, though not for ever; some share one.
+    pub async fn wait(&self, whom: &impl Hash) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
-        gun.hash(&mut hasher);
+        whom.hash(&mut hasher);
         let slot = usize::try_from(hasher.finish() % 64).expect("less than 64");
         self.0[slot].wait().await
     }

@@ -22,7 +22,7 @@ use crate::{
     App,
     cache::View,
     signer::{SealError, SignerError, seal},
-    store::{Head, StoreError, StoredMetadata},
+    store::{Head, StoreError, StoredMetadata, VersionName},
     uploads::NoSpace,
 };
 
@@ -134,8 +134,36 @@ pub async fn by_checksum(
     }
 }
 
-/// The same from the store, to be remembered.
+/// One version of `role`. What is remembered is shared by all who read it, which matters for a large
+/// file that many ask for and read slowly.
+pub async fn by_version(
+    app: &App,
+    gun: &Gun,
+    role: &Role,
+    version: i32,
+) -> Result<Option<StoredMetadata>, ReadError> {
+    match app.store.name_of_version(gun, role, version).await? {
+        None => Ok(None),
+        Some(VersionName::Sha256(sha256)) => by_checksum(app, gun, role, &sha256).await,
+        Some(VersionName::Unknown) => Ok(app.store.by_version(gun, role, version).await?),
+    }
+}
+
+/// The same from the store, to be remembered. Of several who want the same file one loads it.
 async fn loaded(
+    app: &App,
+    gun: &Gun,
+    role: &Role,
+    sha256: &[u8; 32],
+) -> Result<Option<StoredMetadata>, ReadError> {
+    let _turn = app.cache.loads.wait(&(gun, role, sha256)).await;
+    match app.cache.file(gun, role, sha256) {
+        Some(file) => Ok(Some(file)),
+        None => load(app, gun, role, sha256).await,
+    }
+}
+
+async fn load(
     app: &App,
     gun: &Gun,
     role: &Role,
@@ -158,13 +186,14 @@ pub async fn named(
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let remembered = app.cache.file(gun, role, sha256);
-    if let Some(file) = remembered
-        && (app.caching.is_memory_trusted() || app.store.holds(gun, role, sha256).await?)
-    {
+    let Some(file) = app.cache.file(gun, role, sha256) else {
+        return loaded(app, gun, role, sha256).await;
+    };
+    if app.caching.is_memory_trusted() || app.store.holds(gun, role, sha256).await? {
         return Ok(Some(file));
     }
-    loaded(app, gun, role, sha256).await
+    // What is remembered must not count now.
+    load(app, gun, role, sha256).await
 }
 
 /// The same from the store, and only if the bytes are what their checksum says: the last line of

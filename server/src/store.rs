@@ -43,6 +43,15 @@ pub struct Head {
     pub version: i64,
 }
 
+/// What a stored version of a role is called by checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionName {
+    /// The SHA-256 that is stored beside it.
+    Sha256([u8; 32]),
+    /// It was stored before checksums were written down.
+    Unknown,
+}
+
 /// One line of the changefeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -144,6 +153,14 @@ pub trait TrustStore: Send + Sync + 'static {
     /// Whether [`by_checksum`](Self::by_checksum) would find something, without carrying it. A file that was
     /// stored without its checksum may go unnoticed.
     async fn holds(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Result<bool, StoreError>;
+
+    /// What one version of `role` is called by checksum, without carrying it.
+    async fn name_of_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i32,
+    ) -> Result<Option<VersionName>, StoreError>;
 
     /// One version of `role`.
     async fn by_version(

@@ -69,7 +69,7 @@ pub(super) async fn by_version(
         .parse()
         .map_err(|_| ApiError::VersionOutOfRange(version.to_owned()))?;
     let version = i32::try_from(version).map_err(|_| ApiError::MetadataNotFound)?;
-    let found = app.store.by_version(&gun, &role, version).await?;
+    let found = repository::by_version(app, &gun, &role, version).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 use super::{
-    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore,
+    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, VersionName,
     feed::{Feed, IdRow, StampRow},
     statements,
 };
@@ -197,6 +197,29 @@ where
             .await
             .or_else(nothing_of_that_name)?;
         Ok(found.is_some())
+    }
+
+    async fn name_of_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i32,
+    ) -> Result<Option<VersionName>, StoreError> {
+        let row: Option<HeadRow> = sqlx::query_as(DB::sql(statements::NAME_OF_VERSION))
+            .bind(gun.as_str())
+            .bind(gun.as_str())
+            .bind(role.as_str())
+            .bind(version)
+            .fetch_optional(&self.pool)
+            .await
+            .or_else(nothing_of_that_name)?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let sha256 = row.checksum()?;
+        Ok(Some(
+            sha256.map_or(VersionName::Unknown, VersionName::Sha256),
+        ))
     }
 
     async fn by_version(

@@ -19,6 +19,10 @@ pub const HOLDS: &str = "SELECT version FROM tuf_files \
 pub const WITHOUT_CHECKSUM: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND sha256 IS NULL \
      AND deleted_at IS NULL";
+/// The checksum of a version.
+pub const NAME_OF_VERSION: &str = "SELECT version, sha256 FROM tuf_files \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version = ? \
+     AND deleted_at IS NULL LIMIT 1";
 /// A file by its version.
 pub const BY_VERSION: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version = ? \
@@ -95,11 +99,12 @@ pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, versi
      VALUES (?, ?, ?, ?, ?, ?)";
 
 /// All that requests wait for, for the test that looks at their plans.
-pub const ALL: [&str; 25] = [
+pub const ALL: [&str; 26] = [
     HEAD,
     BY_CHECKSUM,
     HOLDS,
     WITHOUT_CHECKSUM,
+    NAME_OF_VERSION,
     BY_VERSION,
     IS_OVERTAKEN,
     BEFORE_VERSION,

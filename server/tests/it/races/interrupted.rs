@@ -7,7 +7,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 use database::Condition;
-use server::store::{Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore};
+use server::store::{
+    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, VersionName,
+};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::{File, Gun, Role};
@@ -80,6 +82,15 @@ impl TrustStore for Interrupted {
 
     async fn holds(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Result<bool, StoreError> {
         self.store.holds(gun, role, sha256).await
+    }
+
+    async fn name_of_version(
+        &self,
+        gun: &Gun,
+        role: &Role,
+        version: i32,
+    ) -> Result<Option<VersionName>, StoreError> {
+        self.store.name_of_version(gun, role, version).await
     }
 
     async fn by_version(
