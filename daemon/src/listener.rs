@@ -1,18 +1,28 @@
 //! The accept loop: TLS or plain, HTTP/1.1 and HTTP/2, limits in number and time, a graceful end.
 
+mod activity;
+mod believed;
 mod bind;
 mod connection;
 mod greeting;
+mod outgoing;
+mod places;
 mod watched;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Body;
 use http::{Request, Response};
+use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,6 +33,8 @@ use crate::tls::ServerTls;
 pub use bind::{BindError, bind};
 
 use connection::Connection;
+use outgoing::Outgoing;
+use places::{Place, Places};
 
 /// Who sent a request; an extension of every request.
 #[derive(Clone, Debug)]
@@ -35,16 +47,30 @@ pub struct Peer {
 }
 
 /// What a client may take up of the program.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at a time; more wait in the queue of the operating system.
     pub connections: usize,
+    /// Connections of one address at a time. It counts only while more than four of five places are
+    /// taken.
+    pub connections_per_address: usize,
+    /// Addresses that `connections_per_address` does not count for: behind them are many clients.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests at a time on a connection of HTTP/2.
+    pub streams: u32,
+    /// Bytes of all answers together that wait to be read, though the largest one may always be sent.
+    pub unread: usize,
     /// From accepting a connection to the end of its TLS handshake.
     pub handshake: Duration,
     /// From the first octet of a request (or the start of the connection) to the end of its head.
     pub header: Duration,
-    /// Without an octet either way. It must exceed the longest time that a request may take.
+    /// Without an octet either way; in HTTP/2, without a request that begins, moves on or ends. It must
+    /// exceed the longest time that a request may take.
     pub idle: Duration,
+    /// In the place of `idle` and `header` while more than four of five places are taken.
+    pub crowded_idle: Duration,
+    /// For a client that takes nothing of an answer.
+    pub write: Duration,
     /// From the signal to end to cutting what still runs.
     pub drain: Duration,
 }
@@ -52,12 +78,29 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 10_000,
+            // An idle connection with TLS occupies about 55 KiB.
+            connections: 2000,
+            connections_per_address: 1000,
+            trusted_proxies: Vec::new(),
+            streams: 32,
+            unread: 64 << 20,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             idle: Duration::from_mins(2),
+            crowded_idle: Duration::from_secs(5),
+            write: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
+    }
+}
+
+impl Limits {
+    /// Whether many clients are behind `address`.
+    fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
     }
 }
 
@@ -83,17 +126,21 @@ pub async fn serve<S>(
 {
     let running = TaskTracker::new();
     let cut = CancellationToken::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let limits = Arc::new(limits);
+    let places = Places::new(Arc::clone(&limits));
+    let outgoing = Outgoing::new(limits.unread);
     let next = || shutdown.run_until_cancelled(accept(&listener, &places));
     while let Some((tcp, addr, place)) = next().await {
         let connection = Connection {
-            tls: tls.as_ref().map(|tls| tls.config()),
+            tls: tls.clone(),
             app: app.clone(),
             peer: Peer {
                 addr,
                 certificates: Vec::new(),
             },
-            limits,
+            limits: Arc::clone(&limits),
+            outgoing: Arc::clone(&outgoing),
+            crowded: places.crowded(),
             shutdown: shutdown.clone(),
         };
         let cut = cut.clone();
@@ -112,17 +159,15 @@ pub async fn serve<S>(
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .expect("the semaphore is never closed");
+async fn accept(listener: &TcpListener, places: &Arc<Places>) -> (TcpStream, SocketAddr, Place) {
     loop {
+        let reserved = places.reserve().await;
         match listener.accept().await {
-            Ok((tcp, addr)) => return (tcp, addr, place),
+            Ok((tcp, addr)) => {
+                if let Some(place) = places.give(reserved, addr.ip()) {
+                    return (tcp, addr, place);
+                }
+            }
             Err(error) if is_of_the_client(&error) => {
                 tracing::debug!(%error, "a client was gone before it was accepted");
             }

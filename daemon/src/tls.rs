@@ -10,15 +10,18 @@ mod pinned;
 mod trust;
 mod verifier;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, ServerConfig,
+    ClientConfig, Error, ServerConfig,
     client::{Resumption, danger::ServerCertVerifier},
     crypto::CryptoProvider,
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tokio::sync::watch;
 
 pub use connector::{SignerConnector, connector};
 pub use error::{HALF_PAIR, TlsError};
@@ -32,7 +35,15 @@ use verifier::{ClientVerifier, Insistence, ServerVerifier};
 
 /// The certificate of a listener, and whose clients it lets in.
 #[derive(Debug)]
-pub struct ServerTls(Reloading<ServerConfig>);
+pub struct ServerTls(Reloading<Listening>);
+
+/// What is made of the files of a listener.
+#[derive(Debug)]
+struct Listening {
+    config: Arc<ServerConfig>,
+    /// Whose clients are let in; `None` if no certificate is asked for.
+    clients: Option<Arc<ClientVerifier>>,
+}
 
 impl ServerTls {
     /// TLS 1.2 and 1.3 with the certificate chain and key of these PEM files.
@@ -64,8 +75,8 @@ impl ServerTls {
 
     /// Takes up the files if they changed since they were last looked at.
     ///
-    /// If they make no sense, what was in use stays in use, and one error is logged. Connections that
-    /// exist already are not touched.
+    /// If they make no sense, what was in use stays in use, and one error is logged. Connections go on,
+    /// but those of clients whose certificates are no longer accepted end.
     pub fn reload_if_changed(&self) {
         self.0.reload_if_changed();
     }
@@ -78,7 +89,35 @@ impl ServerTls {
 
     /// What the next connection is to use.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.0.current()
+        Arc::clone(&self.0.current().config)
+    }
+
+    /// Whether a client that shows `chain`, leaf first, is to be let in at `now`, in Unix time, by the
+    /// files as they are in use.
+    pub(crate) fn verify_client(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: i64,
+    ) -> Result<(), Error> {
+        let listening = self.0.current();
+        let (Some(clients), [shown, intermediates @ ..]) = (&listening.clients, chain) else {
+            return Ok(());
+        };
+        let now = Duration::from_secs(u64::try_from(now).unwrap_or_default());
+        let now = UnixTime::since_unix_epoch(now);
+        clients
+            .verify_client_cert(shown, intermediates, now)
+            .map(drop)
+    }
+
+    /// A number that changes when changed files are taken up.
+    pub(crate) fn generation(&self) -> u64 {
+        *self.0.generation.borrow()
+    }
+
+    /// Tells when changed files were taken up.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.0.generation.subscribe()
     }
 }
 
@@ -112,11 +151,11 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn insisting(material: &Material, files: &Files) -> Result<ServerConfig, TlsError> {
+fn insisting(material: &Material, files: &Files) -> Result<Listening, TlsError> {
     server_config(material, files, Insistence::Required)
 }
 
-fn asking(material: &Material, files: &Files) -> Result<ServerConfig, TlsError> {
+fn asking(material: &Material, files: &Files) -> Result<Listening, TlsError> {
     server_config(material, files, Insistence::Optional)
 }
 
@@ -124,13 +163,16 @@ fn server_config(
     material: &Material,
     files: &Files,
     insistence: Insistence,
-) -> Result<ServerConfig, TlsError> {
+) -> Result<Listening, TlsError> {
     let provider = provider();
     let identity = material
         .identity(files, &provider)?
         .expect("a listener has a certificate");
-    let verifier: Arc<dyn ClientCertVerifier> = match material.trust(files)? {
-        Some(trust) => Arc::new(ClientVerifier::new(trust, insistence, &provider)),
+    let clients = material
+        .trust(files)?
+        .map(|trust| Arc::new(ClientVerifier::new(trust, insistence, &provider)));
+    let verifier: Arc<dyn ClientCertVerifier> = match &clients {
+        Some(clients) => Arc::clone(clients) as Arc<dyn ClientCertVerifier>,
         None => Arc::new(NoClientAuth),
     };
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -143,7 +185,10 @@ fn server_config(
         // A resumed session would let a client in whose certificate has expired since.
         config.session_storage = Arc::new(NoServerSessionStorage {});
     }
-    Ok(config)
+    Ok(Listening {
+        config: Arc::new(config),
+        clients,
+    })
 }
 
 fn client_config(material: &Material, files: &Files) -> Result<ClientConfig, TlsError> {

@@ -38,7 +38,7 @@ const DEFAULT_UPLOAD_BYTES: i64 = 32 << 20;
 const DEFAULT_CACHE_BYTES: i64 = 64 << 20;
 
 /// Connections unless the operator says otherwise.
-const DEFAULT_CONNECTIONS: i64 = 10_000;
+const DEFAULT_CONNECTIONS: i64 = 2000;
 
 /// The certificate that makes the listener speak HTTPS.
 #[derive(Clone, Debug)]
@@ -145,6 +145,8 @@ pub struct Config {
     pub limits: tuf::Limits,
     /// Most connections at once.
     pub connections: usize,
+    /// Most connections of one address while places are scarce.
+    pub connections_per_address: usize,
     /// Memory for metadata, in bytes.
     pub cache_bytes: u64,
     /// Who is let in, and to what.
@@ -199,12 +201,8 @@ impl Config {
                 1 << 10,
                 DEFAULT_UPLOAD_BYTES,
             )?,
-            connections: usize::try_from(settings.integer_in(
-                "server.max_connections",
-                1..=1_000_000,
-                DEFAULT_CONNECTIONS,
-            )?)
-            .expect("the range is positive"),
+            connections: door::connections(settings, DEFAULT_CONNECTIONS)?,
+            connections_per_address: door::connections_per_address(settings, DEFAULT_CONNECTIONS)?,
             cache_bytes: size(settings, "caching.memory_bytes", 0, DEFAULT_CACHE_BYTES)?,
             authentication_note: None,
             access,

@@ -323,6 +323,9 @@ async fn serve_app(
     );
     let limits = Limits {
         connections: config.connections,
+        connections_per_address: config.connections_per_address,
+        trusted_proxies: config.trusted_proxies.clone(),
+        unread: unread(config.upload_bytes),
         ..Limits::default()
     };
     let service = tower::service_fn(move |request| http::answer(app.clone(), request));
@@ -332,6 +335,12 @@ async fn serve_app(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How many bytes of answers may wait to be read: of two of the largest files, at least.
+fn unread(upload_bytes: u64) -> usize {
+    let largest = usize::try_from(upload_bytes).unwrap_or(usize::MAX);
+    Limits::default().unread.max(largest.saturating_mul(2))
 }
 
 /// Everything that requests work with, opened and connected.

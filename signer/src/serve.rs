@@ -57,7 +57,12 @@ pub async fn run(
     let dates = tokio::spawn(watch.run(daemon::clock::now, tell, shutdown.clone()));
     let app = grpc::router(&keys, clients, health.service());
     let watch = tokio::spawn(health.watch(Arc::clone(&keys), shutdown.clone()));
-    listener::serve(listener, Some(tls), app, Limits::default(), shutdown).await;
+    let limits = Limits {
+        // A server has one connection for all that it wants signed.
+        streams: 256,
+        ..Limits::default()
+    };
+    listener::serve(listener, Some(tls), app, limits, shutdown).await;
     for watch in [watch, dates] {
         if let Err(error) = watch.await {
             tracing::error!("a check in the background ended abnormally: {error}");

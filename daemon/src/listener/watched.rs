@@ -7,104 +7,20 @@ use std::{
     future::Future as _,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::body::Body;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::Limits;
+use super::{Limits, activity::Activity};
 
-/// What the service knows of a connection, told to its stream.
-#[derive(Debug, Default)]
-pub(super) struct Activity {
-    /// Requests whose head was read and whose answer is not yet handed over.
-    running: AtomicUsize,
-    /// Whether there ever was a request.
-    begun: AtomicBool,
-    /// Whether an octet came in since the last request was answered (or ever, before the first).
-    speaking: AtomicBool,
-}
-
-impl Activity {
-    /// Notes a request; it runs until the answer is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Running {
-        self.begun.store(true, Ordering::Relaxed);
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Running(Arc::clone(self))
-    }
-
-    /// Whether the client never said anything, so that nothing is lost if the connection ends now.
-    pub(super) fn is_untouched(&self) -> bool {
-        !self.begun.load(Ordering::Relaxed) && !self.speaking.load(Ordering::Relaxed)
-    }
-
-    fn is_running(&self) -> bool {
-        self.running.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether a head is being read, or the first one waited for.
-    fn is_head_open(&self) -> bool {
-        !self.is_running()
-            && (self.speaking.load(Ordering::Relaxed) || !self.begun.load(Ordering::Relaxed))
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-pub(super) struct Running(Arc<Activity>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.speaking.store(false, Ordering::Relaxed);
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer; when it is done with, so is the request.
-#[derive(Debug)]
-pub(super) struct Answer {
-    body: Body,
-    _running: Running,
-}
-
-impl Answer {
-    pub(super) fn new(body: Body, running: Running) -> Self {
-        Self {
-            body,
-            _running: running,
-        }
-    }
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the client took too long")
 }
 
 /// A stream that fails with [`io::ErrorKind::TimedOut`] when its time limits are passed.
@@ -112,13 +28,18 @@ impl http_body::Body for Answer {
 pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
-    /// Without an octet either way.
+    /// Without an octet either way; in HTTP/2, where pings and settings are octets too, without a
+    /// request that begins, moves on or ends.
     idle: Duration,
     /// For the head of a request; none where heads are not whole before others begin (HTTP/2).
     header: Option<Duration>,
+    /// For a write, and for an answer, of which nothing is taken.
+    write: Duration,
     last_octet: Instant,
     /// When the head must be there that is being read.
     head_until: Option<Instant>,
+    /// Since when the client has taken nothing of what is written to it.
+    blocked: Option<Instant>,
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -132,8 +53,10 @@ impl<IO> Watched<IO> {
             activity,
             idle: limits.idle,
             header,
+            write: limits.write,
             last_octet: now,
             head_until: header.map(|header| now + header),
+            blocked: None,
             alarm: Box::pin(sleep_until(now + limits.idle)),
         }
     }
@@ -142,26 +65,48 @@ impl<IO> Watched<IO> {
         self.last_octet = Instant::now();
         if self.activity.is_running() {
             self.head_until = None;
-        } else if !self.activity.speaking.swap(true, Ordering::Relaxed) {
+        } else if !self.activity.hear() {
             self.head_until = self.header.map(|header| self.last_octet + header);
         }
     }
 
+    fn note_write(&mut self, is_blocked: bool) {
+        self.blocked = match self.blocked {
+            since @ Some(_) if is_blocked => since,
+            _ => is_blocked.then(Instant::now),
+        };
+    }
+
+    /// When the connection has waited for as long as it may.
+    fn until(&self) -> Instant {
+        let active = match self.header {
+            Some(_) => self.last_octet,
+            None => self.activity.moved(),
+        };
+        let head = self.head_until.filter(|_| self.activity.is_head_open());
+        let blocked = self.blocked.map(|since| since + self.write);
+        [head, blocked]
+            .into_iter()
+            .flatten()
+            .fold(active + self.idle, Instant::min)
+    }
+
     /// Fails if the connection waits for longer than it may; else has the task woken at that time.
     fn check(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let idle_until = self.last_octet + self.idle;
-        let until = match self.head_until {
-            Some(head) if self.activity.is_head_open() => head.min(idle_until),
-            _ => idle_until,
-        };
-        if self.alarm.deadline() != until {
-            self.alarm.as_mut().reset(until);
+        loop {
+            let Ok(unread) = self.activity.cut_unread(self.write) else {
+                return Poll::Ready(too_long());
+            };
+            let until = self.until();
+            let look = unread.map_or(until, |unread| unread.min(until));
+            if self.alarm.deadline() != look {
+                self.alarm.as_mut().reset(look);
+            }
+            ready!(self.alarm.as_mut().poll(context));
+            if until <= Instant::now() {
+                return Poll::Ready(too_long());
+            }
         }
-        ready!(self.alarm.as_mut().poll(context));
-        Poll::Ready(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client took too long",
-        ))
     }
 
     /// What came of a read or write: an octet, an end, or a wait that has its limits.
@@ -205,6 +150,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let outcome = Pin::new(&mut this.io).poll_write(context, octets);
+        this.note_write(outcome.is_pending());
         this.judge(context, outcome)
     }
 
@@ -215,6 +161,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let outcome = Pin::new(&mut this.io).poll_write_vectored(context, octets);
+        this.note_write(outcome.is_pending());
         this.judge(context, outcome)
     }
 
@@ -224,7 +171,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        match Pin::new(&mut this.io).poll_flush(context) {
+        let flushed = Pin::new(&mut this.io).poll_flush(context);
+        this.note_write(flushed.is_pending());
+        match flushed {
             // Nothing to flush is no sign of life.
             Poll::Pending => this.check(context).map(Err),
             done @ Poll::Ready(_) => done,

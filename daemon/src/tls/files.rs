@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use ring::digest::{self, SHA256};
 use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tokio::sync::watch;
 use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
@@ -205,6 +206,8 @@ pub(super) struct Reloading<T> {
     make: fn(&Material, &Files) -> Result<T, TlsError>,
     current: ArcSwap<T>,
     seen: Mutex<Seen>,
+    /// Grows with every change that was taken up.
+    pub(super) generation: watch::Sender<u64>,
 }
 
 impl<T> Reloading<T> {
@@ -220,6 +223,7 @@ impl<T> Reloading<T> {
             make,
             current,
             seen,
+            generation: watch::Sender::new(0),
         })
     }
 
@@ -249,6 +253,7 @@ impl<T> Reloading<T> {
         match read.and_then(|material| (self.make)(&material, &self.files)) {
             Ok(made) => {
                 self.current.store(Arc::new(made));
+                self.generation.send_modify(|generation| *generation += 1);
                 tracing::info!(files = ?self.files, "took up changed certificates");
             }
             Err(error) => {

@@ -43,7 +43,9 @@ pub(crate) fn short() -> Limits {
         handshake: Duration::from_millis(300),
         header: Duration::from_millis(300),
         idle: Duration::from_secs(3),
+        write: Duration::from_secs(3),
         drain: Duration::from_secs(10),
+        ..Limits::default()
     }
 }
 
@@ -136,6 +138,48 @@ async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, AnyEr
         version: head.version,
         body,
     })
+}
+
+/// A connection on which one asks several times.
+pub(crate) enum Session {
+    One(hyper::client::conn::http1::SendRequest<Body>),
+    Two(hyper::client::conn::http2::SendRequest<Body>),
+}
+
+impl Session {
+    pub(crate) async fn open(
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        http2: bool,
+    ) -> Result<Self, AnyError> {
+        let io = TokioIo::new(io);
+        Ok(if http2 {
+            let shake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
+            let (sender, connection) = shake.await?;
+            tokio::spawn(connection);
+            Self::Two(sender)
+        } else {
+            let (sender, connection) = hyper::client::conn::http1::handshake(io).await?;
+            tokio::spawn(connection);
+            Self::One(sender)
+        })
+    }
+
+    /// The status of an answer; an error if the connection has ended.
+    pub(crate) async fn get(&mut self) -> Result<StatusCode, AnyError> {
+        let request = Request::get("http://localhost/").header("host", "localhost");
+        let request = request.body(Body::empty())?;
+        let response = match self {
+            Self::One(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Self::Two(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+        };
+        Ok(read(response).await?.status)
+    }
 }
 
 /// A TLS client that believes any server and shows `identity`.

@@ -86,8 +86,8 @@ async fn plain_http_on_the_tls_port_is_answered_with_a_hint() {
 #[tokio::test]
 async fn a_client_that_says_nothing_is_cut_in_time() {
     let limits = short();
-    let daemon = Daemon::start(Some(server_tls()), limits).await;
-    let plain = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(Some(server_tls()), limits.clone()).await;
+    let plain = Daemon::start(None, limits.clone()).await;
     // Silent from the start, with and without TLS; silent after the handshake.
     for addr in [daemon.addr, plain.addr] {
         let mut tcp = TcpStream::connect(addr).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_client_that_says_nothing_is_cut_in_time() {
 #[tokio::test]
 async fn half_a_head_is_cut_after_the_header_limit_even_if_octets_keep_dripping() {
     let limits = short();
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let tcp = TcpStream::connect(daemon.addr).await.unwrap();
     let (mut reader, mut writer) = tcp.into_split();
     let drip = tokio::spawn(async move {
@@ -132,7 +132,7 @@ async fn half_a_head_is_cut_after_the_header_limit_even_if_octets_keep_dripping(
 #[tokio::test]
 async fn a_connection_between_requests_may_be_silent_for_longer_than_a_head_may_take() {
     let limits = short();
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let mut tcp = TcpStream::connect(daemon.addr).await.unwrap();
     for _ in 0..2 {
         tcp.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -154,7 +154,7 @@ async fn a_connection_between_requests_may_be_silent_for_longer_than_a_head_may_
 #[tokio::test]
 async fn a_body_that_stops_coming_is_cut_after_the_idle_limit() {
     let limits = short();
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let mut tcp = TcpStream::connect(daemon.addr).await.unwrap();
     tcp.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab")
         .await
@@ -166,7 +166,7 @@ async fn a_body_that_stops_coming_is_cut_after_the_idle_limit() {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_cut_after_the_idle_limit() {
     let limits = short();
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let mut tcp = TcpStream::connect(daemon.addr).await.unwrap();
     tcp.write_all(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
@@ -202,7 +202,7 @@ async fn a_head_that_is_too_long_is_431() {
         header: Duration::from_secs(5),
         ..short()
     };
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let mut tcp = TcpStream::connect(daemon.addr).await.unwrap();
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}", "x".repeat(70_000));
     tcp.write_all(head.as_bytes()).await.unwrap();
@@ -224,7 +224,7 @@ async fn connections_above_the_limit_wait_for_a_place() {
         connections: 1,
         ..Limits::default()
     };
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let first = TcpStream::connect(daemon.addr).await.unwrap();
     let second = TcpStream::connect(daemon.addr).await.unwrap();
     let mut second = tokio::spawn(get_over(second, false, "/"));
@@ -243,7 +243,7 @@ async fn a_running_request_is_let_finish_when_the_daemon_ends() {
             drain: ENOUGH,
             ..Limits::default()
         };
-        let daemon = Daemon::start(Some(server_tls()), limits).await;
+        let daemon = Daemon::start(Some(server_tls()), limits.clone()).await;
         let stream = connect(daemon.addr, trusting(None, &TLS13, http2))
             .await
             .unwrap();
@@ -274,7 +274,7 @@ async fn what_runs_longer_than_the_drain_limit_is_cut() {
         drain: Duration::from_millis(200),
         ..Limits::default()
     };
-    let daemon = Daemon::start(None, limits).await;
+    let daemon = Daemon::start(None, limits.clone()).await;
     let stream = TcpStream::connect(daemon.addr).await.unwrap();
     let running = tokio::spawn(get_over(stream, false, "/wait"));
     daemon.waiting.notified().await;

@@ -5,6 +5,7 @@ mod client;
 mod client_certificates;
 mod debug;
 mod flags;
+mod hostile;
 mod listener;
 mod logging;
 mod probe;

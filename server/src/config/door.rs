@@ -69,6 +69,24 @@ pub(super) fn trusted_proxies(settings: &Settings) -> Result<Vec<IpNet>, Setting
     settings.list(KEY)?.into_iter().map(network).collect()
 }
 
+/// How many connections are served at once.
+pub(super) fn connections(settings: &Settings, default: i64) -> Result<usize, SettingsError> {
+    let number = settings.integer_in("server.max_connections", 1..=1_000_000, default)?;
+    Ok(usize::try_from(number).expect("the range is positive"))
+}
+
+/// How many of them an address may have while places are scarce: half, unless something else is said.
+pub(super) fn connections_per_address(
+    settings: &Settings,
+    default: i64,
+) -> Result<usize, SettingsError> {
+    let half = (connections(settings, default)? / 2).max(1);
+    let half = i64::try_from(half).expect("the range is small");
+    let key = "server.max_connections_per_address";
+    let number = settings.integer_in(key, 1..=1_000_000, half)?;
+    Ok(usize::try_from(number).expect("the range is positive"))
+}
+
 /// Refuses to be open by accident: to let everybody do everything, where the host makes this server reachable
 /// for others, has to be written.
 pub(super) fn refuse_open(settings: &Settings, access: &Access) -> Result<(), SettingsError> {

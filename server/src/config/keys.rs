@@ -92,7 +92,12 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "server.max_connections",
         Kind::Integer,
-        "most connections served at once; default 10000",
+        "most connections served at once; default 2000, which may occupy 110 MiB when idle",
+    ),
+    Key::new(
+        "server.max_connections_per_address",
+        Kind::Integer,
+        "most connections of one address; counts only while more than 80 % of server.max_connections are taken, and never for server.trusted_proxies; default: half of server.max_connections",
     ),
     Key::new(
         "trust_service.type",

@@ -67,6 +67,8 @@ fn notarys_full_file_means_what_it_meant() {
     assert!(ends_with(&client.as_ref().unwrap().1, "notary-server.key"));
     assert_eq!(config.caching.current_metadata, 60);
     assert_eq!(config.gun_prefixes, ["docker.io/", "my-own-registry.com/"]);
+    assert_eq!(config.connections, 2000);
+    assert_eq!(config.connections_per_address, 1000);
 }
 
 #[test]
