@@ -27,6 +27,9 @@ COPY --from=sources /manifests /src
 WORKDIR /src
 # git asks the forwarded SSH agent, and `known-hosts` whom it may talk to.
 ENV CARGO_NET_GIT_FETCH_WITH_CLI=true
+# Where BuildKit is missing and nothing can be mounted: an address that serves the files (docs/images.md). They stay in
+# memory, and what leads to them is removed in the same step.
+ARG SECRETS_URL=
 RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=countersign-git,target=/usr/local/cargo/git,sharing=locked \
     --mount=type=secret,id=cargo-config,target=/usr/local/cargo/config.toml \
@@ -34,8 +37,22 @@ RUN --mount=type=cache,id=countersign-registry,target=/usr/local/cargo/registry,
     --mount=type=secret,id=netrc,target=/root/.netrc \
     --mount=type=secret,id=known-hosts,target=/root/.ssh/known_hosts \
     --mount=type=ssh \
-    mkdir /vendor \
- && cargo vendor --locked --versioned-dirs --respect-source-config /vendor/crates > /vendor/config.toml
+    set -e; \
+    fetch() { \
+        [ -n "$SECRETS_URL" ] || return 0; \
+        status=0; \
+        curl --silent --show-error --fail --create-dirs --output "/dev/shm/secrets/$1" "$SECRETS_URL/$1" || status=$?; \
+        # 22: there is no such file.
+        case $status in 0) ln --symbolic "/dev/shm/secrets/$1" "$2" ;; 22) ;; *) exit "$status" ;; esac; \
+    }; \
+    fetch config.toml /usr/local/cargo/config.toml; \
+    fetch credentials.toml /usr/local/cargo/credentials.toml; \
+    fetch netrc /root/.netrc; \
+    mkdir /vendor; \
+    cargo vendor --locked --versioned-dirs --respect-source-config /vendor/crates > /vendor/config.toml; \
+    for link in /usr/local/cargo/config.toml /usr/local/cargo/credentials.toml /root/.netrc; do \
+        [ ! -L "$link" ] || rm "$link"; \
+    done
 
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]

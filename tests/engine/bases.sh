@@ -12,11 +12,11 @@ make_bases() {
     wait $!
 }
 
-# For rust:1.95-bookworm: Debian with gcc, git and ssh, and the toolchain where rustup's image has it.
+# For rust:1.95-bookworm: Debian with gcc, git, curl and ssh, and the toolchain where rustup's image has it.
 make_build_image() {
     local root=$work/bookworm toolchain
     toolchain=$(rustc --print sysroot)
-    debootstrap --variant=minbase --include=gcc,libc6-dev,git,openssh-client,ca-certificates \
+    debootstrap --variant=minbase --include=gcc,libc6-dev,git,openssh-client,ca-certificates,curl \
         bookworm "$root" "$mirror_of_debian" > "$work/debootstrap.log" 2>&1 \
         || { tail -n 20 "$work/debootstrap.log"; return 1; }
     mkdir --parents "$root/usr/local/rustup/toolchain" "$root/usr/local/cargo/bin"

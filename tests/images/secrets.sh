@@ -85,11 +85,11 @@ make_crate() {
         "${@:5}" > "$1/Cargo.toml"
 }
 
-# url_of NAME: of a private crate.
+# url_of NAME: of a private crate. With $without_ssh, both are fetched over HTTP.
 url_of() {
-    case $1 in
+    case $1${without_ssh:+ over HTTP} in
         by-ssh) echo "ssh://root@$documentation_address:$ssh_port/by-ssh.git" ;;
-        by-netrc) echo "http://$documentation_address:$mirror_port/git/by-netrc.git" ;;
+        *) echo "http://$documentation_address:$mirror_port/git/$1.git" ;;
     esac
 }
 
@@ -138,5 +138,5 @@ unpack_images() {
         docker history --no-trunc "$image" > "$1/${image#*:}.history"
         docker inspect "$image" > "$1/${image#*:}.inspect"
     done
-    docker save "${programs[@]}" private | tar --extract --directory "$1"
+    docker save "${programs[@]}" private classic | tar --extract --directory "$1"
 }

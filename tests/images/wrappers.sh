@@ -93,19 +93,19 @@ END
     )
 }
 
-# block NAME: of docs/secrets.md.
+# block PAGE NAME: what stands between the fences after `<!-- tested: NAME -->` in docs/PAGE.
 block() {
-    awk -v mark="<!-- tested: $1 -->" '
+    awk -v mark="<!-- tested: $2 -->" '
         index($0, mark) { found = 1; next }
         found && /^```/ { if (inside) exit; inside = 1; next }
-        inside' docs/secrets.md | grep .
+        inside' "docs/$1" | grep .
 }
 
 # compose_recipe NAME ARGUMENTS…: docker-compose with the guide's file, and with what the guide cannot know.
 compose_recipe() {
     local name=$1 service
     shift
-    block "$name-compose" > "$work/recipes/docker-compose.yml" || return 1
+    block secrets.md "$name-compose" > "$work/recipes/docker-compose.yml" || return 1
     {
         echo 'services:'
         sed -n 's/^  \(server\|fetch\|tool\):$/\1/p' "$work/recipes/docker-compose.yml" | while read -r service; do
@@ -128,7 +128,7 @@ of_compose() {
 }
 
 pod_recipe() {
-    block "$1-kubernetes" > "$work/recipes/pod.yaml" || return 1
+    block secrets.md "$1-kubernetes" > "$work/recipes/pod.yaml" || return 1
     local more=("${here_too[@]}")
     [ "$1" = wrapper ] || more+=(--env "$(database_of "$1" NOTARY_SERVER_STORAGE_DB_URL=)")
     python3 "$here/pod.py" "$work/recipes/pod.yaml" "pod-$1" "$work/pods/$1" "${more[@]}"
