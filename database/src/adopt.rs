@@ -191,7 +191,8 @@ where
 }
 
 /// Does whatever [`survey`] says is to do, under a lock that keeps out others who do the same; says
-/// what that was. If there is nothing to do, it does nothing that needs rights.
+/// what that was. If there is nothing to do, it does nothing that needs rights. Indexes are built while
+/// other programs read and write rows; that takes two connections.
 ///
 /// # Errors
 ///
@@ -218,7 +219,72 @@ where
     let unlocked = DB::unlock_schema(&mut connection, outcome.is_ok()).await;
     outcome?;
     unlocked?;
+    if !DB::EMBEDDED {
+        build_indexes(pool, blueprint).await?;
+    }
     Ok(before)
+}
+
+/// Builds the indexes that are missing while other programs go on working. No transaction can do that, so
+/// one connection keeps out others who do the same, and another one builds.
+async fn build_indexes<DB>(pool: &Pool<DB>, blueprint: &Blueprint) -> Result<(), AdoptError>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> Int: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let mut guard = pool.lease().await?;
+    DB::lock_schema(&mut guard).await?;
+    let outcome = build_in_turn(pool, &mut guard, blueprint).await;
+    let unlocked = DB::unlock_schema(&mut guard, outcome.is_ok()).await;
+    outcome?;
+    unlocked?;
+    Ok(())
+}
+
+async fn build_in_turn<DB>(
+    pool: &Pool<DB>,
+    guard: &mut DB::Connection,
+    blueprint: &Blueprint,
+) -> Result<(), AdoptError>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> Int: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let mut last = None;
+    loop {
+        let survey = look::<DB>(guard, blueprint).await?;
+        let missing = survey
+            .steps
+            .into_iter()
+            .find_map(|step| step.index.map(|index| (index, step)));
+        let Some((index, step)) = missing else {
+            return Ok(());
+        };
+        let failed = |error| AdoptError::Step {
+            what: step.what.clone(),
+            error,
+        };
+        if last == Some(index) {
+            return Err(failed(not_shown()));
+        }
+        let mut builder = pool.lease().await?;
+        DB::prepare_to_index(&mut builder, index)
+            .await
+            .map_err(failed)?;
+        builder
+            .execute(AssertSqlSafe(step.statement.clone()))
+            .await
+            .map_err(failed)?;
+        last = Some(index);
+    }
+}
+
+fn not_shown() -> sqlx::Error {
+    sqlx::Error::Protocol("it was done, but the database does not show it".to_owned())
 }
 
 /// Does one step after the other, looking anew after each: a step may make the next one possible, or
@@ -239,7 +305,9 @@ where
         if !survey.odd.is_empty() {
             return Err(AdoptError::Odd(survey));
         }
-        let Some(step) = survey.steps.into_iter().next() else {
+        // Indexes of tables that others are working with come later.
+        let is_now = |step: &Step| DB::EMBEDDED || step.index.is_none();
+        let Some(step) = survey.steps.into_iter().find(is_now) else {
             return Ok(());
         };
         let failed = |error| AdoptError::Step {
@@ -247,9 +315,7 @@ where
             error,
         };
         if last.as_ref() == Some(&step.statement) {
-            return Err(failed(sqlx::Error::Protocol(
-                "it was done, but the database does not show it".to_owned(),
-            )));
+            return Err(failed(not_shown()));
         }
         connection
             .execute(AssertSqlSafe(step.statement.clone()))

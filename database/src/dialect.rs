@@ -88,6 +88,13 @@ pub trait Dialect:
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Makes ready for building the index called `index`: takes away what an interrupted attempt left of
+    /// it, and waits for other transactions as long as it takes.
+    fn prepare_to_index(
+        connection: &mut Self::Connection,
+        index: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
     /// Gives that lock back; `done` says whether everything went well (where changes to the schema
     /// are part of a transaction, they are taken back if not).
     fn unlock_schema(

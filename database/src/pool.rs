@@ -59,6 +59,17 @@ pub struct PoolLimits {
     pub wait: Duration,
 }
 
+impl PoolLimits {
+    /// The same, but enough for [`adopt`](crate::adopt::adopt), which builds indexes on a second connection.
+    #[must_use]
+    pub fn for_adoption(self) -> Self {
+        Self {
+            connections: self.connections.max(2),
+            ..self
+        }
+    }
+}
+
 impl Default for PoolLimits {
     /// Sixteen connections, ten seconds: an embedded database gains nothing from more readers
     /// than the machine has cores, and writers queue anyway.

@@ -122,6 +122,17 @@ pub struct Storage {
     pub limits: PoolLimits,
 }
 
+impl Storage {
+    /// The same, with enough connections for `migrate`.
+    #[must_use]
+    pub fn for_migration(&self) -> Self {
+        Self {
+            limits: self.limits.for_adoption(),
+            ..self.clone()
+        }
+    }
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -149,7 +149,7 @@ async fn migrate(storage: &Storage, only_plan: bool) -> Result<()> {
     } else {
         OpenMode::MayCreate
     };
-    let connected = store::connect(storage, mode).await?;
+    let connected = store::connect(&storage.for_migration(), mode).await?;
     let outcome = migrate_opened(&connected, storage, only_plan).await;
     connected.close().await;
     outcome

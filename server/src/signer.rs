@@ -25,6 +25,9 @@ pub enum SignerError {
     /// It cannot be reached, or not in time.
     #[error("the signer is unavailable: {0}")]
     Unavailable(String),
+    /// It makes no more keys before some of those that it made have signed.
+    #[error("the signer makes no more keys for now: {0} (its setting storage.max_pending_keys)")]
+    Full(String),
     /// It was reached and said no.
     #[error("the signer refused: {0}")]
     Refused(String),

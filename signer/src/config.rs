@@ -16,6 +16,7 @@ pub use doors::Doors;
 use crate::{
     cache::CacheLimits,
     envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
+    keys::MAX_PENDING,
     passphrases,
 };
 
@@ -81,6 +82,11 @@ pub const KEYS: &[Key] = &[
         "storage.max_connections",
         Kind::Integer,
         "the most connections to the database, 16 by default",
+    ),
+    Key::new(
+        "storage.max_pending_keys",
+        Kind::Integer,
+        "the most keys that wait for their first signature, 10000 by default; 0: any number",
     ),
     Key::new(
         "storage.default_alias",
@@ -200,6 +206,8 @@ pub struct Config {
     pub level: Level,
     /// Where keys are kept.
     pub storage: Storage,
+    /// How many keys may wait for their first signature; 0: any number.
+    pub max_pending: u32,
     /// Rounds of PBKDF2 for new envelopes.
     pub rounds: NonZeroU32,
     /// What may stay decrypted.
@@ -278,6 +286,7 @@ impl Config {
             client_names: settings.list("server.client_names")?,
             metrics,
             storage: storage(settings, folder)?,
+            max_pending: max_pending(settings)?,
             rounds: rounds(settings)?,
             cache: cache(settings)?,
             warnings,
@@ -379,6 +388,12 @@ fn pool_limits(settings: &Settings) -> Result<PoolLimits, ConfigError> {
         connections: u32::try_from(most).expect("the range leaves only numbers that fit"),
         ..limits
     })
+}
+
+fn max_pending(settings: &Settings) -> Result<u32, ConfigError> {
+    let range = 0..=100_000_000;
+    let most = settings.integer_in("storage.max_pending_keys", range, i64::from(MAX_PENDING))?;
+    Ok(u32::try_from(most).expect("the range leaves only numbers that fit"))
 }
 
 /// Passphrase files by alias; relative paths start at the configuration file, as others do.

@@ -16,6 +16,12 @@ pub enum KeyError {
     /// The key is there and cannot be opened, or a new one cannot be put away.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// No other key may be made before some have signed.
+    #[error(
+        "{0} keys wait for their first signature, and no more may (storage.max_pending_keys): many \
+         repositories were begun and not published"
+    )]
+    TooManyPending(u32),
     /// The key could not sign, or not be made.
     #[error(transparent)]
     Signing(#[from] SigningError),

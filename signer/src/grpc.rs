@@ -300,6 +300,9 @@ fn status(error: &KeyError, not_found: String, failed: String) -> Status {
         KeyError::Vault(VaultError::Unproven { .. } | VaultError::Unresolved { .. }) => {
             Status::unavailable("new keys cannot be encrypted at the moment")
         }
+        KeyError::TooManyPending(_) => {
+            Status::resource_exhausted("too many keys wait for their first signature")
+        }
         KeyError::Vault(_) | KeyError::Signing(_) => Status::internal(failed),
     }
 }

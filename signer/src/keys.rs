@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -14,10 +14,18 @@ use crate::{
     cache::{CacheLimits, KeyCache, OpenKey},
     error::KeyError,
     keystore::{KeyId, KeyStore, NewKey, Origin, Purpose, StoreError, algorithm_name},
-    metrics, proof,
+    metrics,
+    pending::{HandedOut, Room},
+    proof,
     proofs::Proven,
     vault::Vault,
 };
+
+/// How many keys may wait for their first signature, unless the operator says otherwise.
+pub const MAX_PENDING: u32 = 10_000;
+
+/// How long the aliases hold that it took a look at every key to find.
+const ALIASES_HOLD: Duration = Duration::from_hours(1);
 
 /// Octets of content from which on signing leaves the threads that serve requests.
 const LARGE: usize = 64 * 1024;
@@ -31,6 +39,10 @@ pub struct Keys {
     clock: fn() -> OffsetDateTime,
     /// Signatures by keys already known as used, to be written down together.
     uses: Mutex<BTreeMap<KeyId, OffsetDateTime>>,
+    handed_out: HandedOut,
+    room: Room,
+    /// The aliases in use when they were last looked for.
+    aliases: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
 }
 
 /// A signature and the key that made it.
@@ -66,6 +78,35 @@ impl Keys {
             default_alias,
             clock,
             uses: Mutex::default(),
+            handed_out: HandedOut::default(),
+            room: Room::for_keys(MAX_PENDING),
+            aliases: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The same, with room for so many keys that never signed; without a bound if that is 0.
+    #[must_use]
+    pub fn with_max_pending(self, most: u32) -> Self {
+        Self {
+            room: Room::for_keys(most),
+            ..self
+        }
+    }
+
+    /// The aliases under which keys are encrypted. Where that means a look at every key, the answer may be
+    /// an hour old.
+    pub async fn aliases(&self) -> Result<Vec<String>, StoreError> {
+        if self.store.is_indexed() {
+            return self.store.aliases().await;
+        }
+        let mut known = self.aliases.lock().await;
+        match &*known {
+            Some((at, aliases)) if at.elapsed() < ALIASES_HOLD => Ok(aliases.clone()),
+            _ => {
+                let aliases = self.store.aliases().await?;
+                *known = Some((Instant::now(), aliases.clone()));
+                Ok(aliases)
+            }
         }
     }
 
@@ -96,17 +137,38 @@ impl Keys {
     /// The pending key for `purpose`, made now if there is none. A key is pending until its first
     /// signature, so that asking again before publishing gives the same key.
     pub async fn create(&self, purpose: Purpose) -> Result<PublicKey, KeyError> {
-        if let Some(pending) = self.store.pending(&purpose).await? {
-            return Ok(pending);
+        if let Some(id) = self.handed_out.find(&purpose) {
+            if let Some(pending) = self.store.still_pending(&id, &purpose).await? {
+                return Ok(pending);
+            }
+            self.handed_out.forget(&purpose);
         }
+        let key = self.find_or_create(&purpose).await?;
+        self.handed_out.remember(purpose, KeyId::from(key.id()));
+        Ok(key)
+    }
+
+    /// Looks for a pending key once, in the turn in which it would be made: where the table has no index
+    /// for it, that is a look at every key.
+    async fn find_or_create(&self, purpose: &Purpose) -> Result<PublicKey, KeyError> {
         loop {
-            let proven = self.prove(&self.default_alias).await?;
-            if let Some(pending) = self.try_create(&purpose, &proven).await? {
+            let proven = match self.may_create().await {
+                Ok(proven) => proven,
+                Err(error @ KeyError::Store(_)) => return Err(error),
+                // A key that is there needs neither room nor passphrase.
+                Err(error) => return self.store.pending(purpose).await?.ok_or(error),
+            };
+            if let Some(pending) = self.try_create(purpose, &proven).await? {
                 return Ok(pending);
             }
             // Somebody else changed which keys are under the alias: the passphrase has to be tried on those.
             self.vault.proofs().forget_witness(&self.default_alias);
         }
+    }
+
+    async fn may_create(&self) -> Result<Proven, KeyError> {
+        self.room.check(self.store()).await?;
+        self.prove(&self.default_alias).await
     }
 
     /// Proves the passphrase that `alias` has at this moment; see [`proof::prove`].
@@ -140,6 +202,7 @@ impl Keys {
             self.vault
                 .proofs()
                 .confirm(proven, new.public.id().as_str());
+            self.room.take().await;
             metrics::key_created(algorithm_name(purpose.algorithm));
         }
         Ok(stored)
@@ -249,6 +312,7 @@ impl Keys {
         }
         if self.store.mark_used(&[(id.clone(), now)]).await?.is_empty() {
             open.set_used();
+            self.room.give_back().await;
             return Ok(());
         }
         self.cache.remove(id);

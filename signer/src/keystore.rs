@@ -45,7 +45,7 @@ impl From<&tuf::KeyId> for KeyId {
 }
 
 /// What a key is made for. Two purposes are the same only if all three are, letter by letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Purpose {
     /// The kind of key.
     pub algorithm: KeyAlgorithm,
@@ -170,6 +170,17 @@ pub trait KeyStore: Send + Sync {
     /// The key for `purpose` that has not signed yet; of several, the one with the smallest id.
     async fn pending(&self, purpose: &Purpose) -> Result<Option<PublicKey>, StoreError>;
 
+    /// The key called `id`, if it is for `purpose` and has not signed yet. Unlike
+    /// [`pending`](Self::pending) it looks at one key in any database.
+    async fn still_pending(
+        &self,
+        id: &KeyId,
+        purpose: &Purpose,
+    ) -> Result<Option<PublicKey>, StoreError>;
+
+    /// How many keys have not signed yet, up to `most`; may look at each key.
+    async fn count_pending(&self, most: u32) -> Result<u64, StoreError>;
+
     /// Stores `key` as pending, unless its purpose has a pending key already, be it from a
     /// request that won the race against this one. Answers the key that is pending now, or `None` if
     /// there is none and `basis` holds no more: then nothing was stored.
@@ -222,6 +233,9 @@ pub trait KeyStore: Send + Sync {
 
     /// How the database is doing, as the last requests saw it; tells of changes at once.
     fn condition(&self) -> watch::Receiver<Condition>;
+
+    /// Whether keys are found by alias without a look at every one of them.
+    fn is_indexed(&self) -> bool;
 
     /// Sets the gauges that describe the connections.
     fn record_metrics(&self);

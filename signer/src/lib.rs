@@ -19,6 +19,7 @@ pub mod keystore;
 pub mod metrics;
 pub mod open;
 pub mod passphrases;
+mod pending;
 mod progress;
 pub mod proof;
 pub mod proofs;

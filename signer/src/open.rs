@@ -46,19 +46,15 @@ pub async fn open(
         }
     };
     let vault = Vault::new(Arc::new(passphrases), config.rounds);
-    Ok(Arc::new(Keys::new(
-        store,
-        vault,
-        config.cache,
-        alias,
-        daemon::clock::now,
-    )))
+    let keys = Keys::new(store, vault, config.cache, alias, daemon::clock::now);
+    Ok(Arc::new(keys.with_max_pending(config.max_pending)))
 }
 
 /// Opens the store alone, having made sure that its table is as it must be.
 pub async fn open_store(storage: &Storage, mode: OpenMode) -> anyhow::Result<Arc<dyn KeyStore>> {
     let connected = open_pool(storage, mode).await?;
-    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
+    let is_indexed = with_pool!(&connected, pool => schema::is_complete(pool).await)?;
+    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool).indexed(is_indexed))))
 }
 
 /// As [`open_store`], for callers that need the connections.
@@ -89,7 +85,7 @@ pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<Stri
     } else {
         OpenMode::MayCreate
     };
-    let connected = url.connect(limits, mode).await?;
+    let connected = url.connect(limits.for_adoption(), mode).await?;
     let outcome = with_pool!(&connected, pool => schema::migrate(pool, url, plan).await);
     connected.close().await;
     outcome
@@ -115,7 +111,7 @@ pub async fn test_passphrases(keys: &Keys) -> anyhow::Result<()> {
             "a key cannot be used: {problem}; `notary-signer key check` names all such keys"
         );
     }
-    let mut aliases = keys.store().aliases().await?;
+    let mut aliases = keys.aliases().await?;
     aliases.push(keys.default_alias().to_owned());
     aliases.sort();
     aliases.dedup();

@@ -10,9 +10,9 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use crate::{
     envelope::EnvelopeError,
     error::KeyError,
-    keystore::{Basis, KeyStore, StoreError, StoredKey},
+    keystore::{Basis, KeyId, KeyStore, StoreError, StoredKey},
     passphrases::Passphrase,
-    proofs::Proven,
+    proofs::{Proven, Verdict},
     vault::{Vault, VaultError},
 };
 
@@ -113,6 +113,27 @@ pub(crate) async fn judge(
         Examined::Silent { .. } => {}
     }
     Ok(examined)
+}
+
+/// Whether the key on which the proof of `passphrase` rests is there and still opens: a look at one key, where
+/// looking for others may be one at all.
+pub(crate) async fn still_proven(
+    store: &dyn KeyStore,
+    vault: &Vault,
+    alias: &str,
+    passphrase: &Arc<Passphrase>,
+) -> Result<bool, StoreError> {
+    let verdict = vault.proofs().look(alias, passphrase, Instant::now());
+    let Some(Ok(Basis::Opens(witness))) = verdict.map(Verdict::basis) else {
+        return Ok(false);
+    };
+    let Some(id) = KeyId::parse(&witness) else {
+        return Ok(false);
+    };
+    match store.find(&id).await? {
+        Some(key) if key.alias == alias => Ok(vault.open_with(key, passphrase).await.is_ok()),
+        _ => Ok(false),
+    }
 }
 
 /// Tries `passphrase` on some keys under `alias`. One that opens is enough: where keys were encrypted with

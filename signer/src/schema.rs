@@ -135,11 +135,33 @@ where
         let program = BLUEPRINT.program;
         bail!("keys cannot be kept there yet; run `{program} migrate` first:\n{survey}");
     }
+    if survey.steps.is_empty() {
+        return Ok(());
+    }
+    let keys: Int = sqlx::query_scalar("SELECT COUNT(*) FROM private_keys")
+        .fetch_one(pool)
+        .await?;
     for step in survey.steps {
-        let program = BLUEPRINT.program;
-        tracing::warn!(target: STARTUP, "`{program} migrate` would make it faster: {}", step.what);
+        let (program, keys) = (BLUEPRINT.program, keys.0);
+        tracing::warn!(
+            target: STARTUP,
+            keys,
+            "the table private_keys has {keys} rows, and a new key means a look at each of them: \
+             `{program} migrate` would {}, while signers go on working", step.what
+        );
     }
     Ok(())
+}
+
+/// Whether the table has all that makes it fast; see [`make_ready`].
+pub async fn is_complete<DB>(pool: &Pool<DB>) -> anyhow::Result<bool>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> Int: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    Ok(DB::EMBEDDED || adopt::survey(pool, &BLUEPRINT).await?.is_complete())
 }
 
 /// Brings the database at `url`, behind `pool`, up to date, or says what that would mean if this is

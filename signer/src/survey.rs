@@ -6,7 +6,7 @@ use crate::{
     keys::Keys,
     keystore::StoreError,
     passphrases::Passphrase,
-    proof::{Examined, examine, judge},
+    proof::{Examined, examine, judge, still_proven},
     vault::VaultError,
 };
 
@@ -40,7 +40,7 @@ enum State {
 /// some are [proven](crate::proof) by it. Fails if the database does.
 pub async fn survey(keys: &Keys) -> Result<Survey, StoreError> {
     let mut survey = Survey::default();
-    let mut aliases = keys.store().aliases().await?;
+    let mut aliases = keys.aliases().await?;
     if !aliases.iter().any(|alias| alias == keys.default_alias()) {
         aliases.push(keys.default_alias().to_owned());
     }
@@ -77,6 +77,11 @@ async fn look_at(keys: &Keys, alias: &str) -> Result<(State, Option<VaultError>)
             || still_opens(keys, alias, &passphrase).await?;
         let state = if opens { State::Changed } else { State::Shut };
         return Ok((state(problem), None));
+    }
+    if !keys.store().is_indexed()
+        && still_proven(keys.store(), keys.vault(), alias, &passphrase).await?
+    {
+        return Ok((State::Opens, None));
     }
     Ok(
         match judge(keys.store(), keys.vault(), alias, &passphrase).await? {

@@ -14,6 +14,8 @@ on_both![
     columns_of_later_versions_are_added_without_touching_rows,
     what_is_not_understood_is_refused_in_a_sentence_and_left_alone,
     several_migrations_at_once_all_succeed,
+    an_index_that_was_left_half_built_is_built_again,
+    indexes_are_built_while_keys_are_made,
 ];
 
 async fn migrate(fresh: &Fresh) -> Result<String> {
@@ -217,5 +219,53 @@ async fn several_migrations_at_once_all_succeed(server: Server) -> Result<()> {
         }
         assert!(plan(&fresh).await?.ends_with("is up to date"));
     }
+    Ok(())
+}
+
+async fn an_index_that_was_left_half_built_is_built_again(server: Server) -> Result<()> {
+    let fresh = server.notarys()?;
+    migrate(&fresh).await?;
+    let Server::Postgres(_) = server else {
+        // MariaDB leaves none.
+        return Ok(());
+    };
+    let left = "'idx_private_keys_pending'::regclass";
+    server.sql(
+        &fresh,
+        &format!("UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = {left}"),
+    )?;
+    let said = migrate(&fresh).await?;
+    assert!(
+        said.contains("done: index private_keys by gun, role"),
+        "{said}"
+    );
+    let valid = format!("SELECT indisvalid FROM pg_index WHERE indexrelid = {left}");
+    assert_eq!(server.sql(&fresh, &valid)?.trim(), "t");
+    Ok(())
+}
+
+/// The statements that would keep others from writing are refused by the database, if it cannot do
+/// without.
+async fn indexes_are_built_while_keys_are_made(server: Server) -> Result<()> {
+    let fresh = server.notarys()?;
+    let keys = keys(&fresh, &[PASSPHRASE]).await?;
+    let purpose = |number: u32| signer::keystore::Purpose {
+        algorithm: tuf::KeyAlgorithm::Ecdsa,
+        gun: format!("gun{number}"),
+        role: "timestamp".to_owned(),
+    };
+    keys.create(purpose(0)).await?;
+    let making = async {
+        for number in 1..20 {
+            let id = signer::keystore::KeyId::from(keys.create(purpose(number)).await?.id());
+            keys.sign(&id, "x".into()).await?;
+        }
+        anyhow::Ok(())
+    };
+    let (made, migrated) = tokio::join!(making, migrate(&fresh));
+    made?;
+    migrated?;
+    let said = migrate(&fresh).await?;
+    assert!(said.ends_with("is up to date"), "{said}");
     Ok(())
 }

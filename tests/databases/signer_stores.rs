@@ -22,6 +22,7 @@ on_both![
     every_behaviour_holds_on_notarys_tables,
     every_behaviour_holds_on_new_tables,
     no_statement_looks_at_every_key,
+    without_indexes_a_new_key_is_one_look_at_every_key_and_with_them_none,
     recorded_keys_of_every_form_open_and_sign,
     a_passphrase_is_rotated_while_a_signer_goes_on_signing,
     after_an_outage_everything_works_again_without_a_restart,
@@ -125,6 +126,80 @@ async fn no_statement_looks_at_every_key(server: Server) -> Result<()> {
     ] {
         let plan = plan(&server, &fresh, statement)?;
         ensure!(plan.contains(index), "{statement}: {plan}");
+    }
+    Ok(())
+}
+
+/// How many rows were read one after the other by now, in the whole server.
+fn rows_scanned(server: &Server, fresh: &Fresh) -> Result<u64> {
+    let statement = match server {
+        // What a connection did is counted when it has been idle for a while, or ends.
+        Server::Postgres(_) => {
+            "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'private_keys'"
+        }
+        Server::MariaDb(_) => "SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'",
+    };
+    let told = server.sql(fresh, statement)?;
+    let number = told.split_whitespace().last().context("a number")?;
+    Ok(number.parse()?)
+}
+
+/// Notary looks at every key once for each key that it makes.
+async fn without_indexes_a_new_key_is_one_look_at_every_key_and_with_them_none(
+    server: Server,
+) -> Result<()> {
+    const ROWS: u64 = 20_000;
+    let fresh = server.notarys()?;
+    keys(&fresh, &[PASSPHRASE])
+        .await?
+        .create(purpose("first"))
+        .await?;
+    let numbers = match server {
+        Server::Postgres(_) => format!("generate_series(1, {ROWS}) numbers (n)"),
+        Server::MariaDb(_) => format!("(SELECT seq AS n FROM seq_1_to_{ROWS}) numbers"),
+    };
+    let (id, analyze) = match server {
+        Server::Postgres(_) => ("lpad(n::text, 64, '0')", "ANALYZE private_keys"),
+        Server::MariaDb(_) => ("LPAD(n, 64, '0')", "ANALYZE TABLE private_keys"),
+    };
+    server.sql(
+        &fresh,
+        &format!(
+            "INSERT INTO private_keys (key_id, encryption_alg, keywrap_alg, algorithm, \
+             passphrase_alias, public, private, gun, role, last_used) SELECT {id}, encryption_alg, \
+             keywrap_alg, algorithm, passphrase_alias, public, private, CONCAT('gun', n), \
+             'timestamp', CURRENT_TIMESTAMP FROM private_keys, {numbers}; {analyze};"
+        ),
+    )?;
+    for (is_migrated, most) in [(false, 2 * ROWS + ROWS / 2), (true, 1000)] {
+        if is_migrated {
+            open::migrate_store(&storage(&fresh), false).await?;
+        }
+        let signer = keys(&fresh, &[PASSPHRASE]).await?;
+        // What is found out once for the process: the passphrase, and how many keys are pending.
+        signer
+            .create(purpose(&format!("warm {is_migrated}")))
+            .await?;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let before = rows_scanned(&server, &fresh)?;
+        let started = std::time::Instant::now();
+        for role in ["timestamp", "snapshot"] {
+            let mut purpose = purpose(&format!("new {is_migrated}"));
+            role.clone_into(&mut purpose.role);
+            let key = signer.create(purpose.clone()).await?;
+            ensure!(signer.create(purpose).await? == key, "asked for again");
+        }
+        println!("two keys, indexes {is_migrated}: {:?}", started.elapsed());
+        // Until the counters are there.
+        drop(signer);
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let scanned = rows_scanned(&server, &fresh)? - before;
+        println!("rows looked at: {scanned}");
+        ensure!(scanned <= most, "{scanned} rows, indexes {is_migrated}");
+        ensure!(
+            is_migrated || scanned >= ROWS,
+            "the counter counts: {scanned}"
+        );
     }
     Ok(())
 }

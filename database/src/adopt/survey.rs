@@ -27,6 +27,8 @@ pub struct Step {
     pub statement: String,
     /// Whether the program cannot run before.
     pub is_required: bool,
+    /// The index that it makes, if that is what it does: then rows can be read and written meanwhile.
+    pub index: Option<&'static str>,
 }
 
 impl Survey {
@@ -126,6 +128,7 @@ impl Survey {
             what: fill.what.to_owned(),
             statement: add.to_owned(),
             is_required: false,
+            index: None,
         });
     }
 
@@ -134,6 +137,7 @@ impl Survey {
             what: format!("create the table {}", table.name),
             statement: table.create.on(backend).to_owned(),
             is_required: table.is_required,
+            index: None,
         });
         self.will_index(backend, table, &FoundTable::default());
     }
@@ -168,6 +172,7 @@ impl Survey {
                 what: format!("add the column {name} to {table}"),
                 statement: add.on(backend).to_owned(),
                 is_required: true,
+                index: None,
             }),
             (None, None) => self.odd.push(format!("{table} has no column {name}")),
             (Some(there), _) if !column.kind.is(backend, &there.kind) => self.odd.push(format!(
@@ -199,11 +204,21 @@ impl Survey {
             if !create.is_empty() && !found.has_index(index.columns) {
                 self.steps.push(Step {
                     what: format!("index {} by {}", table.name, index.columns.join(", ")),
-                    statement: create.to_owned(),
+                    statement: online(backend, create),
                     is_required: false,
+                    index: create.split(' ').nth(2),
                 });
             }
         }
+    }
+}
+
+/// `create`, which makes an index, in the form that lets others read and write rows meanwhile.
+fn online(backend: Backend, create: &str) -> String {
+    match backend {
+        Backend::Sqlite | Backend::Memory => create.to_owned(),
+        Backend::Postgres => create.replacen("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1),
+        Backend::MySql => format!("{create} ALGORITHM=INPLACE LOCK=NONE"),
     }
 }
 
@@ -227,5 +242,24 @@ impl fmt::Display for Survey {
             writeln!(formatter, "nothing is to do")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_are_built_while_others_go_on_writing() {
+        let create = "CREATE INDEX by_gun ON keys (gun)";
+        assert_eq!(online(Backend::Sqlite, create), create);
+        assert_eq!(
+            online(Backend::Postgres, create),
+            "CREATE INDEX CONCURRENTLY by_gun ON keys (gun)"
+        );
+        assert_eq!(
+            online(Backend::MySql, create),
+            "CREATE INDEX by_gun ON keys (gun) ALGORITHM=INPLACE LOCK=NONE"
+        );
     }
 }

@@ -140,6 +140,14 @@ impl Dialect for MySql {
         }
     }
 
+    /// An interrupted attempt leaves nothing.
+    async fn prepare_to_index(
+        _connection: &mut MySqlConnection,
+        _index: &str,
+    ) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
     async fn unlock_schema(
         connection: &mut MySqlConnection,
         _done: bool,

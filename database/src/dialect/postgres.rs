@@ -1,6 +1,6 @@
 //! `PostgreSQL`, 13 and later.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Executor as _, PgConnection, Postgres, Row as _,
@@ -17,6 +17,9 @@ use crate::{
 /// The key of the advisory lock under which schemas are changed; the one in [`Dialect::BEGIN`] is
 /// another, so that a long migration does not look like a hanging publish.
 const SCHEMA_LOCK: i64 = 0x636f_756e_7465_7201;
+
+/// How long to wait before the lock is asked for again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 impl Dialect for Postgres {
     const BACKEND: Backend = Backend::Postgres;
@@ -127,16 +130,56 @@ impl Dialect for Postgres {
         Ok(catalog)
     }
 
-    /// Changes to the schema are transactional here, and the lock ends with the transaction.
+    /// Changes to the schema are transactional here, and the lock ends with the transaction. It is asked
+    /// for again and again instead of waited for: building an index waits for all transactions, and would
+    /// wait for one that waits here.
     async fn lock_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        connection
-            .execute("BEGIN; SET LOCAL lock_timeout = 0")
-            .await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .persistent(false)
-            .bind(SCHEMA_LOCK)
-            .execute(connection)
-            .await?;
+        loop {
+            connection
+                .execute(
+                    "BEGIN; SET LOCAL lock_timeout = 0; \
+                     SET LOCAL idle_in_transaction_session_timeout = 0",
+                )
+                .await?;
+            let is_taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+                .persistent(false)
+                .bind(SCHEMA_LOCK)
+                .fetch_one(&mut *connection)
+                .await?;
+            if is_taken {
+                return Ok(());
+            }
+            connection.execute("ROLLBACK").await?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn prepare_to_index(
+        connection: &mut PgConnection,
+        index: &str,
+    ) -> Result<(), sqlx::Error> {
+        for setting in ["lock_timeout", "statement_timeout"] {
+            sqlx::query("SELECT set_config($1, '0', false) WHERE current_setting($1) <> '0'")
+                .persistent(false)
+                .bind(setting)
+                .execute(&mut *connection)
+                .await?;
+        }
+        let is_left: bool = sqlx::query_scalar(
+            "SELECT COUNT(*) > 0 FROM pg_index \
+             JOIN pg_class ON pg_class.oid = pg_index.indexrelid \
+             JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace \
+             WHERE pg_namespace.nspname = CURRENT_SCHEMA() AND pg_class.relname = $1 \
+                   AND NOT pg_index.indisvalid",
+        )
+        .persistent(false)
+        .bind(index)
+        .fetch_one(&mut *connection)
+        .await?;
+        if is_left {
+            let drop = format!("DROP INDEX CONCURRENTLY {index}");
+            connection.execute(AssertSqlSafe(drop)).await?;
+        }
         Ok(())
     }
 

@@ -132,6 +132,14 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
+    /// Indexes are made with the tables.
+    async fn prepare_to_index(
+        _connection: &mut SqliteConnection,
+        _index: &str,
+    ) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
     async fn unlock_schema(
         connection: &mut SqliteConnection,
         done: bool,

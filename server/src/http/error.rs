@@ -114,6 +114,9 @@ pub enum ApiError {
     /// Too much of something from one source; when to come back.
     #[error("too many requests")]
     TooManyRequests(Duration),
+    /// The signer makes no more keys.
+    #[error("{0}")]
+    SignerFull(SignerError),
     /// The signer cannot be reached or refuses.
     #[error("{0}")]
     SignerUnavailable(SignerError),
@@ -260,6 +263,14 @@ impl ApiError {
                 (S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too many requests"),
                 None,
             ),
+            Self::SignerFull(_) => (
+                (
+                    S::SERVICE_UNAVAILABLE,
+                    "UNAVAILABLE",
+                    "too many repositories were begun and not published: no key can be made for another one now",
+                ),
+                Some(Detail::empty()),
+            ),
             Self::SignerUnavailable(_) | Self::Overloaded | Self::Contended(_) => (
                 (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
                 Some(Detail::empty()),
@@ -355,6 +366,7 @@ impl From<SignerError> for ApiError {
             SignerError::Unavailable(_) | SignerError::KeyNotFound(_) => {
                 Self::SignerUnavailable(error)
             }
+            SignerError::Full(_) => Self::SignerFull(error),
             SignerError::Refused(_) | SignerError::BadAnswer(_) => {
                 Self::Internal(error.to_string())
             }

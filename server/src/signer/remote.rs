@@ -281,11 +281,15 @@ impl Signer for RemoteSigner {
             role: role.as_str().to_owned(),
         };
         let made = self
-            .answer(async |channel| {
+            .call(async |channel| {
                 let mut keys = KeyManagementClient::new(channel);
                 keys.create_key(request(wanted)).await
             })
-            .await?;
+            .await
+            .map_err(|status| match status.code() {
+                Code::ResourceExhausted => SignerError::Full(status.message().to_owned()),
+                _ => failure(&status),
+            })?;
         checked(made.key_info, &made.public_key)
     }
 

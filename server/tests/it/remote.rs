@@ -43,6 +43,7 @@ enum Script {
     NotFound,
     Away,
     Broken,
+    Full,
     Hangs,
 }
 
@@ -69,6 +70,7 @@ impl Scripted {
             Script::NotFound => return Err(Status::not_found("key not found")),
             Script::Away => return Err(Status::unavailable("the database is away")),
             Script::Broken => return Err(Status::internal("broken")),
+            Script::Full => return Err(Status::resource_exhausted("too many keys wait")),
             Script::Hangs => std::future::pending().await,
         }
         let info = KeyInfo {
@@ -455,4 +457,19 @@ async fn a_connection_that_vanishes_costs_one_deadline_and_later_calls_take_anot
     client.check().await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(network.connections(), 2, "one new connection for all");
+}
+
+#[tokio::test]
+async fn a_signer_that_makes_no_more_keys_is_told_to_the_client_in_a_sentence() {
+    let stage = stage(Script::Full).await;
+    let refused = stage.create().await;
+    assert!(matches!(refused, Err(SignerError::Full(_))), "{refused:?}");
+    let server = TestServer::signed_by(Arc::new(stage.client.clone())).await;
+    let answer = server.file("a", "timestamp.key").await;
+    assert_eq!(answer.status, http::StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        answer.text().contains("begun and not published"),
+        "{}",
+        answer.text()
+    );
 }

@@ -23,13 +23,23 @@ use crate::metrics;
 /// The key store in an SQL database.
 pub struct SqlStore<DB: KeyDialect> {
     pool: Pool<DB>,
+    is_indexed: bool,
 }
 
 impl<DB: KeyDialect> SqlStore<DB> {
+    /// The same, on a table of which it is known whether it has the indexes that looking up aliases needs.
+    #[must_use]
+    pub fn indexed(self, is_indexed: bool) -> Self {
+        Self { is_indexed, ..self }
+    }
+
     /// Keeps keys in the database behind `pool`, whose table must be there.
     #[must_use]
     pub fn new(pool: Pool<DB>) -> Self {
-        Self { pool }
+        Self {
+            pool,
+            is_indexed: true,
+        }
     }
 }
 
@@ -227,6 +237,27 @@ where
         Ok(choose(rows, purpose))
     }
 
+    async fn still_pending(
+        &self,
+        id: &KeyId,
+        purpose: &Purpose,
+    ) -> Result<Option<PublicKey>, StoreError> {
+        let rows = sqlx::query_as(DB::sql(statements::STILL_PENDING))
+            .bind(id.as_str())
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(choose(rows, purpose))
+    }
+
+    async fn count_pending(&self, most: u32) -> Result<u64, StoreError> {
+        let (count,): (i64,) = sqlx::query_as(DB::sql(statements::COUNT_PENDING))
+            .bind(i64::from(most))
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
     async fn insert_pending(
         &self,
         key: &NewKey,
@@ -376,6 +407,10 @@ where
 
     fn condition(&self) -> watch::Receiver<Condition> {
         self.pool.condition()
+    }
+
+    fn is_indexed(&self) -> bool {
+        self.is_indexed
     }
 
     fn record_metrics(&self) {

@@ -276,3 +276,30 @@ async fn origins_are_asked_for_by_ids_and_not_too_many() {
     let too_many = signer.origins(&[UNKNOWN; 501]).await.unwrap_err();
     assert_eq!(too_many.code(), Code::InvalidArgument);
 }
+
+#[tokio::test]
+async fn only_so_many_keys_wait_for_their_first_signature() {
+    let signer = TestSigner::start().await.with_max_pending(3).await;
+    let mut ids = Vec::new();
+    for gun in ["a", "b", "c"] {
+        ids.push(signer.create_id(gun).await);
+    }
+    let status = signer.create("ecdsa", "d", "timestamp").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(signer.create_id("a").await, ids[0], "it waits already");
+    signer.sign(&ids[0], b"x").await.unwrap();
+    signer.create_id("d").await;
+    let status = signer.create("ecdsa", "e", "timestamp").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+
+    let other = signer.with_max_pending(3).await;
+    assert_eq!(other.create_id("b").await, ids[1], "from the database");
+    let status = other.create("ecdsa", "e", "timestamp").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    let forget = "UPDATE private_keys SET gun = '' WHERE gun = 'b'";
+    other.execute(forget).await;
+    let unbounded = other.with_max_pending(0).await;
+    unbounded.create_id("e").await;
+    let counted = unbounded.keys.store().count_pending(10).await.unwrap();
+    assert_eq!(counted, 3, "keys of before Notary 0.4 do not count");
+}

@@ -547,6 +547,18 @@ impl KeyStore for Counted {
         self.called().pending(purpose).await
     }
 
+    async fn still_pending(
+        &self,
+        id: &KeyId,
+        purpose: &Purpose,
+    ) -> Result<Option<PublicKey>, StoreError> {
+        self.called().still_pending(id, purpose).await
+    }
+
+    async fn count_pending(&self, most: u32) -> Result<u64, StoreError> {
+        self.called().count_pending(most).await
+    }
+
     async fn insert_pending(
         &self,
         key: &NewKey,
@@ -607,6 +619,10 @@ impl KeyStore for Counted {
 
     fn condition(&self) -> watch::Receiver<Condition> {
         self.store.condition()
+    }
+
+    fn is_indexed(&self) -> bool {
+        self.store.is_indexed()
     }
 
     fn record_metrics(&self) {

@@ -120,6 +120,23 @@ impl TestSigner {
         }
     }
 
+    /// Another signer on the same database, with room for so many pending keys.
+    pub(crate) async fn with_max_pending(&self, most: u32) -> Self {
+        let other = self.beside().await;
+        let passphrases = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
+        let vault = Vault::new(Arc::new(Passphrases::new(passphrases, [])), DEFAULT_ROUNDS);
+        let store = Arc::new(SqlStore::new(other.pool.clone()));
+        let limits = CacheLimits::default();
+        let keys = Keys::new(store, vault, limits, ALIAS.to_owned(), now).with_max_pending(most);
+        let keys = Arc::new(keys);
+        let router = grpc::router(&keys, Clients::default(), other.health.service());
+        Self {
+            keys,
+            router,
+            ..other
+        }
+    }
+
     /// Another signer on the same database, with connections and a cache of its own.
     pub(crate) async fn beside(&self) -> Self {
         self.beside_with(environment(&[(

@@ -77,7 +77,9 @@ where
         return Ok(Inserted::Baseless);
     }
     insert(transaction, key, now).await?;
-    let stored = choose(rivals(transaction, key).await?, &key.purpose);
+    // By its id: another look at the purpose could cost one at every key.
+    let stored = still_pending(transaction, key.public.id().as_str()).await?;
+    let stored = choose(stored, &key.purpose);
     Ok(stored
         .filter(|stored| *stored == key.public)
         .map_or(Inserted::Altered, Inserted::Pending))
@@ -113,8 +115,10 @@ impl PendingRow {
     }
 }
 
-/// The first of the stored keys that is for `purpose`.
-pub(super) fn choose(rows: Vec<PendingRow>, purpose: &Purpose) -> Option<PublicKey> {
+/// Of the stored keys that are for `purpose`, the one with the smallest id.
+pub(super) fn choose(mut rows: Vec<PendingRow>, purpose: &Purpose) -> Option<PublicKey> {
+    // Here, because a database without the index might go through all keys in this order.
+    rows.sort_unstable_by(|one, other| one.key_id.cmp(&other.key_id));
     rows.into_iter().find_map(|row| row.into_key_for(purpose))
 }
 
@@ -133,6 +137,24 @@ where
         .bind(key.purpose.gun.as_str())
         .bind(key.purpose.role.as_str())
         .bind(algorithm_name(key.purpose.algorithm))
+        .fetch_all(transaction.executor())
+        .await
+}
+
+/// The row of the key called `id`, if it is there and pending.
+async fn still_pending<DB>(
+    transaction: &mut Transaction<DB>,
+    id: &str,
+) -> Result<Vec<PendingRow>, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'r> PendingRow: FromRow<'r, DB::Row>,
+{
+    sqlx::query_as(DB::sql(statements::STILL_PENDING))
+        .bind(id)
+        .bind(id)
         .fetch_all(transaction.executor())
         .await
 }

@@ -2,8 +2,10 @@
 
 /// Keys of one purpose that never signed.
 pub const PENDING: &str = "SELECT key_id, algorithm, public, gun, role FROM private_keys \
-     WHERE gun = ? AND role = ? AND algorithm = ? AND last_used IS NULL AND deleted_at IS NULL \
-     ORDER BY key_id, id";
+     WHERE gun = ? AND role = ? AND algorithm = ? AND last_used IS NULL AND deleted_at IS NULL";
+/// One key, if it never signed.
+pub const STILL_PENDING: &str = "SELECT key_id, algorithm, public, gun, role FROM private_keys \
+     WHERE key_id = ? AND EXACT(key_id) = ? AND last_used IS NULL AND deleted_at IS NULL";
 /// A new key; `last_used` stays NULL.
 pub const INSERT: &str = "INSERT INTO private_keys (created_at, updated_at, key_id, \
      encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, gun, role) \
@@ -51,6 +53,10 @@ pub const IDS_UNDER_ALIAS: &str = "SELECT key_id FROM private_keys \
      WHERE passphrase_alias = ? AND EXACT(passphrase_alias) = ? AND deleted_at IS NULL LIMIT ?";
 /// How many keys there are: for commands, not for requests, since it looks at each.
 pub const COUNT: &str = "SELECT COUNT(*) FROM private_keys WHERE deleted_at IS NULL";
+/// How many keys never signed, up to some number: it looks at each key, so it is asked now and then. Keys of
+/// before Notary 0.4, which have no GUN, may have signed.
+pub const COUNT_PENDING: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM private_keys \
+     WHERE last_used IS NULL AND deleted_at IS NULL AND gun <> '' LIMIT ?) pending";
 /// Nothing, but it fails when keys cannot be read.
 pub const PROBE: &str = "SELECT id FROM private_keys WHERE key_id = ''";
 
@@ -66,8 +72,9 @@ pub const PUT: &str = "INSERT INTO private_keys (id, created_at, updated_at, del
      last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// All of them.
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 18] = [
     PENDING,
+    STILL_PENDING,
     INSERT,
     FIND,
     ORIGIN,
