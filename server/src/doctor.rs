@@ -20,7 +20,10 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use crate::config::{Config, TrustService};
+use crate::{
+    config::{Config, TrustService},
+    signer::Diagnosis,
+};
 
 pub use command::run;
 pub(crate) use command::{NAME, command};
@@ -101,6 +104,16 @@ pub enum Check {
     Repository,
     /// What the clients of that repository would meet.
     Clients,
+}
+
+/// What a running server asks when it cannot reach its signer: the sentence and the cure that the check-up
+/// would print.
+#[must_use]
+pub fn signer_diagnosis(signer: TrustService, clock: fn() -> OffsetDateTime) -> Diagnosis {
+    Arc::new(move || {
+        let signer = signer.clone();
+        Box::pin(async move { signer::diagnose(&signer, clock()).await })
+    })
 }
 
 /// How bad it is.

@@ -242,13 +242,15 @@ fn signer(trust_service: &TrustService) -> Result<Arc<dyn Signer>> {
     ) = (trust_service, tls)
     {
         tracing::info!(hostname, port, "Using remote signing service");
-        Ok(Arc::new(RemoteSigner::new(RemoteSignerConfig {
+        let signer = RemoteSigner::new(RemoteSignerConfig {
             hostname: hostname.clone(),
             port: *port,
             key_algorithm: key_algorithm.clone(),
             tls,
             deadline: DEADLINE,
-        })?))
+        })?;
+        let diagnosis = doctor::signer_diagnosis(trust_service.clone(), clock::now);
+        Ok(Arc::new(signer.diagnosed_by(diagnosis)))
     } else {
         tracing::warn!(target: "startup", "trust_service.type is \"local\": the keys of timestamps and snapshots are in memory and lost when this process ends");
         Ok(Arc::new(LocalSigner::default()))

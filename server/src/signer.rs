@@ -14,7 +14,7 @@ use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
 
 pub use local::LocalSigner;
 pub(crate) use origin::{NewKeyError, check_new_keys};
-pub use remote::{DEADLINE, RemoteSigner, RemoteSignerConfig};
+pub use remote::{DEADLINE, Diagnosis, RemoteSigner, RemoteSignerConfig};
 
 /// Why a signer gave no key or no signature.
 #[derive(Clone, Debug, thiserror::Error)]

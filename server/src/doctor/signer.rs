@@ -14,7 +14,7 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    Check, Report,
+    Check, Report, Verdict,
     certificates::{self, Chain},
 };
 use crate::{
@@ -47,6 +47,19 @@ pub(super) async fn check(
         return None;
     }
     visit.ask_health(report).await
+}
+
+/// What keeps this server from its signer, in a sentence with its cure, if it is a fault that
+/// [`check`] finds.
+pub(crate) async fn diagnose(signer: &TrustService, now: OffsetDateTime) -> Option<String> {
+    let mut report = Report::default();
+    check(&mut report, signer, now).await;
+    let mut findings = report.findings.into_iter();
+    let wrong = findings.find(|finding| finding.verdict == Verdict::Wrong)?;
+    Some(match wrong.cure {
+        Some(cure) => format!("{}; {cure}", wrong.sentence),
+        None => wrong.sentence,
+    })
 }
 
 /// Everything that a connection to the signer takes.

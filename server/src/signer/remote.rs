@@ -13,12 +13,13 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use daemon::tls::{ClientTls, SignerConnector, connector};
+use futures_util::future::BoxFuture;
 use proto::{
     CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyInfo, SIGNER_HEALTH,
     SignatureRequest,
@@ -37,6 +38,13 @@ use tuf::{Gun, KeyId, KeyType, PublicKey, Role};
 
 use super::{Origin, Signer, SignerError};
 use crate::http::REQUEST_ID;
+
+/// What keeps this server from its signer, in a sentence with a cure; nothing if that is not known.
+pub type Diagnosis = Arc<dyn Fn() -> BoxFuture<'static, Option<String>> + Send + Sync>;
+
+/// How long a diagnosis holds, and how long it may take: all requests that fail meanwhile share it.
+const DIAGNOSIS_HOLDS: Duration = Duration::from_secs(10);
+const DIAGNOSIS_TAKES: Duration = Duration::from_secs(3);
 
 /// How long a key or a signature may take, connecting included.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -64,6 +72,8 @@ pub struct RemoteSigner {
     deadline: Duration,
     /// Whether it was said that this signer cannot tell which repositories its keys are for.
     told: Arc<AtomicBool>,
+    diagnosis: Option<Diagnosis>,
+    diagnosed: Arc<tokio::sync::Mutex<Option<(Instant, Option<String>)>>>,
 }
 
 /// The way to the signer, and the connection that calls take.
@@ -141,7 +151,19 @@ impl RemoteSigner {
             key_algorithm,
             deadline,
             told: Arc::default(),
+            diagnosis: None,
+            diagnosed: Arc::default(),
         })
+    }
+
+    /// The same, asking `diagnosis` for the reason of failures to connect, of which the TLS library says
+    /// little that helps an operator.
+    #[must_use]
+    pub fn diagnosed_by(self, diagnosis: Diagnosis) -> Self {
+        Self {
+            diagnosis: Some(diagnosis),
+            ..self
+        }
     }
 }
 
@@ -168,7 +190,37 @@ impl RemoteSigner {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
-        self.call(call).await.map_err(|status| failure(&status))
+        match self.call(call).await {
+            Ok(answer) => Ok(answer),
+            Err(status) => Err(self.explain(&status).await),
+        }
+    }
+
+    /// What a failure means here, in words that help if it was a failure to connect.
+    async fn explain(&self, status: &Status) -> SignerError {
+        let error = failure(status);
+        let is_ours = std::error::Error::source(status).is_some();
+        match (&error, is_ours) {
+            (SignerError::Unavailable(_), true) => match self.diagnose().await {
+                Some(text) => SignerError::Unavailable(text),
+                None => error,
+            },
+            _ => error,
+        }
+    }
+
+    async fn diagnose(&self) -> Option<String> {
+        let diagnosis = self.diagnosis.as_ref()?;
+        let mut last = self.diagnosed.lock().await;
+        if let Some((at, text)) = &*last
+            && at.elapsed() < DIAGNOSIS_HOLDS
+        {
+            return text.clone();
+        }
+        let text = tokio::time::timeout(DIAGNOSIS_TAKES, diagnosis()).await;
+        let text = text.ok().flatten();
+        *last = Some((Instant::now(), text.clone()));
+        text
     }
 
     /// What the signer tells of a key that it holds.
@@ -234,7 +286,7 @@ fn causes(status: &Status) -> String {
     let mut source = std::error::Error::source(status);
     while let Some(error) = source {
         let cause = error.to_string();
-        if !text.ends_with(&cause) {
+        if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
         source = error.source();
@@ -285,12 +337,14 @@ impl Signer for RemoteSigner {
                 let mut keys = KeyManagementClient::new(channel);
                 keys.create_key(request(wanted)).await
             })
-            .await
-            .map_err(|status| match status.code() {
-                Code::ResourceExhausted => SignerError::Full(status.message().to_owned()),
-                _ => failure(&status),
-            })?;
-        checked(made.key_info, &made.public_key)
+            .await;
+        match made {
+            Ok(made) => checked(made.key_info, &made.public_key),
+            Err(status) if status.code() == Code::ResourceExhausted => {
+                Err(SignerError::Full(status.message().to_owned()))
+            }
+            Err(status) => Err(self.explain(&status).await),
+        }
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<PublicKey, SignerError> {
@@ -318,7 +372,7 @@ impl Signer for RemoteSigner {
                 Err(status) if status.code() == Code::Unimplemented => {
                     origins.extend(self.roles(ids).await?);
                 }
-                Err(status) => return Err(failure(&status)),
+                Err(status) => return Err(self.explain(&status).await),
             }
         }
         Ok(origins)

@@ -5,9 +5,14 @@ mod command;
 mod repository;
 mod stage;
 
+use daemon::ClientTls;
 use fixtures::clock;
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
-use server::doctor::{Check, Report, Verdict, examine};
+use server::{
+    config::TrustService,
+    doctor::{Check, Report, Verdict, examine, signer_diagnosis},
+    signer::{DEADLINE, RemoteSigner, RemoteSignerConfig, Signer as _},
+};
 use time::{Duration, macros::datetime};
 use tokio::net::TcpListener;
 
@@ -501,4 +506,66 @@ async fn a_clock_behind_the_newest_change_is_told() {
         "this machine's clock is wrong: it says 2026-11-22, but the newest change in the database was stored 3 hours later"
     );
     assert!(cure.contains("NTP"), "{cure}");
+}
+
+/// The signer of `stage`, as a running server has it.
+fn running(stage: &Stage) -> RemoteSigner {
+    let service = stage.config().trust_service;
+    let TrustService::Remote {
+        hostname,
+        port,
+        key_algorithm,
+        ca,
+        client,
+    } = service.clone()
+    else {
+        panic!("a remote signer");
+    };
+    let pair = client
+        .as_ref()
+        .map(|(cert, key)| (cert.as_path(), key.as_path()));
+    let config = RemoteSignerConfig {
+        hostname,
+        port,
+        key_algorithm,
+        tls: ClientTls::load(ca.as_deref(), pair).unwrap(),
+        deadline: DEADLINE,
+    };
+    let diagnosis = signer_diagnosis(service, clock);
+    RemoteSigner::new(config).unwrap().diagnosed_by(diagnosis)
+}
+
+#[tokio::test]
+async fn a_running_server_says_of_its_signer_what_the_check_up_says() {
+    let mut stage = Stage::healthy().await;
+    running(&stage).check().await.unwrap();
+
+    let stranger = Authority::named("Another CA");
+    let ca = stage.file("other.crt", &stranger.pem);
+    let ours = stage.file("ca.crt", &stage.authority.pem);
+    stage.set("trust_service", "tls_ca_file", ca);
+    let text = running(&stage).check().await.unwrap_err().to_string();
+    assert!(
+        text.contains("which is not in trust_service.tls_ca_file"),
+        "{text}"
+    );
+    assert!(
+        text.contains("; put the certificate of the authority"),
+        "{text}"
+    );
+
+    stage.set("trust_service", "tls_ca_file", ours);
+    stage
+        .start_signer(Leaf::for_use(&[ServerAuth]), Some(&stranger))
+        .await;
+    let text = running(&stage).check().await.unwrap_err().to_string();
+    assert!(
+        text.contains("the signer refuses the certificate that this server shows it"),
+        "{text}"
+    );
+
+    stage.set("trust_service", "port", "1");
+    let text = running(&stage).check().await.unwrap_err().to_string();
+    assert!(text.contains("nothing listens at localhost:1"), "{text}");
+    assert!(text.contains("; start notary-signer"), "{text}");
 }
