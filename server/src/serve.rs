@@ -347,9 +347,15 @@ fn unread(upload_bytes: u64) -> usize {
 
 /// Everything that requests work with, opened and connected.
 async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
+    let guard = guard(config).await?;
+    let signer = signer(&config.trust_service)?;
+    let audit = audit(config)?;
+    // The last that can fail: nothing leaves it open.
+    let store = store::open(&config.storage, OpenMode::MayCreate).await?;
     Ok(App::new(Parts {
-        guard: guard(config).await?,
-        signer: signer(&config.trust_service)?,
+        guard,
+        signer,
+        store,
         cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
@@ -357,15 +363,13 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         turns: Turns::default(),
         health: Health::default(),
         metrics,
-        audit: audit(config)?,
+        audit,
         key_limiter: KeyLimiter::per_minute(config.key_requests_per_minute),
         trusted_proxies: config.trusted_proxies.clone(),
         public_url: config.public_url.clone(),
         is_tls: config.tls.is_some(),
         monitoring_apart: config.monitoring_addr.is_some(),
         clock: Box::new(clock::now),
-        // Last: what fails behind it would leave it open.
-        store: store::open(&config.storage, OpenMode::MayCreate).await?,
     }))
 }
 
