@@ -345,8 +345,19 @@ impl Settings {
             file: self.file.clone(),
             key: path.to_owned(),
             variable: key.and_then(|key| key.overriding_variable(self.prefix)),
+            instead: self.misspelt(path).unwrap_or_default(),
             help: key.map_or("", |key| key.help),
         }
+    }
+
+    /// What the file has that was likely meant to be `path`, or the section around it.
+    fn misspelt(&self, path: &str) -> Option<String> {
+        self.unknown.iter().find_map(|unknown| {
+            let meant = self.likely(unknown)?;
+            let rest = path.strip_prefix(&meant)?;
+            (rest.is_empty() || rest.starts_with('.'))
+                .then(|| format!(", but {unknown:?} is there: write {meant:?}"))
+        })
     }
 
     /// Who set `path`; the file, if nobody did.

@@ -53,7 +53,11 @@ pub enum SettingsError {
         variable: String,
     },
     /// The program cannot start without this key.
-    #[error("{}: {key} is missing{}; it is: {help}", file.display(), or_variable(variable.as_deref()))]
+    #[error(
+        "{}: {key} is missing{}{instead}; it is: {help}",
+        file.display(),
+        or_variable(variable.as_deref())
+    )]
     Missing {
         /// The file as the operator named it.
         file: PathBuf,
@@ -61,6 +65,8 @@ pub enum SettingsError {
         key: String,
         /// The environment variable that could set it, too.
         variable: Option<String>,
+        /// What the file has in its place, or nothing.
+        instead: String,
         /// What the key means.
         help: &'static str,
     },

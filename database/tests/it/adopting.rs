@@ -160,3 +160,26 @@ async fn a_step_that_fails_takes_the_others_back() {
     );
     assert_eq!(survey(&pool, &NAMES).await.unwrap(), before);
 }
+
+#[tokio::test]
+async fn the_database_of_another_program_is_refused_unless_both_share_it() {
+    let other = "CREATE TABLE ledgers (id INTEGER PRIMARY KEY)";
+    let pool = with(&[other]).await;
+    let refused = adopt(&pool, &NAMES).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("this is a another-program database"),
+        "{refused}"
+    );
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(tables, 1, "nothing was added");
+
+    let both = with(&[
+        other,
+        "CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
+    ])
+    .await;
+    adopt(&both, &NAMES).await.unwrap();
+}

@@ -118,6 +118,15 @@ fn names_of_old_samples_are_told_what_to_write() {
         "{warnings:?}"
     );
 
+    let missing = server::config::Config::read(&settings)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("trust_service.type is missing")
+            && missing.contains(r#", but "trust-service" is there: write "trust_service""#),
+        "{missing}"
+    );
+
     let error = read(&with("auth", "issuer", json!("i")), &[]).unwrap_err();
     assert!(
         error.ends_with("did you mean \"auth.options.issuer\"?"),
