@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::{Collaborator, Pair, Stage, Trust};
+use fixtures::{Publisher, listing};
 
 on_every_pair![
     what_is_published_is_listed_looked_up_and_verified,
@@ -18,6 +19,8 @@ on_every_database![
     a_deleted_repository_is_gone_and_can_be_made_anew,
     a_gun_may_be_deep_and_hold_a_port_and_capitals,
 ];
+
+on_our_pair![a_target_that_nobody_signed_is_not_published];
 
 const GUN: &str = "example.com/team/app";
 
@@ -176,4 +179,43 @@ fn hundreds_of_targets_are_published_at_once(stage: &Stage, pair: Pair) -> Resul
 
     let expected: Vec<String> = names.iter().map(|name| format!("{name}:targets")).collect();
     reader.sees(GUN, &expected)
+}
+
+/// A file says the same to signatures as before, and something more to clients: they would list the
+/// target that was added under the name of the signer.
+fn a_target_that_nobody_signed_is_not_published(stage: &Stage, pair: Pair) -> Result<()> {
+    let trust = Trust::start(stage, pair)?;
+    let reader = Collaborator::new(stage, "reader", &trust)?;
+    let mut publisher = Publisher::new(GUN);
+    for role in ["timestamp", "snapshot"] {
+        let key = trust.metadata(GUN, &format!("{role}.key"))?;
+        publisher = publisher.with_server_key_document(role, &key);
+    }
+    publisher.add_target("targets", "v1", b"v1");
+    let signed = publisher.first_publish();
+
+    let evil = format!(r#""targets":{{"evil":{}}},"targets":"#, listing(b"evil"));
+    let mut doctored = signed.clone();
+    for (role, bytes) in &mut doctored {
+        let text = String::from_utf8(bytes.clone())?;
+        if role == "targets" {
+            *bytes = text.replacen(r#""targets":"#, &evil, 1).into_bytes();
+        }
+    }
+    ensure!(doctored != signed, "nothing was added");
+    let answer = trust.publish(GUN, &doctored)?;
+    ensure!(answer.refuses_with("INVALID_UPDATE"), "{answer}");
+    let detail = &answer.json()?["errors"][0]["detail"];
+    ensure!(detail["Name"] == "ErrBadTargets", "{detail}");
+    let reason = detail["Error"]["Msg"].as_str().unwrap_or_default();
+    ensure!(
+        reason.contains(r#"signed has the member "targets" twice"#),
+        "{reason}"
+    );
+    reader
+        .notary(&["list", GUN])?
+        .fails_saying("does not have trust data")?;
+
+    trust.publish(GUN, &signed)?.ok()?;
+    reader.sees(GUN, &["v1:targets"])
 }

@@ -197,6 +197,27 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Reads a value of any kind and forgets it.
+    pub(crate) fn skip(&mut self) -> Result<(), SyntaxError> {
+        let mut is_first = true;
+        match self.value()? {
+            Token::Object => {
+                while self.next_member(is_first)?.is_some() {
+                    is_first = false;
+                    self.skip()?;
+                }
+            }
+            Token::Array => {
+                while self.next_item(is_first)? {
+                    is_first = false;
+                    self.skip()?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Reads a string, whose opening quote is next; without escapes it is borrowed.
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
         self.at += 1;

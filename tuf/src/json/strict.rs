@@ -97,6 +97,9 @@ const MAX_EXACT: i64 = (1 << 53) - 1;
 /// How much of a name is quoted in a message.
 const QUOTED_CHARACTERS: usize = 64;
 
+/// How much of the way to a value is quoted; metadata needs 6 steps.
+const QUOTED_STEPS: usize = 10;
+
 /// Checks the first value of a text against `shape`; `most` says how many of each kind there may be.
 ///
 /// A malformed text is reported before a refused one, wherever the faults are.
@@ -188,8 +191,9 @@ struct Checker<'a> {
     most: &'a dyn Fn(Count) -> usize,
     /// How to get to the value that is being read.
     path: Vec<Step<'a>>,
-    /// The names of all open objects, outer ones first.
-    names: Vec<Name>,
+    /// Hashes of the names of all open objects, outer ones first: an upload of nothing but names must
+    /// not take many times its size.
+    names: Vec<u64>,
     hasher: RandomState,
     /// Whether a wrong type at this place makes the text malformed.
     is_envelope: bool,
@@ -202,13 +206,6 @@ enum Step<'a> {
     Field(&'static str),
     Entry(Cow<'a, str>),
     Item(usize),
-}
-
-/// A name by its hash, and where in the text it stands.
-#[derive(Clone, Copy)]
-struct Name {
-    hash: u64,
-    at: usize,
 }
 
 impl<'a> Checker<'a> {
@@ -247,7 +244,7 @@ impl<'a> Checker<'a> {
         while let Some((name, at)) = self.scanner.next_member(count == 0)? {
             count += 1;
             self.count(limit, count, at);
-            self.remember(&name, at);
+            self.remember(&name);
             let (step, inner) = match shape {
                 Shape::Struct(fields) => self.field(fields, name, at, outside.1),
                 _ => (Step::Entry(name), inner),
@@ -257,7 +254,7 @@ impl<'a> Checker<'a> {
             self.path.pop();
         }
         self.is_envelope = outside.1;
-        self.find_repeated(outside.0)?;
+        self.find_repeated(outside.0, at)?;
         self.names.truncate(outside.0);
         Ok(())
     }
@@ -369,30 +366,47 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn remember(&mut self, name: &str, at: usize) {
+    fn remember(&mut self, name: &str) {
         // What is refused already needs no comparing.
         if self.refused.is_none() {
-            let hash = self.hasher.hash_one(name);
-            self.names.push(Name { hash, at });
+            self.names.push(self.hasher.hash_one(name));
         }
     }
 
-    /// Refuses an object, whose names are those from `first` on, if two are the same.
+    /// Refuses the object at `at`, whose names are those from `first` on, if two are the same.
     ///
     /// Hashes stand for names: two among a million are the same by chance once in forty million
     /// files, and an attacker, who does not know the hasher's key, cannot do better.
-    fn find_repeated(&mut self, first: usize) -> Result<(), SyntaxError> {
+    fn find_repeated(&mut self, first: usize, at: usize) -> Result<(), SyntaxError> {
         let names = self.names.get_mut(first..).unwrap_or_default();
-        names.sort_unstable_by_key(|name| (name.hash, name.at));
-        let alike = names.windows(2).find(|pair| pair[0].hash == pair[1].hash);
-        if let Some(at) = alike.map(|pair| pair[1].at) {
-            let name = self.scanner.restart(at).string()?;
+        names.sort_unstable();
+        let alike = names.windows(2).find(|pair| pair[0] == pair[1]);
+        if let Some(hash) = alike.map(|pair| pair[0])
+            && let Some((name, at)) = self.second(hash, at)?
+        {
             let name = quoted(&name);
             self.note(&format!(
                 "has the member {name} twice, the second time at byte {at}"
             ));
         }
         Ok(())
+    }
+
+    /// The second member of the object at `at` whose name has this hash, and where it stands.
+    fn second(&self, hash: u64, at: usize) -> Result<Option<(Cow<'a, str>, usize)>, SyntaxError> {
+        let mut scanner = self.scanner.restart(at);
+        scanner.value()?;
+        let (mut is_first, mut seen) = (true, false);
+        while let Some((name, at)) = scanner.next_member(is_first)? {
+            is_first = false;
+            let is_it = self.hasher.hash_one(name.as_ref()) == hash;
+            if is_it && seen {
+                return Ok(Some((name, at)));
+            }
+            seen |= is_it;
+            scanner.skip()?;
+        }
+        Ok(None)
     }
 
     fn mistyped(&mut self, at: usize, found: &str, shape: &Shape) {
@@ -434,7 +448,7 @@ impl<'a> Checker<'a> {
     /// The way to the value that is being read: `signed.targets["v1"].length`.
     fn place(&self) -> String {
         let mut place = String::new();
-        for step in &self.path {
+        for step in self.path.iter().take(QUOTED_STEPS) {
             let written = match step {
                 Step::Field(name) if place.is_empty() => write!(place, "{name}"),
                 Step::Field(name) => write!(place, ".{name}"),
@@ -442,6 +456,9 @@ impl<'a> Checker<'a> {
                 Step::Item(index) => write!(place, "[{index}]"),
             };
             written.expect("a string takes all that is written");
+        }
+        if self.path.len() > QUOTED_STEPS {
+            place.push_str("[…]");
         }
         if place.is_empty() {
             place.push_str("the file");
@@ -662,6 +679,11 @@ mod tests {
         let text = format!(r#"{{"keys":{{"{}":null}}}}"#, "n".repeat(1000));
         let Err(Fault::Refused(reason)) = checked(&text) else {
             panic!("null is refused");
+        };
+        assert!(reason.len() < 200, "{reason}");
+        let (open, close) = ("{\"n\":".repeat(100), "}".repeat(100));
+        let Err(Fault::Refused(reason)) = checked(&format!("{open}1e99{close}")) else {
+            panic!("the number is refused");
         };
         assert!(reason.len() < 200, "{reason}");
     }

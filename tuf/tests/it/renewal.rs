@@ -46,6 +46,26 @@ fn a_renewed_snapshot_keeps_its_entries_and_refreshes_roots() {
 }
 
 #[test]
+fn a_renewed_snapshot_spells_its_entries_so_that_clients_read_them() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    let files = server.publish(&owner.first_publish());
+    let text = String::from_utf8(files[2].bytes().to_vec()).unwrap();
+    let other = text.replacen(r#""length":"#, r#""Length":"1","length":"#, 1);
+    let snapshot = file("snapshot", other.as_bytes());
+    assert!(snapshot.check_reading().is_err());
+    let draft = renew_snapshot(&files[0], &snapshot, clock()).unwrap();
+    let renewed = server.seal(draft);
+    assert_eq!(renewed.check_reading(), Ok(()));
+    assert_eq!(
+        SnapshotView::parse(renewed.bytes()).unwrap().sha256_by_role,
+        SnapshotView::parse(files[2].bytes())
+            .unwrap()
+            .sha256_by_role
+    );
+}
+
+#[test]
 fn an_expired_root_does_not_stop_renewal() {
     let mut server = Server::new();
     let mut owner = server.owner();
