@@ -175,7 +175,7 @@ where
         } else {
             outgoing.share()
         };
-        let place = Arc::new(Place {
+        let served = Arc::new(Served {
             peer,
             activity: Arc::clone(&activity),
             believed: believed.clone(),
@@ -183,7 +183,7 @@ where
             share,
         });
         let service = hyper::service::service_fn(move |request| {
-            answer(app.clone(), request, Arc::clone(&place))
+            answer(app.clone(), request, Arc::clone(&served))
         });
         let builder = builder(http2, limits.streams);
         let mut connection = pin!(builder.serve_connection(stream, service));
@@ -318,7 +318,7 @@ where
 }
 
 /// What all requests of a connection are answered with.
-struct Place {
+struct Served {
     peer: Peer,
     activity: Arc<Activity>,
     believed: Option<Arc<Believed>>,
@@ -330,24 +330,24 @@ struct Place {
 async fn answer<S>(
     app: S,
     request: Request<Incoming>,
-    place: Arc<Place>,
+    served: Arc<Served>,
 ) -> Result<Response<Answer>, Infallible>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let running = place.activity.begin();
-    place.activity.until_read_to(place.share).await;
-    let response = match refusal(&request, &place) {
+    let running = served.activity.begin();
+    served.activity.until_read_to(served.share).await;
+    let response = match refusal(&request, &served) {
         Some(refusal) => refusal,
-        None => answered(app, request, &place).await?,
+        None => answered(app, request, &served).await?,
     };
     let (head, body) = response.into_parts();
     let cut = STREAM.try_with(Clone::clone);
-    let cut = cut.unwrap_or_else(|_| place.activity.cut.clone());
-    Ok(match place.outgoing.admit(body, running, cut).await {
+    let cut = cut.unwrap_or_else(|_| served.activity.cut.clone());
+    Ok(match served.outgoing.admit(body, running, cut).await {
         Ok(answer) => Response::from_parts(head, answer),
         Err(running) => {
-            tracing::debug!(peer = %place.peer.addr, "there was no room for an answer");
+            tracing::debug!(peer = %served.peer.addr, "there was no room for an answer");
             let mut response = Response::new(Answer::empty(running));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             let soon = HeaderValue::from_static("1");
@@ -360,14 +360,14 @@ where
 async fn answered<S>(
     app: S,
     request: Request<Incoming>,
-    place: &Place,
+    served: &Served,
 ) -> Result<Response<Body>, Infallible>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let heard = |body| Body::new(Heard::new(body, Arc::clone(&place.activity)));
+    let heard = |body| Body::new(Heard::new(body, Arc::clone(&served.activity)));
     let mut request = request.map(heard);
-    request.extensions_mut().insert(place.peer.clone());
+    request.extensions_mut().insert(served.peer.clone());
     // Without this a panic would take all other requests of an HTTP/2 connection with it. It was
     // logged where it happened; what it left behind is dropped with the request.
     let answered = AssertUnwindSafe(app.oneshot(request)).catch_unwind().await;
@@ -380,12 +380,12 @@ where
 }
 
 /// What to answer to a request that no program is to see.
-fn refusal(request: &Request<Incoming>, place: &Place) -> Option<Response<Body>> {
+fn refusal(request: &Request<Incoming>, served: &Served) -> Option<Response<Body>> {
     if !names_one_host(request.version(), request.headers()) {
         let text = "400 Bad Request: a request has exactly one valid Host header\n";
         return Some(closing(StatusCode::BAD_REQUEST, text));
     }
-    if place
+    if served
         .believed
         .as_ref()
         .is_some_and(|believed| !believed.holds())

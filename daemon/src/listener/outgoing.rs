@@ -1,8 +1,8 @@
 //! Answers that wait to be read, and the memory they occupy.
 //!
 //! A client decides how fast it reads. What it has not read stays in memory, so the bytes that wait
-//! are counted, each buffer once however many answers share it, and together they have a limit.
-//! Whoever does not read makes room when others need it.
+//! are counted, each buffer once however many answers share it, and together they have a limit. A
+//! client that does not read loses its answer when others need the room.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -260,7 +260,7 @@ impl Outgoing {
         self.freed.notify_waiters();
     }
 
-    /// Ends the requests whose answers nobody reads.
+    /// Ends the requests whose clients do not read the answers.
     fn cut_stalled(&self) {
         let stalled: Vec<_> = {
             let held = self.held();

@@ -78,15 +78,15 @@ pub(super) fn refuse_writable_folder(path: &Path) -> io::Result<()> {
         Ok(metadata) if is_writable_by_others(&metadata) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "others can write to this folder, and keys that they put there could make tokens for \
-             everything; chmod 700 it, and if somebody may have written to it, empty it: new keys are \
-             made",
+             everything; chmod 700 it, and if another user may have written to it, empty it: the \
+             server makes new keys",
         )),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Whether somebody beside this process may write to it.
+/// Whether another user may write to it.
 fn is_writable_by_others(metadata: &fs::Metadata) -> bool {
     const WRITE: u32 = 0o222;
     let is_ours = metadata.uid() == geteuid().as_raw();
