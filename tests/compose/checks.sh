@@ -109,7 +109,7 @@ collect_what_can_be_seen() {
     mkdir "$work/seen"
     for id in $(docker ps --all --quiet); do
         docker inspect "$id" > "$work/seen/$id.inspect" || return 1
-        docker logs "$id" > "$work/seen/$id.log" 2>&1 || return 1
+        docker logs "$id" > "$work/seen/$id.log" 2>&1 || { echo "$id has no log"; return 1; }
     done
     for id in $(docker images --quiet | sort --unique); do
         docker history --no-trunc "$id" > "$work/seen/$id.history" || return 1
@@ -133,7 +133,7 @@ a_secret_that_can_be_seen_is_found() {
     id=$(without_content_trust docker run --detach --network none --env "LEAK=$(printf 'a:%s' "$secret" | base64 --wrap=0)" \
         services echo "the passphrase is $secret") || return 1
     docker wait "$id" > /dev/null
-    collect_what_can_be_seen
+    collect_what_can_be_seen || return 1
     found=$(finds "$work/needles" "$work/seen")
     docker rm "$id" > /dev/null
     docker rmi leak > /dev/null
