@@ -158,6 +158,11 @@ FROM run AS notary-server
 LABEL org.opencontainers.image.title=notary-server \
       org.opencontainers.image.description="Stores and serves signed trust data for repositories"
 COPY --from=build /images/notary-server /
+# Memory of a large upload goes back to the system when it is done with: without these, the allocator raises its
+# own thresholds to the size of the largest one.
+ENV MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
+    MALLOC_TRIM_THRESHOLD_=131072
 EXPOSE 4443
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["/usr/local/bin/notary-server", "health", "-config=/etc/notary/server-config.json"]

@@ -16,6 +16,10 @@ test:
 e2e WHAT='':
     cargo nextest run --workspace -E 'package(e2e)' {{ WHAT }}
 
+# The most memory that callers can make a server take, as a table.
+memory:
+    cargo test --release -p server --test memory -- --nocapture
+
 # Everything, as CI does.
 all:
     tests/run

@@ -37,6 +37,10 @@ const DEFAULT_UPLOAD_BYTES: i64 = 32 << 20;
 /// Memory for metadata unless the operator says otherwise.
 const DEFAULT_CACHE_BYTES: i64 = 64 << 20;
 
+/// How many files a snapshot may list for each role that a file may delegate to: delegates delegate
+/// too.
+const PINS_PER_ROLE: usize = 10;
+
 /// Connections unless the operator says otherwise.
 const DEFAULT_CONNECTIONS: i64 = 2000;
 
@@ -401,6 +405,7 @@ fn limits(settings: &Settings) -> Result<tuf::Limits, SettingsError> {
         keys: count("server.max_keys_per_file", default.keys)?,
         roles: count("server.max_roles_per_file", default.roles)?,
         signatures: count("server.max_signatures_per_file", default.signatures)?,
+        pins: PINS_PER_ROLE * count("server.max_roles_per_file", default.roles)?,
     })
 }
 

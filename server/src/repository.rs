@@ -16,7 +16,7 @@ use std::{
 };
 
 use time::OffsetDateTime;
-use tuf::{Checksums, File, Gun, Role, SnapshotView, TimestampView};
+use tuf::{Checksums, Damaged, File, Gun, Role, SnapshotView, TimestampView};
 
 use crate::{
     App,
@@ -276,8 +276,8 @@ pub(crate) async fn open(app: &App, gun: &Gun) -> Result<Found, ReadError> {
     let Some(snapshot) = unless_outdated(app, gun, &head, snapshot).await? else {
         return Ok(Found::Broken(Role::Snapshot));
     };
-    let listed = SnapshotView::parse(&snapshot.bytes)
-        .map_err(|error| damaged(gun, Role::Snapshot, &error))?;
+    let listed = listing(app, &snapshot.bytes).await;
+    let listed = listed.map_err(|error| damaged(gun, Role::Snapshot, &error))?;
     let view = Arc::new(View {
         head,
         timestamp,
@@ -491,4 +491,20 @@ async fn root_once(app: &App, gun: &Gun) -> Result<Option<File>, ReadError> {
         Some(view) => parsed(gun, Role::Root, &current_root(app, gun, &view).await?).map(Some),
         None => Ok(None),
     }
+}
+
+/// The size from which a snapshot is not read beside everything else.
+const LARGE_SNAPSHOT: usize = 1 << 20;
+
+/// What a stored snapshot lists. A large one takes a while and several times its size in memory, so
+/// one is read at a time, and not where other requests would have to wait.
+async fn listing(app: &App, bytes: &bytes::Bytes) -> Result<SnapshotView, Damaged> {
+    if bytes.len() < LARGE_SNAPSHOT {
+        return SnapshotView::parse(bytes);
+    }
+    let _turn = app.limits.turn_to_read().await;
+    let bytes = bytes.clone();
+    tokio::task::spawn_blocking(move || SnapshotView::parse(&bytes))
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// How many bodies of the largest size may be in memory at once.
-const LARGEST_BODIES: u32 = 3;
+const LARGEST_BODIES: u32 = 2;
 
 /// How much of each body, in KiB, comes out of the room for beginnings.
 const BEGINNING: u32 = 256;
@@ -51,6 +51,8 @@ pub struct UploadLimits {
     patience: Duration,
     /// Held while stored files are read: of two that each hold a part, neither could go on.
     reading: tokio::sync::Mutex<()>,
+    /// Held while a large stored snapshot is read.
+    snapshots: tokio::sync::Mutex<()>,
 }
 
 /// Whose share an upload is taken from.
@@ -116,6 +118,7 @@ impl UploadLimits {
             )),
             patience: ROOM_TIME,
             reading: tokio::sync::Mutex::default(),
+            snapshots: tokio::sync::Mutex::default(),
         }
     }
 
@@ -153,6 +156,11 @@ impl UploadLimits {
     async fn acquire(&self, room: &Arc<Semaphore>, kibibytes: u32) -> Option<OwnedSemaphorePermit> {
         let permit = room.clone().acquire_many_owned(kibibytes);
         timeout(self.patience, permit).await.ok()?.ok()
+    }
+
+    /// A turn to read a large stored snapshot: one at a time.
+    pub(crate) async fn turn_to_read(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.snapshots.lock().await
     }
 
     fn share_of(&self, payer: Payer) -> Arc<Semaphore> {
@@ -305,9 +313,9 @@ mod tests {
     async fn small_bodies_have_room_when_large_ones_fill_the_rest() {
         let limits = limits();
         let mut held = Vec::new();
-        for number in 0..3 {
+        for number in 0..2 {
             let mut space = limits.no_space(user(&format!("mallory {number}")));
-            space.grow(32 * MIB).await.expect("there is room for three");
+            space.grow(32 * MIB).await.expect("there is room for two");
             held.push(space);
         }
         let mut large = limits.no_space(user("bob"));

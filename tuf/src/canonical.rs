@@ -68,6 +68,7 @@ impl Writer {
             Value::Bool(false) => self.out.extend_from_slice(b"false"),
             Value::Number(literal) => write_number(literal, &mut self.out)?,
             Value::String(text) => (self.strings)(text, &mut self.out),
+            Value::Raw(text) => self.out.extend_from_slice(text.as_bytes()),
             Value::Array(items) => self.array(items)?,
             Value::Object(members) => self.object(members)?,
         }

@@ -36,7 +36,16 @@ impl File {
     /// `_type`, `expires`, `version` and the signatures, fractions) are kept and come out when the
     /// file is checked.
     pub fn parse(role: Role, bytes: Bytes) -> Result<Self, MalformedJson> {
-        let envelope = notary::read(&role, &bytes).map_err(MalformedJson)?;
+        Self::parse_within(role, bytes, usize::MAX)
+    }
+
+    /// The same, if no more than `most` JSON values have to be kept while it is read.
+    pub(crate) fn parse_within(
+        role: Role,
+        bytes: Bytes,
+        most: usize,
+    ) -> Result<Self, MalformedJson> {
+        let envelope = notary::read_within(&role, &bytes, most).map_err(MalformedJson)?;
         Ok(Self(Arc::new(Contents {
             role,
             bytes,

@@ -7,15 +7,18 @@
 
 mod decode;
 mod parser;
+mod raw;
 mod scanner;
 mod strict;
 
 use std::borrow::Cow;
 
 pub(crate) use decode::{DecodeError, array, elements, folds_to, integer, member, object, text};
-pub(crate) use parser::{Scope, expect_end, parse, parse_first, to_text};
-pub(crate) use scanner::SyntaxError;
-pub(crate) use strict::{Count, Fault, Field, Form, Shape, check, normalised};
+pub(crate) use parser::{
+    Scope, TOO_MANY_VALUES, expect_end, parse, parse_first, parse_within, to_text,
+};
+pub(crate) use scanner::{Scanner, SyntaxError, Token};
+pub(crate) use strict::{Count, Fault, Field, Form, Shape, Sizes, check, measure, normalised};
 
 /// A JSON value; objects keep every member, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,8 @@ pub(crate) enum Value<'a> {
     String(Cow<'a, str>),
     Array(Vec<Value<'a>>),
     Object(Vec<Member<'a>>),
+    /// The text of an object in canonical form that was not taken apart; see [`Scope::File`].
+    Raw(Cow<'a, str>),
 }
 
 /// A name and its value.
@@ -41,7 +46,7 @@ impl<'a> Value<'a> {
             Self::Number(_) => "number",
             Self::String(_) => "string",
             Self::Array(_) => "array",
-            Self::Object(_) => "object",
+            Self::Object(_) | Self::Raw(_) => "object",
         }
     }
 
@@ -53,6 +58,7 @@ impl<'a> Value<'a> {
             Self::Bool(bool) => Value::Bool(*bool),
             Self::Number(literal) => Value::Number(owned(literal)),
             Self::String(text) => Value::String(owned(text)),
+            Self::Raw(text) => Value::Raw(owned(text)),
             Self::Array(items) => Value::Array(items.iter().map(Value::to_owned).collect()),
             Self::Object(members) => Value::Object(
                 members

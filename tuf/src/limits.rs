@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 
+use crate::Role;
 use crate::json::Count;
 use crate::signature::Material;
+use crate::wire::notary;
 
 /// What an upload may ask for. Stored files above these limits stay readable and renewable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Limits {
     pub roles: usize,
     /// Signatures that one file may have.
     pub signatures: usize,
+    /// Files that a snapshot may list.
+    pub pins: usize,
 }
 
 impl Limits {
@@ -28,7 +32,30 @@ impl Limits {
             Count::Roles => self.roles,
             Count::RoleKeys => self.role_keys,
             Count::Signatures => self.signatures,
+            Count::Pins => self.pins,
         }
+    }
+
+    /// These limits, or the size of the `stored` file of `role` where that is beyond them: a file
+    /// from before the limits may be replaced by one that is no larger.
+    #[must_use]
+    pub fn raised_to(self, role: &Role, stored: &[u8]) -> Self {
+        let Some(sizes) = notary::measure(role, stored) else {
+            return self;
+        };
+        Self {
+            verifications: self.verifications,
+            role_keys: self.role_keys.max(sizes.of(Count::RoleKeys)),
+            keys: self.keys.max(sizes.of(Count::Keys)),
+            roles: self.roles.max(sizes.of(Count::Roles)),
+            signatures: self.signatures.max(sizes.of(Count::Signatures)),
+            pins: self.pins.max(sizes.of(Count::Pins)),
+        }
+    }
+
+    /// Whether a file has no more of anything than it may.
+    pub(crate) fn allow(&self, role: &Role, bytes: &[u8]) -> bool {
+        *self == self.raised_to(role, bytes)
     }
 }
 
@@ -41,6 +68,7 @@ impl Default for Limits {
             keys: 1_000,
             roles: 1_000,
             signatures: 1_000,
+            pins: 10_000,
         }
     }
 }

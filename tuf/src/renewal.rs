@@ -119,6 +119,16 @@ impl Successor {
         })
     }
 
+    /// How many files the file before it lists.
+    pub(crate) fn size(&self) -> usize {
+        self.meta.len()
+    }
+
+    /// Whether the file before it lists that of `role`.
+    pub(crate) fn lists(&self, role: &Role) -> bool {
+        self.meta.contains_key(role.as_str())
+    }
+
     /// The file to sign, with entries for `files` in place of any earlier ones.
     pub(crate) fn pinning<'f>(
         &self,

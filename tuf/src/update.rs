@@ -61,11 +61,13 @@ pub fn check(
     let mut pending: BTreeMap<Role, File> = tree.into_files();
     let has_targets = pending.contains_key(&Role::Targets);
     pending.insert(Role::Root, root.clone());
-    let snapshot = match update.files.get(&Role::Snapshot) {
-        Some(sent) => {
-            snapshot::check(trusted, sent, stored, &pending, &effort, now).map(|()| None)?
-        }
-        None => Some(snapshot::plan(stored, has_targets)?),
+    let snapshot = if let Some(sent) = update.files.get(&Role::Snapshot) {
+        snapshot::check(trusted, sent, stored, &pending, &effort, now)?;
+        None
+    } else {
+        let planned = snapshot::plan(stored, has_targets)?;
+        snapshot::check_growth(&planned, &pending, update.limits.pins)?;
+        Some(planned)
     };
     let timestamp = Successor::of(Role::Timestamp, stored.timestamp.as_ref())?;
     let (trusted, files) = (trusted.clone(), update.files.into_values().collect());

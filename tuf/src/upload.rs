@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::json::Fault;
+use crate::json::{self, Fault};
 use crate::wire::notary;
 use crate::{File, Limits, MalformedJson, Refusal, Role};
 
@@ -27,15 +27,26 @@ impl Uploaded {
     ///
     /// If the bytes are not a metadata envelope, or if readers may disagree about them.
     pub fn read(role: Role, bytes: Bytes, limits: &Limits) -> Result<Self, InvalidUpload> {
-        notary::check_reading(&role, &bytes, &|count| limits.most(count)).map_err(|fault| {
-            match fault {
+        check_text(&bytes)
+            .and_then(|()| notary::check_reading(&role, &bytes, &|count| limits.most(count)))
+            .map_err(|fault| match fault {
                 Fault::Malformed(text) => InvalidUpload::Malformed(MalformedJson(text)),
-                Fault::Refused(text) => InvalidUpload::Refused(refusal(&role, &text)),
-            }
-        })?;
-        File::parse(role, bytes)
+                Fault::Refused(text) if limits.allow(&role, &bytes) => {
+                    InvalidUpload::Refused(refusal(&role, &text))
+                }
+                Fault::Refused(text) => InvalidUpload::Oversized(refusal(&role, &text)),
+            })?;
+        let most = most_values(bytes.len());
+        let of_role = role.clone();
+        File::parse_within(role, bytes, most)
             .map(Self)
-            .map_err(InvalidUpload::Malformed)
+            .map_err(|MalformedJson(text)| {
+                if text == json::TOO_MANY_VALUES {
+                    InvalidUpload::Refused(refusal(&of_role, &text))
+                } else {
+                    InvalidUpload::Malformed(MalformedJson(text))
+                }
+            })
     }
 
     /// The file.
@@ -57,9 +68,36 @@ pub enum InvalidUpload {
     /// It is no metadata envelope.
     #[error(transparent)]
     Malformed(MalformedJson),
-    /// Readers may disagree about it, or it is beyond a limit.
+    /// Readers may disagree about it.
     #[error(transparent)]
     Refused(Refusal),
+    /// It is beyond a limit. A file that is no larger than the one it replaces is fine all the same:
+    /// see [`Limits::raised_to`].
+    #[error(transparent)]
+    Oversized(Refusal),
+}
+
+/// How many bytes of an upload need not be UTF-8. Each becomes three when it is read.
+const MAX_INVALID_BYTES: usize = 1024;
+
+/// How many JSON values any file may have beside targets in canonical form.
+const FEW_VALUES: usize = 20_000;
+
+/// How many bytes of a file there have to be for each value beyond that. A value takes some 60
+/// bytes of memory while a file is read.
+const BYTES_PER_VALUE: usize = 32;
+
+fn most_values(bytes: usize) -> usize {
+    FEW_VALUES.max(bytes / BYTES_PER_VALUE)
+}
+
+fn check_text(bytes: &[u8]) -> Result<(), Fault> {
+    let invalid = bytes.utf8_chunks().map(|chunk| chunk.invalid().len());
+    if invalid.sum::<usize>() > MAX_INVALID_BYTES {
+        let text = format!("it has more than {MAX_INVALID_BYTES} bytes that are not UTF-8");
+        return Err(Fault::Refused(text));
+    }
+    Ok(())
 }
 
 fn refusal(role: &Role, text: &str) -> Refusal {

@@ -41,7 +41,7 @@ impl TimestampView {
             role: Role::Timestamp,
             reason,
         };
-        let envelope = notary::read(&Role::Timestamp, bytes).map_err(damaged)?;
+        let envelope = notary::read_listing(&Role::Timestamp, bytes).map_err(damaged)?;
         let pins = notary::check_timestamp(&envelope).map_err(damaged)?;
         let snapshot_sha256 = pins
             .get("snapshot")
@@ -62,7 +62,7 @@ impl SnapshotView {
             role: Role::Snapshot,
             reason,
         };
-        let envelope = notary::read(&Role::Snapshot, bytes).map_err(damaged)?;
+        let envelope = notary::read_listing(&Role::Snapshot, bytes).map_err(damaged)?;
         let pins = notary::check_snapshot(&envelope).map_err(damaged)?;
         let sha256_by_role = pins
             .iter()

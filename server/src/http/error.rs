@@ -99,6 +99,9 @@ pub enum ApiError {
     /// The update was refused by a rule of trust.
     #[error("{0}")]
     InvalidUpdate(Refusal),
+    /// A file is beyond a limit; one that is no larger may replace a stored one all the same.
+    #[error("{1}")]
+    Oversized(tuf::Role, Refusal),
     /// A role has a version as high as the one sent.
     #[error("{0}")]
     VersionExists(StoreError),
@@ -230,7 +233,9 @@ impl ApiError {
                 INVALID_UPDATE,
                 Some(Detail::named("ErrValidation", &self.to_string())),
             ),
-            Self::InvalidUpdate(refusal) => (INVALID_UPDATE, Some(Detail::refusal(refusal))),
+            Self::InvalidUpdate(refusal) | Self::Oversized(_, refusal) => {
+                (INVALID_UPDATE, Some(Detail::refusal(refusal)))
+            }
             Self::VersionExists(_) => (
                 (
                     S::BAD_REQUEST,

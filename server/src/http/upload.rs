@@ -1,6 +1,6 @@
 //! `POST …/_trust/tuf/`: from a multipart body to the files of an update.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
@@ -8,7 +8,7 @@ use http::{Request, StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
-use tuf::{File, InvalidUpload, Limits, Role, Uploaded};
+use tuf::{File, Gun, InvalidUpload, Limits, Role, Uploaded};
 
 use super::{
     ApiError,
@@ -20,6 +20,7 @@ use crate::{
     App,
     audit::{Act, Outcome},
     publish::{self, PublishError},
+    repository,
     uploads::{Payer, UploadSpace},
 };
 
@@ -51,10 +52,7 @@ pub(super) async fn publish(
     let (form, _space) = body(app, granted.payer(), request).await?;
     let room = app.limits.room_to_check(form.len() as u64).await;
     let _room = room.ok_or(ApiError::Overloaded)?;
-    let limits = app.limits.files;
-    let files = tokio::task::spawn_blocking(move || files(&form, &boundary, &limits))
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    let files = read(app, &gun, form, boundary).await?;
     let sent = versions(files.iter().map(Uploaded::file));
     let authority = Arc::new(granted.authority(app)?);
     match publish::publish(app, &gun, &authority, files, app.now()).await {
@@ -72,6 +70,55 @@ pub(super) async fn publish(
             Err(error)
         }
     }
+}
+
+/// How many files of an upload may be beyond the limits because they replace larger ones.
+const MOST_OVERSIZED: usize = 8;
+
+/// The files of a form, each within the limits or no larger than the one that it replaces.
+async fn read(
+    app: &App,
+    gun: &Gun,
+    form: Bytes,
+    boundary: String,
+) -> Result<Vec<Uploaded>, ApiError> {
+    let mut raised: BTreeMap<Role, Limits> = BTreeMap::new();
+    loop {
+        let (limits, own) = (app.limits.files, raised.clone());
+        let (form, boundary) = (form.clone(), boundary.clone());
+        let reading = move || files(&form, &boundary, |role| own.get(role).unwrap_or(&limits));
+        let files = tokio::task::spawn_blocking(reading)
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        match files {
+            Err(ApiError::Oversized(role, refusal)) => {
+                if raised.contains_key(&role) || raised.len() == MOST_OVERSIZED {
+                    return Err(ApiError::InvalidUpdate(refusal));
+                }
+                let limits = raised_limits(app, gun, &role).await?;
+                raised.insert(role, limits);
+            }
+            files => return files,
+        }
+    }
+}
+
+/// The limits, or the size of the stored file of `role` where that is beyond them.
+async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiError> {
+    let limits = app.limits.files;
+    let Some(view) = repository::open(app, gun).await?.view_or_new(gun)? else {
+        return Ok(limits);
+    };
+    let stored = repository::listed(app, gun, &view, role).await?;
+    Ok(match stored {
+        Some(stored) => {
+            let role = role.clone();
+            tokio::task::spawn_blocking(move || limits.raised_to(&role, &stored.bytes))
+                .await
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        }
+        None => limits,
+    })
 }
 
 /// What the audit log says of files.
@@ -165,9 +212,13 @@ pub(super) async fn discard(app: &App, head: &Head, mut body: Body) {
 }
 
 /// The metadata files of a form. Parts are looked at in their order, the first fault ends it.
-fn files(form: &Bytes, boundary: &str, limits: &Limits) -> Result<Vec<Uploaded>, ApiError> {
+fn files<'l>(
+    form: &Bytes,
+    boundary: &str,
+    limits: impl Fn(&Role) -> &'l Limits,
+) -> Result<Vec<Uploaded>, ApiError> {
     let (parts, outcome) = multipart::parts(form, boundary, MOST_PARTS);
-    let files = parts.into_iter().map(|part| file(part, limits));
+    let files = parts.into_iter().map(|part| file(part, &limits));
     let files = files.collect::<Result<_, _>>()?;
     match outcome {
         Ok(()) => Ok(files),
@@ -183,15 +234,16 @@ fn files(form: &Bytes, boundary: &str, limits: &Limits) -> Result<Vec<Uploaded>,
     }
 }
 
-fn file(part: Part, limits: &Limits) -> Result<Uploaded, ApiError> {
+fn file<'l>(part: Part, limits: impl Fn(&Role) -> &'l Limits) -> Result<Uploaded, ApiError> {
     let role = role(part.filename.as_deref())?;
-    let read = Uploaded::read(role.clone(), part.content, limits);
+    let read = Uploaded::read(role.clone(), part.content, limits(&role));
     read.map_err(|invalid| match invalid {
         InvalidUpload::Malformed(fault) => ApiError::MalformedJson {
             role: role.to_string(),
             reason: fault.to_string(),
         },
         InvalidUpload::Refused(refusal) => ApiError::InvalidUpdate(refusal),
+        InvalidUpload::Oversized(refusal) => ApiError::Oversized(role.clone(), refusal),
     })
 }
 

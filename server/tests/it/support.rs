@@ -154,6 +154,7 @@ pub(crate) struct Settings {
     pub(crate) gun_prefixes: Vec<String>,
     pub(crate) upload_bytes: u64,
     pub(crate) slow_start: std::time::Duration,
+    pub(crate) limits: tuf::Limits,
     pub(crate) cache_bytes: u64,
     pub(crate) guard: Arc<Guard>,
     pub(crate) keys_per_minute: u32,
@@ -169,6 +170,7 @@ impl Default for Settings {
             gun_prefixes: Vec::new(),
             upload_bytes: 1 << 20,
             slow_start: std::time::Duration::from_secs(10),
+            limits: tuf::Limits::default(),
             cache_bytes: 1 << 20,
             guard: Arc::new(Guard::open()),
             keys_per_minute: 0,
@@ -280,8 +282,7 @@ impl TestServer {
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
             limits: {
-                let files = tuf::Limits::default();
-                let mut limits = UploadLimits::new(settings.upload_bytes, files);
+                let mut limits = UploadLimits::new(settings.upload_bytes, settings.limits);
                 limits.slow_start = settings.slow_start;
                 limits
             },

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use fixtures::{Key, Part};
 use http::{Request, StatusCode};
 use http_body_util::StreamBody;
+use tuf::{File, Gun, Limits, Role};
 
 use crate::support::{Settings, TestServer};
 
@@ -115,6 +117,71 @@ async fn a_targets_file_of_megabytes_is_taken() {
     server.publish("a", &publisher.first_publish()).await.ok();
     let current = server.file("a", "targets.json").await.ok();
     assert!(current.body.len() > 1 << 20);
+}
+
+#[tokio::test]
+async fn a_file_beyond_the_limits_may_be_replaced_by_one_that_is_no_larger() {
+    let limits = Limits {
+        keys: 3,
+        ..Limits::default()
+    };
+    let server = TestServer::with(Settings {
+        limits,
+        ..Settings::default()
+    })
+    .await;
+    let mut publisher = server.publisher("a").await;
+    let mut parts = publisher.first_publish();
+    let refused = server.publish("a", &parts).await.refusal();
+    let text = "root metadata cannot be published: signed.keys";
+    assert!(
+        refused.starts_with(text) && refused.ends_with("has more than 3 keys"),
+        "{refused}"
+    );
+    parts.extend(publisher.as_server());
+    let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+    let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
+    let gun = Gun::parse("a").unwrap();
+    let stored = server.app.store.publish(&gun, None, &files, server.now());
+    stored.await.unwrap();
+
+    server.publish("a", &publisher.next(&["root"])).await.ok();
+
+    let more = Key::throw_away_ecdsa();
+    let own = publisher.targets.signers[0].public().clone();
+    publisher.name_keys("targets", &[&own, more.public()], 1);
+    let refused = server.publish("a", &publisher.next(&["root"])).await;
+    assert!(refused.refusal().ends_with("has more than 4 keys"));
+}
+
+#[tokio::test]
+async fn a_snapshot_lists_a_bounded_number_of_files() {
+    let limits = Limits {
+        pins: 3,
+        ..Limits::default()
+    };
+    let server = TestServer::with(Settings {
+        limits,
+        ..Settings::default()
+    })
+    .await;
+    let mut publisher = server.published("a").await;
+    for name in ["one", "two"] {
+        publisher.delegate("targets", name, &[Key::throw_away_ecdsa()], &[""], 1);
+    }
+    server
+        .publish("a", &publisher.next(&["targets", "targets/one"]))
+        .await
+        .ok();
+    let refused = server.publish("a", &publisher.next(&["targets/two"])).await;
+    assert_eq!(
+        refused.refusal(),
+        "the snapshot would list more than 3 files"
+    );
+    server
+        .publish("a", &publisher.next(&["targets/one"]))
+        .await
+        .ok();
 }
 
 /// An upload of which nothing comes after these bytes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Member, Value};
+use super::{Member, SyntaxError, Value};
 
 /// A value of the wrong kind, in words close to Go's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,12 @@ impl DecodeError {
             "json: cannot unmarshal {} into Go value of type {expected}",
             value.kind()
         ))
+    }
+}
+
+impl From<SyntaxError> for DecodeError {
+    fn from(SyntaxError(text): SyntaxError) -> Self {
+        Self(text)
     }
 }
 

@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 
 use super::scanner::{Scanner, SyntaxError, Token, is_space, unexpected};
-use super::{Member, Value};
+use super::{Member, Value, folds_to};
 
 /// How much of a text becomes [`Value`]s. Everything is read and checked in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// All of it.
     Whole,
+    /// All of it, but the targets of a file stay text if they are in canonical form.
+    File,
     /// `signed.version` alone, which spares a file of thousands of targets their allocations.
     Version,
 }
 
 impl Scope {
     fn keeps(self, depth: usize, name: &str) -> bool {
-        self == Self::Whole
+        matches!(self, Self::Whole | Self::File)
             || match depth {
                 1 => super::decode::folds_to(name, "signed"),
                 2 => super::decode::folds_to(name, "version"),
@@ -51,10 +53,24 @@ pub(crate) fn parse(text: &str) -> Result<Value<'_>, SyntaxError> {
 
 /// Reads the first value of a text, and where it ends.
 pub(crate) fn parse_first(text: &str, scope: Scope) -> Result<(Value<'_>, usize), SyntaxError> {
+    parse_within(text, scope, usize::MAX)
+}
+
+/// What a text is refused with that has more values than allowed.
+pub(crate) const TOO_MANY_VALUES: &str = "it has too many values for its size";
+
+/// The same, if no more than `most` values would have to be kept.
+pub(crate) fn parse_within(
+    text: &str,
+    scope: Scope,
+    most: usize,
+) -> Result<(Value<'_>, usize), SyntaxError> {
     let mut parser = Parser {
         scanner: Scanner::new(text),
         scope,
         keep: true,
+        left: most,
+        is_signed: false,
     };
     let value = parser.value()?;
     Ok((value, parser.scanner.at()))
@@ -68,15 +84,29 @@ pub(crate) fn expect_end(text: &str, end: usize) -> Result<(), SyntaxError> {
     }
 }
 
+/// Room is made for four values at once; lists that end up shorter than that give it back, since
+/// files hold very many of them.
+const FEW: usize = 4;
+
 struct Parser<'a> {
     scanner: Scanner<'a>,
     scope: Scope,
     /// False inside a member that the scope leaves out.
     keep: bool,
+    /// How many more values may be kept.
+    left: usize,
+    /// Whether this is the signed part of a file.
+    is_signed: bool,
 }
 
 impl<'a> Parser<'a> {
     fn value(&mut self) -> Result<Value<'a>, SyntaxError> {
+        if self.keep {
+            self.left = self
+                .left
+                .checked_sub(1)
+                .ok_or_else(|| SyntaxError(TOO_MANY_VALUES.to_owned()))?;
+        }
         Ok(match self.scanner.value()? {
             Token::Null => Value::Null,
             Token::Bool(bool) => Value::Bool(bool),
@@ -93,13 +123,32 @@ impl<'a> Parser<'a> {
         while let Some((name, _)) = self.scanner.next_member(is_first)? {
             is_first = false;
             self.keep = outside && self.scope.keeps(self.scanner.depth(), &name);
-            let value = self.value()?;
+            let value = self.member(&name)?;
             if self.keep {
                 members.push((name, value));
             }
             self.keep = outside;
         }
+        if members.len() < FEW {
+            members.shrink_to_fit();
+        }
         Ok(members)
+    }
+
+    /// Reads the value of the member `name`.
+    fn member(&mut self, name: &str) -> Result<Value<'a>, SyntaxError> {
+        if self.scope == Scope::File {
+            match self.scanner.depth() {
+                1 => self.is_signed = folds_to(name, "signed"),
+                2 if self.is_signed && folds_to(name, "targets") => {
+                    if let Some(text) = self.scanner.canonical_object() {
+                        return Ok(Value::Raw(Cow::Borrowed(text)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.value()
     }
 
     fn items(&mut self) -> Result<Vec<Value<'a>>, SyntaxError> {
@@ -111,6 +160,9 @@ impl<'a> Parser<'a> {
             if self.keep {
                 items.push(item);
             }
+        }
+        if items.len() < FEW {
+            items.shrink_to_fit();
         }
         Ok(items)
     }

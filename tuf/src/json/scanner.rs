@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::raw;
+
 /// How deep arrays and objects may nest. Notary 0.7 allowed 10,000; metadata needs 7.
 pub(crate) const MAX_DEPTH: usize = 512;
 
@@ -149,6 +151,15 @@ impl<'a> Scanner<'a> {
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Takes the object that follows as it stands, if it is in canonical form and not empty.
+    pub(super) fn canonical_object(&mut self) -> Option<&'a str> {
+        self.look().ok()?;
+        let rest = &self.text[self.at..];
+        let length = raw::canonical_object(rest)?;
+        self.at += length;
+        Some(&rest[..length])
     }
 
     fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, SyntaxError> {

@@ -65,6 +65,23 @@ pub(crate) enum Count {
     RoleKeys,
     /// The signatures of a file.
     Signatures,
+    /// The files that a snapshot lists.
+    Pins,
+}
+
+/// How many there are of each in a file; of what there is more than one list of, in the longest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sizes([usize; 5]);
+
+impl Sizes {
+    pub(crate) fn of(self, count: Count) -> usize {
+        self.0[count as usize]
+    }
+
+    fn reach(&mut self, count: Count, size: usize) {
+        let known = &mut self.0[count as usize];
+        *known = size.max(*known);
+    }
 }
 
 impl fmt::Display for Count {
@@ -74,6 +91,7 @@ impl fmt::Display for Count {
             Self::Roles => "roles",
             Self::RoleKeys => "key ids",
             Self::Signatures => "signatures",
+            Self::Pins => "files",
         })
     }
 }
@@ -108,16 +126,7 @@ pub(crate) fn check(
     shape: &'static Shape,
     most: &dyn Fn(Count) -> usize,
 ) -> Result<(), Fault> {
-    let mut checker = Checker {
-        scanner: Scanner::new(text),
-        most,
-        path: Vec::new(),
-        names: Vec::new(),
-        hasher: RandomState::new(),
-        is_envelope: true,
-        malformed: None,
-        refused: None,
-    };
+    let mut checker = Checker::new(text, most);
     checker
         .value(shape)
         .map_err(|SyntaxError(text)| Fault::Malformed(text))?;
@@ -129,6 +138,13 @@ pub(crate) fn check(
         (None, Some(text)) => Err(Fault::Refused(text)),
         (None, None) => Ok(()),
     }
+}
+
+/// Counts what a text has, whatever else is wrong with it; `None` if it is not JSON.
+pub(crate) fn measure(text: &str, shape: &'static Shape) -> Option<Sizes> {
+    let mut checker = Checker::new(text, &|_| usize::MAX);
+    checker.value(shape).ok()?;
+    Some(checker.sizes)
 }
 
 /// A value as this crate reads it, with the one spelling that [`check`] takes: of members that are
@@ -166,6 +182,7 @@ pub(crate) fn normalised(value: &Value<'_>, shape: &Shape) -> Value<'static> {
         (Value::Bool(_), Shape::Bool)
         | (Value::Number(_), Shape::Integer(_))
         | (Value::String(_), Shape::Text(_))
+        | (Value::Raw(_), _)
         | (_, Shape::Free) => value.to_owned(),
         _ => Value::Null,
     }
@@ -200,6 +217,7 @@ struct Checker<'a> {
     /// The first fault of each kind.
     malformed: Option<String>,
     refused: Option<String>,
+    sizes: Sizes,
 }
 
 enum Step<'a> {
@@ -209,6 +227,20 @@ enum Step<'a> {
 }
 
 impl<'a> Checker<'a> {
+    fn new(text: &'a str, most: &'a dyn Fn(Count) -> usize) -> Self {
+        Self {
+            scanner: Scanner::new(text),
+            most,
+            path: Vec::new(),
+            names: Vec::new(),
+            hasher: RandomState::new(),
+            is_envelope: true,
+            malformed: None,
+            refused: None,
+            sizes: Sizes::default(),
+        }
+    }
+
     fn value(&mut self, shape: &'static Shape) -> Result<(), SyntaxError> {
         let at = self.scanner.next_at()?;
         let token = self.scanner.value()?;
@@ -358,9 +390,11 @@ impl<'a> Checker<'a> {
     }
 
     fn count(&mut self, limit: Option<Count>, count: usize, at: usize) {
-        if let Some(limit) = limit
-            && count > (self.most)(limit)
-        {
+        let Some(limit) = limit else {
+            return;
+        };
+        self.sizes.reach(limit, count);
+        if count > (self.most)(limit) {
             let most = (self.most)(limit);
             self.refuse(at, &format!("has more than {most} {limit}"));
         }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
+use ring::digest::{SHA256, digest};
 
-use crate::json::{self, Member, Scope, Value, member, object};
+use crate::json::{self, Member, Scope, Value, folds_to};
 use crate::wire::notary;
 use crate::{File, Role, Stored, canonical};
 
@@ -89,7 +90,7 @@ impl Differences {
     fn between(role: &Role, stored: &[u8], sent: &[u8]) -> Option<Self> {
         let (stored, sent) = (Signed::read(role, stored)?, Signed::read(role, sent)?);
         Some(Self {
-            targets: stored.member("targets") != sent.member("targets"),
+            targets: stored.targets != sent.targets,
             signers: stored.signers()? != sent.signers()?,
         })
     }
@@ -100,21 +101,29 @@ impl Differences {
 /// What is uploaded is spelled in this way. A stored file may be older than that rule: what it could
 /// say in another reading than this server's is not held against its author, who may replace it with
 /// the rights that publishing it took.
-struct Signed(Vec<Member<'static>>);
+struct Signed {
+    /// All but the targets.
+    members: Vec<Member<'static>>,
+    /// SHA-256 of the targets in canonical form; null and empty ones are as good as none.
+    targets: Option<Vec<u8>>,
+}
 
 impl Signed {
     /// `None` if the file cannot be read.
     fn read(role: &Role, file: &[u8]) -> Option<Self> {
         let text = json::to_text(file);
-        let (file, _) = json::parse_first(&text, Scope::Whole).ok()?;
-        let file = notary::normalised(role, &file);
-        let members = object(Some(&file), "").ok()?;
-        Some(Self(object(member(members, "signed"), "").ok()?.to_vec()))
-    }
-
-    /// A member; null and empty ones are as good as none.
-    fn member(&self, name: &str) -> Option<&Value<'static>> {
-        member(&self.0, name).filter(|value| !is_empty(value))
+        let (mut file, _) = json::parse_first(&text, Scope::File).ok()?;
+        let targets = digest_of(&take_targets(&mut file))?;
+        let Value::Object(members) = notary::normalised(role, &file) else {
+            return None;
+        };
+        let is_signed = |(name, _): &Member<'_>| name == "signed";
+        let members = match members.into_iter().rfind(is_signed) {
+            Some((_, Value::Object(members))) => members,
+            None | Some((_, Value::Null)) => Vec::new(),
+            Some(_) => return None,
+        };
+        Some(Self { members, targets })
     }
 
     /// Everything that is not known to be harmless, in canonical form. `None` if it has none.
@@ -123,9 +132,44 @@ impl Signed {
         let is_left_out = |(name, value): &&Member<'_>| {
             HARMLESS.contains(&name.as_ref()) || name == "delegations" && delegates_nothing(value)
         };
-        let rest = self.0.iter().filter(|member| !is_left_out(member));
+        let rest = self.members.iter().filter(|member| !is_left_out(member));
         canonical::message(&Value::Object(rest.cloned().collect())).ok()
     }
+}
+
+/// Takes the targets out of a file: they are most of it, and compared without a copy.
+fn take_targets<'a>(file: &mut Value<'a>) -> Value<'a> {
+    fn last<'m, 'a>(file: &'m mut Value<'a>, name: &str) -> Option<&'m mut Value<'a>> {
+        let Value::Object(members) = file else {
+            return None;
+        };
+        let found = members.iter_mut().rfind(|(found, _)| folds_to(found, name));
+        found.map(|(_, value)| value)
+    }
+    last(file, "signed")
+        .and_then(|signed| last(signed, "targets"))
+        .map_or(Value::Null, |targets| {
+            std::mem::replace(targets, Value::Null)
+        })
+}
+
+/// `Some(None)` for targets that are as good as none; `None` if they have no canonical form.
+#[expect(
+    clippy::option_option,
+    reason = "having no targets is not having unreadable ones"
+)]
+fn digest_of(targets: &Value<'_>) -> Option<Option<Vec<u8>>> {
+    let sha256 = |text: &[u8]| digest(&SHA256, text).as_ref().to_vec();
+    if let Value::Raw(text) = targets {
+        return Some(Some(sha256(text.as_bytes())));
+    }
+    let targets = notary::normalised_targets(targets);
+    if is_empty(&targets) {
+        return Some(None);
+    }
+    canonical::message(&targets)
+        .ok()
+        .map(|text| Some(sha256(&text)))
 }
 
 /// Whether these delegations are as good as none, which is how clients write that there are none.

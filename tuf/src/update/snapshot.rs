@@ -85,6 +85,21 @@ fn check_hash(
     }
 }
 
+/// Refuses to let a snapshot that the server makes grow beyond what a client may send.
+pub(super) fn check_growth(
+    planned: &Successor,
+    pending: &BTreeMap<Role, File>,
+    most: usize,
+) -> Result<(), Refusal> {
+    let added = pending.keys().filter(|role| !planned.lists(role)).count();
+    if added > 0 && planned.size() + added > most {
+        return Err(Refusal::Validation(format!(
+            "the snapshot would list more than {most} files"
+        )));
+    }
+    Ok(())
+}
+
 /// Prepares the snapshot that the server makes; the first one needs targets in the update.
 pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<Successor, Refusal> {
     if stored.snapshot.is_none() && !has_targets {

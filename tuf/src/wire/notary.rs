@@ -4,11 +4,13 @@ mod body;
 mod compose;
 mod shapes;
 mod structure;
+mod targets;
 
 use std::borrow::Cow;
 
 use crate::json::{
-    self, Count, DecodeError, Fault, Member, Scope, Value, array, integer, member, object, text,
+    self, Count, DecodeError, Fault, Member, Scope, Sizes, Value, array, integer, member, object,
+    text,
 };
 use crate::metadata::Envelope;
 use crate::{KeyId, Method, Role, Signature, binary, canonical, instant};
@@ -18,15 +20,40 @@ pub(crate) use structure::{
     check_root, check_snapshot, check_targets, check_timestamp, delegations,
 };
 
+/// How much of a file is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// Everything that publishing needs.
+    Whole,
+    /// What the file lists, and nothing to verify it or to make its successor from.
+    Listing,
+}
+
 /// Reads a file as Notary 0.7 reads an uploaded part.
 ///
 /// An error means malformed JSON. What Notary notices later is left in the envelope: text after the
 /// value, members of the wrong type beyond `_type`, `expires` and `version`, and numbers that
 /// cannot be signed.
 pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
+    read_within(role, bytes, usize::MAX)
+}
+
+/// The same, if no more than `most` values have to be kept while it is read.
+pub(crate) fn read_within(role: &Role, bytes: &[u8], most: usize) -> Result<Envelope, String> {
+    read_detail(role, bytes, most, Detail::Whole)
+}
+
+/// Reads what a stored snapshot or timestamp lists. That takes less than half of the memory of
+/// [`read`]: a reader neither verifies it nor makes its successor.
+pub(crate) fn read_listing(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
+    read_detail(role, bytes, usize::MAX, Detail::Listing)
+}
+
+fn read_detail(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Result<Envelope, String> {
     let text = json::to_text(bytes);
-    let (value, end) = json::parse_first(&text, Scope::Whole).map_err(|fault| fault.to_string())?;
-    let mut envelope = envelope(role, &value).map_err(|DecodeError(text)| text)?;
+    let parsed = json::parse_within(&text, Scope::File, most);
+    let (value, end) = parsed.map_err(|fault| fault.to_string())?;
+    let mut envelope = envelope(role, &value, detail).map_err(|DecodeError(text)| text)?;
     envelope.trailing = json::expect_end(&text, end)
         .err()
         .map(|fault| fault.to_string());
@@ -48,6 +75,16 @@ pub(crate) fn check_reading(
     })
 }
 
+/// How many there are of what is limited in an upload; `None` if the bytes are not JSON.
+pub(crate) fn measure(role: &Role, bytes: &[u8]) -> Option<Sizes> {
+    json::measure(&json::to_text(bytes), shapes::of(role))
+}
+
+/// Targets with the one spelling that [`check_reading`] takes.
+pub(crate) fn normalised_targets(targets: &Value<'_>) -> Value<'static> {
+    json::normalised(targets, &shapes::FILES)
+}
+
 /// A file's value with the one spelling that [`check_reading`] takes.
 pub(crate) fn normalised(role: &Role, value: &Value<'_>) -> Value<'static> {
     json::normalised(value, shapes::of(role))
@@ -64,7 +101,7 @@ pub(crate) fn version(bytes: &[u8]) -> Result<i64, String> {
     version().map_err(|DecodeError(text)| text)
 }
 
-fn envelope(role: &Role, value: &Value<'_>) -> Result<Envelope, DecodeError> {
+fn envelope(role: &Role, value: &Value<'_>, detail: Detail) -> Result<Envelope, DecodeError> {
     let members = object(Some(value), "data.SignedMeta")?;
     let signed = member(members, "signed");
     let common = object(signed, "data.SignedCommon")?;
@@ -80,9 +117,13 @@ fn envelope(role: &Role, value: &Value<'_>) -> Result<Envelope, DecodeError> {
             .collect::<Result<_, _>>()?,
         message: signed
             .ok_or_else(|| "there is nothing to sign: signed is null".to_owned())
-            .and_then(|signed| canonical::message(signed).map_err(|fault| fault.to_string())),
-        body: signed
-            .map(|_| body::read(role, common, version, expires).map_err(|DecodeError(text)| text)),
+            .and_then(|signed| match detail {
+                Detail::Whole => canonical::message(signed).map_err(|fault| fault.to_string()),
+                Detail::Listing => Err("the signed part was not kept".to_owned()),
+            }),
+        body: signed.map(|_| {
+            body::read(role, common, version, expires, detail).map_err(|DecodeError(text)| text)
+        }),
         trailing: None,
         unexpected: unexpected(members),
     })

@@ -113,7 +113,9 @@ fn try_update(parts: &[Part]) -> Result<Update, Refusal> {
     for (role, bytes) in parts {
         match uploaded(role, bytes) {
             Ok(file) => update.insert(file),
-            Err(InvalidUpload::Refused(refusal)) => return Err(refusal),
+            Err(InvalidUpload::Refused(refusal) | InvalidUpload::Oversized(refusal)) => {
+                return Err(refusal);
+            }
             Err(InvalidUpload::Malformed(fault)) => panic!("{role}: {fault}"),
         }
     }

@@ -84,7 +84,9 @@ fn answer(body: &[u8]) -> Answer {
         };
         match Uploaded::read(role, content.into(), &Limits::default()) {
             Ok(file) => update.insert(file),
-            Err(InvalidUpload::Refused(refusal)) => return refused(refusal),
+            Err(InvalidUpload::Refused(refusal) | InvalidUpload::Oversized(refusal)) => {
+                return refused(refusal);
+            }
             Err(InvalidUpload::Malformed(_)) => return ("MALFORMED_JSON".to_owned(), None),
         }
     }

@@ -63,7 +63,7 @@ fn pins(snapshot: &[u8]) -> Option<Pins> {
 /// Everything beside the pins that is not known to be harmless, in canonical form.
 fn rest(snapshot: &[u8]) -> Option<Vec<u8>> {
     const KNOWN: [&str; 4] = ["_type", "expires", "meta", "version"];
-    let Signed(members) = Signed::read(&Role::Snapshot, snapshot)?;
+    let Signed { members, .. } = Signed::read(&Role::Snapshot, snapshot)?;
     let is_unknown = |(name, _): &Member<'_>| !KNOWN.contains(&name.as_ref());
     let unknown = members.into_iter().filter(is_unknown).collect();
     canonical::message(&Value::Object(unknown)).ok()

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::shapes;
+use super::{Detail, shapes};
 use crate::json::{
     self, DecodeError, Member, Value, array, elements, integer, member, object, text,
 };
 use crate::metadata::{Body, Delegation, Delegations, Holders, Pin, Pins, Root};
 use crate::{KeyId, KeyType, PublicKey, Role, binary};
 
-type Decoded<T> = Result<T, DecodeError>;
+pub(super) type Decoded<T> = Result<T, DecodeError>;
 
 /// Reads the signed part of a role's file; version and expiry were read with the envelope.
 pub(super) fn read(
@@ -19,11 +19,12 @@ pub(super) fn read(
     signed: &[Member<'_>],
     version: i64,
     expires: Option<OffsetDateTime>,
+    detail: Detail,
 ) -> Decoded<Body> {
     match role {
         Role::Root => root(signed, version, expires).map(Body::Root),
         Role::Targets | Role::Delegation(_) => targets(signed).map(Body::Targets),
-        Role::Snapshot | Role::Timestamp => pins(signed).map(Body::Pins),
+        Role::Snapshot | Role::Timestamp => pins(signed, detail).map(Body::Pins),
     }
 }
 
@@ -58,6 +59,9 @@ fn targets(signed: &[Member<'_>]) -> Decoded<Delegations> {
 /// Checks that a client could read the listed targets, without keeping any of them: nobody here
 /// asks for one.
 fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
+    if let Some(Value::Raw(text)) = targets {
+        return super::targets::check(text);
+    }
     for (_, target) in object(targets, "data.Files")? {
         let target = object(Some(target), "data.FileMeta")?;
         integer(member(target, "length"))?;
@@ -119,18 +123,18 @@ fn key(value: &Value<'_>) -> Decoded<PublicKey> {
     ))
 }
 
-fn pins(signed: &[Member<'_>]) -> Decoded<Pins> {
+fn pins(signed: &[Member<'_>], detail: Detail) -> Decoded<Pins> {
     let mut pins = Pins::new();
     for (name, value) in elements(member(signed, "meta"), "data.Files")? {
         // A null entry pins nothing, like no entry at all.
         if *value != Value::Null {
-            pins.insert(name.to_owned(), pin(value)?);
+            pins.insert(name.to_owned(), pin(value, detail)?);
         }
     }
     Ok(pins)
 }
 
-fn pin(value: &Value<'_>) -> Decoded<Pin> {
+fn pin(value: &Value<'_>, detail: Detail) -> Decoded<Pin> {
     let members = object(Some(value), "data.FileMeta")?;
     let length = integer(member(members, "length"))?;
     let mut hashes = BTreeMap::new();
@@ -144,7 +148,10 @@ fn pin(value: &Value<'_>) -> Decoded<Pin> {
         sha256: hashes.remove("sha256"),
         sha512: hashes.remove("sha512"),
         length,
-        entry: json::normalised(value, &shapes::FILE),
+        entry: match detail {
+            Detail::Whole => json::normalised(value, &shapes::FILE),
+            Detail::Listing => Value::Null,
+        },
     })
 }
 

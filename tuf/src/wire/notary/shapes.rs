@@ -48,7 +48,7 @@ pub(super) const FILE: Shape = Shape::Struct(&[
     field("hashes", Shape::Map(&BASE64, None)),
     field("length", Shape::Integer(i64::MAX)),
 ]);
-const FILES: Shape = Shape::Map(&FILE, None);
+pub(super) const FILES: Shape = Shape::Map(&FILE, None);
 
 static ROOT: Shape = file(&[
     signatures(),
@@ -81,7 +81,12 @@ static TARGETS: Shape = file(&[
 
 static PINS: Shape = file(&[
     signatures(),
-    signed(&[TYPE, EXPIRES, field("meta", FILES), VERSION]),
+    signed(&[
+        TYPE,
+        EXPIRES,
+        field("meta", Shape::Map(&FILE, Some(Count::Pins))),
+        VERSION,
+    ]),
 ]);
 
 /// What clients decode of the file of `role`.

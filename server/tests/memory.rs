@@ -1,0 +1,507 @@
+//! The most memory that callers can make a server take: `cargo test -p server --test memory`, or
+//! `just memory`, which is faster, prints a table.
+//!
+//! Each row starts a server of its own, sends it the worst requests of one kind that are known, and
+//! reads what the process took at most (`VmHWM`). All of it stays below the memory that
+//! `docker-compose.yml` and the Helm chart give a server.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use fixtures::Publisher;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// The largest upload that a server takes by default; an eighth of it without optimisation, where
+/// making and reading it takes long.
+const LARGEST: usize = if cfg!(debug_assertions) {
+    8 << 20
+} else {
+    32 << 20
+};
+
+const MIB: usize = 1 << 20;
+
+/// What a server and the test's own rows may take beyond a multiple of the body.
+const SLACK: usize = 24 * MIB;
+
+const GUN: &str = "example.com/app";
+
+/// A running server.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = socket.local_addr().expect("its address");
+        drop(socket);
+        let configuration = json!({
+            "server": {"http_addr": format!("0.0.0.0:{}", address.port())},
+            "trust_service": {"type": "local"},
+            "storage": {"backend": "sqlite3", "db_url": "server.db"},
+            "logging": {"level": "fatal"},
+        });
+        let file = folder.path().join("server.json");
+        fs::write(&file, configuration.to_string()).expect("a file");
+        // As the image and the systemd unit set them.
+        let program = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_notary-server"));
+            command
+                .env("MALLOC_ARENA_MAX", "2")
+                .env("MALLOC_MMAP_THRESHOLD_", "131072")
+                .env("MALLOC_TRIM_THRESHOLD_", "131072");
+            command
+        };
+        let migrated = program()
+            .args(["-config".as_ref(), file.as_os_str(), "migrate".as_ref()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(migrated.is_ok_and(|status| status.success()));
+        let child = program()
+            .args(["-config".as_ref(), file.as_os_str()])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server");
+        let server = Self {
+            child,
+            address,
+            _folder: folder,
+        };
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "the server does not start");
+            thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    /// A line of the process's status, in bytes.
+    fn memory(&self, name: &str) -> usize {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(status).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse::<usize>().ok())
+            .expect("a number of kB")
+            << 10
+    }
+
+    /// Sends a request from `127.0.0.HOST`; the status of the answer and its body.
+    fn send(&self, host: u8, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let mut stream = connect_from(host, self.address);
+        let head = format!(
+            "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(head.as_bytes())
+            .expect("a server that reads");
+        // A server may refuse a body before it has read all of it.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let status = answer
+            .get(9..12)
+            .and_then(|status| std::str::from_utf8(status).ok());
+        let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        (status, answer.split_off(end.map_or(0, |end| end + 4)))
+    }
+
+    fn post(&self, host: u8, form: &[u8]) -> u16 {
+        let head = format!(
+            "POST /v2/{GUN}/_trust/tuf/ HTTP/1.1\r\n\
+             Content-Type: multipart/form-data; boundary=XX"
+        );
+        self.send(host, &head, form).0
+    }
+
+    fn get(&self, file: &str) -> Vec<u8> {
+        let head = format!("GET /v2/{GUN}/_trust/tuf/{file} HTTP/1.1");
+        let (status, body) = self.send(1, &head, b"");
+        assert_eq!(status, 200, "{file}");
+        body
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A connection whose own address is one of loopback's: another caller to the server.
+fn connect_from(host: u8, to: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .expect("a runtime");
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, host], 0)))?;
+        socket.connect(to).await?.into_std()
+    });
+    let stream = stream.expect("a server that listens");
+    stream.set_nonblocking(false).expect("a socket can block");
+    stream
+}
+
+/// A form with one file.
+fn form(role: &str, content: &str) -> Vec<u8> {
+    form_with("", role, content)
+}
+
+fn form_with(headers: &str, role: &str, content: &str) -> Vec<u8> {
+    format!(
+        "--XX\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{role}\"\r\n\
+         {headers}\r\n{content}\r\n--XX--\r\n"
+    )
+    .into_bytes()
+}
+
+/// `before`, then `item` with its number as often as fits, then `after`.
+fn filled(before: &str, item: impl Fn(usize) -> String, after: &str) -> String {
+    let mut text = before.to_owned();
+    let most = LARGEST - after.len() - 512;
+    for number in 0.. {
+        let item = item(number);
+        if text.len() + item.len() + 1 > most {
+            break;
+        }
+        if number > 0 {
+            text.push(',');
+        }
+        text.push_str(&item);
+    }
+    text + after
+}
+
+/// A `signed` part of `role` with a member.
+fn signed(kind: &str, member: &str) -> [String; 2] {
+    [
+        format!(r#"{{"signed":{{"_type":"{kind}","expires":"2040-01-01T00:00:00Z",{member}"#),
+        r#","version":1},"signatures":[]}"#.to_owned(),
+    ]
+}
+
+fn fill(kind: &str, open: &str, item: impl Fn(usize) -> String, close: &str) -> String {
+    let [before, after] = signed(kind, open);
+    filled(&before, item, &format!("{close}{after}"))
+}
+
+/// What is sent in one row, and the multiple of its size that it may cost.
+struct Row {
+    name: &'static str,
+    form: Vec<u8>,
+    factor: usize,
+}
+
+fn row(name: &'static str, role: &str, content: &str) -> Row {
+    Row {
+        name,
+        form: form(role, content),
+        factor: 4,
+    }
+}
+
+/// One short name for each number.
+fn short(number: usize) -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let (mut name, mut rest) = (String::new(), number);
+    loop {
+        name.push(char::from(LETTERS[rest % LETTERS.len()]));
+        rest /= LETTERS.len();
+        if rest == 0 {
+            return name;
+        }
+    }
+}
+
+fn target(number: usize) -> String {
+    let hash = "bBuFWlDpAUk7Hqa1WUKYSQ2bJ3Jp5a2JX4DcvjTV8BQ=";
+    format!(r#""release-{number:07}":{{"hashes":{{"sha256":"{hash}"}},"length":1234}}"#)
+}
+
+fn uploads() -> Vec<Row> {
+    let list = |item: &'static str| move |_: usize| item.to_owned();
+    let no_targets = r#""targets":{}"#;
+    let roles = format!(r#"{no_targets},"delegations":{{"keys":{{}},"roles":["#);
+    let keys = format!(r#"{no_targets},"delegations":{{"keys":{{"#);
+    let signatures = r#"{"signed":{"_type":"Targets","targets":{},"version":1},"signatures":["#;
+    let plain = fill("Targets", r#""targets":{"#, target, "}");
+    let unsorted = |number: usize| target(9_999_999 - number);
+    let spaced = |number: usize| format!("\n {}", target(number));
+    let empty = |number: usize| format!(r#""{}":{{}}"#, short(number));
+    let member = |number: usize| format!(r#""{}":0"#, short(number));
+    let custom = r#""targets":{"a":{"custom":["#;
+    let mut rows = vec![
+        row("targets, plain", "targets", &plain),
+        row(
+            "targets, unsorted",
+            "targets",
+            &fill("Targets", r#""targets":{"#, unsorted, "}"),
+        ),
+        row(
+            "targets with white space",
+            "targets",
+            &fill("Targets", r#""targets":{"#, spaced, "}"),
+        ),
+        row(
+            "targets, empty",
+            "targets",
+            &fill("Targets", r#""targets":{"#, empty, "}"),
+        ),
+        row(
+            "numbers in a target",
+            "targets",
+            &fill("Targets", custom, list("0"), "]}}"),
+        ),
+        row(
+            "members of a target",
+            "targets",
+            &fill("Targets", r#""targets":{"a":{"#, member, "}}"),
+        ),
+        row(
+            "unknown members",
+            "targets",
+            &fill("Targets", r#""targets":{},"x":{"#, member, "}"),
+        ),
+        row(
+            "unknown numbers",
+            "root",
+            &fill("Root", r#""x":["#, list("0"), "]"),
+        ),
+        row(
+            "roles",
+            "targets",
+            &fill("Targets", &roles, list("{}"), "]}"),
+        ),
+        row(
+            "delegation keys",
+            "targets",
+            &fill("Targets", &keys, empty, "}}"),
+        ),
+        row(
+            "root keys",
+            "root",
+            &fill("Root", r#""keys":{"#, empty, "}"),
+        ),
+        row(
+            "key ids",
+            "root",
+            &fill(
+                "Root",
+                r#""roles":{"root":{"keyids":["#,
+                list(r#""""#),
+                "]}}",
+            ),
+        ),
+        row(
+            "signatures",
+            "targets",
+            &filled(signatures, list("{}"), "]}"),
+        ),
+        row(
+            "pins",
+            "snapshot",
+            &fill("Snapshot", r#""meta":{"#, empty, "}"),
+        ),
+        row(
+            "members of a pin",
+            "snapshot",
+            &fill("Snapshot", r#""meta":{"a":{"#, member, "}}"),
+        ),
+        row(
+            "hashes of a pin",
+            "snapshot",
+            &fill(
+                "Snapshot",
+                r#""meta":{"a":{"hashes":{"#,
+                |n| format!(r#""{}":"""#, short(n)),
+                "}}}",
+            ),
+        ),
+    ];
+    rows[0].factor = 3;
+    let deep = "[".repeat(500) + &"]".repeat(500);
+    let deep = fill("Targets", r#""targets":{},"x":["#, |_| deep.clone(), "]");
+    rows.push(row("nested lists", "targets", &deep));
+    let half = (LARGEST - 600) / 2;
+    let escapes = format!(r#"{{"signed":{{"x":"{}"}}}}"#, "\\n".repeat(half));
+    rows.push(row("escapes", "targets", &escapes));
+    let certificate = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+    let blocks = certificate.repeat(LARGEST / certificate.len() / 2);
+    let public = base64(blocks.as_bytes());
+    let key =
+        format!(r#""keys":{{"a":{{"keytype":"ecdsa-x509","keyval":{{"public":"{public}"}}}}}}"#);
+    let root = signed("Root", &key).concat();
+    rows.push(row("a key of certificates", "root", &root));
+    // Each byte that is not UTF-8 becomes three.
+    let mut invalid = form("targets", r#"{"signed":{"x":"@"}}"#);
+    let at = invalid
+        .iter()
+        .position(|byte| *byte == b'@')
+        .expect("it is there");
+    invalid.splice(at..=at, std::iter::repeat_n(0xff, LARGEST - 600));
+    rows.push(Row {
+        name: "bytes that are not UTF-8",
+        form: invalid,
+        factor: 4,
+    });
+    let headers = "a:\r\n".repeat(LARGEST / 4 - 200);
+    rows.push(Row {
+        name: "headers of a part",
+        form: form_with(&headers, "root", "{}"),
+        factor: 4,
+    });
+    let printable = "Content-Transfer-Encoding: quoted-printable\r\n";
+    let content = plain.replace('=', "=3D");
+    let content = &content[..LARGEST - 600];
+    rows.push(Row {
+        name: "quoted-printable",
+        form: form_with(printable, "targets", content),
+        factor: 4,
+    });
+    rows
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// The memory limit that a file sets after `mark`, in bytes.
+fn limit(file: &str, mark: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let text = fs::read_to_string(path).expect("the file is there");
+    let (_, rest) = text.split_once(mark).expect("the file sets a limit");
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let number: usize = digits.parse().expect("a number");
+    match rest.as_bytes().get(digits.len()) {
+        Some(b'g' | b'G') => number << 30,
+        _ => number << 20,
+    }
+}
+
+/// What a container may take at most, by either of the two.
+fn container() -> usize {
+    let compose = limit("docker-compose.yml", "${SERVER_MEMORY:-");
+    let chart = limit(
+        "packaging/helm/countersign/values.yaml",
+        "limits: {memory: ",
+    );
+    compose.min(chart)
+}
+
+/// The table, and what in it is too much.
+#[derive(Default)]
+struct Report {
+    table: String,
+    faults: String,
+}
+
+impl Report {
+    fn add(&mut self, name: &str, server: &Server, before: usize, sent: usize, most: usize) {
+        let peak = server.memory("VmHWM:");
+        // Memory that is not used any more goes back to the system, if not at once.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while server.memory("VmRSS:") > before + SLACK * 2 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let after = server.memory("VmRSS:");
+        let line = format!(
+            "{name:<34} {:>5} MiB sent {:>6} MiB at most {:>6} MiB allowed {:>6} MiB afterwards\n",
+            sent / MIB,
+            peak / MIB,
+            most / MIB,
+            after / MIB
+        );
+        print!("{line}");
+        self.table.push_str(&line);
+        if peak > most {
+            write!(self.faults, "too much: {line}").expect("a string takes it");
+        }
+        if after > before + SLACK * 2 {
+            write!(self.faults, "kept: {line}").expect("a string takes it");
+        }
+    }
+}
+
+#[test]
+fn no_caller_takes_more_memory_than_a_container_has() {
+    let mut report = Report::default();
+    let container = container();
+    let rows = uploads();
+    for row in &rows {
+        let server = Server::start();
+        let before = server.memory("VmRSS:");
+        let sent = row.form.len();
+        assert!(sent <= LARGEST, "{}: {sent}", row.name);
+        server.post(1, &row.form);
+        let most = before + sent * row.factor + SLACK;
+        report.add(row.name, &server, before, sent, most.min(container));
+    }
+    many_callers(&mut report, &rows, container);
+    readers(&mut report, container);
+    assert_eq!(report.faults, "", "\n{}", report.table);
+}
+
+/// Six callers with the worst bodies, all at once.
+fn many_callers(report: &mut Report, rows: &[Row], container: usize) {
+    let server = Server::start();
+    let before = server.memory("VmRSS:");
+    thread::scope(|scope| {
+        for (host, row) in (1..=6).zip(rows) {
+            let server = &server;
+            scope.spawn(move || server.post(host, &row.form));
+        }
+    });
+    let sent = rows.iter().take(6).map(|row| row.form.len()).sum();
+    report.add("six callers at once", &server, before, sent, container);
+}
+
+/// A repository of 50,000 targets is published, changed and read.
+fn readers(report: &mut Report, container: usize) {
+    let server = Server::start();
+    let before = server.memory("VmRSS:");
+    let mut publisher = Publisher::new(GUN)
+        .with_server_key_document("timestamp", &server.get("timestamp.key"))
+        .with_server_key_document("snapshot", &server.get("snapshot.key"));
+    publisher.big_targets(50_000);
+    let mut sent = 0;
+    for parts in [publisher.first_publish(), publisher.next(&["targets"])] {
+        let (content_type, body) = fixtures::multipart(&parts);
+        let head = format!("POST /v2/{GUN}/_trust/tuf/ HTTP/1.1\r\nContent-Type: {content_type}");
+        sent += body.len();
+        let (status, answer) = server.send(1, &head, &body);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    }
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| server.get("targets.json"));
+        }
+    });
+    report.add(
+        "50,000 targets, twice, and read",
+        &server,
+        before,
+        sent,
+        container,
+    );
+}

@@ -1,0 +1,152 @@
+//! Whether clients can read listed targets, found without taking them apart.
+
+use super::body::Decoded;
+use crate::binary;
+use crate::json::{DecodeError, Scanner, Token, Value, folds_to};
+
+/// Checks the text of an object of targets, each with a length and hashes. Of members that a
+/// structure has twice the last one counts.
+pub(super) fn check(text: &str) -> Decoded<()> {
+    let mut reader = Reader(Scanner::new(text));
+    let token = reader.0.value()?;
+    reader.members(token, "data.Files", |reader, _| {
+        let token = reader.0.value()?;
+        reader.target(token)
+    })
+}
+
+struct Reader<'a>(Scanner<'a>);
+
+impl<'a> Reader<'a> {
+    fn target(&mut self, token: Token<'a>) -> Decoded<()> {
+        let (mut length, mut hashes) = (Ok(()), Ok(()));
+        self.members(token, "data.FileMeta", |reader, name| {
+            let token = reader.0.value()?;
+            if folds_to(name, "length") {
+                length = check_length(&token);
+                reader.skip(&token)
+            } else if folds_to(name, "hashes") {
+                hashes = reader.hashes(token)?;
+                Ok(())
+            } else {
+                reader.skip(&token)
+            }
+        })?;
+        length.and(hashes)
+    }
+
+    /// What is wrong with hashes, all of which are read.
+    fn hashes(&mut self, token: Token<'a>) -> Decoded<Decoded<()>> {
+        let mut fault = Ok(());
+        if !matches!(token, Token::Object | Token::Null) {
+            self.skip(&token)?;
+            return Ok(Err(DecodeError::kind(&value(&token), "data.Hashes")));
+        }
+        self.members(token, "data.Hashes", |reader, _| {
+            let token = reader.0.value()?;
+            reader.skip(&token)?;
+            if fault.is_ok() {
+                fault = check_hash(&token);
+            }
+            Ok(())
+        })?;
+        Ok(fault)
+    }
+
+    /// Hands each member of an object to `read`, which has to read its value; null has none.
+    fn members(
+        &mut self,
+        token: Token<'a>,
+        expected: &str,
+        mut read: impl FnMut(&mut Self, &str) -> Decoded<()>,
+    ) -> Decoded<()> {
+        match token {
+            Token::Null => return Ok(()),
+            Token::Object => {}
+            other => return Err(DecodeError::kind(&value(&other), expected)),
+        }
+        let mut is_first = true;
+        while let Some((name, _)) = self.0.next_member(is_first)? {
+            is_first = false;
+            read(self, &name)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is left of a value.
+    fn skip(&mut self, token: &Token<'a>) -> Decoded<()> {
+        let mut is_first = true;
+        match token {
+            Token::Object => {
+                while self.0.next_member(is_first)?.is_some() {
+                    is_first = false;
+                    let token = self.0.value()?;
+                    self.skip(&token)?;
+                }
+            }
+            Token::Array => {
+                while self.0.next_item(is_first)? {
+                    is_first = false;
+                    let token = self.0.value()?;
+                    self.skip(&token)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn check_length(token: &Token<'_>) -> Decoded<()> {
+    crate::json::integer(Some(&value(token))).map(drop)
+}
+
+fn check_hash(token: &Token<'_>) -> Decoded<()> {
+    match token {
+        Token::Null => Ok(()),
+        Token::String(text) => binary::check(text).map_err(DecodeError),
+        other => Err(DecodeError::kind(&value(other), "string")),
+    }
+}
+
+/// The value that a token begins, without its contents.
+fn value<'a>(token: &Token<'a>) -> Value<'a> {
+    match token {
+        Token::Null => Value::Null,
+        Token::Bool(bool) => Value::Bool(*bool),
+        Token::Number(literal) => Value::Number((*literal).into()),
+        Token::String(text) => Value::String(text.clone()),
+        Token::Array => Value::Array(Vec::new()),
+        Token::Object => Value::Object(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_wrong_where_clients_cannot_read_them() {
+        for (text, is_fine) in [
+            (
+                r#"{"a":{"custom":[{"x":[1]}],"hashes":{"sha256":"AA=="},"length":1}}"#,
+                true,
+            ),
+            (
+                r#"{"a":null,"b":{},"c":{"hashes":null,"length":null}}"#,
+                true,
+            ),
+            (r#"{"a":{"Length":"x","length":1}}"#, true),
+            (r#"{"a":{"hashes":{"x":null}}}"#, true),
+            (r#"{"a":1}"#, false),
+            (r#"{"a":[]}"#, false),
+            (r#"{"a":{"length":"1"}}"#, false),
+            (r#"{"a":{"length":[1]}}"#, false),
+            (r#"{"a":{"hashes":[]}}"#, false),
+            (r#"{"a":{"hashes":{"sha256":"!"}}}"#, false),
+            (r#"{"a":{"hashes":{"sha256":{"x":1}}}}"#, false),
+        ] {
+            assert_eq!(check(text).is_ok(), is_fine, "{text}");
+        }
+    }
+}
