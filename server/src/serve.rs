@@ -77,7 +77,7 @@ pub async fn run(
     {
         return auth::run(flags.config.as_deref(), environment, arguments).await;
     }
-    match execute(&program, &flags, log, environment).await {
+    match Box::pin(execute(&program, &flags, log, environment)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::fatal(error.as_ref());

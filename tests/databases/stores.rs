@@ -15,11 +15,11 @@ on_both!(
 );
 
 async fn every_behaviour_holds_on_notarys_tables(server: Server) -> Result<()> {
-    every_behaviour(&server, false).await
+    Box::pin(every_behaviour(&server, false)).await
 }
 
 async fn every_behaviour_holds_on_new_tables(server: Server) -> Result<()> {
-    every_behaviour(&server, true).await
+    Box::pin(every_behaviour(&server, true)).await
 }
 
 /// Runs each on a database of its own and names those that fail.

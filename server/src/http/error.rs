@@ -27,6 +27,10 @@ use crate::{
     uploads::NoSpace,
 };
 
+/// What a client is told while the signer makes no more keys.
+const NO_MORE_KEYS: &str =
+    "too many repositories were begun and not published: no key can be made for another one now";
+
 /// Everything a request can end with, other than success.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -269,11 +273,7 @@ impl ApiError {
                 None,
             ),
             Self::SignerFull(_) => (
-                (
-                    S::SERVICE_UNAVAILABLE,
-                    "UNAVAILABLE",
-                    "too many repositories were begun and not published: no key can be made for another one now",
-                ),
+                (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", NO_MORE_KEYS),
                 Some(Detail::empty()),
             ),
             Self::SignerUnavailable(_) | Self::Overloaded | Self::Contended(_) => (

@@ -73,7 +73,13 @@ pub struct RemoteSigner {
     /// Whether it was said that this signer cannot tell which repositories its keys are for.
     told: Arc<AtomicBool>,
     diagnosis: Option<Diagnosis>,
-    diagnosed: Arc<tokio::sync::Mutex<Option<(Instant, Option<String>)>>>,
+    diagnosed: Arc<tokio::sync::Mutex<Option<Diagnosed>>>,
+}
+
+/// What a diagnosis found.
+struct Diagnosed {
+    at: Instant,
+    text: Option<String>,
 }
 
 /// The way to the signer, and the connection that calls take.
@@ -212,14 +218,17 @@ impl RemoteSigner {
     async fn diagnose(&self) -> Option<String> {
         let diagnosis = self.diagnosis.as_ref()?;
         let mut last = self.diagnosed.lock().await;
-        if let Some((at, text)) = &*last
-            && at.elapsed() < DIAGNOSIS_HOLDS
+        if let Some(last) = &*last
+            && last.at.elapsed() < DIAGNOSIS_HOLDS
         {
-            return text.clone();
+            return last.text.clone();
         }
         let text = tokio::time::timeout(DIAGNOSIS_TAKES, diagnosis()).await;
         let text = text.ok().flatten();
-        *last = Some((Instant::now(), text.clone()));
+        *last = Some(Diagnosed {
+            at: Instant::now(),
+            text: text.clone(),
+        });
         text
     }
 
