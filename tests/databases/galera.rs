@@ -9,20 +9,26 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use database::Connected;
 use e2e::{Fresh, Galera};
 use server::store::{Page, StoreError, TrustStore};
+use sqlx::Executor as _;
 use tokio::task::JoinSet;
 use tuf::{File, Gun, Role};
 
-use crate::support::open;
+use crate::support::{connect, open};
 
 /// A cluster with Notary's tables, and a store at each node.
 struct Cluster {
     galera: Galera,
+    nodes: Vec<Fresh>,
     stores: Vec<Arc<dyn TrustStore>>,
 }
 
 const DATABASE: &str = "notary";
+
+/// How long a follower waits for what was committed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Cluster {
     async fn start() -> Result<Self> {
@@ -35,7 +41,11 @@ impl Cluster {
             galera.sql(number, DATABASE, "SELECT COUNT(*) FROM tuf_files")?;
             stores.push(open(fresh).await?);
         }
-        Ok(Self { galera, stores })
+        Ok(Self {
+            galera,
+            nodes,
+            stores,
+        })
     }
 
     /// Waits until every node has what any of them has committed; then asks one.
@@ -81,12 +91,51 @@ async fn nodes_that_write_at_the_same_time_leave_no_half_repository() -> Result<
     deletions_beside_updates(&cluster).await?;
     rival_updates(&cluster).await?;
     rival_first_publishes(&cluster).await?;
-    skipped_ids(&cluster).await
+    skipped_ids(&cluster).await?;
+    slow_transaction_elsewhere(&cluster).await
+}
+
+/// A follower at one node waits for a transaction on another one, whose locks it cannot see.
+async fn slow_transaction_elsewhere(cluster: &Cluster) -> Result<()> {
+    let Connected::MySql(there) = connect(&cluster.nodes[1]).await? else {
+        unreachable!("Galera is MariaDB");
+    };
+    let (here, gun) = (&cluster.stores[0], gun("ex.com/slow"));
+    let mut last: i32 = cluster.ask("SELECT MAX(id) FROM changefeed")?.parse()?;
+    let mut slow = there.begin_with("BEGIN").await?;
+    let insert = "INSERT INTO changefeed (gun, version, sha256) VALUES ('ex.com/slow', 9, '')";
+    slow.executor().execute(insert).await?;
+    let mut slow = Some(slow);
+    let mut seen = Vec::new();
+    // The second id is higher than that of the slow one, whatever the remainders of the nodes are.
+    for version in 1..=2 {
+        let base = here.head(&gun).await?;
+        let now = daemon::clock::now();
+        here.publish(&gun, base.as_ref(), &next(version, 0), now)
+            .await?;
+    }
+    let begun = Instant::now();
+    while seen.len() < 3 {
+        ensure!(begun.elapsed() < PATIENCE, "only {seen:?}");
+        if begun.elapsed() > Duration::from_secs(2)
+            && let Some(slow) = slow.take()
+        {
+            slow.commit().await?;
+        }
+        let page = Page::After { id: last, limit: 9 };
+        for change in here.changes(None, page).await? {
+            last = i32::try_from(change.id)?;
+            seen.push(change.version);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2, 9]);
+    Ok(())
 }
 
 /// Ids that belong to nodes which write nothing do not stop the feed, at whichever node it is read.
 async fn skipped_ids(cluster: &Cluster) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(30);
     let newest: i64 = cluster.ask("SELECT MAX(id) FROM changefeed")?.parse()?;
     let gun = gun("ex.com/feed");
     for version in 1..=5 {
