@@ -175,6 +175,11 @@ const URI_TOO_LONG: Kind = (
     "URI_TOO_LONG",
     "request target too long",
 );
+const NO_FILENAME: Kind = (
+    StatusCode::BAD_REQUEST,
+    "NO_FILENAME",
+    "No file/role name provided.",
+);
 const MALFORMED_UPLOAD: Kind = (
     StatusCode::BAD_REQUEST,
     "MALFORMED_UPLOAD",
@@ -213,10 +218,7 @@ impl ApiError {
             Self::UnusableGun(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::GunNotStorable(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::MalformedUpload | Self::BrokenBody | Self::SlowBody => (MALFORMED_UPLOAD, None),
-            Self::NoFilename => (
-                (S::BAD_REQUEST, "NO_FILENAME", "No file/role name provided."),
-                None,
-            ),
+            Self::NoFilename => (NO_FILENAME, None),
             Self::InvalidRole(role) => (
                 (
                     S::BAD_REQUEST,

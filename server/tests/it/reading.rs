@@ -203,24 +203,24 @@ async fn bytes_that_rotted_in_the_database_are_never_served() {
 async fn versions_are_served_from_one_copy_in_memory() {
     let server = TestServer::start().await;
     server.published("ex/app").await;
-    let served = async |name: &str| {
+    let bytes_of = async |name: &str| {
         let path = format!("/v2/ex/app/_trust/tuf/{name}.json");
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = server::http::answer(server.app.clone(), request);
         let body = response.await.unwrap().into_body().collect().await.unwrap();
         body.to_bytes()
     };
-    let targets = served("1.targets").await;
+    let targets = bytes_of("1.targets").await;
     assert!(targets.starts_with(b"{"));
     for name in ["1.targets", "targets"] {
-        assert_eq!(served(name).await.as_ptr(), targets.as_ptr(), "{name}");
+        assert_eq!(bytes_of(name).await.as_ptr(), targets.as_ptr(), "{name}");
     }
     // A version from before checksums were written down is served all the same.
     sqlx::query("UPDATE tuf_files SET sha256 = NULL WHERE role = 'root'")
         .execute(&server.pool)
         .await
         .unwrap();
-    assert!(served("1.root").await.starts_with(b"{"));
+    assert!(bytes_of("1.root").await.starts_with(b"{"));
     let unknown = server.file("ex/app", "2.root.json").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }
