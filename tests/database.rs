@@ -51,6 +51,13 @@ pub struct Postgres {
     instance: Instance,
 }
 
+/// A `PgBouncer` in transaction mode, in front of a [`Postgres`].
+#[derive(Debug)]
+pub struct PgBouncer {
+    address: SocketAddr,
+    _daemon: Daemon,
+}
+
 /// A running `MariaDB`.
 #[derive(Debug)]
 pub struct MariaDb {
@@ -305,6 +312,46 @@ impl Postgres {
         })?;
         self.instance.daemon = Some(daemon);
         Ok(())
+    }
+}
+
+impl PgBouncer {
+    /// Starts one with very few sessions, so that its clients share them.
+    ///
+    /// # Errors
+    ///
+    /// If `PgBouncer` is not installed or does not come up.
+    pub fn start(postgres: &Postgres) -> Result<Self> {
+        let address = free_address()?;
+        let users = postgres.secret("users.txt", &format!("\"{USER}\" \"{PASSWORD}\"\n"))?;
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
+             pool_mode = transaction\ndefault_pool_size = 2\n",
+            postgres.address().port(),
+            address.port(),
+            users.display(),
+        );
+        let settings = postgres.secret("pgbouncer.ini", &settings)?;
+        let mut command = as_postgres("/usr/sbin/pgbouncer");
+        command.arg(settings);
+        let log = postgres.instance.path("pgbouncer.log");
+        let daemon = Daemon::start("pgbouncer", &command, &log)?.until_listening(address)?;
+        Ok(Self {
+            address,
+            _daemon: daemon,
+        })
+    }
+
+    /// `fresh`, reached through this one.
+    #[must_use]
+    pub fn before(&self, postgres: &Postgres, fresh: &Fresh) -> Fresh {
+        let (direct, through) = (postgres.address().to_string(), self.address.to_string());
+        Fresh {
+            url: fresh.url.replace(&direct, &through),
+            plain_url: fresh.plain_url.replace(&direct, &through),
+            ..fresh.clone()
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub mod storage;
 pub mod trust;
 
 pub use accounts::{Account, htpasswd, scan_for_secrets};
-pub use database::{Fresh, MariaDb, Postgres};
+pub use database::{Fresh, MariaDb, PgBouncer, Postgres};
 pub use docker::{Cli, Engine, Person};
 pub use door::Door;
 pub use galera::Galera;

@@ -7,7 +7,7 @@ use sqlx::{MySql, Postgres, Sqlite};
 use crate::{
     DatabaseError, Dialect, OpenMode, Pool, PoolLimits, SqliteUrl,
     error::fault,
-    url::{MySqlUrl, PostgresUrl},
+    url::{MySqlUrl, NamedFile, PostgresUrl},
 };
 
 /// The kinds of databases, by what `storage.backend` calls them.
@@ -181,6 +181,12 @@ impl DatabaseUrl {
         limits: PoolLimits,
         mode: OpenMode,
     ) -> Result<Connected, DatabaseError> {
+        let files = match &self.0 {
+            Place::Sqlite(_) => &[],
+            Place::Postgres(url) => url.files(),
+            Place::MySql(url) => url.files(),
+        };
+        files.iter().try_for_each(NamedFile::check)?;
         Ok(match &self.0 {
             Place::Sqlite(url) => Connected::Sqlite(url.connect(limits, mode).await?),
             Place::Postgres(url) => Connected::Postgres(self.try_out(url.pool(limits)).await?),

@@ -63,6 +63,20 @@ pub enum DatabaseError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// A file that the URL names cannot be read.
+    #[error(
+        "cannot read {}, which {parameter} in the database URL names: {error}; correct the path, \
+         or give the user that the program runs as the right to read it",
+        .file.display()
+    )]
+    Unreadable {
+        /// The parameter of the URL.
+        parameter: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// The database was reached, or should have been, and failed.
     #[error("the database {place} {fault}: {error}")]
     Failed {
@@ -111,6 +125,12 @@ pub enum Fault {
     Denied,
     /// There is no database of this name.
     Missing,
+    /// Its certificate is from an authority that nobody told this program to trust.
+    Untrusted,
+    /// It has no TLS although the URL wants it, or its certificate is wrong.
+    Encryption,
+    /// The URL sets a parameter that it does not know, or that cannot have this value.
+    Parameter,
     /// A pooler in between gives one session to several programs.
     Pooled,
     /// A text that its columns or its character set have no room for.
@@ -133,6 +153,9 @@ impl std::fmt::Display for Fault {
             Self::Away => "does not answer",
             Self::Denied => "refuses: check user, password and rights",
             Self::Missing => "is not there: create it, empty, and a user for it",
+            Self::Untrusted => "has a certificate from an authority that is not trusted",
+            Self::Encryption => "cannot be reached by TLS",
+            Self::Parameter => "refuses a parameter of storage.db_url",
             Self::Pooled => {
                 "is behind a pooler that gives one session to several programs (PgBouncer in \
                  transaction mode)"
@@ -169,6 +192,15 @@ impl Fault {
             Self::Busy => {
                 "end the program that holds the database; if none does, allow more connections"
             }
+            Self::Untrusted => {
+                "name the file with the certificate of that authority in storage.db_url: \
+                 sslrootcert=FILE for PostgreSQL, ssl-ca=FILE for MySQL and MariaDB"
+            }
+            Self::Encryption => {
+                "switch on TLS in the database and give it a certificate for the name in \
+                 storage.db_url, or correct sslmode (PostgreSQL) or tls (MySQL) there"
+            }
+            Self::Parameter => "correct or remove that parameter of storage.db_url",
             Self::Pooled => "add binary_parameters=yes to storage.db_url",
             Self::Unstorable | Self::Other => "put right what the database says is wrong",
         }
@@ -187,6 +219,9 @@ impl Fault {
             Self::Away => "away",
             Self::Denied => "denied",
             Self::Missing => "missing",
+            Self::Untrusted => "untrusted",
+            Self::Encryption => "encryption",
+            Self::Parameter => "parameter",
             Self::Pooled => "pooled",
             Self::Unstorable => "unstorable",
             Self::Other => "other",
@@ -196,7 +231,10 @@ impl Fault {
     /// Whether the same request may succeed a little later.
     #[must_use]
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::Away | Self::Busy | Self::ReadOnly)
+        matches!(
+            self,
+            Self::Away | Self::Busy | Self::ReadOnly | Self::Untrusted | Self::Encryption
+        )
     }
 }
 
@@ -206,12 +244,27 @@ pub fn fault(error: &sqlx::Error) -> Fault {
     match error {
         sqlx::Error::Database(error) => database_fault(error.as_ref()),
         sqlx::Error::PoolTimedOut => Fault::Busy,
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => Fault::Away,
+        sqlx::Error::Tls(_) => tls_fault(&error.to_string()),
+        sqlx::Error::Io(error) if is_tls(error) => tls_fault(&error.to_string()),
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Fault::Away,
         _ => Fault::Other,
     }
+}
+
+/// The failure behind what the TLS library says.
+fn tls_fault(text: &str) -> Fault {
+    // The third is what an authority of the same name with another key comes to.
+    let untrusted = ["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"];
+    if untrusted.iter().any(|words| text.contains(words)) {
+        Fault::Untrusted
+    } else {
+        Fault::Encryption
+    }
+}
+
+/// Whether a handshake failed on a certificate: reading and writing only tell of an error of IO.
+fn is_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 /// Whether `error` says that a unique key is taken: the answer that decides races.
@@ -282,6 +335,8 @@ fn mysql_fault(number: u16) -> Fault {
         1290 | 1792 | 1836 => Fault::ReadOnly,
         1044 | 1045 | 1130 | 1142 | 1143 | 1227 | 1251 | 1698 => Fault::Denied,
         1049 => Fault::Missing,
+        // Variables that do not exist, cannot have this value, or are not for a session.
+        1193 | 1229 | 1231 | 1232 | 1238 => Fault::Parameter,
         1253 | 1267 | 1300 | 1366 | 1406 | 3854 | 3988 => Fault::Unstorable,
         _ => Fault::Other,
     }
@@ -295,6 +350,8 @@ fn postgres_fault(state: &str) -> Fault {
         // Names of prepared statements are those of a session.
         "26000" | "42P05" => Fault::Pooled,
         "3D000" => Fault::Missing,
+        // Settings that do not exist, cannot have this value, or are fixed when the database starts.
+        "42704" | "22023" | "55P02" => Fault::Parameter,
         "42501" => Fault::Denied,
         "53300" | "55P03" | "57014" => Fault::Busy,
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Fault::Away,
@@ -306,5 +363,60 @@ fn postgres_fault(state: &str) -> Fault {
             Some("53") => Fault::Full,
             _ => Fault::Other,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_answers_is_told_apart_by_what_helps() {
+        for (number, fault) in [
+            // A Galera node without a quorum.
+            (1047, Fault::Away),
+            (1053, Fault::Away),
+            (1205, Fault::Busy),
+            (1213, Fault::Busy),
+            (1040, Fault::Busy),
+            (1290, Fault::ReadOnly),
+            (1792, Fault::ReadOnly),
+            (1836, Fault::ReadOnly),
+            (1193, Fault::Parameter),
+            (1114, Fault::Full),
+            (1064, Fault::Other),
+        ] {
+            assert_eq!(mysql_fault(number), fault, "{number}");
+        }
+        for (state, fault) in [
+            ("57P01", Fault::Away),
+            ("57P03", Fault::Away),
+            ("08006", Fault::Away),
+            ("55P03", Fault::Busy),
+            ("40P01", Fault::Busy),
+            ("53300", Fault::Busy),
+            ("25006", Fault::ReadOnly),
+            ("42P05", Fault::Pooled),
+            ("26000", Fault::Pooled),
+            ("42704", Fault::Parameter),
+            ("53100", Fault::Full),
+            ("42601", Fault::Other),
+        ] {
+            assert_eq!(postgres_fault(state), fault, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_told_from_a_database_that_is_away() {
+        let handshake = |text: &str| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, text);
+            fault(&sqlx::Error::Io(error))
+        };
+        let unknown = "invalid peer certificate: UnknownIssuer";
+        assert_eq!(handshake(unknown), Fault::Untrusted);
+        let named = "invalid peer certificate: NotValidForName";
+        assert_eq!(handshake(named), Fault::Encryption);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(fault(&sqlx::Error::Io(refused)), Fault::Away);
     }
 }

@@ -14,7 +14,6 @@ mod transaction;
 use std::{
     fmt, io,
     ops::DerefMut,
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -198,7 +197,11 @@ impl<DB: Dialect> Pool<DB> {
 
     /// Makes the first connection, so that what is wrong is known now and in the driver's own words.
     pub(crate) async fn try_out(&self) -> Result<(), sqlx::Error> {
-        let opened = timeout(self.shared.limits.wait, self.open()).await;
+        let limit = match self.shared.source.reach {
+            Reach::Network => self.shared.limits.wait,
+            Reach::File | Reach::Memory => DEADLINE,
+        };
+        let opened = timeout(limit, Box::pin(self.open())).await;
         let held = opened.unwrap_or_else(|_| Err(silence()))?;
         self.shared.idle().push(held);
         Ok(())
@@ -336,7 +339,8 @@ impl<DB: Dialect> Pool<DB> {
             return work.await;
         }
         let start = Instant::now();
-        let mut work = pin!(work);
+        // Boxed, so that it is not part of every future that waits for it.
+        let mut work = Box::pin(work);
         loop {
             let look = async {
                 tokio::time::sleep(LOOK).await;
@@ -344,8 +348,7 @@ impl<DB: Dialect> Pool<DB> {
             };
             tokio::select! {
                 outcome = &mut work => return outcome,
-                true = look => {}
-                else => break,
+                is_there = look => if !is_there { break },
             }
         }
         let error = silence();
@@ -361,7 +364,8 @@ impl<DB: Dialect> Pool<DB> {
         {
             return is_reachable;
         }
-        let is_reachable = match timeout(CONNECT, self.shared.source.options.connect()).await {
+        let connecting = Box::pin(self.shared.source.options.connect());
+        let is_reachable = match timeout(CONNECT, connecting).await {
             Ok(Ok(connection)) => {
                 drop(timeout(PING, connection.close()).await);
                 true
@@ -427,7 +431,12 @@ impl<DB: Dialect> Pool<DB> {
                 _ => return Err(silence()),
             }
         }
-        let opened = timeout(CONNECT.min(shared.limits.wait), self.open()).await;
+        let limit = match shared.source.reach {
+            Reach::Network => CONNECT,
+            // It waits for others by itself, and for no longer than it is told to.
+            Reach::File | Reach::Memory => DEADLINE,
+        };
+        let opened = timeout(limit, Box::pin(self.open())).await;
         let opened = opened.unwrap_or_else(|_| Err(silence()));
         let is_away = matches!(&opened, Err(error) if fault(error) == Fault::Away);
         shared.is_unreachable.store(is_away, Ordering::Relaxed);
@@ -567,11 +576,10 @@ impl<DB: Dialect> Lease<DB> {
     /// Whether the connection, which was idle, can be used.
     async fn is_usable(&mut self, is_checked: bool) -> Result<bool, sqlx::Error> {
         match self.pool.shared.source.reach {
-            Reach::File => Ok(true),
             Reach::Network if is_checked => {
                 Ok(matches!(timeout(PING, self.ping()).await, Ok(Ok(()))))
             }
-            Reach::Network => Ok(true),
+            Reach::File | Reach::Network => Ok(true),
             Reach::Memory => {
                 let held = self.held.as_mut().expect("a lease has a connection");
                 if held.is_unsettled {

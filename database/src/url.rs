@@ -6,7 +6,35 @@ mod postgres;
 pub(crate) use mysql::MySqlUrl;
 pub(crate) use postgres::PostgresUrl;
 
+use std::{fs::File, path::PathBuf};
+
 use crate::{Backend, DatabaseError};
+
+/// Whether `url` has the address of a DSN of Go's `MySQL` driver.
+fn has_go_address(url: &str) -> bool {
+    ["tcp(", "tcp4(", "tcp6(", "unix("].iter().any(|net| {
+        url.starts_with(net) || url.contains(&format!("@{net}")) || url.contains(&format!("/{net}"))
+    })
+}
+
+/// A file that a URL names, and the parameter that names it.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedFile {
+    pub(crate) parameter: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+impl NamedFile {
+    /// Checks that the file can be read: the drivers say neither which one it is nor that it is a file.
+    pub(crate) fn check(&self) -> Result<(), DatabaseError> {
+        let opened = File::open(&self.path);
+        opened.map(drop).map_err(|error| DatabaseError::Unreadable {
+            parameter: self.parameter,
+            file: self.path.clone(),
+            error,
+        })
+    }
+}
 
 /// Says what is wrong with a URL.
 fn wrong(backend: Backend, problem: impl Into<String>) -> DatabaseError {
@@ -34,6 +62,11 @@ impl Parts {
         let text = |text: &str| decode(text).map_err(|problem| wrong(backend, problem));
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
+        let is_place = !authority.contains(':') || host_and_port(authority).is_some();
+        if query.contains('@') && !authority.contains('@') && !(is_place && rest.contains('/')) {
+            // Half of the password would be taken for the address.
+            return Err(wrong(backend, "a `?` in user or password is written `%3F`"));
+        }
         let (credentials, place) = match authority.rsplit_once('@') {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, authority),

@@ -4,9 +4,19 @@ pub(crate) mod ask;
 
 use std::{collections::BTreeMap, sync::RwLock, time::Duration};
 
+use database::Condition;
 use tokio_util::sync::CancellationToken;
 
 use crate::App;
+
+/// The check of the database, under Notary's name.
+const DATABASE: &str = "DB operational";
+/// What Notary says when it fails.
+const NO_DATABASE: &str = "Cannot access table: tuf_files";
+/// The check of the signer, under Notary's name.
+const SIGNER: &str = "Trust operational";
+/// What is said of writes while reading goes on.
+const WRITES: &str = "writes";
 
 /// How often the checks run; the first time after as long.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -15,6 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Health {
     failing: RwLock<BTreeMap<&'static str, String>>,
+    /// What does not work although the server serves: no reason to send clients elsewhere.
+    limited: RwLock<BTreeMap<&'static str, String>>,
 }
 
 impl Health {
@@ -26,39 +38,72 @@ impl Health {
             .clone()
     }
 
+    /// What does not work although the server serves, each with its reason.
+    pub fn limited(&self) -> BTreeMap<&'static str, String> {
+        self.limited
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
     pub(crate) fn set(&self, name: &'static str, reason: Option<String>) {
-        let mut failing = self
-            .failing
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        match reason {
-            Some(reason) => failing.insert(name, reason),
-            None => failing.remove(name),
-        };
+        put(&self.failing, name, reason);
     }
 }
 
-/// Checks the store and the signer again and again until `shutdown`.
+fn put(map: &RwLock<BTreeMap<&'static str, String>>, name: &'static str, reason: Option<String>) {
+    let mut map = map
+        .write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    match reason {
+        Some(reason) => map.insert(name, reason),
+        None => map.remove(name),
+    };
+}
+
+/// Checks the store and the signer again and again until `shutdown`, and listens to what requests
+/// find out about the database in between.
 pub async fn run(app: App, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => check(&app).await,
+    let look = async {
+        loop {
+            ticks.tick().await;
+            check(&app).await;
         }
+    };
+    let listen = async {
+        let mut condition = app.store.condition();
+        // The store, which is at the other end, lives as long as the app.
+        while condition.changed().await.is_ok() {
+            let condition = condition.borrow_and_update().clone();
+            note(&app, &condition);
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        ((), ()) = async { tokio::join!(look, listen) } => {}
     }
+}
+
+/// Takes over what requests found out.
+fn note(app: &App, condition: &Condition) {
+    let failing = condition.failing.is_some();
+    app.health
+        .set(DATABASE, failing.then(|| NO_DATABASE.to_owned()));
+    let writes = condition.is_read_only.then(|| "read-only".to_owned());
+    put(&app.health.limited, WRITES, writes);
 }
 
 /// Runs every check once.
 pub async fn check(app: &App) {
     let store = app.store.check().await;
-    if let Err(error) = &store {
+    if let Err(error) = &store
+        && !error.is_temporary()
+    {
         tracing::error!(%error, "the database is not operational");
     }
-    let store = store
-        .err()
-        .map(|_| "Cannot access table: tuf_files".to_owned());
-    app.health.set("DB operational", store);
+    let store = store.err().map(|_| NO_DATABASE.to_owned());
+    app.health.set(DATABASE, store);
     let signer = app
         .signer
         .check()
@@ -68,5 +113,5 @@ pub async fn check(app: &App) {
     if let Some(reason) = &signer {
         tracing::error!(reason, "Trust not fully operational");
     }
-    app.health.set("Trust operational", signer);
+    app.health.set(SIGNER, signer);
 }

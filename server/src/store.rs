@@ -134,6 +134,14 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Database(error) if database::fault(error).is_temporary())
+    }
+}
+
 /// Versions of metadata by GUN and role, and the feed of their changes.
 ///
 /// A lookup that finds nothing answers `None`.

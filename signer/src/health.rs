@@ -128,7 +128,20 @@ impl Health {
         let mut ticks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut round = 1_u32;
-        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let mut condition = keys.store().condition();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Ok(()) = condition.changed() => {
+                    let failing = condition.borrow_and_update().failing.clone();
+                    match failing {
+                        Some(problem) => self.note_database(problem).await,
+                        None => self.check_database(&keys).await,
+                    }
+                    continue;
+                }
+                _ = ticks.tick() => {}
+            }
             if round.is_multiple_of(PASSPHRASES_EVERY) {
                 self.check(&keys).await;
             } else {
@@ -139,6 +152,13 @@ impl Health {
             keys.store().record_metrics();
         }
         self.stop().await;
+    }
+
+    /// Takes over what a request found out about the database.
+    async fn note_database(&self, problem: String) {
+        let mut failing = self.failing();
+        note(&mut failing, DATABASE, Err(problem));
+        self.report(failing).await;
     }
 
     async fn report(&self, mut failing: BTreeMap<String, String>) {

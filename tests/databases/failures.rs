@@ -74,12 +74,9 @@ async fn a_restart_is_survived_with_clear_errors_meanwhile(mut server: Server) -
         let Err(error) = refused else {
             anyhow::bail!("published into nothing")
         };
-        ensure!(
-            matches!(fault_of(&error), Some(Fault::Away | Fault::Busy)),
-            "{error}"
-        );
+        assert_eq!(fault_of(&error), Some(Fault::Away), "{error}");
         let (status, _, body) = get(&app, "/v2/ex.com/a/_trust/tuf/timestamp.json").await?;
-        ensure!(status.is_server_error(), "{status}");
+        assert_eq!(status, http::StatusCode::SERVICE_UNAVAILABLE);
         let body = String::from_utf8_lossy(&body).into_owned();
         ensure!(
             !body.contains("127.0.0.1"),
@@ -376,6 +373,8 @@ async fn whoever_is_not_let_in_is_told_why(server: Server) -> Result<()> {
             ),
         ),
     )?;
+    // MariaDB asks for the rights to a database when a session begins to use it.
+    let (_, store) = impatient(&fresh, 2).await?;
     let error = publish(&*store, &gun(), &set(1), fixtures::clock()).await;
     let error = error.expect_err("it may not write the feed");
     assert_eq!(fault_of(&error), Some(Fault::Denied), "{error}");

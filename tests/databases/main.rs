@@ -5,11 +5,14 @@ mod adoption;
 mod backup;
 #[path = "../../server/tests/it/store/behaviour.rs"]
 mod behaviour;
+mod dropped;
 mod failures;
 mod feed;
 mod galera;
 mod plans;
+mod pooler;
 mod recorded;
 mod stores;
 mod support;
 mod tls;
+mod vanished;

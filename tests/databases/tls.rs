@@ -62,12 +62,16 @@ async fn is_encrypted(backend: Backend, url: &str) -> Result<bool> {
     }
 }
 
+/// What is said of an authority that the URL does not name.
+const UNTRUSTED: &str = "has a certificate from an authority that is not trusted";
+
 /// Every URL is refused, without its password being told.
-async fn refused(backend: Backend, url: &str) -> Result<()> {
+async fn refused(backend: Backend, url: &str, words: &str) -> Result<()> {
     let Err(error) = is_encrypted(backend, url).await else {
         anyhow::bail!("should have been refused: {url}")
     };
     let sentence = error.to_string();
+    ensure!(sentence.contains(words), "{url}: {sentence}");
     ensure!(
         !sentence.contains("ss@w") && !sentence.contains("ss%40w"),
         "{sentence}"
@@ -82,7 +86,7 @@ async fn postgres_is_spoken_to_as_its_sslmode_says() -> Result<()> {
     let Fresh { url, .. } = server.create()?;
     let (base, _) = url.split_once('?').unwrap_or((&url, ""));
     // Without TLS on the other side, the default refuses rather than going on in plaintext.
-    refused(Backend::Postgres, base).await?;
+    refused(Backend::Postgres, base, "cannot be reached by TLS").await?;
     assert!(!is_encrypted(Backend::Postgres, &url).await?);
 
     let right = certificates("127.0.0.1")?;
@@ -107,13 +111,24 @@ async fn postgres_is_spoken_to_as_its_sslmode_says() -> Result<()> {
     for mode in ["require", "verify-ca", "verify-full"] {
         let url = format!("{base}?sslmode={mode}&sslrootcert=");
         assert!(is_encrypted(Backend::Postgres, &format!("{url}{ca}")).await?);
-        refused(Backend::Postgres, &format!("{url}{other}")).await?;
+        refused(Backend::Postgres, &format!("{url}{other}"), UNTRUSTED).await?;
+        let missing = format!("{url}/nowhere/ca.pem");
+        refused(
+            Backend::Postgres,
+            &missing,
+            "/nowhere/ca.pem, which sslrootcert",
+        )
+        .await?;
     }
-    refused(Backend::Postgres, &format!("{base}?sslmode=verify-full")).await?;
+    let without = format!("{base}?sslmode=verify-full");
+    refused(Backend::Postgres, &without, UNTRUSTED).await?;
+    // What the database does not know is told at once, in its words.
+    let strange = format!("{base}?sslmode=require&frobnicate=1");
+    refused(Backend::Postgres, &strange, "refuses a parameter of").await?;
     // The certificate is for the address, not for this name.
     let named = base.replace("127.0.0.1", "localhost");
     let url = format!("{named}?sslmode=verify-ca&sslrootcert={ca}");
-    refused(Backend::Postgres, &url).await?;
+    refused(Backend::Postgres, &url, "cannot be reached by TLS").await?;
     let words = format!(
         "host=127.0.0.1 port={} user=notary password='{PASSWORD}' dbname=notary0 \
          sslmode=verify-full sslrootcert={ca}",
@@ -129,7 +144,10 @@ async fn mariadb_is_spoken_to_as_its_tls_parameter_says() -> Result<()> {
     let mut server = MariaDb::start()?;
     let Fresh { url, .. } = server.create()?;
     assert!(!is_encrypted(Backend::MySql, &url).await?);
-    refused(Backend::MySql, &format!("{url}&tls=skip-verify")).await?;
+    let encrypted = format!("{url}&tls=skip-verify");
+    refused(Backend::MySql, &encrypted, "cannot be reached by TLS").await?;
+    let strange = format!("{url}&frobnicate=1");
+    refused(Backend::MySql, &strange, "refuses a parameter of").await?;
 
     let right = certificates("127.0.0.1")?;
     let certificate = server.secret("server.crt", &right.certificate)?;
@@ -142,10 +160,13 @@ async fn mariadb_is_spoken_to_as_its_tls_parameter_says() -> Result<()> {
     let other = file(here.path(), "other.pem", &certificates("127.0.0.1")?.ca)?;
     assert!(!is_encrypted(Backend::MySql, &url).await?);
     assert!(is_encrypted(Backend::MySql, &format!("{url}&tls=skip-verify")).await?);
-    refused(Backend::MySql, &format!("{url}&tls=true")).await?;
+    refused(Backend::MySql, &format!("{url}&tls=true"), UNTRUSTED).await?;
     let checked = format!("{url}&tls=true&ssl-ca=");
     assert!(is_encrypted(Backend::MySql, &format!("{checked}{}", ca.display())).await?);
-    refused(Backend::MySql, &format!("{checked}{}", other.display())).await?;
+    let wrong = format!("{checked}{}", other.display());
+    refused(Backend::MySql, &wrong, UNTRUSTED).await?;
+    let missing = format!("{checked}/nowhere/ca.pem");
+    refused(Backend::MySql, &missing, "/nowhere/ca.pem, which ssl-ca").await?;
     // And through the socket, where there is nobody in between.
     let socket = server.socket();
     let through = format!("root@unix({})/mysql", socket.display());

@@ -73,6 +73,10 @@ impl Dialect for Sqlite {
 
     /// `SQLite` has no lock for migrations, so all of them run in one transaction that holds the
     /// write lock from its beginning; a killed process leaves none of it behind.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the migrator makes transactions of its own, which have to be part of this one"
+    )]
     async fn apply(pool: &Pool<Sqlite>, migrations: &'static Migrator) -> Result<(), MigrateError> {
         let mut connection = pool.lease().await?;
         let mut transaction = connection.begin_with(Self::BEGIN).await?;

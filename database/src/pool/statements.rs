@@ -106,6 +106,7 @@ where
 pub struct Runner<'t, DB: Dialect> {
     pub(super) pool: Pool<DB>,
     pub(super) is_broken: &'t mut bool,
+    pub(super) has_failed: &'t mut bool,
     pub(super) connection: &'t mut DB::Connection,
 }
 
@@ -129,6 +130,7 @@ where
         let Self {
             pool,
             is_broken,
+            has_failed,
             connection,
         } = self;
         let query = Query {
@@ -139,6 +141,7 @@ where
             .fetch_many(query)
             .inspect_err(move |error| {
                 *is_broken |= breaks(error);
+                *has_failed = true;
                 pool.shared.note(error);
             })
             .boxed()

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use tokio::time::timeout;
 
 use super::{Lease, Runner};
-use crate::Dialect;
+use crate::{Backend, Dialect};
 
 /// How long a database may take to roll back before the connection is closed instead.
 const ROLLBACK: Duration = Duration::from_secs(2);
@@ -14,7 +14,9 @@ const ROLLBACK: Duration = Duration::from_secs(2);
 #[must_use = "a transaction that is dropped is rolled back, and costs its connection"]
 pub struct Transaction<DB: Dialect> {
     lease: Lease<DB>,
+    /// Whether the connection is of no more use.
     is_broken: bool,
+    has_failed: bool,
     keeps_connection: bool,
 }
 
@@ -23,6 +25,7 @@ impl<DB: Dialect> Transaction<DB> {
         Self {
             lease,
             is_broken: false,
+            has_failed: false,
             keeps_connection: true,
         }
     }
@@ -32,6 +35,7 @@ impl<DB: Dialect> Transaction<DB> {
         Runner {
             pool: self.lease.pool.clone(),
             is_broken: &mut self.is_broken,
+            has_failed: &mut self.has_failed,
             connection: &mut self.lease,
         }
     }
@@ -53,6 +57,13 @@ impl<DB: Dialect> Transaction<DB> {
     ///
     /// If the database refused, or did not answer; in the second case it may have committed.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        if self.has_failed && DB::BACKEND == Backend::Postgres {
+            // It would roll back, and call that a success.
+            self.rollback().await;
+            return Err(sqlx::Error::Protocol(
+                "a statement of the transaction failed, so it cannot be committed".to_owned(),
+            ));
+        }
         match DB::run_script(&mut self.lease, "COMMIT".to_owned()).await {
             Ok(()) => {
                 self.lease.pool.shared.outlook.note_write();

@@ -7,7 +7,7 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
-use super::{Parts, decode, host_and_port, wrong};
+use super::{NamedFile, Parts, decode, has_go_address, host_and_port, wrong};
 use crate::{
     Backend, DatabaseError, Pool, PoolLimits,
     pool::{Reach, Source},
@@ -46,6 +46,7 @@ pub(crate) struct MySqlUrl {
     place: String,
     /// Session variables that the URL sets, in the words of SQL.
     variables: Vec<String>,
+    files: Vec<NamedFile>,
 }
 
 impl MySqlUrl {
@@ -54,7 +55,13 @@ impl MySqlUrl {
             .iter()
             .find_map(|scheme| url.strip_prefix(scheme));
         match rest {
+            // What Notary's migration tool takes: the DSN with a scheme.
+            Some(dsn) if has_go_address(dsn) => Self::parse_dsn(dsn),
             Some(rest) => Self::from_parts(&Parts::parse(Backend::MySql, rest)?),
+            None if is_of_postgres(url) => Err(wrong(
+                Backend::MySql,
+                "it is the URL of a PostgreSQL: set storage.backend to postgres",
+            )),
             None if url.contains("://") => {
                 Err(wrong(Backend::MySql, "it names another kind of database"))
             }
@@ -157,6 +164,7 @@ impl MySqlUrl {
             options: options.ssl_mode(MySqlSslMode::Disabled),
             place,
             variables: Vec::new(),
+            files: Vec::new(),
         };
         for (key, value) in &parts.parameters {
             url.set(key, value)?;
@@ -174,9 +182,20 @@ impl MySqlUrl {
                     .parse()
                     .map_err(|_| wrong(Backend::MySql, "its ssl-mode is not known"))?,
             ),
-            "ssl-ca" | "sslrootcert" => options.ssl_ca(value),
-            "ssl-cert" | "sslcert" => options.ssl_client_cert(value),
-            "ssl-key" | "sslkey" => options.ssl_client_key(value),
+            "ssl-ca" | "sslrootcert" => {
+                self.name_file("ssl-ca", value);
+                options.ssl_ca(value)
+            }
+            "ssl-cert" | "sslcert" => {
+                self.name_file("ssl-cert", value);
+                options.ssl_client_cert(value)
+            }
+            "ssl-key" | "sslkey" => {
+                self.name_file("ssl-key", value);
+                options.ssl_client_key(value)
+            }
+            // Of Notary's migration tool.
+            own if own.starts_with("x-") => options,
             "allowcleartextpasswords" => {
                 options.enable_cleartext_plugin(matches!(value, "1" | "true" | "TRUE" | "True"))
             }
@@ -199,6 +218,16 @@ impl MySqlUrl {
         Ok(())
     }
 
+    fn name_file(&mut self, parameter: &'static str, path: &str) {
+        let path = path.into();
+        self.files.push(NamedFile { parameter, path });
+    }
+
+    /// The files that have to be there to connect.
+    pub(crate) fn files(&self) -> &[NamedFile] {
+        &self.files
+    }
+
     /// A pool that connects when it is first asked.
     pub(crate) fn pool(&self, limits: PoolLimits) -> Pool<MySql> {
         let wait = limits.wait.as_secs().max(1);
@@ -208,11 +237,14 @@ impl MySqlUrl {
             format!("innodb_lock_wait_timeout={wait}"),
         ];
         session.extend_from_slice(&self.variables);
+        // A program that hangs in a transaction must not keep others waiting at its locks for ever. MySQL,
+        // to which this is a comment, has no such limit.
+        let limit = "/*M!100300 , idle_transaction_timeout=60 */";
         let source = Source {
             place: self.place.clone(),
             options: self.options.clone(),
             reach: Reach::Network,
-            session: Some(format!("SET {}", session.join(","))),
+            session: Some(format!("SET {} {limit}", session.join(","))),
             local: None,
         };
         Pool::new(source, limits)
@@ -234,6 +266,15 @@ fn tls(value: &str) -> Result<MySqlSslMode, DatabaseError> {
             ));
         }
     })
+}
+
+/// Whether `url` is what a `PostgreSQL` is named by: a URL, or words of libpq.
+fn is_of_postgres(url: &str) -> bool {
+    let is_words = !has_go_address(url)
+        && url
+            .split_whitespace()
+            .any(|word| word.starts_with("host=") || word.starts_with("dbname="));
+    is_words || url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn is_word(text: &str) -> bool {
@@ -314,6 +355,27 @@ mod tests {
     }
 
     #[test]
+    fn a_dsn_with_a_scheme_is_what_notarys_migration_tool_takes() {
+        let told = told("mysql://me:pa:ss@w/rd@tcp(db.example:3307)/trust?x-tls-ca=/ca.pem");
+        assert!(
+            told.starts_with("mysql://me:pa%3Ass%40w%2Frd@db.example:3307/trust?"),
+            "{told}"
+        );
+        let url = MySqlUrl::parse("mysql://me@unix(/run/my.sock)/trust").unwrap();
+        assert_eq!(url.to_string(), "trust at /run/my.sock");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_with_its_parameter() {
+        let url = MySqlUrl::parse("me:hunter2@tcp(db)/x?tls=true&ssl-ca=/nowhere/ca.pem");
+        let problem = url.unwrap().files()[0].check().unwrap_err().to_string();
+        assert!(
+            problem.starts_with("cannot read /nowhere/ca.pem, which ssl-ca in the"),
+            "{problem}"
+        );
+    }
+
+    #[test]
     fn encryption_is_what_the_parameter_says() {
         for (parameter, mode) in [
             ("true", "VERIFY_IDENTITY"),
@@ -343,7 +405,13 @@ mod tests {
             ("me:hunter2@tcp(db/x", "not closed"),
             ("me:hunter2@udp(db)/x", "neither"),
             ("me:hunter2@tcp(db)/", "no database"),
-            ("postgres://me:hunter2@db/x", "another kind"),
+            ("postgres://me:hunter2@db/x", "storage.backend to postgres"),
+            (
+                "host=db password=hunter2 dbname=x",
+                "storage.backend to postgres",
+            ),
+            ("oracle://me:hunter2@db/x", "another kind"),
+            ("mysql://me:hunter2?x@db/x", "written `%3F`"),
             ("me:hunter2@tcp(db)/x?parseTime", "no `=`"),
         ] {
             let problem = problem(url);

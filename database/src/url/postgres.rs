@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use super::{Parts, wrong};
+use super::{NamedFile, Parts, has_go_address, wrong};
 use crate::{
     Backend, DatabaseError, Pool, PoolLimits,
     pool::{Reach, Source},
@@ -28,6 +28,7 @@ pub(crate) struct PostgresUrl {
     options: PgConnectOptions,
     /// Whether a session may be another one after each transaction (lib/pq's `binary_parameters`).
     has_pooler: bool,
+    files: Vec<NamedFile>,
 }
 
 impl PostgresUrl {
@@ -35,6 +36,12 @@ impl PostgresUrl {
         let rest = ["postgres://", "postgresql://"]
             .iter()
             .find_map(|scheme| url.strip_prefix(scheme));
+        if url.starts_with("mysql://") || url.starts_with("mariadb://") || has_go_address(url) {
+            return Err(wrong(
+                Backend::Postgres,
+                "it is the URL of a MySQL or MariaDB: set storage.backend to mysql",
+            ));
+        }
         match rest {
             Some(rest) => Self::from_words(&words_of_url(rest)?),
             None if url.contains("://") => Err(wrong(
@@ -57,6 +64,11 @@ impl PostgresUrl {
         // No column holds a float, and PgBouncer refuses sessions that say how one is written.
         let mut options = PgConnectOptions::new().extra_float_digits(None);
         let mut has_pooler = false;
+        let mut files = Vec::new();
+        let mut file = |parameter, path: &str| {
+            let path = path.into();
+            files.push(NamedFile { parameter, path });
+        };
         let mut mode = match options.get_ssl_mode() {
             // What the driver here does when told nothing; lib/pq never falls back to plaintext.
             PgSslMode::Prefer | PgSslMode::Allow => PgSslMode::Require,
@@ -79,9 +91,20 @@ impl PostgresUrl {
                     mode = ssl_mode(value).map_err(wrong)?;
                     options
                 }
-                "sslrootcert" => options.ssl_root_cert(value),
-                "sslcert" => options.ssl_client_cert(value),
-                "sslkey" => options.ssl_client_key(value),
+                "sslrootcert" => {
+                    file("sslrootcert", value);
+                    options.ssl_root_cert(value)
+                }
+                "sslcert" => {
+                    file("sslcert", value);
+                    options.ssl_client_cert(value)
+                }
+                "sslkey" => {
+                    file("sslkey", value);
+                    options.ssl_client_key(value)
+                }
+                // Of Notary's migration tool.
+                own if own.starts_with("x-") => options,
                 "binary_parameters" => {
                     has_pooler = switch(value).map_err(wrong)?;
                     options
@@ -108,7 +131,13 @@ impl PostgresUrl {
         Ok(Self {
             options: options.ssl_mode(mode),
             has_pooler,
+            files,
         })
+    }
+
+    /// The files that have to be there to connect.
+    pub(crate) fn files(&self) -> &[NamedFile] {
+        &self.files
     }
 
     /// A pool that connects when it is first asked.
@@ -294,11 +323,58 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_of_lib_pq_says_that_there_is_a_pooler() {
+        for (parameters, has_pooler) in [
+            ("", false),
+            ("?binary_parameters=no", false),
+            ("?binary_parameters=yes", true),
+        ] {
+            let url = format!("postgres://me@db/x{parameters}");
+            assert_eq!(PostgresUrl::parse(&url).unwrap().has_pooler, has_pooler);
+        }
+    }
+
+    #[test]
+    fn parameters_of_notarys_migration_tool_are_not_handed_on() {
+        let options = parsed("postgres://me@db/x?sslmode=disable&x-migrations-table=m");
+        assert_eq!(options.get_options(), None);
+    }
+
+    #[test]
+    fn a_password_in_a_parameter_may_have_any_character() {
+        let options = parsed("postgres://db:5433/x?user=me&password=p@ss");
+        assert_eq!((options.get_host(), options.get_port()), ("db", 5433));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_with_its_parameter() {
+        let url = PostgresUrl::parse("postgres://me:hunter2@db/x?sslrootcert=/nowhere/ca.pem");
+        let problem = url.unwrap().files()[0].check().unwrap_err().to_string();
+        assert!(
+            problem.starts_with("cannot read /nowhere/ca.pem, which sslrootcert in the"),
+            "{problem}"
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_said_without_the_password() {
         for (url, words) in [
             ("postgres://me:hunter2@db:99999/x", "port"),
             ("postgres://me:hunter2@db/x%zz", "hex digits"),
-            ("mysql://me:hunter2@db/x", "another kind"),
+            ("mysql://me:hunter2@db/x", "storage.backend to mysql"),
+            ("mysql://me:hunter2@tcp(db)/x", "storage.backend to mysql"),
+            (
+                "me:hunter2@tcp(db:3306)/x?parseTime=True",
+                "storage.backend to mysql",
+            ),
+            ("oracle://me:hunter2@db/x", "another kind"),
+            ("postgres://me:hunter2?x@db/x", "written `%3F`"),
+            ("postgres://me:hunter2/y?x@db/x", "written `%3F`"),
+            ("postgres://me:hunter2/x@db/x", "written `%2F`"),
+            (
+                "postgres://me:hunter2@db/x?binary_parameters=1",
+                "yes or no",
+            ),
             ("hunter2", "neither a URL nor"),
             ("host=db password='hunter2", "not closed"),
             ("host=db hunter2", "not `key=value`"),

@@ -109,6 +109,9 @@ pub enum ApiError {
     /// A role has a version as high as the one sent.
     #[error("{0}")]
     VersionExists(StoreError),
+    /// The database cannot do it at the moment; another attempt may succeed.
+    #[error("{0}")]
+    DatabaseUnavailable(StoreError),
     /// Storing an accepted update failed.
     #[error("{0}")]
     Updating(StoreError),
@@ -278,7 +281,10 @@ impl ApiError {
                 (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", NO_MORE_KEYS),
                 Some(Detail::empty()),
             ),
-            Self::SignerUnavailable(_) | Self::Overloaded | Self::Contended(_) => (
+            Self::SignerUnavailable(_)
+            | Self::DatabaseUnavailable(_)
+            | Self::Overloaded
+            | Self::Contended(_) => (
                 (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
                 Some(Detail::empty()),
             ),
@@ -306,12 +312,15 @@ impl ApiError {
                     headers.insert(header::WWW_AUTHENTICATE, challenge);
                 }
             }
-            Self::Contended(_) | Self::Overloaded => {
-                headers.insert(header::RETRY_AFTER, SHORTLY.as_secs().into());
-            }
             Self::TooManyRequests(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+            }
+            Self::SignerUnavailable(_)
+            | Self::DatabaseUnavailable(_)
+            | Self::Overloaded
+            | Self::Contended(_) => {
+                headers.insert(header::RETRY_AFTER, SHORTLY.as_secs().into());
             }
             _ => {}
         }
@@ -328,7 +337,10 @@ impl Unauthorized {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let ((status, code, message), detail) = self.wire();
-        if status.is_server_error() {
+        if let Self::DatabaseUnavailable(error) = &self {
+            // The pool tells of it once, not with every request.
+            tracing::debug!(code, %error, "the database is not available");
+        } else if status.is_server_error() {
             tracing::error!(code, error = %self, "request failed");
         } else {
             tracing::info!(code, reason = %self, "request refused");
@@ -362,6 +374,7 @@ impl From<StoreError> for ApiError {
             StoreError::VersionExists(_) => Self::VersionExists(error),
             StoreError::Moved => Self::Contended(error.to_string()),
             StoreError::Unstorable | StoreError::OtherSpelling(_) => Self::GunNotStorable(error),
+            StoreError::Database(_) if error.is_temporary() => Self::DatabaseUnavailable(error),
             StoreError::Database(_) => Self::Internal(error.to_string()),
         }
     }
@@ -412,7 +425,9 @@ impl From<PublishError> for ApiError {
             PublishError::Read(error) => error.into(),
             PublishError::Signer(error) => error.into(),
             error @ PublishError::Contended(_) => Self::Contended(error.to_string()),
-            PublishError::Store(error @ StoreError::Database(_)) => Self::Updating(error),
+            PublishError::Store(error @ StoreError::Database(_)) if !error.is_temporary() => {
+                Self::Updating(error)
+            }
             PublishError::Store(error) => error.into(),
         }
     }

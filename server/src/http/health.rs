@@ -6,7 +6,8 @@ use http::StatusCode;
 use super::{error::html_safe, typed};
 use crate::App;
 
-/// 200 and an empty object if every check passed the last time, else 503 with the failing ones.
+/// 200 if every check passed the last time, else 503 with the failing ones. What is limited although
+/// the server serves (`"writes":"read-only"`) is named in either case.
 pub(super) fn report(app: &App) -> Response {
     let failing = app.health.failing();
     let status = if failing.is_empty() {
@@ -14,7 +15,9 @@ pub(super) fn report(app: &App) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let json = serde_json::to_string(&failing).expect("a map of strings is JSON");
+    let mut shown = app.health.limited();
+    shown.extend(failing);
+    let json = serde_json::to_string(&shown).expect("a map of strings is JSON");
     typed(status, "application/json; charset=utf-8", html_safe(&json))
 }
 

@@ -477,6 +477,36 @@ async fn a_database_that_fails_halfway_keeps_nothing() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_locked_or_out_of_connections_is_503_until_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.db");
+    let limits = database::PoolLimits {
+        connections: 1,
+        wait: std::time::Duration::from_millis(50),
+    };
+    let url = database::SqliteUrl::parse(file.to_str().unwrap()).unwrap();
+    let may_create = database::OpenMode::MayCreate;
+    let pool = url.connect(limits, may_create).await.unwrap();
+    database::migrate(&pool, &server::store::MIGRATIONS)
+        .await
+        .unwrap();
+    let server = TestServer::start().await.moved(pool.clone());
+    let mut publisher = server.publisher(GUN).await;
+    let parts = publisher.first_publish();
+
+    // Another program that writes, then requests that have all the connections.
+    for rival in [url.connect(limits, may_create).await.unwrap(), pool] {
+        let held = rival.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let answer = server.publish(GUN, &parts).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.header("retry-after"), "1");
+        assert_eq!(answer.error().0, "UNAVAILABLE");
+        drop(held);
+    }
+    server.publish(GUN, &parts).await.ok();
+}
+
+#[tokio::test]
 async fn after_a_deletion_versions_start_over() {
     let server = TestServer::start().await;
     server.published(GUN).await;

@@ -1,7 +1,13 @@
 //! What every key store does, whatever the database behind it. Shared with the tests that have
 //! PostgreSQL and MariaDB at hand.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use database::Fault;
 use signer::keystore::{Basis, KeyId, KeyStore, NewKey, Purpose, Resealed, StoreError, StoredKey};
@@ -23,6 +29,7 @@ macro_rules! each_behaviour {
         $test!(a_pending_key_is_handed_out_for_its_purpose_letter_by_letter);
         $test!(parallel_requests_to_several_signers_get_one_key_for_each_purpose);
         $test!(an_abandoned_request_keeps_nobody_waiting);
+        $test!(a_caller_that_hangs_up_leaves_nothing_behind);
         $test!(a_key_that_signed_is_pending_no_more);
         $test!(uses_are_noted_together_and_keys_that_are_gone_are_named);
         $test!(a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken);
@@ -498,4 +505,67 @@ pub(crate) async fn names_of_every_kind_are_kept_or_refused_but_never_altered(st
 pub(crate) async fn a_probe_of_a_working_database_succeeds(stores: Stores) {
     stores.one.probe().await.unwrap();
     stores.one.record_metrics();
+}
+
+/// A future that is dropped at its await point number `left`, if it gets there.
+struct HungUp<F> {
+    work: F,
+    left: usize,
+}
+
+impl<F: Future + Unpin> Future for HungUp<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match Pin::new(&mut self.work).poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.left == 0 => Poll::Ready(None),
+            Poll::Pending => {
+                self.left -= 1;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The output of `work`, unless its caller hangs up at await point number `left`.
+async fn hang_up<T>(work: impl Future<Output = T>, left: usize) -> Option<T> {
+    let work = pin!(work);
+    HungUp { work, left }.await
+}
+
+pub(crate) async fn a_caller_that_hangs_up_leaves_nothing_behind(stores: Stores) {
+    let Stores { one, other } = stores;
+    insert(&*one, "there before", "first").await;
+    for left in 0.. {
+        let start = Instant::now();
+        let key = new_key(&purpose(&format!("hung up {left}"), "timestamp"), "first");
+        let made = hang_up(put(&*one, &key), left).await;
+        // By whichever signer it is asked for, it is made or there.
+        put(&*other, &key).await.unwrap();
+        put(&*one, &key).await.unwrap();
+        let id = KeyId::from(key.public.id());
+        let uses = [(id.clone(), noon())];
+        let marked = hang_up(one.mark_used(&uses), left).await;
+        assert_eq!(other.mark_used(&uses).await.unwrap(), []);
+        let read = other.find(&id).await.unwrap().unwrap();
+        let resealed = hang_up(
+            async {
+                let basis = basis(&*one, "second").await?;
+                one.reseal(&read, "second", "sealed again", &basis, noon())
+                    .await
+            },
+            left,
+        )
+        .await;
+        let deleted = hang_up(one.delete(&id, noon()), left).await;
+        other.delete(&id, noon()).await.unwrap();
+        assert!(one.find(&id).await.unwrap().is_none());
+        let elapsed = start.elapsed();
+        assert!(elapsed.as_secs() < 8, "it waited for a lock: {elapsed:?}");
+        if made.is_some() && marked.is_some() && resealed.is_some() && deleted.is_some() {
+            assert!(left > 2, "only {left} await points were met");
+            return;
+        }
+    }
 }

@@ -1,7 +1,12 @@
 //! What every store does, whatever the database behind it. Shared with the tests that have PostgreSQL and
 //! MariaDB at hand.
 
-use std::sync::Arc;
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use server::store::{Head, Page, StoreError, TrustStore};
 use time::{Duration, OffsetDateTime};
@@ -26,6 +31,7 @@ macro_rules! each_behaviour {
         $test!(a_publish_that_builds_on_another_timestamp_than_the_newest_is_refused);
         $test!(versions_are_found_by_the_one_after_them);
         $test!(a_deletion_beside_a_publish_leaves_no_half_of_it);
+        $test!(a_caller_that_hangs_up_leaves_nothing_behind);
     };
 }
 pub(crate) use each_behaviour;
@@ -437,5 +443,63 @@ pub(crate) async fn a_deletion_beside_a_publish_leaves_no_half_of_it(store: Arc<
                 .unwrap()
                 .is_none()
         );
+    }
+}
+
+/// A future that is dropped at its await point number `left`, if it gets there.
+struct HungUp<F> {
+    work: F,
+    left: usize,
+}
+
+impl<F: Future + Unpin> Future for HungUp<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match Pin::new(&mut self.work).poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.left == 0 => Poll::Ready(None),
+            Poll::Pending => {
+                self.left -= 1;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The output of `work`, unless its caller hangs up at await point number `left`.
+pub(crate) async fn hang_up<T>(work: impl Future<Output = T>, left: usize) -> Option<T> {
+    let work = pin!(work);
+    HungUp { work, left }.await
+}
+
+pub(crate) async fn a_caller_that_hangs_up_leaves_nothing_behind(store: Arc<dyn TrustStore>) {
+    let now = fixtures::clock();
+    for left in 0.. {
+        let gun = gun(&format!("hung-up/{left}"));
+        let start = Instant::now();
+        let published = hang_up(store.publish(&gun, None, &set(1), now), left).await;
+        let read = hang_up(store.head(&gun), left).await;
+        let page = Page::After { id: 0, limit: 9 };
+        let listed = hang_up(store.changes(None, page), left).await;
+        match publish(&*store, &gun, &set(1), now).await {
+            // The first may have been done although nobody heard of it.
+            Ok(()) | Err(StoreError::VersionExists(_)) => {}
+            Err(error) => panic!("await point {left}: {error}"),
+        }
+        let deleted = hang_up(store.delete(&gun, now), left).await;
+        // Either it is gone, or all of it is there.
+        let root = store.by_version(&gun, &Role::Root, 1).await.unwrap();
+        let head = store.head(&gun).await.unwrap();
+        assert_eq!(root.is_some(), head.is_some(), "half a deletion");
+        if head.is_none() {
+            publish(&*store, &gun, &set(1), now).await.unwrap();
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed.as_secs() < 8, "it waited for a lock: {elapsed:?}");
+        if published.is_some() && read.is_some() && listed.is_some() && deleted.is_some() {
+            assert!(left > 2, "only {left} await points were met");
+            return;
+        }
     }
 }
