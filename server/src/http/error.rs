@@ -189,6 +189,11 @@ const MALFORMED_UPLOAD: Kind = (
     "The body of your request is malformed.",
 );
 
+/// An update that a rule of trust forbids.
+fn refused(refusal: &Refusal) -> (Kind, Option<Detail>) {
+    (INVALID_UPDATE, Some(Detail::refusal(refusal)))
+}
+
 impl ApiError {
     /// The status, code, message and detail that clients match on.
     fn wire(&self) -> (Kind, Option<Detail>) {
@@ -242,9 +247,7 @@ impl ApiError {
                 INVALID_UPDATE,
                 Some(Detail::named("ErrValidation", &self.to_string())),
             ),
-            Self::InvalidUpdate(refusal) | Self::Oversized(_, refusal) => {
-                (INVALID_UPDATE, Some(Detail::refusal(refusal)))
-            }
+            Self::InvalidUpdate(refusal) | Self::Oversized(_, refusal) => refused(refusal),
             Self::VersionExists(_) => (
                 (
                     S::BAD_REQUEST,
