@@ -182,20 +182,26 @@ async fn is_lost_race(
     update: &Update,
     error: &PublishError,
 ) -> Result<bool, PublishError> {
-    Ok(match error {
-        PublishError::Store(StoreError::Moved) | PublishError::Read(ReadError::Outdated(_)) => true,
-        // The version of a file of the client is taken, if not by an earlier attempt at the same
-        // update; that one will be found by the next attempt.
-        PublishError::Store(StoreError::VersionExists(role)) if update.contains(role) => {
-            match Current::load(app, gun, update, &mut app.limits.no_stored()).await {
-                Ok(current) => current.holds(update),
-                Err(ReadError::Outdated(_)) => true,
-                Err(error) => return Err(error.into()),
-            }
+    let role = match error {
+        PublishError::Store(StoreError::VersionExists(role)) if update.contains(role) => role,
+        error => {
+            return Ok(matches!(
+                error,
+                PublishError::Store(StoreError::Moved | StoreError::VersionExists(_))
+                    | PublishError::Read(ReadError::Outdated(_))
+            ));
         }
-        PublishError::Store(StoreError::VersionExists(_)) => true,
-        _ => false,
-    })
+    };
+    // The client's own version of `role` is taken, unless an earlier attempt at the same update took
+    // it: the next attempt will find that one.
+    match Current::load(app, gun, update, &mut app.limits.no_stored()).await {
+        Ok(current) => Ok(current.holds(update)),
+        Err(ReadError::Outdated(_)) => Ok(true),
+        Err(error) => {
+            tracing::debug!(%gun, %role, %error, "cannot tell who took the version");
+            Err(error.into())
+        }
+    }
 }
 
 /// Checks an update against what is `stored`, and whether its sender may change what it changes of the

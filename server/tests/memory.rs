@@ -242,119 +242,125 @@ fn target(number: usize) -> String {
 }
 
 fn uploads() -> Vec<Row> {
-    let list = |item: &'static str| move |_: usize| item.to_owned();
-    let no_targets = r#""targets":{}"#;
-    let roles = format!(r#"{no_targets},"delegations":{{"keys":{{}},"roles":["#);
-    let keys = format!(r#"{no_targets},"delegations":{{"keys":{{"#);
-    let signatures = r#"{"signed":{"_type":"Targets","targets":{},"version":1},"signatures":["#;
-    let plain = fill("Targets", r#""targets":{"#, target, "}");
+    let mut rows = rows_of_targets();
+    rows.extend(rows_of_other_roles());
+    rows.extend(rows_of_odd_texts());
+    rows
+}
+
+fn repeat(item: &'static str) -> impl Fn(usize) -> String {
+    move |_| item.to_owned()
+}
+
+fn empty(number: usize) -> String {
+    format!(r#""{}":{{}}"#, short(number))
+}
+
+fn member(number: usize) -> String {
+    format!(r#""{}":0"#, short(number))
+}
+
+fn plain_targets() -> String {
+    fill("Targets", r#""targets":{"#, target, "}")
+}
+
+fn rows_of_targets() -> Vec<Row> {
     let unsorted = |number: usize| target(9_999_999 - number);
     let spaced = |number: usize| format!("\n {}", target(number));
-    let empty = |number: usize| format!(r#""{}":{{}}"#, short(number));
-    let member = |number: usize| format!(r#""{}":0"#, short(number));
-    let custom = r#""targets":{"a":{"custom":["#;
-    let mut rows = vec![
-        row("targets, plain", "targets", &plain),
-        row(
-            "targets, unsorted",
-            "targets",
-            &fill("Targets", r#""targets":{"#, unsorted, "}"),
-        ),
-        row(
-            "targets with white space",
-            "targets",
-            &fill("Targets", r#""targets":{"#, spaced, "}"),
-        ),
-        row(
-            "targets, empty",
-            "targets",
-            &fill("Targets", r#""targets":{"#, empty, "}"),
-        ),
-        row(
-            "numbers in a target",
-            "targets",
-            &fill("Targets", custom, list("0"), "]}}"),
-        ),
-        row(
-            "members of a target",
-            "targets",
-            &fill("Targets", r#""targets":{"a":{"#, member, "}}"),
-        ),
-        row(
-            "unknown members",
-            "targets",
-            &fill("Targets", r#""targets":{},"x":{"#, member, "}"),
-        ),
-        row(
-            "unknown numbers",
-            "root",
-            &fill("Root", r#""x":["#, list("0"), "]"),
-        ),
-        row(
-            "roles",
-            "targets",
-            &fill("Targets", &roles, list("{}"), "]}"),
-        ),
-        row(
-            "delegation keys",
-            "targets",
-            &fill("Targets", &keys, empty, "}}"),
-        ),
-        row(
-            "root keys",
-            "root",
-            &fill("Root", r#""keys":{"#, empty, "}"),
-        ),
-        row(
-            "key ids",
-            "root",
-            &fill(
-                "Root",
-                r#""roles":{"root":{"keyids":["#,
-                list(r#""""#),
-                "]}}",
-            ),
-        ),
-        row(
-            "signatures",
-            "targets",
-            &filled(signatures, list("{}"), "]}"),
-        ),
-        row(
-            "pins",
-            "snapshot",
-            &fill("Snapshot", r#""meta":{"#, empty, "}"),
-        ),
-        row(
-            "members of a pin",
-            "snapshot",
-            &fill("Snapshot", r#""meta":{"a":{"#, member, "}}"),
-        ),
-        row(
-            "hashes of a pin",
-            "snapshot",
-            &fill(
-                "Snapshot",
-                r#""meta":{"a":{"hashes":{"#,
-                |n| format!(r#""{}":"""#, short(n)),
-                "}}}",
-            ),
-        ),
-    ];
-    rows[0].factor = 3;
+    let roles = r#""targets":{},"delegations":{"keys":{},"roles":["#;
+    let keys = r#""targets":{},"delegations":{"keys":{"#;
+    let signatures = r#"{"signed":{"_type":"Targets","targets":{},"version":1},"signatures":["#;
     let deep = "[".repeat(500) + &"]".repeat(500);
-    let deep = fill("Targets", r#""targets":{},"x":["#, |_| deep.clone(), "]");
-    rows.push(row("nested lists", "targets", &deep));
-    let half = (LARGEST - 600) / 2;
-    let escapes = format!(r#"{{"signed":{{"x":"{}"}}}}"#, "\\n".repeat(half));
-    rows.push(row("escapes", "targets", &escapes));
+    let targets = |open: &str, item: &dyn Fn(usize) -> String, close: &str| {
+        fill("Targets", open, item, close)
+    };
+    let mut rows: Vec<Row> = [
+        ("targets, plain", plain_targets()),
+        (
+            "targets, unsorted",
+            targets(r#""targets":{"#, &unsorted, "}"),
+        ),
+        (
+            "targets with white space",
+            targets(r#""targets":{"#, &spaced, "}"),
+        ),
+        ("targets, empty", targets(r#""targets":{"#, &empty, "}")),
+        (
+            "numbers in a target",
+            targets(r#""targets":{"a":{"custom":["#, &repeat("0"), "]}}"),
+        ),
+        (
+            "members of a target",
+            targets(r#""targets":{"a":{"#, &member, "}}"),
+        ),
+        (
+            "unknown members",
+            targets(r#""targets":{},"x":{"#, &member, "}"),
+        ),
+        ("roles", targets(roles, &repeat("{}"), "]}")),
+        ("delegation keys", targets(keys, &empty, "}}")),
+        ("signatures", filled(signatures, repeat("{}"), "]}")),
+        (
+            "nested lists",
+            targets(r#""targets":{},"x":["#, &|_| deep.clone(), "]"),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, content)| row(name, "targets", &content))
+    .collect();
+    rows[0].factor = 3;
+    rows
+}
+
+fn rows_of_other_roles() -> Vec<Row> {
+    let hash = |number: usize| format!(r#""{}":"""#, short(number));
     let certificate = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
     let blocks = certificate.repeat(LARGEST / certificate.len() / 2);
     let public = base64(blocks.as_bytes());
     let key =
         format!(r#""keys":{{"a":{{"keytype":"ecdsa-x509","keyval":{{"public":"{public}"}}}}}}"#);
-    let root = signed("Root", &key).concat();
-    rows.push(row("a key of certificates", "root", &root));
+    let root =
+        |open: &str, item: &dyn Fn(usize) -> String, close: &str| fill("Root", open, item, close);
+    let snapshot = |open: &str, item: &dyn Fn(usize) -> String, close: &str| {
+        fill("Snapshot", open, item, close)
+    };
+    [
+        (
+            "unknown numbers",
+            "root",
+            root(r#""x":["#, &repeat("0"), "]"),
+        ),
+        ("root keys", "root", root(r#""keys":{"#, &empty, "}")),
+        (
+            "key ids",
+            "root",
+            root(r#""roles":{"root":{"keyids":["#, &repeat(r#""""#), "]}}"),
+        ),
+        (
+            "a key of certificates",
+            "root",
+            signed("Root", &key).concat(),
+        ),
+        ("pins", "snapshot", snapshot(r#""meta":{"#, &empty, "}")),
+        (
+            "members of a pin",
+            "snapshot",
+            snapshot(r#""meta":{"a":{"#, &member, "}}"),
+        ),
+        (
+            "hashes of a pin",
+            "snapshot",
+            snapshot(r#""meta":{"a":{"hashes":{"#, &hash, "}}}"),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, role, content)| row(name, role, &content))
+    .collect()
+}
+
+fn rows_of_odd_texts() -> Vec<Row> {
+    let half = (LARGEST - 600) / 2;
+    let escapes = format!(r#"{{"signed":{{"x":"{}"}}}}"#, "\\n".repeat(half));
     // Each byte that is not UTF-8 becomes three.
     let mut invalid = form("targets", r#"{"signed":{"x":"@"}}"#);
     let at = invalid
@@ -362,26 +368,23 @@ fn uploads() -> Vec<Row> {
         .position(|byte| *byte == b'@')
         .expect("it is there");
     invalid.splice(at..=at, std::iter::repeat_n(0xff, LARGEST - 600));
-    rows.push(Row {
-        name: "bytes that are not UTF-8",
-        form: invalid,
-        factor: 4,
-    });
     let headers = "a:\r\n".repeat(LARGEST / 4 - 200);
-    rows.push(Row {
-        name: "headers of a part",
-        form: form_with(&headers, "root", "{}"),
-        factor: 4,
-    });
     let printable = "Content-Transfer-Encoding: quoted-printable\r\n";
-    let content = plain.replace('=', "=3D");
-    let content = &content[..LARGEST - 600];
-    rows.push(Row {
-        name: "quoted-printable",
-        form: form_with(printable, "targets", content),
+    let content = plain_targets().replace('=', "=3D");
+    let odd = |name, form| Row {
+        name,
+        form,
         factor: 4,
-    });
-    rows
+    };
+    vec![
+        row("escapes", "targets", &escapes),
+        odd("bytes that are not UTF-8", invalid),
+        odd("headers of a part", form_with(&headers, "root", "{}")),
+        odd(
+            "quoted-printable",
+            form_with(printable, "targets", &content[..LARGEST - 600]),
+        ),
+    ]
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -183,6 +183,11 @@ const NO_FILENAME: Kind = (
     "NO_FILENAME",
     "No file/role name provided.",
 );
+const INVALID_ROLE: Kind = (
+    StatusCode::BAD_REQUEST,
+    "INVALID_ROLE",
+    "The role you are attempting to operate on is invalid.",
+);
 const MALFORMED_UPLOAD: Kind = (
     StatusCode::BAD_REQUEST,
     "MALFORMED_UPLOAD",
@@ -227,14 +232,7 @@ impl ApiError {
             Self::GunNotStorable(error) => (INVALID_GUN, Some(Detail::text(&error.to_string()))),
             Self::MalformedUpload | Self::BrokenBody | Self::SlowBody => (MALFORMED_UPLOAD, None),
             Self::NoFilename => (NO_FILENAME, None),
-            Self::InvalidRole(role) => (
-                (
-                    S::BAD_REQUEST,
-                    "INVALID_ROLE",
-                    "The role you are attempting to operate on is invalid.",
-                ),
-                Some(Detail::text(role)),
-            ),
+            Self::InvalidRole(role) => (INVALID_ROLE, Some(Detail::text(role))),
             Self::MalformedJson { .. } => (
                 (
                     S::BAD_REQUEST,
