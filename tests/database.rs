@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::process::{Daemon, Said, program};
+use crate::process::{Daemon, Said, eventually, program};
 
 use disk::SmallDisk;
 
@@ -28,6 +28,9 @@ mod disk;
 pub const USER: &str = "notary";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "pa:ss@w/rd";
+
+/// How long a standby may take until it follows its primary.
+const STANDBY: Duration = Duration::from_secs(30);
 
 /// Where Debian keeps `PostgreSQL`'s programs.
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin";
@@ -287,6 +290,56 @@ impl Postgres {
         let (user, group) = ids_of("postgres")?;
         chown(&path, Some(user), Some(group))?;
         Ok(path)
+    }
+
+    /// Starts a standby that confirms every commit: the primary acknowledges a commit only once the
+    /// standby has it on disk.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up.
+    pub fn start_standby(&self) -> Result<Self> {
+        let instance = Instance::new(true)?;
+        let (user, group) = ids_of("postgres")?;
+        chown(instance.folder.path(), Some(user), Some(group))?;
+        let primary = self.address();
+        let mut copy = as_postgres(&format!("{POSTGRES}/pg_basebackup"));
+        copy.args(["--checkpoint=fast", "--write-recovery-conf", "--no-sync"])
+            .arg("--pgdata")
+            .arg(instance.path("data"))
+            .arg(format!(
+                "--dbname=host=127.0.0.1 port={} user=postgres password={PASSWORD} \
+                 application_name=standby",
+                primary.port()
+            ));
+        Said::by(copy, "")?.succeeds()?;
+        let mut standby = Self { instance };
+        standby.resume()?;
+        self.sql(
+            "postgres",
+            "ALTER SYSTEM SET synchronous_standby_names = 'standby';
+             SELECT pg_reload_conf();",
+        )?;
+        eventually("the standby confirms commits", STANDBY, || {
+            let state = "SELECT sync_state FROM pg_stat_replication";
+            Ok(self.sql("postgres", state)?.trim() == "sync")
+        })?;
+        Ok(standby)
+    }
+
+    /// Makes a standby the primary.
+    ///
+    /// # Errors
+    ///
+    /// If it is no standby, or does not accept writes in time.
+    pub fn promote(&self) -> Result<()> {
+        // It would wait for a standby of its own otherwise.
+        self.sql(
+            "postgres",
+            "SELECT pg_promote(wait => true); ALTER SYSTEM RESET synchronous_standby_names;
+             SELECT pg_reload_conf();",
+        )
+        .map(drop)
     }
 
     /// Starts a stopped instance again, on the same port with the same data.

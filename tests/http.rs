@@ -70,7 +70,102 @@ impl std::fmt::Display for Answer {
     }
 }
 
+/// Where and how clients reach one server; it outlives the server's process.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    url: String,
+    authority: PathBuf,
+    /// For the files that curl reads and writes.
+    folder: PathBuf,
+}
+
+impl Entrance {
+    /// Asks the server for `path`, whatever it answers.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        self.ask(path, |_| ())
+    }
+
+    /// Publishes `parts` into the repository `gun`, whatever the server answers.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn publish(&self, gun: &str, parts: &[Part]) -> Result<Answer> {
+        self.publish_within(gun, parts, "0")
+    }
+
+    /// As [`Entrance::publish`], by a client that hangs up after so many `seconds`; 0 for never.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached, or does not answer in time.
+    pub fn publish_within(&self, gun: &str, parts: &[Part], seconds: &str) -> Result<Answer> {
+        let (content_type, body) = multipart(parts);
+        let upload = self.scratch("upload");
+        fs::write(&upload, body)?;
+        let answer = self.ask(&format!("/v2/{gun}/_trust/tuf/"), |curl| {
+            curl.args(["--max-time", seconds])
+                .args(["--header", &format!("Content-Type: {content_type}")])
+                .args(["--header", "Expect:", "--data-binary"])
+                .arg(format!("@{}", upload.display()));
+        });
+        fs::remove_file(&upload)?;
+        answer
+    }
+
+    /// Sends a request for `path` in which curl is told `more`.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub fn ask(&self, path: &str, more: impl FnOnce(&mut Command)) -> Result<Answer> {
+        let (body, headers) = (self.scratch("body"), self.scratch("headers"));
+        let mut curl = client("curl");
+        curl.args(["--silent", "--show-error", "--path-as-is"])
+            .args(["--write-out", "%{http_code}", "--cacert"])
+            .arg(&self.authority)
+            .arg("--output")
+            .arg(&body)
+            .arg("--dump-header")
+            .arg(&headers)
+            .arg(format!("{}{path}", self.url));
+        more(&mut curl);
+        let said = Said::by(curl, "")?.succeeds();
+        // curl makes no file for an empty body, and none at all when it reaches nothing.
+        let content = fs::read(&body).unwrap_or_default();
+        let dumped = fs::read(&headers).unwrap_or_default();
+        drop(fs::remove_file(&body));
+        drop(fs::remove_file(&headers));
+        Ok(Answer {
+            status: said?.parse()?,
+            body: content,
+            headers: String::from_utf8_lossy(&dumped).into_owned(),
+        })
+    }
+
+    /// A file that no other request uses.
+    fn scratch(&self, name: &str) -> PathBuf {
+        static USED: AtomicU64 = AtomicU64::new(0);
+        let number = USED.fetch_add(1, Ordering::Relaxed);
+        self.folder.join(format!("{name}-{number}"))
+    }
+}
+
 impl Trust {
+    /// Where and how clients reach the server.
+    #[must_use]
+    pub fn entrance(&self) -> Entrance {
+        Entrance {
+            url: self.url(),
+            authority: self.authority().to_owned(),
+            folder: self.folder().to_owned(),
+        }
+    }
+
     /// Reads `path` from the server; nothing if it answers 404.
     ///
     /// # Errors
@@ -94,31 +189,22 @@ impl Trust {
             .with_context(|| format!("{gun} has no {file}"))
     }
 
-    /// Asks the server for `path`, whatever it answers.
+    /// As [`Entrance::get`].
     ///
     /// # Errors
     ///
     /// If the server cannot be reached.
     pub fn get(&self, path: &str) -> Result<Answer> {
-        self.ask(path, |_| ())
+        self.entrance().get(path)
     }
 
-    /// Publishes `parts` into the repository `gun`, whatever the server answers.
+    /// As [`Entrance::publish`].
     ///
     /// # Errors
     ///
     /// If the server cannot be reached.
     pub fn publish(&self, gun: &str, parts: &[Part]) -> Result<Answer> {
-        let (content_type, body) = multipart(parts);
-        let upload = self.scratch("upload");
-        fs::write(&upload, body)?;
-        let answer = self.ask(&format!("/v2/{gun}/_trust/tuf/"), |curl| {
-            curl.args(["--header", &format!("Content-Type: {content_type}")])
-                .args(["--header", "Expect:", "--data-binary"])
-                .arg(format!("@{}", upload.display()));
-        });
-        fs::remove_file(&upload)?;
-        answer
+        self.entrance().publish(gun, parts)
     }
 
     /// Deletes the repository `gun`, whatever the server answers.
@@ -154,40 +240,12 @@ impl Trust {
         })
     }
 
-    /// Sends a request for `path` in which curl is told `more`.
+    /// As [`Entrance::ask`].
     ///
     /// # Errors
     ///
     /// If the server cannot be reached.
     pub fn ask(&self, path: &str, more: impl FnOnce(&mut Command)) -> Result<Answer> {
-        let (body, headers) = (self.scratch("body"), self.scratch("headers"));
-        let mut curl = client("curl");
-        curl.args(["--silent", "--show-error", "--path-as-is"])
-            .args(["--write-out", "%{http_code}", "--cacert"])
-            .arg(self.authority())
-            .arg("--output")
-            .arg(&body)
-            .arg("--dump-header")
-            .arg(&headers)
-            .arg(format!("{}{path}", self.url()));
-        more(&mut curl);
-        let status = Said::by(curl, "")?.succeeds()?.parse()?;
-        // curl makes no file for an empty body.
-        let content = fs::read(&body).unwrap_or_default();
-        drop(fs::remove_file(&body));
-        let dumped = fs::read(&headers)?;
-        fs::remove_file(&headers)?;
-        Ok(Answer {
-            status,
-            body: content,
-            headers: String::from_utf8_lossy(&dumped).into_owned(),
-        })
-    }
-
-    /// A file that nobody else uses.
-    fn scratch(&self, name: &str) -> PathBuf {
-        static USED: AtomicU64 = AtomicU64::new(0);
-        let number = USED.fetch_add(1, Ordering::Relaxed);
-        self.folder().join(format!("{name}-{number}"))
+        self.entrance().ask(path, more)
     }
 }

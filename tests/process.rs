@@ -246,6 +246,16 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Stops the daemon where it is, as a machine that is suspended does.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a suspended daemon go on.
+    pub fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Tells the daemon to read its certificates again.
     pub fn hang_up(&self) {
         self.signal(Signal::HUP);

@@ -1,9 +1,10 @@
 //! Databases as operators of Notary have them: the schema of Notary's own migrations, and a user
 //! for each program who may read and change rows and do nothing else.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::database::{Fresh, MariaDb, PASSWORD, Postgres, USER};
 
@@ -135,6 +136,48 @@ impl Database {
             Kind::Postgres => format!("'\\x{hex}'::bytea"),
             Kind::MariaDb => format!("X'{hex}'"),
         }
+    }
+
+    /// Where the database server listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        match &*self.instance() {
+            Instance::Postgres(postgres) => postgres.address(),
+            Instance::MariaDb(mariadb) => mariadb.address(),
+        }
+    }
+
+    /// Starts a standby that confirms every commit.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up, or this is no `PostgreSQL`.
+    pub fn start_standby(&self) -> Result<Postgres> {
+        match &*self.instance() {
+            Instance::Postgres(postgres) => postgres.start_standby(),
+            Instance::MariaDb(_) => bail!("only PostgreSQL has standbys here"),
+        }
+    }
+
+    /// What transactions are open that no statement works for, a line each.
+    ///
+    /// # Errors
+    ///
+    /// If the database server is down.
+    pub fn open_transactions(&self) -> Result<String> {
+        self.administer(
+            Owner::Server,
+            match self.kind {
+                Kind::Postgres => {
+                    "SELECT usename, state, query FROM pg_stat_activity \
+                     WHERE state LIKE 'idle in transaction%'"
+                }
+                Kind::MariaDb => {
+                    "SELECT trx_id, trx_started, trx_rows_locked \
+                     FROM information_schema.innodb_trx WHERE trx_query IS NULL"
+                }
+            },
+        )
     }
 
     /// Kills the database server, as a power cut would.

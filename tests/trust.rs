@@ -16,6 +16,15 @@ use crate::process::{Daemon, program};
 use crate::stage::Stage;
 use crate::storage::{Database, Owner};
 
+/// Where programs reach what they depend on, if something stands between them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Routes {
+    /// The database server, for both programs.
+    pub database: Option<SocketAddr>,
+    /// The signer, for the server.
+    pub signer: Option<SocketAddr>,
+}
+
 /// A running server with its signer.
 #[derive(Debug)]
 pub struct Trust {
@@ -27,6 +36,8 @@ pub struct Trust {
     /// Where clients find the server, if not there.
     front: Option<SocketAddr>,
     signer_address: SocketAddr,
+    /// How the programs reach the database and the server its signer, if not straight.
+    routes: Routes,
     signer: Option<Daemon>,
     server: Option<Daemon>,
     door: Door,
@@ -71,6 +82,7 @@ impl Trust {
             server_address: stage.address()?,
             front: None,
             signer_address: stage.address()?,
+            routes: Routes::default(),
             signer: None,
             server: None,
             door,
@@ -113,6 +125,41 @@ impl Trust {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server_address
+    }
+
+    /// The signer's address.
+    #[must_use]
+    pub fn signer_address(&self) -> SocketAddr {
+        self.signer_address
+    }
+
+    /// Starts both programs again; they reach what they depend on as `routes` say.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn reroute(&mut self, routes: Routes) -> Result<()> {
+        (self.server, self.signer) = (None, None);
+        self.routes = routes;
+        self.start_both()
+    }
+
+    /// The running server.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running.
+    pub fn server(&self) -> Result<&Daemon> {
+        self.server.as_ref().context("the server is not running")
+    }
+
+    /// The running signer.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running.
+    pub fn signer(&self) -> Result<&Daemon> {
+        self.signer.as_ref().context("the signer is not running")
     }
 
     /// The certificate that clients are to trust.
@@ -169,6 +216,7 @@ impl Trust {
             server_address: address,
             front: None,
             signer_address: stage.address()?,
+            routes: Routes::default(),
             database: self.database.clone(),
             door: self.door.clone(),
             signer: None,
@@ -322,6 +370,7 @@ impl Trust {
 
     /// The same, as every scenario has it.
     fn usual_server_config(&self, database: &Path) -> Value {
+        let signer_address = self.routes.signer.unwrap_or(self.signer_address);
         let Files {
             server,
             client,
@@ -337,7 +386,7 @@ impl Trust {
             "trust_service": {
                 "type": "remote",
                 "hostname": "localhost",
-                "port": self.signer_address.port().to_string(),
+                "port": signer_address.port().to_string(),
                 "key_algorithm": "ecdsa",
                 "tls_ca_file": signer_ca,
                 "tls_client_cert": client.certificate,
@@ -376,7 +425,14 @@ impl Trust {
         };
         match (&self.database, make) {
             (Some(database), _) => {
-                json!({"backend": database.backend(), "db_url": database.url(owner)})
+                let straight = database.url(owner);
+                let url = match self.routes.database {
+                    Some(route) => {
+                        straight.replacen(&database.address().to_string(), &route.to_string(), 1)
+                    }
+                    None => straight,
+                };
+                json!({"backend": database.backend(), "db_url": url})
             }
             (None, Make::Countersign) => json!({"backend": "sqlite3", "db_url": file}),
             (None, Make::Notary) => json!({"backend": "memory"}),
