@@ -29,6 +29,10 @@ dist:
     tests/images/run
     tests/compose/run
 
+# Faults between servers, signers and databases for so many seconds; tests/run has each fault once.
+soak SECONDS='3600':
+    COUNTERSIGN_SOAK_SECONDS={{ SECONDS }} cargo nextest run --profile soak --workspace -E 'package(e2e) and test(faults)'
+
 # The whole service on this machine, with the lines to paste.
 up:
     cargo run --release

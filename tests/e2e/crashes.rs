@@ -255,7 +255,7 @@ impl Stream {
 }
 
 /// Checks that all that one version of the timestamp vouches for can be read.
-fn is_whole(trust: &Trust, gun: &str, version: u64) -> Result<()> {
+pub(crate) fn is_whole(trust: &Trust, gun: &str, version: u64) -> Result<()> {
     let timestamp = read_version(trust, gun, &format!("{version}.timestamp.json"))?
         .with_context(|| format!("timestamp {version} is missing"))?;
     for (snapshot, hash) in vouched(&timestamp)? {
