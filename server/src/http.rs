@@ -133,7 +133,7 @@ async fn dispatch(
 ) -> Result<Response, ApiError> {
     match admitted {
         Admitted::Ping(granted) => Ok(pong(&granted)),
-        Admitted::Publish(granted) => upload::publish(app, &granted, request).await,
+        Admitted::Publish(granted) => upload::publish(app, granted, request).await,
         Admitted::Delete(granted) => metadata::delete(app, &granted).await,
         Admitted::ByChecksum(granted, role, sha256) => {
             metadata::by_checksum(app, &granted, &role, sha256.as_ref()).await

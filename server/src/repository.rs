@@ -502,9 +502,14 @@ async fn listing(app: &App, bytes: &bytes::Bytes) -> Result<SnapshotView, Damage
     if bytes.len() < LARGE_SNAPSHOT {
         return SnapshotView::parse(bytes);
     }
-    let _turn = app.limits.turn_to_read().await;
+    let turn = app.limits.turn_to_read().await;
     let bytes = bytes.clone();
-    tokio::task::spawn_blocking(move || SnapshotView::parse(&bytes))
+    // It is read to its end when the client hangs up, and the next one waits for that.
+    let reading = move || {
+        let _turn = turn;
+        SnapshotView::parse(&bytes)
+    };
+    tokio::task::spawn_blocking(reading)
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -1,8 +1,8 @@
 //! How much memory uploads may take: all of them together, and those of one caller.
 //!
 //! A body takes up room as it arrives, and more when it is complete and gets checked. Room is given
-//! out so that nobody can keep all of it: a caller has a share, and the beginnings of bodies have
-//! room of their own, which is all that an ordinary publish needs.
+//! out so that no caller can keep all of it: each has a share of every kind of room, and the
+//! beginnings of bodies have room of their own, which is all that an ordinary publish needs.
 
 use std::{
     collections::HashMap,
@@ -26,6 +26,10 @@ const BEGINNING: u32 = 256;
 /// How many beginnings there is room for.
 const BEGINNINGS: u32 = 64;
 
+/// The part of the room for beginnings, and for checking them, that one caller may take: one in so
+/// many.
+const CALLERS: u32 = 4;
+
 /// What checking a body takes beyond the body itself, in multiples of its size.
 const CHECK_FACTOR: u32 = 3;
 
@@ -42,9 +46,9 @@ pub struct UploadLimits {
     pub slow_start: Duration,
     bodies: Room,
     checks: Room,
-    /// What one caller's bodies may take, in KiB.
+    /// What one caller's bodies may take beyond their beginnings, in KiB.
     share: u32,
-    shares: Mutex<HashMap<Payer, Weak<Semaphore>>>,
+    shares: Mutex<HashMap<Payer, Weak<Share>>>,
     /// For stored files that updates are checked against, in KiB.
     stored: Arc<Semaphore>,
     /// How long an upload waits for others to make room.
@@ -52,7 +56,7 @@ pub struct UploadLimits {
     /// Held while stored files are read: of two that each hold a part, neither could go on.
     reading: tokio::sync::Mutex<()>,
     /// Held while a large stored snapshot is read.
-    snapshots: tokio::sync::Mutex<()>,
+    snapshots: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Whose share an upload is taken from.
@@ -85,6 +89,23 @@ struct Room {
     large: Arc<Semaphore>,
 }
 
+/// What one caller may take at once, in KiB.
+struct Share {
+    bodies: Room,
+    /// For checking bodies that are no longer than a beginning.
+    checks: Arc<Semaphore>,
+}
+
+impl Share {
+    fn new(large: u32) -> Self {
+        let small = BEGINNING * BEGINNINGS / CALLERS;
+        Self {
+            bodies: Room::new(small, large),
+            checks: Arc::new(Semaphore::new(small as usize)),
+        }
+    }
+}
+
 impl Room {
     fn new(small: u32, large: u32) -> Self {
         Self {
@@ -111,14 +132,14 @@ impl UploadLimits {
                 largest.max(BEGINNING + 1).saturating_mul(CHECK_FACTOR),
             ),
             // A body of the largest size always fits into one share.
-            share: (large / 2).max(largest).saturating_add(BEGINNING * 8),
+            share: (large / 2).max(largest),
             shares: Mutex::default(),
             stored: Arc::new(Semaphore::new(
                 kibibytes(self::stored_bytes(upload_bytes)) as usize
             )),
             patience: ROOM_TIME,
             reading: tokio::sync::Mutex::default(),
-            snapshots: tokio::sync::Mutex::default(),
+            snapshots: Arc::default(),
         }
     }
 
@@ -132,23 +153,13 @@ impl UploadLimits {
         }
     }
 
-    /// Room for checking a body of `bytes`; `None` if others do not give way in time.
-    pub(crate) async fn room_to_check(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let body = kibibytes(bytes);
-        let room = if body <= BEGINNING {
-            &self.checks.small
-        } else {
-            &self.checks.large
-        };
-        self.acquire(room, body.saturating_mul(CHECK_FACTOR)).await
-    }
-
     /// The memory of stored files that an update is checked against; none is taken yet.
     pub(crate) fn no_stored(&self) -> StoredSpace<'_> {
         StoredSpace {
             limits: self,
             reading: None,
             held: Vec::new(),
+            kibibytes: 0,
             bytes: 0,
         }
     }
@@ -159,17 +170,17 @@ impl UploadLimits {
     }
 
     /// A turn to read a large stored snapshot: one at a time.
-    pub(crate) async fn turn_to_read(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.snapshots.lock().await
+    pub(crate) async fn turn_to_read(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.snapshots.clone().lock_owned().await
     }
 
-    fn share_of(&self, payer: Payer) -> Arc<Semaphore> {
+    fn share_of(&self, payer: Payer) -> Arc<Share> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&payer).and_then(Weak::upgrade) {
             return share;
         }
         shares.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Semaphore::new(self.share as usize));
+        let share = Arc::new(Share::new(self.share));
         shares.insert(payer, Arc::downgrade(&share));
         share
     }
@@ -180,10 +191,10 @@ fn stored_bytes(upload_bytes: u64) -> u64 {
     upload_bytes.saturating_mul(2).max(1 << 20)
 }
 
-/// The memory that one body occupies; given back when dropped.
+/// The memory that one body occupies while it arrives; given back when dropped.
 pub(crate) struct UploadSpace<'l> {
     limits: &'l UploadLimits,
-    share: Arc<Semaphore>,
+    share: Arc<Share>,
     held: Vec<OwnedSemaphorePermit>,
     kibibytes: u32,
 }
@@ -197,18 +208,39 @@ impl UploadSpace<'_> {
             return Some(());
         }
         let small = wanted.min(BEGINNING).saturating_sub(self.kibibytes);
-        let limits = self.limits;
-        let permit = limits.acquire(&self.share, more).await?;
-        self.keep(permit);
+        let (limits, share) = (self.limits, self.share.clone());
         if small > 0 {
-            let permit = limits.acquire(&limits.bodies.small, small).await?;
-            self.keep(permit);
+            self.take(&share.bodies.small, small).await?;
+            self.take(&limits.bodies.small, small).await?;
         }
         if more > small {
-            let permit = limits.acquire(&limits.bodies.large, more - small).await?;
-            self.keep(permit);
+            self.take(&share.bodies.large, more - small).await?;
+            self.take(&limits.bodies.large, more - small).await?;
         }
         self.kibibytes = wanted;
+        Some(())
+    }
+
+    /// Room for checking the body, which is complete, beside what it occupies itself; `None` if
+    /// others do not give way in time.
+    pub(crate) async fn room_to_check(mut self) -> Option<Held> {
+        let (limits, share) = (self.limits, self.share.clone());
+        let wanted = self.kibibytes.saturating_mul(CHECK_FACTOR);
+        if self.kibibytes <= BEGINNING {
+            self.take(&share.checks, wanted).await?;
+            self.take(&limits.checks.small, wanted).await?;
+        } else {
+            self.take(&limits.checks.large, wanted).await?;
+        }
+        Some(Held {
+            _share: share,
+            _permits: self.held,
+        })
+    }
+
+    async fn take(&mut self, room: &Arc<Semaphore>, kibibytes: u32) -> Option<()> {
+        let permit = self.limits.acquire(room, kibibytes).await?;
+        self.keep(permit);
         Some(())
     }
 
@@ -225,11 +257,21 @@ impl UploadSpace<'_> {
     }
 }
 
+/// The memory of one body and of what it takes to check it; given back when dropped. It has to be
+/// kept until the work on the body has ended, whether or not the client waits for that.
+pub(crate) struct Held {
+    /// As long as there is anybody who holds some of it, a caller has no second share.
+    _share: Arc<Share>,
+    _permits: Vec<OwnedSemaphorePermit>,
+}
+
 /// The memory of stored files that one update is checked against; given back when dropped.
 pub(crate) struct StoredSpace<'l> {
     limits: &'l UploadLimits,
     reading: Option<tokio::sync::MutexGuard<'l, ()>>,
     held: Vec<OwnedSemaphorePermit>,
+    /// What is held.
+    kibibytes: u32,
     bytes: u64,
 }
 
@@ -257,9 +299,11 @@ impl StoredSpace<'_> {
             let turn = timeout(self.limits.patience, self.limits.reading.lock()).await;
             self.reading = Some(turn.map_err(|_| NoSpace::Busy)?);
         }
-        let limits = self.limits;
-        let permit = limits.acquire(&limits.stored, kibibytes(bytes)).await;
+        let (limits, wanted) = (self.limits, kibibytes(self.bytes));
+        let more = wanted.saturating_sub(self.kibibytes);
+        let permit = limits.acquire(&limits.stored, more).await;
         self.held.push(permit.ok_or(NoSpace::Busy)?);
+        self.kibibytes = wanted;
         Ok(())
     }
 
@@ -325,6 +369,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_caller_cannot_take_the_room_for_beginnings_either() {
+        let limits = limits();
+        let (mut held, mut checked) = (Vec::new(), Vec::new());
+        for number in 0..BEGINNINGS {
+            let mut space = limits.no_space(user("mallory"));
+            if space.grow(256 << 10).await.is_none() {
+                continue;
+            }
+            if number % 2 == 0 {
+                held.push(space);
+            } else {
+                checked.extend(space.room_to_check().await);
+            }
+        }
+        assert!(held.len() + checked.len() <= (BEGINNINGS / CALLERS) as usize);
+        let mut other = limits.no_space(user("alice"));
+        assert_eq!(other.grow(256 << 10).await, Some(()));
+        assert!(other.room_to_check().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn many_small_stored_files_count_for_what_they_are() {
+        let limits = UploadLimits {
+            patience: Duration::from_millis(50),
+            ..UploadLimits::new(1000, tuf::Limits::default())
+        };
+        let mut stored = limits.no_stored();
+        for _ in 0..1020 {
+            assert_eq!(stored.add(1025).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
     async fn room_is_given_back() {
         let limits = limits();
         for _ in 0..20 {
@@ -332,8 +409,8 @@ mod tests {
             for mib in 1..=32 {
                 space.grow(mib * MIB).await.expect("there is room");
             }
-            let check = limits.room_to_check(32 * MIB).await;
-            assert!(check.is_some());
+            let held = space.room_to_check().await;
+            assert!(held.is_some());
             let mut stored = limits.no_stored();
             assert_eq!(stored.add(40 * MIB).await, Ok(()));
         }
@@ -358,6 +435,6 @@ mod tests {
         let limits = UploadLimits::new(1000, tuf::Limits::default());
         let mut space = limits.no_space(Payer::Network([192, 0, 2, 1].into()));
         assert_eq!(space.grow(1000).await, Some(()));
-        assert!(limits.room_to_check(1000).await.is_some());
+        assert!(space.room_to_check().await.is_some());
     }
 }

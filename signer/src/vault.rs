@@ -212,12 +212,14 @@ impl Vault {
 
     /// Runs `work` off the threads that serve requests.
     async fn slowly<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let _core = self
-            .cores
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
-        tokio::task::spawn_blocking(work)
+        let core = Arc::clone(&self.cores).acquire_owned().await;
+        let core = core.expect("the semaphore is never closed");
+        // The work goes on when the caller hangs up, and holds its place until it ends.
+        let placed = move || {
+            let _core = core;
+            work()
+        };
+        tokio::task::spawn_blocking(placed)
             .await
             .expect("decrypting does not panic")
     }

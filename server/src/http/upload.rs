@@ -8,10 +8,11 @@ use http::{Request, StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 use tuf::{File, Gun, InvalidUpload, Limits, Role, Uploaded};
 
 use super::{
-    ApiError,
+    ApiError, REQUEST_ID,
     access::{Contribute, Granted},
     empty,
     multipart::{self, Malformed, Part},
@@ -37,9 +38,12 @@ const LEAST_BYTES_PER_SECOND: u64 = 16 << 10;
 const BODY_TIME: Duration = Duration::from_mins(5);
 
 /// Takes an update; answers an empty 200 once it is stored.
+///
+/// From the moment that the body is complete, the work goes on to its end even if the client hangs
+/// up: the memory that it takes is held as long as it is used, and the audit log tells how it ended.
 pub(super) async fn publish(
     app: &App,
-    granted: &Granted<Contribute>,
+    granted: Granted<Contribute>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let gun = granted.gun_to_write()?;
@@ -49,13 +53,32 @@ pub(super) async fn publish(
         .and_then(|value| value.to_str().ok())
         .and_then(multipart::boundary)
         .ok_or(ApiError::MalformedUpload)?;
-    let (form, _space) = body(app, granted.payer(), request).await?;
-    let room = app.limits.room_to_check(form.len() as u64).await;
-    let _room = room.ok_or(ApiError::Overloaded)?;
-    let files = read(app, &gun, form, boundary).await?;
+    let (form, space) = body(app, granted.payer(), request).await?;
+    let held = space.room_to_check().await.ok_or(ApiError::Overloaded)?;
+    let app = app.clone();
+    let work = async move {
+        let outcome = store(&app, &granted, &gun, form, boundary).await;
+        drop(held);
+        outcome
+    };
+    let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    tokio::spawn(REQUEST_ID.scope(id, work.in_current_span()))
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// Reads the files of a form, publishes them, and tells the audit log how that ended.
+async fn store(
+    app: &App,
+    granted: &Granted<Contribute>,
+    gun: &Gun,
+    form: Bytes,
+    boundary: String,
+) -> Result<Response, ApiError> {
+    let files = read(app, gun, form, boundary).await?;
     let sent = versions(files.iter().map(Uploaded::file));
     let authority = Arc::new(granted.authority(app)?);
-    match publish::publish(app, &gun, &authority, files, app.now()).await {
+    match publish::publish(app, gun, &authority, files, app.now()).await {
         Ok(stored) => {
             record(app, granted, &versions(&stored), Outcome::Done);
             Ok(empty(StatusCode::OK))

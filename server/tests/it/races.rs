@@ -58,6 +58,27 @@ async fn an_update_in_flight_does_not_reach_a_repository_that_was_made_again() {
 }
 
 #[tokio::test]
+async fn a_publish_goes_on_to_its_end_when_its_client_hangs_up() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    publisher.add_target("targets", "v1", b"content");
+    let parts = publisher.next(&["targets"]);
+
+    server.signer.holds_next.store(true, Ordering::SeqCst);
+    tokio::select! {
+        answer = server.publish(GUN, &parts) => panic!("the signer holds it: {}", answer.text()),
+        () = server.signer.until_held() => {}
+    }
+    server.signer.release();
+
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while server.version(GUN, "targets").await != 2 {
+        assert!(tokio::time::Instant::now() < deadline, "it was given up");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_in_flight_does_not_reach_a_repository_that_was_made_again() {
     let server = TestServer::start().await;
     server.published(GUN).await;
