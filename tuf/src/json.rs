@@ -30,7 +30,8 @@ pub(crate) enum Value<'a> {
     String(Cow<'a, str>),
     Array(Vec<Value<'a>>),
     Object(Vec<Member<'a>>),
-    /// The text of an object in canonical form that was not taken apart; see [`Scope::File`].
+    /// The text of an object in canonical form that was not taken apart: all targets of a file, or
+    /// one of them; see [`Scope::File`].
     Raw(Cow<'a, str>),
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn parse_within(
         keep: true,
         left: most,
         is_signed: false,
+        is_targets: false,
     };
     let value = parser.value()?;
     Ok((value, parser.scanner.at()))
@@ -97,16 +98,13 @@ struct Parser<'a> {
     left: usize,
     /// Whether this is the signed part of a file.
     is_signed: bool,
+    /// Whether this is its targets.
+    is_targets: bool,
 }
 
 impl<'a> Parser<'a> {
     fn value(&mut self) -> Result<Value<'a>, SyntaxError> {
-        if self.keep {
-            self.left = self
-                .left
-                .checked_sub(1)
-                .ok_or_else(|| SyntaxError(TOO_MANY_VALUES.to_owned()))?;
-        }
+        self.count()?;
         Ok(match self.scanner.value()? {
             Token::Null => Value::Null,
             Token::Bool(bool) => Value::Bool(bool),
@@ -140,15 +138,34 @@ impl<'a> Parser<'a> {
         if self.scope == Scope::File {
             match self.scanner.depth() {
                 1 => self.is_signed = folds_to(name, "signed"),
-                2 if self.is_signed && folds_to(name, "targets") => {
-                    if let Some(text) = self.scanner.canonical_object() {
-                        return Ok(Value::Raw(Cow::Borrowed(text)));
-                    }
-                }
+                2 => self.is_targets = self.is_signed && folds_to(name, "targets"),
                 _ => {}
+            }
+            // All targets at once, or one of them: a single odd name costs no more than itself.
+            if self.is_targets
+                && matches!(self.scanner.depth(), 2 | 3)
+                && let Some(text) = self.scanner.canonical_object()
+            {
+                return self.keep_raw(text);
             }
         }
         self.value()
+    }
+
+    fn keep_raw(&mut self, text: &'a str) -> Result<Value<'a>, SyntaxError> {
+        self.count()?;
+        Ok(Value::Raw(Cow::Borrowed(text)))
+    }
+
+    /// Counts a value that is kept.
+    fn count(&mut self) -> Result<(), SyntaxError> {
+        if self.keep {
+            self.left = self
+                .left
+                .checked_sub(1)
+                .ok_or_else(|| SyntaxError(TOO_MANY_VALUES.to_owned()))?;
+        }
+        Ok(())
     }
 
     fn items(&mut self) -> Result<Vec<Value<'a>>, SyntaxError> {

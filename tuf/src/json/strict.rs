@@ -394,8 +394,8 @@ impl<'a> Checker<'a> {
             return;
         };
         self.sizes.reach(limit, count);
-        if count > (self.most)(limit) {
-            let most = (self.most)(limit);
+        let most = (self.most)(limit);
+        if count > most && self.refused.is_none() {
             self.refuse(at, &format!("has more than {most} {limit}"));
         }
     }
@@ -444,6 +444,10 @@ impl<'a> Checker<'a> {
     }
 
     fn mistyped(&mut self, at: usize, found: &str, shape: &Shape) {
+        // There may be millions of them, and only the first of each kind is reported.
+        if self.malformed.is_some() || (!self.is_envelope && self.refused.is_some()) {
+            return;
+        }
         let expected = match shape {
             Shape::Free => "anything",
             Shape::Bool => "a boolean",
@@ -457,11 +461,10 @@ impl<'a> Checker<'a> {
 
     /// Notes a value that clients cannot decode.
     fn wrong(&mut self, at: usize, what: &str) {
-        if self.is_envelope {
-            let text = format!("{} at byte {at} {what}", self.place());
-            self.malformed.get_or_insert(text);
-        } else {
+        if !self.is_envelope {
             self.refuse(at, what);
+        } else if self.malformed.is_none() {
+            self.malformed = Some(format!("{} at byte {at} {what}", self.place()));
         }
     }
 

@@ -4,7 +4,7 @@ use fixtures::{bytes, clock, vectors};
 use serde_json::Value;
 use tuf::{InvalidUpload, Limits, Refusal, Role, Stored, Update, Uploaded, check};
 
-use crate::given::GUN;
+use crate::given::{GUN, Server};
 
 /// What the server would answer: a code, and for a refused update the name of the error and its
 /// text.
@@ -131,4 +131,38 @@ fn parts(body: &[u8]) -> Vec<(String, Vec<u8>)> {
         rest = [b"--XX", after.as_slice()].concat();
     }
     parts
+}
+
+#[test]
+fn one_name_with_an_escape_does_not_count_against_all_targets() {
+    const TARGETS: usize = 50_000;
+    let hash = "bBuFWlDpAUk7Hqa1WUKYSQ2bJ3Jp5a2JX4DcvjTV8BQ=";
+    let entry = format!(r#"{{"hashes":{{"sha256":"{hash}"}},"length":1}}"#);
+    let odd = format!(r#""a\u0026b":{entry}"#);
+    let plain = (0..TARGETS).map(|number| format!(r#""v{number:05}":{entry}"#));
+    let targets: Vec<String> = std::iter::once(odd).chain(plain).collect();
+    let before = r#"{"signed":{"_type":"Targets","delegations":{"keys":{},"roles":[]},"#;
+    let expires = r#""expires":"2040-01-01T00:00:00Z","targets":{"#;
+    let after = r#"},"version":1},"signatures":[]}"#;
+    let file = [before, expires, &targets.join(","), after].concat();
+    let read = Uploaded::read(Role::Targets, file.into(), &Limits::default());
+    assert!(read.is_ok(), "{:?}", read.err());
+}
+
+#[test]
+fn a_name_with_an_escape_is_signed_like_any_other() {
+    let server = Server::new();
+    let mut owner = server.owner();
+    for name in ["z", "a&b", "a"] {
+        owner.add_target("targets", name, b"content");
+    }
+    let mut parts = owner.first_publish();
+    for (role, bytes) in &mut parts {
+        if role == "targets" {
+            let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+            assert!(text.contains("a&b"));
+            *bytes = text.replace("a&b", r"a\u0026b").into_bytes();
+        }
+    }
+    server.judge(&parts).unwrap();
 }

@@ -63,6 +63,10 @@ fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
         return super::targets::check(text);
     }
     for (_, target) in object(targets, "data.Files")? {
+        if let Value::Raw(text) = target {
+            super::targets::check_one(text)?;
+            continue;
+        }
         let target = object(Some(target), "data.FileMeta")?;
         integer(member(target, "length"))?;
         for (_, hash) in object(member(target, "hashes"), "data.Hashes")? {

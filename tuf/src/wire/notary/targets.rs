@@ -15,6 +15,13 @@ pub(super) fn check(text: &str) -> Decoded<()> {
     })
 }
 
+/// Checks the text of one target.
+pub(super) fn check_one(text: &str) -> Decoded<()> {
+    let mut reader = Reader(Scanner::new(text));
+    let token = reader.0.value()?;
+    reader.target(token)
+}
+
 struct Reader<'a>(Scanner<'a>);
 
 impl<'a> Reader<'a> {
