@@ -353,7 +353,7 @@ fn postgres_fault(state: &str) -> Fault {
         // Settings that do not exist, cannot have this value, or are fixed when the database starts.
         "42704" | "22023" | "55P02" => Fault::Parameter,
         "42501" => Fault::Denied,
-        "53300" | "55P03" | "57014" => Fault::Busy,
+        "53200" | "53300" | "53400" | "55P03" | "57014" => Fault::Busy,
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Fault::Away,
         "XX001" | "XX002" => Fault::Damaged,
         state => match state.get(..2) {
@@ -394,6 +394,7 @@ mod tests {
             ("08006", Fault::Away),
             ("55P03", Fault::Busy),
             ("40P01", Fault::Busy),
+            ("53200", Fault::Busy),
             ("53300", Fault::Busy),
             ("25006", Fault::ReadOnly),
             ("42P05", Fault::Pooled),

@@ -443,7 +443,14 @@ impl<DB: Dialect> Pool<DB> {
         if let Some(mut turn) = turn {
             *turn = is_away.then(Instant::now);
         }
-        opened.inspect_err(|error| shared.note_unconnected(error))
+        opened.inspect_err(|error| {
+            // Others use up the connections, while those that are open here go on serving.
+            if fault(error) == Fault::Busy && shared.open.load(Ordering::Relaxed) > 0 {
+                shared.note(error);
+            } else {
+                shared.note_unconnected(error);
+            }
+        })
     }
 
     async fn open(&self) -> Result<Held<DB>, sqlx::Error> {

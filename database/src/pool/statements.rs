@@ -26,7 +26,8 @@ where
     {
         self.watch(async {
             if self.shared.source.local.is_some() {
-                let mut transaction = self.begin_unwatched("BEGIN").await?;
+                let begun = self.begin_unwatched("BEGIN").await?;
+                let mut transaction = begun.around_any_statement();
                 let steps = transaction.executor().fetch_many(query).try_collect();
                 let outcome = steps.await;
                 return transaction.finish(outcome).await;

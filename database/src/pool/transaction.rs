@@ -18,6 +18,16 @@ pub struct Transaction<DB: Dialect> {
     is_broken: bool,
     has_failed: bool,
     keeps_connection: bool,
+    content: Content,
+}
+
+/// What is in a transaction, which decides what its commit shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// Statements that write: the database takes writes.
+    Writes,
+    /// A statement that may only read.
+    AnyStatement,
 }
 
 impl<DB: Dialect> Transaction<DB> {
@@ -27,7 +37,14 @@ impl<DB: Dialect> Transaction<DB> {
             is_broken: false,
             has_failed: false,
             keeps_connection: true,
+            content: Content::Writes,
         }
+    }
+
+    /// The same transaction, around a statement that may only read.
+    pub(super) fn around_any_statement(mut self) -> Self {
+        self.content = Content::AnyStatement;
+        self
     }
 
     /// What runs the next statement.
@@ -66,7 +83,9 @@ impl<DB: Dialect> Transaction<DB> {
         }
         match DB::run_script(&mut self.lease, "COMMIT".to_owned()).await {
             Ok(()) => {
-                self.lease.pool.shared.outlook.note_write();
+                if self.content == Content::Writes {
+                    self.lease.pool.shared.outlook.note_write();
+                }
                 self.end();
                 Ok(())
             }
