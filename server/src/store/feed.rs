@@ -98,21 +98,25 @@ impl Feed {
                 continue;
             }
             // Something is missing between the two.
-            let awaited = match known.awaited.take().filter(|old| old.newest > settled) {
-                Some(awaited) => awaited,
-                None => Awaited {
-                    watch: DB::watch(pool, TABLE).await?,
-                    newest,
-                },
-            };
+            if known
+                .awaited
+                .as_ref()
+                .is_none_or(|old| old.newest <= settled)
+            {
+                let watch = DB::watch(pool, TABLE).await?;
+                known.awaited = Some(Awaited { watch, newest });
+            }
+            // It stays where it is until it is over: a caller may hang up, or the database fail, while
+            // it is looked at, and its age must go on counting.
+            let awaited = known.awaited.as_ref().expect("it was just put there");
             let (watch, below) = (&awaited.watch, awaited.newest);
             if watch.age() < LATEST && !DB::is_settled(pool, TABLE, watch, settled, below).await? {
                 tracing::debug!(settled, newest, "a change may still appear in the feed");
-                known.awaited = Some(awaited);
                 break;
             }
             settled = below;
             known.settled = Some(settled);
+            known.awaited = None;
         }
         Ok(settled)
     }
