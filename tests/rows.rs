@@ -18,7 +18,8 @@ type Table = BTreeMap<String, String>;
 const NAMES: [&str; 3] = ["tuf_files", "changefeed", "private_keys"];
 
 impl Rows {
-    /// Reads all rows; of a key all but when it was last used, which every signature changes.
+    /// Reads all rows; of a key all but when it was last used, which every signature changes, and of
+    /// a timestamp all but `updated_at`, which the publish that follows changes.
     ///
     /// # Errors
     ///
@@ -29,8 +30,10 @@ impl Rows {
             database.hex("public"),
             database.hex("private"),
         );
+        // A publish touches the timestamp that it builds on.
+        let updated = "CASE WHEN role = 'timestamp' THEN created_at ELSE updated_at END";
         let files =
-            format!("created_at, updated_at, deleted_at, gun, role, version, sha256, {data}");
+            format!("created_at, {updated}, deleted_at, gun, role, version, sha256, {data}");
         let keys = format!(
             "created_at, deleted_at, key_id, encryption_alg, keywrap_alg, algorithm,
              passphrase_alias, gun, role, {public}, {private}"

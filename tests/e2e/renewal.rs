@@ -50,7 +50,8 @@ struct RecordedKey {
 }
 
 impl RecordedKey {
-    /// Puts the key where the signers find it, as a signer of Notary wrote it.
+    /// Puts the key where the signers find it, as a signer of Notary wrote it before it noted
+    /// repositories: any of them may then use it.
     fn kept_by(database: &Database) -> Result<Self> {
         let recorded = vectors("signer-jwe-at-rest")["cases"][1].clone();
         let text = |name: &str| recorded[name].as_str().context("recorded as text");
@@ -61,7 +62,7 @@ impl RecordedKey {
                 "INSERT INTO private_keys (created_at, updated_at, key_id, encryption_alg,
                      keywrap_alg, algorithm, passphrase_alias, public, private, gun, role)
                  VALUES ('2026-11-21 23:22:27', '2026-11-21 23:22:27', '{}', '{}', '{}', '{}', '{}',
-                     {}, {}, 'example.com/expired', 'timestamp');",
+                     {}, {}, '', 'timestamp');",
                 text("key_id")?,
                 text("encryption_alg")?,
                 text("keywrap_alg")?,
