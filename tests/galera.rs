@@ -134,6 +134,22 @@ impl Galera {
         self.run(node, false)
     }
 
+    /// Lets a node that has lost the others serve by itself.
+    ///
+    /// # Errors
+    ///
+    /// If the node is down.
+    pub fn go_on_alone(&self, node: usize) -> Result<()> {
+        self.nodes[node]
+            .sql_after(
+                "mysql",
+                "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=true'",
+                // A node without quorum cannot wait for the others.
+                "SET SESSION wsrep_sync_wait = 0",
+            )
+            .map(drop)
+    }
+
     fn run(&mut self, number: usize, is_first: bool) -> Result<()> {
         let all: Vec<String> = self
             .nodes
@@ -220,11 +236,15 @@ impl Node {
     }
 
     fn sql(&self, database: &str, statements: &str) -> Result<String> {
+        self.sql_after(database, statements, "SET SESSION wsrep_sync_wait = 15")
+    }
+
+    fn sql_after(&self, database: &str, statements: &str, before: &str) -> Result<String> {
         let mut mariadb = program("mariadb");
         mariadb
             .args(["--no-defaults", "--batch", "--skip-column-names"])
             .args(["--default-character-set=utf8mb4", "--user=root"])
-            .arg("--init-command=SET SESSION wsrep_sync_wait = 15")
+            .arg(format!("--init-command={before}"))
             .arg(format!("--socket={}", self.socket().display()))
             .arg(database);
         Said::by(mariadb, statements)?

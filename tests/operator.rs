@@ -18,6 +18,26 @@ impl Trust {
         self.operate(("notary-server", "server.json"), arguments, &[])
     }
 
+    /// As [`Trust::server_command`], where the shell commands `prepare` have changed the mounts: they
+    /// see the folder of the service as `$1`, and nothing else sees what they did.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started; changing mounts needs root.
+    pub fn server_command_on(&self, prepare: &str, arguments: &[&str]) -> Result<Said> {
+        let mut command = client("unshare");
+        command
+            .args(["--mount", "sh", "-euc"])
+            .arg(format!("{prepare}\nshift\nexec \"$@\""))
+            .arg("sh")
+            .arg(self.folder())
+            .arg(notary_program(Make::Countersign, "notary-server")?.get_program())
+            .args(arguments)
+            .arg("-config")
+            .arg(self.folder().join("server.json"));
+        Said::by(command, "")
+    }
+
     /// Runs a command of our signer on the configuration of this service, whoever runs it.
     ///
     /// # Errors

@@ -180,6 +180,24 @@ impl Database {
         )
     }
 
+    /// Takes all rights but reading from the user of a program.
+    ///
+    /// # Errors
+    ///
+    /// If the database server is down.
+    pub fn leave_only_reading(&self, owner: Owner) -> Result<()> {
+        let (user, name) = (owner.user(), &self.of(owner).name);
+        let revoke = match self.kind {
+            Kind::Postgres => {
+                format!("REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public FROM {user};")
+            }
+            Kind::MariaDb => {
+                format!("REVOKE INSERT, UPDATE, DELETE ON {name}.* FROM '{user}'@'127.0.0.1';")
+            }
+        };
+        self.administer(owner, &revoke).map(drop)
+    }
+
     /// Kills the database server, as a power cut would.
     ///
     /// # Errors

@@ -11,12 +11,17 @@ use std::{
 use anyhow::{Result, ensure};
 use database::Connected;
 use e2e::{Fresh, Galera};
-use server::store::{Page, StoreError, TrustStore};
+use http::StatusCode;
+use server::store::{Head, Page, StoreError, TrustStore};
 use sqlx::Executor as _;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tuf::{File, Gun, Role};
 
-use crate::support::{connect, open};
+use crate::{
+    recorded::{app, get},
+    support::{connect, open},
+};
 
 /// A cluster with Notary's tables, and a store at each node.
 struct Cluster {
@@ -87,12 +92,73 @@ fn next(version: i64, publisher: usize) -> Vec<File> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_write_at_the_same_time_leave_no_half_repository() -> Result<()> {
-    let cluster = Cluster::start().await?;
+    let mut cluster = Cluster::start().await?;
     deletions_beside_updates(&cluster).await?;
     rival_updates(&cluster).await?;
     rival_first_publishes(&cluster).await?;
     skipped_ids(&cluster).await?;
-    slow_transaction_elsewhere(&cluster).await
+    slow_transaction_elsewhere(&cluster).await?;
+    without_quorum(&mut cluster).await
+}
+
+/// A node that has lost the others serves nothing: to its server the database is away until there is a
+/// quorum again.
+async fn without_quorum(cluster: &mut Cluster) -> Result<()> {
+    let gun = gun("ex.com/quorum");
+    let app = app(cluster.stores[0].clone());
+    let health = CancellationToken::new();
+    tokio::spawn(server::health::run(app.clone(), health.clone()));
+    let current = "/v2/ex.com/quorum/_trust/tuf/timestamp.json";
+    let now = daemon::clock::now();
+    cluster.stores[0]
+        .publish(&gun, None, &first(0), now)
+        .await?;
+    let health_is = async |wanted: StatusCode| -> Result<()> {
+        let begun = Instant::now();
+        while get(&app, "/_notary_server/health").await?.0 != wanted {
+            ensure!(begun.elapsed() < PATIENCE, "health never was {wanted}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    };
+    health_is(StatusCode::OK).await?;
+
+    cluster.galera.kill(1)?;
+    cluster.galera.kill(2)?;
+    let begun = Instant::now();
+    let error = loop {
+        match cluster.stores[0].head(&gun).await {
+            Err(StoreError::Database(error)) => break error,
+            // The node waits for the others before it gives them up.
+            other => ensure!(begun.elapsed() < PATIENCE, "still {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(database::fault(&error), database::Fault::Away, "{error}");
+    ensure!(cluster.stores[0].condition().borrow().failing.is_some());
+    let (status, headers, _) = get(&app, current).await?;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    ensure!(headers.contains_key(http::header::RETRY_AFTER));
+    health_is(StatusCode::SERVICE_UNAVAILABLE).await?;
+    let base = Some(Head {
+        sha256: [0; 32],
+        version: 1,
+    });
+    let refused = cluster.stores[0]
+        .publish(&gun, base.as_ref(), &next(2, 0), now)
+        .await;
+    ensure!(
+        matches!(&refused, Err(StoreError::Database(error))
+            if database::fault(error) == database::Fault::Away),
+        "{refused:?}"
+    );
+
+    cluster.galera.go_on_alone(0)?;
+    health_is(StatusCode::OK).await?;
+    let head = cluster.stores[0].head(&gun).await?;
+    assert_eq!(head.map(|head| head.version), Some(1));
+    health.cancel();
+    Ok(())
 }
 
 /// A follower at one node waits for a transaction on another one, whose locks it cannot see.

@@ -4,6 +4,7 @@
 mod behaviour;
 mod signer_backup;
 mod signer_go;
+mod signer_pooler;
 mod signer_schema;
 mod signer_stores;
 mod signer_support;

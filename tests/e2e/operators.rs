@@ -8,10 +8,34 @@ use fixtures::Publisher;
 
 on_databases_of_notary![
     a_running_notary_is_looked_at_without_touching_it,
+    doctor_finds_a_user_who_may_only_read,
     what_the_plan_adds_is_fine_for_a_running_notary,
 ];
 
 const GUN: &str = "example.com/app";
+
+#[test]
+fn doctor_finds_a_disk_that_is_full_and_one_that_is_read_only() -> Result<()> {
+    const FULL: &str = "mkdir \"$1.disk\"
+        mount -t tmpfs -o size=16m none \"$1.disk\"
+        cp -a \"$1/.\" \"$1.disk\"
+        cat /dev/zero >\"$1.disk/ballast\" 2>/dev/null || true
+        mount --bind \"$1.disk\" \"$1\"";
+    const READ_ONLY: &str = "mount --bind \"$1\" \"$1\"
+        mount -o remount,ro,bind \"$1\"";
+    e2e::play(|stage| {
+        let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+        trust.server_command(&["doctor"])?.succeeds()?;
+        for (prepare, words) in [
+            (FULL, "only 0 MiB are free on the disk of the database"),
+            (READ_ONLY, "is on a file system that is mounted read-only"),
+        ] {
+            let said = trust.server_command_on(prepare, &["doctor"])?;
+            said.fails_saying(words)?;
+        }
+        Ok(())
+    })
+}
 
 /// Notary's own service, with one repository.
 struct Scene {
@@ -71,6 +95,14 @@ fn a_running_notary_is_looked_at_without_touching_it(stage: &Stage) -> Result<()
     before.are_kept_in(&after)?;
     ensure!(before.counts() == after.counts(), "rows were added");
     scene.goes_on()
+}
+
+fn doctor_finds_a_user_who_may_only_read(stage: &Stage) -> Result<()> {
+    let scene = Scene::set(stage)?;
+    scene.server_says(&["doctor"], "can sign")?;
+    scene.trust.database()?.leave_only_reading(Owner::Server)?;
+    let said = scene.trust.server_command(&["doctor"])?;
+    said.fails_saying("the database can be read, but nothing can be stored in it")
 }
 
 fn what_the_plan_adds_is_fine_for_a_running_notary(stage: &Stage) -> Result<()> {

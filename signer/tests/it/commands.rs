@@ -101,6 +101,28 @@ fn a_start_that_cannot_succeed_ends_with_one_fatal_line() {
 }
 
 #[test]
+fn a_command_speaks_to_people_and_not_in_json() {
+    let setup = Setup::new();
+    let refused = setup.run(&["key", "check"], &[("NOTARY_SIGNER_ONE", "pass")]);
+    let said = text(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(said.starts_with("error: "), "{said}");
+    assert!(said.contains("signer.db does not exist"), "{said}");
+    assert!(!said.contains("\\n") && !said.contains('{'), "{said}");
+    let mistake = setup.run(&["kye", "check"], &[]);
+    assert_eq!(mistake.status.code(), Some(2));
+    let said = text(&mistake.stderr);
+    assert!(
+        said.contains("Usage:") && said.contains("try '--help'"),
+        "{said}"
+    );
+    assert!(said.lines().count() < 12, "{said}");
+    for word in ["help", "version"] {
+        assert!(setup.run(&[word], &[]).status.success(), "{word}");
+    }
+}
+
+#[test]
 fn a_damaged_database_is_named_in_the_last_line() {
     let setup = Setup::new();
     fs::write(
