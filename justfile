@@ -29,15 +29,15 @@ dist:
     tests/images/run
     tests/compose/run
 
-# Faults between servers, signers and databases for so many seconds; tests/run has each fault once.
+# Faults between servers, signers and databases, and files that Go might read otherwise, for about so many seconds.
 soak SECONDS='3600':
-    COUNTERSIGN_SOAK_SECONDS={{ SECONDS }} cargo nextest run --profile soak --workspace -E 'package(e2e) and test(faults)'
+    COUNTERSIGN_SOAK_SECONDS={{ SECONDS }} cargo nextest run --profile soak --workspace -E 'package(e2e) and (test(faults) or test(full_disk) or binary(readings))'
 
 # The whole service on this machine, with the lines to paste.
 up:
     cargo run --release
 
-# Feeds a parser with strange bytes: credentials, tokens or rules, for so many seconds. Needs cargo-fuzz;
+# Feeds a parser with strange bytes: credentials, tokens, rules or uploads, for so many seconds. Needs cargo-fuzz;
 # the variable lets the stable compiler build what cargo-fuzz asks for.
 fuzz TARGET SECONDS='60':
     RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz {{ TARGET }} -- -max_total_time={{ SECONDS }}

@@ -330,6 +330,18 @@ pub fn eventually(
     Ok(())
 }
 
+/// How much longer than usual a test is to run that finds more the longer it runs:
+/// `COUNTERSIGN_SOAK_SECONDS`, which `just soak` sets.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has no other way to be told how long to run"
+)]
+pub fn soak() -> Duration {
+    let seconds = std::env::var("COUNTERSIGN_SOAK_SECONDS").ok();
+    Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
 /// The last lines of a log, for a failed test's report.
 #[must_use]
 pub fn tail(log: &Path) -> String {

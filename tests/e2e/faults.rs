@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use e2e::process::eventually;
+use e2e::process::{eventually, soak};
 use e2e::{Answer, Condition, Entrance, Network, Pair, Routes, Stage, Trust};
 use fixtures::{Part, Publisher};
 use serde_json::Value;
@@ -394,18 +394,4 @@ fn until_each_has_more(counts: &[AtomicU64], failure: &Mutex<Option<String>>) ->
         }
         Ok(now().zip(&before).all(|(now, before)| now > *before))
     })
-}
-
-/// How long faults go on beyond one of each: `COUNTERSIGN_SOAK_SECONDS`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test has no other way to be told how long to run"
-)]
-fn soak() -> Duration {
-    let seconds = std::env::var("COUNTERSIGN_SOAK_SECONDS").ok();
-    Duration::from_secs(
-        seconds
-            .and_then(|seconds| seconds.parse().ok())
-            .unwrap_or(0),
-    )
 }

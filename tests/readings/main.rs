@@ -7,9 +7,11 @@ mod reading;
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
+use e2e::process::soak;
 use fixtures::{Key, Part, Publisher, clock};
 use serde_json::Value;
 use tuf::{File, Gun, Limits, Role, Stored, Update, Uploaded, check};
@@ -20,7 +22,7 @@ use reading::Reading;
 
 const GUN: &str = "example.com/app";
 
-/// How many mutated files are looked at.
+/// How many mutated files are looked at in one round; a soak has more than one.
 const INPUTS: usize = 12_000;
 
 /// An owner with a file of every kind, and a server that holds what they published first.
@@ -88,10 +90,21 @@ fn upload(role: &str, file: &[u8]) -> Option<Uploaded> {
 
 #[test]
 fn what_is_accepted_is_read_by_go_and_read_the_same() -> Result<()> {
+    let deadline = Instant::now() + soak();
     let mut oracle = Oracle::build_and_start()?;
     let mut repository = Repository::new();
-    let seeds = repository.seeds.clone();
     let mut mutator = Mutator::new(0x5eed);
+    loop {
+        compare(&mut oracle, &mut repository, &mut mutator)?;
+        if Instant::now() >= deadline {
+            return Ok(());
+        }
+    }
+}
+
+/// Holds one round of mutated files against what Go reads.
+fn compare(oracle: &mut Oracle, repository: &mut Repository, mutator: &mut Mutator) -> Result<()> {
+    let seeds = repository.seeds.clone();
     let (mut accepted, mut unlike) = (0, 0);
     let inputs: Vec<(&str, Vec<u8>)> = (0..INPUTS)
         .map(|number| {
