@@ -69,7 +69,7 @@ pub const KEYS: &[Key] = &[
     Key::new(
         "storage.backend",
         Kind::Text,
-        "mysql (MariaDB too), postgres, sqlite3 or memory",
+        "mysql (or mariadb), postgres, sqlite3 or memory",
     ),
     Key::new(
         "storage.db_url",
@@ -352,7 +352,7 @@ fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
         Some(backend) => database(settings, folder, backend),
         None if name == "rethinkdb" => Err(ConfigError::Backend(
             "RethinkDB is not supported: move the keys to an SQL database; \
-             accepted: mysql, postgres, sqlite3, memory"
+             accepted: mysql, mariadb, postgres, sqlite3, memory"
                 .to_owned(),
         )),
         None => Err(ConfigError::Backend(format!(

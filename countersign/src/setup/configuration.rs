@@ -123,6 +123,8 @@ fn server_configuration(server: &Address, signer: &Address) -> Value {
             "http_addr": server.to_string(),
             "tls_cert_file": "server.crt",
             "tls_key_file": "server.key",
+            // Once a password was set by a variable, a start without it is refused.
+            "authentication_note": "authentication",
         },
         "trust_service": {
             "type": "remote",

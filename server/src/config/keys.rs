@@ -137,7 +137,7 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "storage.backend",
         Kind::Text,
-        "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (required)",
+        "\"mysql\" (or \"mariadb\"), \"postgres\", \"sqlite3\" or \"memory\" (required)",
     ),
     Key::new(
         "storage.db_url",
