@@ -8,14 +8,17 @@ check_running() {
     local data=/var/lib/countersign
     docker volume create data > /dev/null
     local volume=(--volume "data:$data")
+    # Nothing is published here: the container has no network but its own loopback.
+    local alone=("${careful[@]}" --network=none --env NOTARY_SERVER_SERVER_PUBLISHED_ADDRESSES=127.0.0.1)
 
-    docker run --detach --name first "${careful[@]}" --network=none "${volume[@]}" countersign > /dev/null
+    check 'countersign asks for authentication where others may reach it' asks_for_authentication
+    docker run --detach --name first "${alone[@]}" "${volume[@]}" countersign > /dev/null
     check 'countersign sets itself up and answers' answers_within 20000 first serves
     check 'countersign is healthy by its own health command' becomes first healthy
     check 'countersign runs as 65532 alone' runs_as_nobody_special first
     check 'countersign ends when it is told to' ends_well first
 
-    docker run --detach --name again "${careful[@]}" --network=none "${volume[@]}" countersign > /dev/null
+    docker run --detach --name again "${alone[@]}" "${volume[@]}" countersign > /dev/null
     check 'countersign, set up, answers in under a second' answers_within 1000 again serves
     two_programs
 }
@@ -29,7 +32,10 @@ two_programs() {
     for program in server signer; do
         check "notary-$program says what it misses at the place where Notary looks" \
             misses_its_configuration "notary-$program" "/etc/notary/$program-config.json"
+        # The configuration lies apart from the data: it has to say where they are.
         cp --preserve "$work/etc/$program.json" "$work/etc/$program-config.json"
+        jq --arg file "$data/$program.db" '.storage.db_url = $file' "$work/etc/$program.json" \
+            > "$work/etc/$program-config.json"
     done
 
     docker run --detach --name signer "${careful[@]}" --network=none "${mounts[@]}" notary-signer > /dev/null
@@ -44,6 +50,15 @@ two_programs() {
     check 'notary-signer ends when it is told to' ends_well signer
     check 'notary-server is unhealthy without its signer' becomes server unhealthy
     check 'notary-server ends when it is told to' ends_well server
+}
+
+asks_for_authentication() {
+    local said
+    if said=$(docker run --rm "${careful[@]}" --network=none --volume /var/lib/countersign countersign 2>&1); then
+        echo 'it ran, and ended well'
+        return 1
+    fi
+    [[ $said == *'the configuration has no authentication'* ]] || { echo "$said"; return 1; }
 }
 
 pid_of() { docker inspect --format '{{.State.Pid}}' "$1"; }
