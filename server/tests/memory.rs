@@ -3,7 +3,8 @@
 //!
 //! Each row starts a server of its own, sends it the worst requests of one kind that are known, and
 //! reads what the process took at most (`VmHWM`). All of it stays below the memory that
-//! `docker-compose.yml` and the Helm chart give a server.
+//! `docker-compose.yml` and the Helm chart give a server. Rows that begin with `anonymous` need no
+//! right to publish; all others do.
 
 use std::{
     fmt::Write as _,
@@ -16,8 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fixtures::Publisher;
-use serde_json::json;
+use fixtures::{Part, Publisher, listing, resign};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The largest upload that a server takes by default; an eighth of it without optimisation, where
@@ -42,17 +43,30 @@ const GUN: &str = "example.com/app";
 struct Server {
     child: Child,
     address: SocketAddr,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Server {
     fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"), json!({}))
+    }
+
+    /// The same data, in a new process.
+    fn restart(mut self) -> Self {
+        let folder = self.folder.take().expect("a server has a folder");
+        drop(self);
+        Self::start_in(folder, json!({}))
+    }
+
+    /// With more settings of the section `server`.
+    fn start_in(folder: TempDir, more: Value) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = socket.local_addr().expect("its address");
         drop(socket);
+        let mut settings = more;
+        settings["http_addr"] = json!(format!("0.0.0.0:{}", address.port()));
         let configuration = json!({
-            "server": {"http_addr": format!("0.0.0.0:{}", address.port())},
+            "server": settings,
             "trust_service": {"type": "local"},
             "storage": {"backend": "sqlite3", "db_url": "server.db"},
             "logging": {"level": "fatal"},
@@ -82,7 +96,7 @@ impl Server {
         let server = Self {
             child,
             address,
-            _folder: folder,
+            folder: Some(folder),
         };
         let deadline = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect(address).is_err() {
@@ -132,6 +146,23 @@ impl Server {
              Content-Type: multipart/form-data; boundary=XX"
         );
         self.send(host, &head, form).0
+    }
+
+    /// Publishes `parts`; how many bytes that were.
+    fn publish(&self, parts: &[Part]) -> usize {
+        let (content_type, body) = fixtures::multipart(parts);
+        let head = format!("POST /v2/{GUN}/_trust/tuf/ HTTP/1.1\r\nContent-Type: {content_type}");
+        let (status, answer) = self.send(1, &head, &body);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+        body.len()
+    }
+
+    /// An owner whose root names keys of this server.
+    fn owner(&self, roles: &[&str]) -> Publisher {
+        let owner = Publisher::new(GUN);
+        roles.iter().fold(owner, |owner, role| {
+            owner.with_server_key_document(role, &self.get(&format!("{role}.key")))
+        })
     }
 
     fn get(&self, file: &str) -> Vec<u8> {
@@ -465,6 +496,7 @@ fn no_caller_takes_more_memory_than_a_container_has() {
     }
     many_callers(&mut report, &rows, container);
     readers(&mut report, container);
+    readers_of_a_large_snapshot(&mut report, container);
     assert_eq!(report.faults, "", "\n{}", report.table);
 }
 
@@ -482,32 +514,105 @@ fn many_callers(report: &mut Report, rows: &[Row], container: usize) {
     report.add("six callers at once", &server, before, sent, container);
 }
 
-/// A repository of 50,000 targets is published, changed and read.
+/// A repository of 50,000 targets is published, changed and read; then asked for by many who read
+/// nothing of the answers.
 fn readers(report: &mut Report, container: usize) {
     let server = Server::start();
     let before = server.memory("VmRSS:");
-    let mut publisher = Publisher::new(GUN)
-        .with_server_key_document("timestamp", &server.get("timestamp.key"))
-        .with_server_key_document("snapshot", &server.get("snapshot.key"));
+    let mut publisher = server.owner(&["timestamp", "snapshot"]);
     publisher.big_targets(50_000);
-    let mut sent = 0;
-    for parts in [publisher.first_publish(), publisher.next(&["targets"])] {
-        let (content_type, body) = fixtures::multipart(&parts);
-        let head = format!("POST /v2/{GUN}/_trust/tuf/ HTTP/1.1\r\nContent-Type: {content_type}");
-        sent += body.len();
-        let (status, answer) = server.send(1, &head, &body);
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
-    }
+    let mut sent = server.publish(&publisher.first_publish());
+    sent += server.publish(&publisher.next(&["targets"]));
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| server.get("targets.json"));
         }
     });
+    let name = "50,000 targets, twice, and read";
+    report.add(name, &server, before, sent, container);
+
+    let server = server.restart();
+    let before = server.memory("VmRSS:");
+    let unread: Vec<TcpStream> = (1..=5)
+        .map(|host| ask_and_read_nothing(host, &server))
+        .collect();
+    thread::sleep(Duration::from_secs(2));
     report.add(
-        "50,000 targets, twice, and read",
+        "anonymous: answers left unread",
         &server,
         before,
-        sent,
+        0,
         container,
     );
+    drop(unread);
+}
+
+/// A connection of HTTP/2 with 200 requests for a large file by its version, and no room for any
+/// of the answers.
+fn ask_and_read_nothing(host: u8, server: &Server) -> TcpStream {
+    const STREAMS: u32 = 200;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).expect("a short frame");
+        let mut frame = length.to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    let path = format!("/v2/{GUN}/_trust/tuf/2.targets.json");
+    // GET, http, and the path and the authority as literals without an index.
+    let mut head = vec![
+        0x82,
+        0x86,
+        0x04,
+        u8::try_from(path.len()).expect("a short path"),
+    ];
+    head.extend(path.as_bytes());
+    head.extend([0x01, 9]);
+    head.extend(b"localhost");
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    for number in 0..STREAMS {
+        bytes.extend(frame(1, 0x5, number * 2 + 1, &head));
+    }
+    let mut stream = connect_from(host, server.address);
+    stream.write_all(&bytes).expect("a server that reads");
+    stream
+}
+
+/// A snapshot of half the largest size, which was stored under wider limits, is read without
+/// credentials.
+fn readers_of_a_large_snapshot(report: &mut Report, container: usize) {
+    let entry = listing(b"content");
+    let files = LARGEST / 2 / (entry.to_string().len() + 20);
+    let wide = json!({"max_roles_per_file": files});
+    let mut server = Server::start_in(tempfile::tempdir().expect("a folder"), wide);
+    let mut publisher = server.owner(&["timestamp"]).holds_snapshot(true);
+    let mut parts = publisher.first_publish();
+    let (_, snapshot) = parts
+        .iter_mut()
+        .find(|(role, _)| role == "snapshot")
+        .expect("it is made here");
+    *snapshot = resign(snapshot, &publisher.snapshot.signers, |signed| {
+        for number in 0..files {
+            signed["meta"][format!("targets/r{number:06}")] = entry.clone();
+        }
+    });
+    let sent = server.publish(&parts);
+
+    for (name, readers, most) in [
+        ("anonymous: a large stored snapshot", 1, sent * 4 + SLACK),
+        ("anonymous: the same, eight at once", 8, container),
+    ] {
+        server = server.restart();
+        let before = server.memory("VmRSS:");
+        thread::scope(|scope| {
+            for _ in 0..readers {
+                scope.spawn(|| server.get("targets.json"));
+            }
+        });
+        let most = container.min(before + most);
+        report.add(name, &server, before, sent, most);
+    }
 }
