@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 use database::{Backend, DatabaseUrl, PoolLimits};
 use e2e::Fresh;
+use fixtures::hang_up;
 use server::{
     config::Storage,
     store::{self, StoreError, TrustStore},
@@ -15,7 +16,7 @@ use server::{
 use tuf::{File, Gun, Role};
 
 use crate::{
-    behaviour::{hang_up, publish},
+    behaviour::publish,
     recorded::{app, get},
     support::{Server, on_both},
 };

@@ -150,7 +150,7 @@ impl Material {
         (info.algorithm.oid == RSA_ENCRYPTION && has_null).then_some(Self::Rsa { der, was_pem })
     }
 
-    /// What one verification costs, in verifications by P-256: measured, and rounded up.
+    /// What one verification costs, in verifications by P-256: an estimate that is rather too high.
     pub(crate) fn cost(&self) -> u32 {
         match self {
             Self::P256(_) | Self::Ed25519(_) => 1,

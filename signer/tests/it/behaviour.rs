@@ -1,15 +1,10 @@
 //! What every key store does, whatever the database behind it. Shared with the tests that have
 //! PostgreSQL and MariaDB at hand.
 
-use std::{
-    collections::BTreeSet,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use database::Fault;
+use fixtures::hang_up;
 use signer::keystore::{Basis, KeyId, KeyStore, NewKey, Purpose, Resealed, StoreError, StoredKey};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tokio::task::JoinSet;
@@ -505,33 +500,6 @@ pub(crate) async fn names_of_every_kind_are_kept_or_refused_but_never_altered(st
 pub(crate) async fn a_probe_of_a_working_database_succeeds(stores: Stores) {
     stores.one.probe().await.unwrap();
     stores.one.record_metrics();
-}
-
-/// A future that is dropped at its await point number `left`, if it gets there.
-struct HungUp<F> {
-    work: F,
-    left: usize,
-}
-
-impl<F: Future + Unpin> Future for HungUp<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match Pin::new(&mut self.work).poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.left == 0 => Poll::Ready(None),
-            Poll::Pending => {
-                self.left -= 1;
-                Poll::Pending
-            }
-        }
-    }
-}
-
-/// The output of `work`, unless its caller hangs up at await point number `left`.
-async fn hang_up<T>(work: impl Future<Output = T>, left: usize) -> Option<T> {
-    let work = pin!(work);
-    HungUp { work, left }.await
 }
 
 pub(crate) async fn a_caller_that_hangs_up_leaves_nothing_behind(stores: Stores) {

@@ -1,13 +1,9 @@
 //! What every store does, whatever the database behind it. Shared with the tests that have PostgreSQL and
 //! MariaDB at hand.
 
-use std::{
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
+use fixtures::hang_up;
 use server::store::{Head, Page, StoreError, TrustStore};
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
@@ -444,33 +440,6 @@ pub(crate) async fn a_deletion_beside_a_publish_leaves_no_half_of_it(store: Arc<
                 .is_none()
         );
     }
-}
-
-/// A future that is dropped at its await point number `left`, if it gets there.
-struct HungUp<F> {
-    work: F,
-    left: usize,
-}
-
-impl<F: Future + Unpin> Future for HungUp<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match Pin::new(&mut self.work).poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.left == 0 => Poll::Ready(None),
-            Poll::Pending => {
-                self.left -= 1;
-                Poll::Pending
-            }
-        }
-    }
-}
-
-/// The output of `work`, unless its caller hangs up at await point number `left`.
-pub(crate) async fn hang_up<T>(work: impl Future<Output = T>, left: usize) -> Option<T> {
-    let work = pin!(work);
-    HungUp { work, left }.await
 }
 
 pub(crate) async fn a_caller_that_hangs_up_leaves_nothing_behind(store: Arc<dyn TrustStore>) {
