@@ -25,7 +25,7 @@ pub type Input = Box<dyn Read + Send>;
 /// # Errors
 ///
 /// [`ArchiveError::Sealed`] and [`ArchiveError::NotSealed`] if the archive is not of the kind that `key`
-/// says it is: the holder of an escrow key relies on nobody else being able to read the archive.
+/// says it is: the holder of an escrow key relies on being the only one who can read the archive.
 pub fn open(
     path: &Path,
     key: Option<&PrivateKey>,

@@ -108,7 +108,7 @@ pub struct Set {
     pub escrow: Option<PathBuf>,
     /// Whether there may be nothing in it.
     pub allow_empty: bool,
-    /// The time, for the certificates of a service that is made anew.
+    /// The time, for the certificates of a restored service.
     pub now: OffsetDateTime,
 }
 
