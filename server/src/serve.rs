@@ -264,7 +264,10 @@ fn note_authentication(config: &Config) -> Result<()> {
     };
     let describe = || {
         let path = note.path().display();
-        format!("server.authentication_note: cannot keep the note in {path}")
+        format!(
+            "server.authentication_note: cannot keep the note in {path}; name a file in a folder \
+             that the server may write"
+        )
     };
     note.keep().with_context(describe)
 }

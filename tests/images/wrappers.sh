@@ -83,6 +83,7 @@ for section in configuration.values():
         if key.startswith("tls_"):
             section[key] = "/run/countersign/" + section[key]
 configuration["server"]["http_addr"] = ":4443"
+configuration["server"]["authentication_note"] = "/var/lib/countersign/authentication"
 del configuration["storage"]["db_url"]
 print(json.dumps(configuration))
 END
