@@ -186,13 +186,17 @@ impl LogControl {
 
 /// Sends all events to standard error, one line each, and panics too.
 ///
+/// `crates` are the crates of the program, in addition to this one. Other crates only log warnings
+/// and errors: their other lines are not meant for operators, and may hold headers or statements
+/// that must not be written anywhere.
+///
 /// A process has one log: a second call only moves its level.
-pub fn init(format: LogFormat, level: Level) -> LogControl {
+pub fn init(crates: &'static [&'static str], format: LogFormat, level: Level) -> LogControl {
     static LOG: OnceLock<LogControl> = OnceLock::new();
     let control = LOG.get_or_init(|| {
         let control = LogControl::new(level);
         let colour = io::stderr().is_terminal();
-        let lines = Lines::new(control.clone(), format, colour, |line: &str| {
+        let lines = Lines::new(crates, control.clone(), format, colour, |line: &str| {
             // A log that cannot be written must not stop the service.
             let _ = io::stderr().lock().write_all(line.as_bytes());
         });

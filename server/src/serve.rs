@@ -46,6 +46,11 @@ fn program() -> Program {
     )
 }
 
+/// The crates whose lines belong into the log at every level.
+const LOGGED_CRATES: &[&str] = &[
+    "server", "trust", "authn", "access", "archive", "database", "proto", "tuf",
+];
+
 /// What the process was told by its environment.
 type Environment = Vec<(OsString, OsString)>;
 
@@ -58,7 +63,7 @@ pub async fn run(
     let hidden = memory::hide();
     let program = program();
     let flags = Flags::parse(&program, arguments);
-    let log = logging::init(flags.log_format, Level::default());
+    let log = logging::init(LOGGED_CRATES, flags.log_format, Level::default());
     if let Err(error) = hidden {
         logging::fatal(&error);
         return ExitCode::FAILURE;

@@ -16,6 +16,9 @@ use crate::{
     serve,
 };
 
+/// The crates whose lines belong into the log at every level.
+const LOGGED_CRATES: &[&str] = &["signer", "archive", "database", "proto", "tuf"];
+
 /// Runs the program whose command line is `arguments` (its name first) in `environment`.
 pub(crate) async fn run(
     arguments: impl IntoIterator<Item = OsString>,
@@ -25,7 +28,7 @@ pub(crate) async fn run(
     let program = program();
     let flags = Flags::parse(&program, arguments);
     // The level of the file is not known yet: until then, what is wrong is said.
-    let log = logging::init(flags.log_format, Level::default());
+    let log = logging::init(LOGGED_CRATES, flags.log_format, Level::default());
     if matches!(&flags.command, Command::Other { name, .. } if name == health::ask::NAME) {
         return health::ask::run(flags.config.as_deref(), environment).await;
     }

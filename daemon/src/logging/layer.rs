@@ -26,26 +26,12 @@ use super::{
 };
 use crate::clock;
 
-/// Crates whose lines are the project's own. What other crates log at info and below is not for
-/// operators, and may hold headers or statements that must not be written anywhere.
-const OWN: [&str; 13] = [
-    "tuf",
-    "database",
-    "proto",
-    "daemon",
-    "server",
-    "signer",
-    "countersign",
-    "notary_server",
-    "notary_signer",
-    AUDIT,
-    STARTUP,
-    FATAL,
-    PANIC,
-];
+/// This crate, and the targets that stand for a kind of line instead of a module.
+const OWN: [&str; 5] = ["daemon", AUDIT, STARTUP, FATAL, PANIC];
 
 /// Writes a line for each event that the level lets through.
 pub(super) struct Lines<W> {
+    crates: &'static [&'static str],
     control: LogControl,
     format: LogFormat,
     colour: bool,
@@ -53,9 +39,16 @@ pub(super) struct Lines<W> {
 }
 
 impl<W: Fn(&str) + 'static> Lines<W> {
-    /// Lines in `format`, given to `write` with their newline.
-    pub(super) fn new(control: LogControl, format: LogFormat, colour: bool, write: W) -> Self {
+    /// Lines in `format`, given to `write` with their newline; `crates` are shown at every level.
+    pub(super) fn new(
+        crates: &'static [&'static str],
+        control: LogControl,
+        format: LogFormat,
+        colour: bool,
+        write: W,
+    ) -> Self {
         Self {
+            crates,
             control,
             format,
             colour,
@@ -64,7 +57,7 @@ impl<W: Fn(&str) + 'static> Lines<W> {
     }
 
     fn shows(&self, metadata: &Metadata<'_>) -> bool {
-        let own = is_own(metadata.target());
+        let own = self.is_own(metadata.target());
         if metadata.is_span() {
             // Kept at every level: the line of an error needs the request it belongs to.
             return own && level_of(metadata) <= self.control.level().max(Level::Info);
@@ -76,11 +69,12 @@ impl<W: Fn(&str) + 'static> Lines<W> {
         };
         level_of(metadata) <= limit
     }
-}
 
-/// Whether `target` is a module of one of the project's crates.
-fn is_own(target: &str) -> bool {
-    OWN.contains(&target.split("::").next().unwrap_or_default())
+    /// Whether `target` is a module of one of the program's crates.
+    fn is_own(&self, target: &str) -> bool {
+        let name = target.split("::").next().unwrap_or_default();
+        OWN.contains(&name) || self.crates.contains(&name)
+    }
 }
 
 /// Notary's name for the level: two of its levels have none of their own in `tracing`.
@@ -234,9 +228,8 @@ mod tests {
         let log = Arc::new(Mutex::new(String::new()));
         let control = LogControl::new(level);
         let sink = Arc::clone(&log);
-        let lines = Lines::new(control.clone(), format, false, move |line: &str| {
-            sink.lock().unwrap().push_str(line);
-        });
+        let write = move |line: &str| sink.lock().unwrap().push_str(line);
+        let lines = Lines::new(&["server"], control.clone(), format, false, write);
         tracing::subscriber::with_default(Registry::default().with(lines), || body(&control));
         let text = log.lock().unwrap().clone();
         text.lines().map(str::to_owned).collect()
@@ -408,6 +401,7 @@ mod tests {
         let lines = logged(LogFormat::Logfmt, Level::Trace, |_| {
             tracing::debug!(target: "h2::codec", "authorization: secret");
             tracing::info!(target: "sqlx::query", "SELECT");
+            tracing::info!(target: "servers", "not one of the crates");
             tracing::warn!(target: "sqlx::query", "slow");
         });
         assert_eq!(lines.len(), 1, "{lines:?}");

@@ -31,7 +31,7 @@ fn levels_are_named_as_notary_names_them_in_any_case() {
 #[test]
 fn the_level_steps_from_panic_to_debug_and_says_so() {
     let _held = LEVEL.blocking_lock();
-    let control = logging::init(LogFormat::Json, Level::Panic);
+    let control = logging::init(&[], LogFormat::Json, Level::Panic);
     assert_eq!(
         control.less(),
         "Attempt to decrease log level failed, will remain at panic level, \
@@ -50,7 +50,7 @@ fn the_level_steps_from_panic_to_debug_and_says_so() {
     assert_eq!(control.less(), "Successfully setting log level to info");
     // A second start is the same log.
     assert_eq!(
-        logging::init(LogFormat::Human, Level::Warn).level(),
+        logging::init(&[], LogFormat::Human, Level::Warn).level(),
         Level::Warn
     );
     assert_eq!(control.level(), Level::Warn);

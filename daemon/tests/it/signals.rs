@@ -33,7 +33,7 @@ async fn signals_move_the_log_level_take_up_certificates_and_end_the_program() {
     let tls = ServerTls::load(&cert, &key, None).unwrap();
     let daemon = Daemon::start(Some(tls.clone()), short()).await;
     let _held = LEVEL.lock().await;
-    let log = logging::init(LogFormat::Json, Level::Error);
+    let log = logging::init(&[], LogFormat::Json, Level::Error);
     let shutdown = signals::install(log.clone(), vec![tls]);
     let send = |signal| kill_process(getpid(), signal).unwrap();
 
