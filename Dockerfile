@@ -129,7 +129,7 @@ RUN version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml); \
         cargo tree --locked --package "$1" --target "$(cat /target)" --edges normal,no-proc-macro \
             --prefix none --format '{p}|{l}' > /tmp/tree; \
         mkdir --parents "/images/$2/usr/share/sbom"; \
-        awk -v program="$2" -v version="$version" -f images/sbom.awk Cargo.lock /tmp/tree /libraries \
+        awk -v program="$2" -v version="$version" -f packaging/images/sbom.awk Cargo.lock /tmp/tree /libraries \
             > "/images/$2/usr/share/sbom/$2.cdx.json"; \
         mkdir --parents "/images/$2/etc/notary" "/images/$2/var/lib"; \
         install --directory --mode=0700 --owner=65532 --group=65532 "/images/$2/var/lib/$3"; \

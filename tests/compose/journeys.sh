@@ -233,7 +233,8 @@ as_somebody_new() {
 # All but the registry's, which has a backup of its own.
 remove_volumes_of_trust() {
     # In the place of another clone.
-    down && mv .env ../forgotten && rm --recursive secrets && mkdir --parents secrets/server secrets/signer \
+    down && mv .env ../forgotten && rm --recursive compose/secrets \
+        && mkdir --parents compose/secrets/server compose/secrets/signer \
         && tar --extract --preserve-permissions --file backup/configuration.tar && rm ../forgotten && docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
         | grep --invert-match registry-data | xargs docker volume rm
 }
@@ -254,7 +255,7 @@ authentication() {
     check 'docker-compose up -d with another name' up
     check 'the certificate has it' within 30 says DNS:trust.example.com shown_by localhost:4443
     check 'the password is not in docker inspect' \
-        keeps_quiet_about "$(cat secrets/server/administrator)" docker inspect "$(container server)"
+        keeps_quiet_about "$(cat compose/secrets/server/administrator)" docker inspect "$(container server)"
 }
 
 is_not_open_by_accident() {

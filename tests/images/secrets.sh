@@ -97,10 +97,10 @@ url_of() {
 # Dockerfile and the profiles are those of the sources that this is run in.
 private_sources() {
     local name commit
-    mkdir --parents "$1"/{tests,fixtures,images}
+    mkdir --parents "$1"/{tests,fixtures,packaging/images}
     touch "$1"/{tests,fixtures}/empty
     cp Dockerfile .dockerignore "$1"
-    cp images/sbom.awk "$1/images"
+    cp packaging/images/sbom.awk "$1/packaging/images"
     {
         printf '[workspace]\nresolver = "3"\nmembers = ["server", "signer", "countersign"]\n'
         printf '[workspace.package]\nversion = "0.1.0"\n[workspace.dependencies]\n'

@@ -13,11 +13,11 @@ use crate::files::{self, Access};
 pub enum Database {
     /// What `docker-compose.yml` has by itself.
     Mysql,
-    /// By `docker-compose.postgres.yml`.
+    /// By `compose/postgres.yml`.
     Postgres,
-    /// By `docker-compose.sqlite.yml`.
+    /// By `compose/sqlite.yml`.
     Sqlite,
-    /// By `docker-compose.database.yml`: one that is looked after by others.
+    /// By `compose/database.yml`: one that is looked after by others.
     Elsewhere,
 }
 
@@ -40,9 +40,9 @@ impl Database {
     pub fn compose_files(self) -> &'static str {
         match self {
             Self::Mysql => "docker-compose.yml",
-            Self::Postgres => "docker-compose.yml:docker-compose.postgres.yml",
-            Self::Sqlite => "docker-compose.yml:docker-compose.sqlite.yml",
-            Self::Elsewhere => "docker-compose.yml:docker-compose.database.yml",
+            Self::Postgres => "docker-compose.yml:compose/postgres.yml",
+            Self::Sqlite => "docker-compose.yml:compose/sqlite.yml",
+            Self::Elsewhere => "docker-compose.yml:compose/database.yml",
         }
     }
 }

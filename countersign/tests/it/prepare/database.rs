@@ -59,7 +59,7 @@ fn it_is_noted_once_and_any_other_is_refused_with_the_way_back() {
             "this set-up uses PostgreSQL (`postgres`)",
             "was started for MariaDB (`mysql`)",
             "The data is still there, in PostgreSQL",
-            "put `COMPOSE_FILE=docker-compose.yml:docker-compose.postgres.yml` into `.env`",
+            "put `COMPOSE_FILE=docker-compose.yml:compose/postgres.yml` into `.env`",
             "docs/compose.md, \"From one database to another\"",
             "--database=mysql --change-database`",
         ] {
