@@ -26,8 +26,8 @@ all:
 
 # Images as they are released (profile dist), by the commands of the guides: `docker build`, then `docker-compose up -d`.
 dist:
-    tests/images/run
-    tests/compose/run
+    tests/install/images/run
+    tests/install/compose/run
 
 # Faults between servers, signers and databases, and files that Go might read otherwise, for about so many seconds.
 soak SECONDS='3600':

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# What every test program in bash needs. Sourced by tests/run and tests/*/run.
+# What every test program in bash needs. Sourced by tests/run and tests/install/*/run.
 
 step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 fail() { printf '%s: %s\n' "$0" "$*" >&2; exit 1; }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::{Account, Door, Stage, Trust, htpasswd, scan_for_secrets};
+use harness::{Account, Door, Stage, Trust, htpasswd, scan_for_secrets};
 use serde_json::Value;
 
 mod administrator;
@@ -42,7 +42,7 @@ fn a_secret_in_a_log_is_found() -> Result<()> {
         (format!("Authorization: Basic {}", alice.encoded()), true),
         (format!("Bearer {token}"), true),
     ] {
-        e2e::play(|stage| {
+        harness::play(|stage| {
             fs::write(stage.log("notary-server"), &line)?;
             let found = scan_for_secrets(stage, &[alice]).is_err();
             ensure!(found == is_secret, "{line}");

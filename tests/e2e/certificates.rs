@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::certificates::Setup;
-use e2e::{Collaborator, Make, Pair, Stage, Trust};
+use harness::certificates::Setup;
+use harness::{Collaborator, Make, Pair, Stage, Trust};
 
 on_every_pair![
     certificates_of_one_authority_are_accepted,
@@ -91,7 +91,7 @@ fn a_signer_with_a_strange_certificate_is_asked_for_nothing(
 #[test]
 fn renewed_certificates_are_taken_up_without_a_restart_of_the_server() -> Result<()> {
     const TRIES: usize = 200;
-    e2e::play(|stage| {
+    harness::play(|stage| {
         let mut trust = Trust::start(stage, Pair::COUNTERSIGN)?;
         trust.read("/v2/")?;
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
-use e2e::proxy::Proxy;
-use e2e::{Collaborator, Pair, Stage, Trust};
+use harness::proxy::Proxy;
+use harness::{Collaborator, Pair, Stage, Trust};
 
 on_every_pair![
     the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again,
@@ -68,11 +68,11 @@ fn read_on(stage: &Stage, trust: &Trust, number: usize, published: &AtomicUsize)
 /// Copies what `owner` has, keys included, to a second machine of theirs.
 fn second_machine(stage: &Stage, owner: &Collaborator, trust: &Trust) -> Result<Collaborator> {
     let second = Collaborator::new(stage, "second", trust)?;
-    let mut copy = e2e::process::client("cp");
+    let mut copy = harness::process::client("cp");
     copy.arg("--recursive")
         .arg(owner.folder().join("trust"))
         .arg(second.folder());
-    e2e::Said::by(copy, "")?.succeeds()?;
+    harness::Said::by(copy, "")?.succeeds()?;
     Ok(second)
 }
 

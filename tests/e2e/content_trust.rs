@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use e2e::{Cli, Collaborator, Engine, Pair, Person, Stage, Trust};
+use harness::{Cli, Collaborator, Engine, Pair, Person, Stage, Trust};
 
 on_every_pair_with_every_cli![
     a_signed_push_is_pulled_by_tag_from_a_clean_client,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use e2e::{Collaborator, Pair, Stage, Trust};
+use harness::{Collaborator, Pair, Stage, Trust};
 use serde_json::Value;
 
 /// How often a program is killed in one scenario.
@@ -41,7 +41,7 @@ fn a_killed_signer_loses_nothing_the_server_acknowledged(stage: &Stage, pair: Pa
 #[test]
 fn a_killed_signer_keeps_the_keys_that_a_go_server_uses() -> Result<()> {
     let (kill, start) = (Trust::kill_signer, Trust::start_signer);
-    e2e::play(|stage| survives(stage, Pair::OUR_SIGNER, kill, start))
+    harness::play(|stage| survives(stage, Pair::OUR_SIGNER, kill, start))
 }
 
 fn killing_both_at_once_loses_nothing_that_was_acknowledged(
@@ -79,7 +79,7 @@ fn reads_go_on_while_the_signer_is_away(stage: &Stage, pair: Pair) -> Result<()>
 
 #[test]
 fn a_full_disk_refuses_publishes_until_there_is_room_and_loses_nothing() -> Result<()> {
-    e2e::play(|stage| {
+    harness::play(|stage| {
         const GUN: &str = "example.com/app";
         const REFUSED: usize = 6;
         const AFTERWARDS: usize = 20;

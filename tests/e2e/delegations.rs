@@ -1,8 +1,8 @@
 //! Delegations with the notary CLI: delegates hold their own key and nothing else.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::certificates::Leaf;
-use e2e::{Collaborator, Pair, Stage, Trust};
+use harness::certificates::Leaf;
+use harness::{Collaborator, Pair, Stage, Trust};
 
 on_every_pair![
     delegates_publish_with_their_own_key_also_nested,

@@ -3,8 +3,8 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::certificates::Leaf;
-use e2e::{Cli, Engine, Pair, Person, Stage, Trust};
+use harness::certificates::Leaf;
+use harness::{Cli, Engine, Pair, Person, Stage, Trust};
 use serde_json::Value;
 
 on_every_pair_with_every_cli![

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use e2e::process::{eventually, soak};
-use e2e::{Answer, Condition, Entrance, Network, Pair, Routes, Stage, Trust};
 use fixtures::{Part, Publisher};
+use harness::process::{eventually, soak};
+use harness::{Answer, Condition, Entrance, Network, Pair, Routes, Stage, Trust};
 use serde_json::Value;
 
 use crate::crashes::is_whole;

@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::process::{SEARCH_PATH, client};
-use e2e::{Cli, Engine, Said, Stage, Trust};
+use harness::process::{SEARCH_PATH, client};
+use harness::{Cli, Engine, Said, Stage, Trust};
 
 mod ca;
 mod ci;

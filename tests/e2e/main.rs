@@ -1,6 +1,6 @@
 //! What people do with a trust server, done for real, against Countersign and against Notary 0.7.
 //!
-//! Every scenario takes the [`Pair`](e2e::Pair) of server and signer that it is played against and runs
+//! Every scenario takes the [`Pair`](harness::Pair) of server and signer that it is played against and runs
 //! with each: where only ours fails, the difference is ours.
 
 /// Makes one test of a scenario for each pair of server and signer.
@@ -14,7 +14,7 @@ macro_rules! on_every_pair {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    e2e::play(|stage| super::$scenario(stage, e2e::Pair::$pair))
+                    harness::play(|stage| super::$scenario(stage, harness::Pair::$pair))
                 }
             )*
         }
@@ -56,8 +56,8 @@ macro_rules! on_every_database {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    let pair = e2e::Pair::COUNTERSIGN;
-                    e2e::play_on(e2e::Backend::$backend, |stage| super::$scenario(stage, pair))
+                    let pair = harness::Pair::COUNTERSIGN;
+                    harness::play_on(harness::Backend::$backend, |stage| super::$scenario(stage, pair))
                 }
             )*
         }
@@ -73,8 +73,8 @@ macro_rules! on_every_pair_with_every_cli {
     (@module $module:ident $cli:ident $($scenario:ident)*) => {
         mod $module {
             $(
-                fn $scenario(stage: &e2e::Stage, pair: e2e::Pair) -> anyhow::Result<()> {
-                    super::$scenario(stage, pair, e2e::Cli::$cli)
+                fn $scenario(stage: &harness::Stage, pair: harness::Pair) -> anyhow::Result<()> {
+                    super::$scenario(stage, pair, harness::Cli::$cli)
                 }
             )*
             on_every_pair![$($scenario),*];
@@ -93,7 +93,7 @@ macro_rules! on_databases_of_notary {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    e2e::play_on(e2e::Backend::$backend, super::$scenario)
+                    harness::play_on(harness::Backend::$backend, super::$scenario)
                 }
             )*
         }
@@ -105,8 +105,8 @@ macro_rules! on_every_database_with_debian_cli {
     ($($scenario:ident),* $(,)?) => {
         mod databases {
             $(
-                fn $scenario(stage: &e2e::Stage, pair: e2e::Pair) -> anyhow::Result<()> {
-                    super::$scenario(stage, pair, e2e::Cli::Debian)
+                fn $scenario(stage: &harness::Stage, pair: harness::Pair) -> anyhow::Result<()> {
+                    super::$scenario(stage, pair, harness::Cli::Debian)
                 }
             )*
             on_every_database![$($scenario),*];

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::process::{client, program};
-use e2e::{Cli, Collaborator, Daemon, Engine, Person, Said, Stage, pair};
+use harness::process::{client, program};
+use harness::{Cli, Collaborator, Daemon, Engine, Person, Said, Stage, pair};
 
 /// The one command, started in an empty folder.
 struct Countersign {
@@ -64,16 +64,16 @@ fn printed_lines(log: &Path) -> Vec<String> {
 
 #[test]
 fn the_printed_lines_let_docker_push_and_pull_with_content_trust() -> Result<()> {
-    e2e::play(|stage| newcomer(stage, Cli::Debian))
+    harness::play(|stage| newcomer(stage, Cli::Debian))
 }
 
 mod newer_cli {
     use anyhow::Result;
-    use e2e::Cli;
+    use harness::Cli;
 
     #[test]
     fn the_printed_lines_let_docker_push_and_pull_with_content_trust() -> Result<()> {
-        e2e::play(|stage| super::newcomer(stage, Cli::Newer))
+        harness::play(|stage| super::newcomer(stage, Cli::Newer))
     }
 }
 
@@ -120,7 +120,7 @@ fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
 
 #[test]
 fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result<()> {
-    e2e::play(|stage| {
+    harness::play(|stage| {
         const GUN: &str = "registry.example.com/team/app";
         let home = stage.folder("people/operator")?;
         let (server, signer) = (stage.address()?, stage.address()?);
@@ -156,7 +156,7 @@ fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result
 /// An image of another registry makes docker check the certificate, and inspecting it contacts no registry.
 fn the_ca_is_where_docker_looks(newcomer: &Person, url: &str) -> Result<()> {
     const ELSEWHERE: &str = "192.0.2.7:5000/hello";
-    let key = e2e::certificates::Leaf::key_pair()?.1;
+    let key = harness::certificates::Leaf::key_pair()?.1;
     std::fs::write(newcomer.folder().join("friend.pub"), key)?;
     newcomer.does(&[
         "trust",

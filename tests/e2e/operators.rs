@@ -1,10 +1,10 @@
 //! What an operator asks before and after taking over a service, with the commands of `docs/takeover.md`.
 
 use anyhow::{Result, ensure};
-use e2e::rows::Rows;
-use e2e::storage::Owner;
-use e2e::{Pair, Stage, Trust};
 use fixtures::Publisher;
+use harness::rows::Rows;
+use harness::storage::Owner;
+use harness::{Pair, Stage, Trust};
 
 on_databases_of_notary![
     a_running_notary_is_looked_at_without_touching_it,
@@ -23,7 +23,7 @@ fn doctor_finds_a_disk_that_is_full_and_one_that_is_read_only() -> Result<()> {
         mount --bind \"$1.disk\" \"$1\"";
     const READ_ONLY: &str = "mount --bind \"$1\" \"$1\"
         mount -o remount,ro,bind \"$1\"";
-    e2e::play(|stage| {
+    harness::play(|stage| {
         let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
         trust.server_command(&["doctor"])?.succeeds()?;
         for (prepare, words) in [

@@ -1,8 +1,8 @@
 //! The notary CLI: making a repository, publishing into it, reading and deleting it.
 
 use anyhow::{Result, ensure};
-use e2e::{Collaborator, Pair, Stage, Trust};
 use fixtures::{Publisher, listing};
+use harness::{Collaborator, Pair, Stage, Trust};
 
 on_every_pair![
     what_is_published_is_listed_looked_up_and_verified,

@@ -2,9 +2,9 @@
 //! recorded with both halves.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::storage::Owner;
-use e2e::{Database, Make};
 use fixtures::{Key, bytes, resign, vectors};
+use harness::storage::Owner;
+use harness::{Database, Make};
 use serde_json::{Value, json};
 
 use crate::side_by_side::Replicas;

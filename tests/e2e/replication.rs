@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::process::eventually;
-use e2e::{Backend, Network, Pair, Routes, Trust};
 use fixtures::Publisher;
+use harness::process::eventually;
+use harness::{Backend, Network, Pair, Routes, Trust};
 use serde_json::Value;
 
 const GUN: &str = "example.com/app";
@@ -14,7 +14,7 @@ const GUN: &str = "example.com/app";
 #[test]
 fn a_server_on_a_standby_reads_and_a_promoted_standby_has_every_acknowledged_publish() -> Result<()>
 {
-    e2e::play_on(Backend::Postgres, |stage| {
+    harness::play_on(Backend::Postgres, |stage| {
         const BEFORE: u64 = 5;
         const RECOVERY: Duration = Duration::from_secs(30);
         let mut trust = Trust::start(stage, Pair::COUNTERSIGN)?;

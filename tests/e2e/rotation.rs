@@ -1,8 +1,8 @@
 //! Key rotation with the notary CLI: every role, and clients that know the old keys.
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Collaborator, Make, Pair, Stage, Trust};
 use fixtures::Publisher;
+use harness::{Collaborator, Make, Pair, Stage, Trust};
 use serde_json::Value;
 
 on_every_pair![

@@ -4,10 +4,10 @@
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use e2e::http::Answer;
-use e2e::rows::FeedFaults;
-use e2e::{Database, Make, Pair, Stage, Trust};
 use fixtures::{Key, Named, Part, Publisher, lists};
+use harness::http::Answer;
+use harness::rows::FeedFaults;
+use harness::{Database, Make, Pair, Stage, Trust};
 
 use crate::renewal::an_expired_timestamp_is_renewed_once;
 
@@ -25,8 +25,8 @@ macro_rules! beside_each_other {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    e2e::play_on(e2e::Backend::$backend, |stage| {
-                        super::$scenario(&super::Replicas::start(stage, e2e::Pair::$pair)?)
+                    harness::play_on(harness::Backend::$backend, |stage| {
+                        super::$scenario(&super::Replicas::start(stage, harness::Pair::$pair)?)
                     })
                 }
             )*

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::balancer::Balancer;
-use e2e::rows::{FeedFaults, Rows};
-use e2e::{Cli, Collaborator, Engine, Pair, Person, Stage, Trust};
 use fixtures::Publisher;
+use harness::balancer::Balancer;
+use harness::rows::{FeedFaults, Rows};
+use harness::{Cli, Collaborator, Engine, Pair, Person, Stage, Trust};
 
 use crate::delegations;
 

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use e2e::process::soak;
 use fixtures::{Key, Part, Publisher, clock};
+use harness::process::soak;
 use serde_json::Value;
 use tuf::{File, Gun, Limits, Role, Stored, Update, Uploaded, check};
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use e2e::{
+use harness::{
     Account, Cli, Collaborator, Door, Engine, Pair, Person, RegistryAuth, Stage, Trust,
     scan_for_secrets,
 };
@@ -21,17 +21,22 @@ on_our_pair![
 
 mod newer_cli {
     fn docker_signs_after_its_login_at_the_registry(
-        stage: &e2e::Stage,
-        pair: e2e::Pair,
+        stage: &harness::Stage,
+        pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, e2e::Cli::Newer, &super::usual(stage))
+        super::docker_signs(stage, pair, harness::Cli::Newer, &super::usual(stage))
     }
 
     fn docker_signs_where_no_tokens_are_given(
-        stage: &e2e::Stage,
-        pair: e2e::Pair,
+        stage: &harness::Stage,
+        pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, e2e::Cli::Newer, &super::without_tokens(stage))
+        super::docker_signs(
+            stage,
+            pair,
+            harness::Cli::Newer,
+            &super::without_tokens(stage),
+        )
     }
 
     on_our_pair![

@@ -3,8 +3,8 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use e2e::certificates::{Pair as Shown, Visitors};
-use e2e::{Account, Cli, Collaborator, Engine, Pair, Person, Stage, Trust, scan_for_secrets};
+use harness::certificates::{Pair as Shown, Visitors};
+use harness::{Account, Cli, Collaborator, Engine, Pair, Person, Stage, Trust, scan_for_secrets};
 use serde_json::json;
 
 use super::{NOT_AUTHORIZED, guarded, has_nothing, passwords, root_of, targets};
@@ -17,10 +17,10 @@ on_our_pair![
 
 mod newer_cli {
     fn docker_signs_with_a_certificate_and_no_login(
-        stage: &e2e::Stage,
-        pair: e2e::Pair,
+        stage: &harness::Stage,
+        pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, e2e::Cli::Newer)
+        super::docker_signs(stage, pair, harness::Cli::Newer)
     }
 
     on_our_pair![docker_signs_with_a_certificate_and_no_login];

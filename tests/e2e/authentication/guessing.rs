@@ -5,9 +5,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use e2e::accounts::htpasswd_of_cost;
-use e2e::process::{Said, client};
-use e2e::{Account, Pair, Stage, Trust, scan_for_secrets};
+use harness::accounts::htpasswd_of_cost;
+use harness::process::{Said, client};
+use harness::{Account, Pair, Stage, Trust, scan_for_secrets};
 use serde_json::json;
 
 use super::guarded;

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
-use e2e::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
-use e2e::process::eventually;
-use e2e::proxy::Proxy;
-use e2e::{
+use harness::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
+use harness::process::eventually;
+use harness::proxy::Proxy;
+use harness::{
     Account, Cli, Collaborator, Door, Engine, Make, Pair, Person, Stage, Trust, scan_for_secrets,
 };
 use serde_json::{Value, json};
@@ -36,8 +36,11 @@ on_both_servers![
 ];
 
 mod newer_cli {
-    fn docker_signs_and_strangers_pull(stage: &e2e::Stage, pair: e2e::Pair) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, e2e::Cli::Newer)
+    fn docker_signs_and_strangers_pull(
+        stage: &harness::Stage,
+        pair: harness::Pair,
+    ) -> anyhow::Result<()> {
+        super::docker_signs(stage, pair, harness::Cli::Newer)
     }
 
     on_our_pair![docker_signs_and_strangers_pull];

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use e2e::process::eventually;
-use e2e::{
+use harness::process::eventually;
+use harness::{
     Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Stage, Trust, htpasswd,
     scan_for_secrets,
 };
@@ -26,17 +26,17 @@ on_our_pair![
 
 mod newer_cli {
     fn one_login_serves_registry_and_trust_server(
-        stage: &e2e::Stage,
-        pair: e2e::Pair,
+        stage: &harness::Stage,
+        pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::one_login(stage, pair, e2e::Cli::Newer)
+        super::one_login(stage, pair, harness::Cli::Newer)
     }
 
     fn who_is_not_logged_in_is_refused_in_words(
-        stage: &e2e::Stage,
-        pair: e2e::Pair,
+        stage: &harness::Stage,
+        pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::is_refused_in_words(stage, pair, e2e::Cli::Newer)
+        super::is_refused_in_words(stage, pair, harness::Cli::Newer)
     }
 
     on_our_pair![

@@ -3,9 +3,9 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::certificates::Leaf;
-use e2e::process::Said;
-use e2e::{
+use harness::certificates::Leaf;
+use harness::process::Said;
+use harness::{
     Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Stage, Trust, scan_for_secrets,
 };
 use serde_json::{Value, json};
@@ -19,10 +19,10 @@ on_our_pair![
 
 mod newer_cli {
     fn a_delegate_signs_but_adds_no_signer(
-        stage: &e2e::Stage,
-        pair: e2e::Pair,
+        stage: &harness::Stage,
+        pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::delegate_signs(stage, pair, e2e::Cli::Newer)
+        super::delegate_signs(stage, pair, harness::Cli::Newer)
     }
 
     on_our_pair![a_delegate_signs_but_adds_no_signer];

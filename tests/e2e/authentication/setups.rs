@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use e2e::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
-use e2e::pair::built;
-use e2e::process::{Said, client};
-use e2e::{Account, Collaborator, Door, Pair, Stage, Trust, scan_for_secrets};
+use harness::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
+use harness::pair::built;
+use harness::process::{Said, client};
+use harness::{Account, Collaborator, Door, Pair, Stage, Trust, scan_for_secrets};
 use serde_json::{Value, json};
 
 use super::{guarded, passwords, root_of, targets};

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::process::eventually;
-use e2e::{
+use harness::process::eventually;
+use harness::{
     Account, Cli, Collaborator, Door, Engine, Pair, Person, RegistryAuth, Stage, Trust, htpasswd,
     scan_for_secrets,
 };
@@ -26,8 +26,11 @@ on_our_pair![
 ];
 
 mod newer_cli {
-    fn people_sign_and_strangers_pull(stage: &e2e::Stage, pair: e2e::Pair) -> anyhow::Result<()> {
-        super::people_sign(stage, pair, e2e::Cli::Newer)
+    fn people_sign_and_strangers_pull(
+        stage: &harness::Stage,
+        pair: harness::Pair,
+    ) -> anyhow::Result<()> {
+        super::people_sign(stage, pair, harness::Cli::Newer)
     }
 
     on_our_pair![people_sign_and_strangers_pull];
@@ -167,7 +170,7 @@ fn ask_for_token(
     trust: &Trust,
     account: Option<Account>,
     scope: &str,
-) -> Result<e2e::http::Answer> {
+) -> Result<harness::http::Answer> {
     trust.ask("/auth/token", |curl| {
         curl.args(["--get", "--data-urlencode", "service=notary-server"])
             .args(["--data-urlencode", &format!("scope={scope}")]);

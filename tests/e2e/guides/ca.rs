@@ -1,7 +1,7 @@
 //! `trust-the-ca.md`: for one person, for a whole Debian machine, for notary.
 
 use anyhow::{Result, ensure};
-use e2e::{Cli, Collaborator, Pair, Stage, Trust};
+use harness::{Cli, Collaborator, Pair, Stage, Trust};
 
 use super::{Guide, Names, Reader};
 
@@ -31,16 +31,16 @@ const INSPECT: &str = "docker trust inspect registry.example.com/team/app";
 
 #[test]
 fn each_way_to_trust_the_ca_lets_clients_in() -> Result<()> {
-    e2e::play(|stage| journey(stage, Cli::Debian))
+    harness::play(|stage| journey(stage, Cli::Debian))
 }
 
 mod newer_cli {
     use anyhow::Result;
-    use e2e::Cli;
+    use harness::Cli;
 
     #[test]
     fn each_way_to_trust_the_ca_lets_clients_in() -> Result<()> {
-        e2e::play(|stage| super::journey(stage, Cli::Newer))
+        harness::play(|stage| super::journey(stage, Cli::Newer))
     }
 }
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::process::client;
-use e2e::{Cli, Engine, Pair, Said, Stage, Trust};
+use harness::process::client;
+use harness::{Cli, Engine, Pair, Said, Stage, Trust};
 
 use super::{Guide, Names, PASSPHRASES, Reader};
 
@@ -50,7 +50,7 @@ ssh-add -q id
 
 #[test]
 fn a_job_signs_on_a_verified_base_and_leaves_no_secret_behind() -> Result<()> {
-    e2e::play(journey)
+    harness::play(journey)
 }
 
 fn journey(stage: &Stage) -> Result<()> {

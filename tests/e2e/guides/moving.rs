@@ -1,7 +1,7 @@
 //! `moving.md` and `docker.md`: signing what is elsewhere, and the key that others pin.
 
 use anyhow::{Result, ensure};
-use e2e::{Cli, Pair, Stage, Trust};
+use harness::{Cli, Pair, Stage, Trust};
 
 use super::{Guide, Names, Reader};
 
@@ -15,7 +15,7 @@ const ROOT_KEY: &str =
 
 #[test]
 fn digests_are_signed_without_images_and_the_root_key_is_there_to_be_pinned() -> Result<()> {
-    e2e::play(journey)
+    harness::play(journey)
 }
 
 fn journey(stage: &Stage) -> Result<()> {

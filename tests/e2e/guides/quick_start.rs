@@ -1,22 +1,22 @@
 //! `quick-start.md`: sign, verify, refuse.
 
 use anyhow::{Result, ensure};
-use e2e::{Cli, Engine, Pair, Stage, Trust};
+use harness::{Cli, Engine, Pair, Stage, Trust};
 
 use super::{Guide, Names, Reader};
 
 #[test]
 fn the_quick_start_signs_verifies_and_refuses() -> Result<()> {
-    e2e::play(|stage| journey(stage, Cli::Debian))
+    harness::play(|stage| journey(stage, Cli::Debian))
 }
 
 mod newer_cli {
     use anyhow::Result;
-    use e2e::Cli;
+    use harness::Cli;
 
     #[test]
     fn the_quick_start_signs_verifies_and_refuses() -> Result<()> {
-        e2e::play(|stage| super::journey(stage, Cli::Newer))
+        harness::play(|stage| super::journey(stage, Cli::Newer))
     }
 }
 

@@ -1,22 +1,22 @@
 //! `signing.md`: an owner, two signers and a reader, from the first key to the last resort.
 
 use anyhow::{Result, ensure};
-use e2e::{Cli, Engine, Pair, Stage, Trust};
+use harness::{Cli, Engine, Pair, Stage, Trust};
 
 use super::{Guide, Names, Reader};
 
 #[test]
 fn keys_are_made_handed_on_revoked_rotated_and_lost() -> Result<()> {
-    e2e::play(|stage| journey(stage, Cli::Debian))
+    harness::play(|stage| journey(stage, Cli::Debian))
 }
 
 mod newer_cli {
     use anyhow::Result;
-    use e2e::Cli;
+    use harness::Cli;
 
     #[test]
     fn keys_are_made_handed_on_revoked_rotated_and_lost() -> Result<()> {
-        e2e::play(|stage| super::journey(stage, Cli::Newer))
+        harness::play(|stage| super::journey(stage, Cli::Newer))
     }
 }
 

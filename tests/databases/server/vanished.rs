@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use database::{Backend, DatabaseUrl, Fault, PoolLimits, fault};
-use e2e::Fresh;
+use harness::Fresh;
 use server::{
     config::Storage,
     store::{self, StoreError, TrustStore},

@@ -47,7 +47,7 @@ async fn every_behaviour(server: &Server, new: bool) -> Result<()> {
 
 async fn a_plain_url_leads_to_the_same_database(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
-    let plain = e2e::Fresh {
+    let plain = harness::Fresh {
         url: fresh.plain_url.clone(),
         ..fresh
     };

@@ -17,12 +17,10 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::process::{Daemon, Said, eventually, program};
-
-use disk::SmallDisk;
-
-#[path = "databases/disk.rs"]
-mod disk;
+use crate::{
+    disk::SmallDisk,
+    process::{Daemon, Said, eventually, program},
+};
 
 /// The user that programs under test connect as; the password has what breaks careless URL parsers.
 pub const USER: &str = "notary";

@@ -4,8 +4,8 @@ use std::{fmt::Write as _, sync::Arc};
 
 use anyhow::Result;
 use axum::body::Body;
-use e2e::Fresh;
 use fixtures::{bytes, vectors};
+use harness::Fresh;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use database::{Backend, Connected, PoolLimits};
-use e2e::{Fresh, MariaDb, Postgres, database::PASSWORD};
+use harness::{Fresh, MariaDb, Postgres, database::PASSWORD};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// An authority, a certificate of its own for one name, and the file of another authority.

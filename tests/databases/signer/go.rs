@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use daemon::tls::{ClientTls, connector};
-use e2e::{
+use harness::{
     Daemon, Fresh,
     certificates::{Files, Setup},
     process::program,
@@ -22,7 +22,7 @@ use signer::{
 use tonic::transport::{Channel, Endpoint};
 use tuf::{KeyAlgorithm, KeyType, PublicKey};
 
-use crate::signer_support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
+use crate::support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
 
 on_both![
     keys_of_either_signer_are_used_by_the_other,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use database::adopt::Survey;
-use e2e::{Fresh, database::USER};
+use harness::{Fresh, database::USER};
 use server::store::{self, OpenError};
 
 use crate::support::{Server, connect, on_both, open};
@@ -45,8 +45,8 @@ async fn what_notary_made_is_used_as_it_is_even_without_rights_to_change_it(
 ) -> Result<()> {
     let fresh = server.empty()?;
     let schema = server.pick(
-        include_str!("../schema/postgres/server.sql"),
-        include_str!("../schema/mysql/server.sql"),
+        include_str!("../../harness/schema/postgres/server.sql"),
+        include_str!("../../harness/schema/mysql/server.sql"),
     );
     // Made by somebody else; the program may read and write, and nothing more.
     server.rule(&fresh, schema)?;

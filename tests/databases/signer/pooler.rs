@@ -1,11 +1,11 @@
 //! The signer behind `PgBouncer` in transaction mode.
 
 use anyhow::{Result, ensure};
-use e2e::{Fresh, PgBouncer};
+use harness::{Fresh, PgBouncer};
 
 use crate::{
     behaviour::{self, Stores, each_behaviour},
-    signer_support::{Server, store},
+    support::{Server, store},
 };
 
 #[tokio::test(flavor = "multi_thread")]

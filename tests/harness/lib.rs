@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod balancer;
 pub mod certificates;
 pub mod database;
+mod disk;
 pub mod docker;
 pub mod door;
 pub mod galera;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use database::{Fault, fault};
-use e2e::{Fresh, PgBouncer, Postgres};
+use harness::{Fresh, PgBouncer, Postgres};
 use server::store::StoreError;
 use tuf::Gun;
 

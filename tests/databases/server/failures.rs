@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use database::{Connected, Dialect, Fault, Pool, fault, is_transient, with_pool};
-use e2e::Fresh;
+use harness::Fresh;
 use server::store::{Page, SqlStore, StoreError, TrustStore};
 use sqlx::{ColumnIndex, Executor};
 use tuf::{File, Gun, Role};
@@ -161,7 +161,7 @@ fn cut(server: &Server, fresh: &Fresh) -> Result<()> {
             )?;
         }
         Server::MariaDb(server) => {
-            let user = e2e::database::USER;
+            let user = harness::database::USER;
             server.sql("mysql", &format!("KILL USER '{user}'@'127.0.0.1'"))?;
         }
     }
@@ -200,7 +200,7 @@ async fn a_full_disk_refuses_publishes_whole_until_there_is_room(mut server: Ser
 /// Without room for its log, `PostgreSQL` gives up; somebody makes room and starts it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_for_the_log_of_postgres_loses_nothing_acknowledged() -> Result<()> {
-    let mut postgres = e2e::Postgres::start()?;
+    let mut postgres = harness::Postgres::start()?;
     postgres.move_to_small_disk("data/pg_wal")?;
     let log = postgres.folder().join("postgres.log");
     let server = Server::Postgres(postgres);
@@ -359,7 +359,7 @@ async fn whoever_is_not_let_in_is_told_why(server: Server) -> Result<()> {
     store.try_write(fixtures::clock()).await?;
     let of_trial = store.timestamps("", 9).await?;
     ensure!(of_trial.is_empty(), "a trial is taken back: {of_trial:?}");
-    let user = e2e::database::USER;
+    let user = harness::database::USER;
     server.rule(
         &fresh,
         &server.pick(

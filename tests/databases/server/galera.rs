@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use database::Connected;
-use e2e::{Fresh, Galera};
+use harness::{Fresh, Galera};
 use http::StatusCode;
 use server::store::{Head, Page, StoreError, TrustStore};
 use sqlx::Executor as _;
@@ -39,7 +39,11 @@ impl Cluster {
     async fn start() -> Result<Self> {
         let galera = Galera::start()?;
         let nodes: Vec<Fresh> = galera.create(DATABASE)?;
-        galera.sql(0, DATABASE, include_str!("../schema/mysql/server.sql"))?;
+        galera.sql(
+            0,
+            DATABASE,
+            include_str!("../../harness/schema/mysql/server.sql"),
+        )?;
         let mut stores = Vec::new();
         for (number, fresh) in nodes.iter().enumerate() {
             // Waits until the node has the tables.

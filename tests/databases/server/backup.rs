@@ -8,7 +8,7 @@ use archive::{
     backup,
 };
 use database::{Connected, with_pool};
-use e2e::Fresh;
+use harness::Fresh;
 use server::store::{self, Page, SqlStore};
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::mpsc::channel;

@@ -12,7 +12,7 @@ use signer::{config::Storage, keystore::Purpose, open};
 use time::macros::datetime;
 use tuf::KeyAlgorithm;
 
-use crate::signer_support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
+use crate::support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
 
 on_both![
     keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing,

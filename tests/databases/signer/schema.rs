@@ -1,10 +1,10 @@
 //! Taking over the tables that there are, whoever made them.
 
 use anyhow::Result;
-use e2e::Fresh;
+use harness::Fresh;
 use signer::open;
 
-use crate::signer_support::{PASSPHRASE, Server, keys, on_both, storage, store};
+use crate::support::{PASSPHRASE, Server, keys, on_both, storage, store};
 
 on_both![
     an_empty_database_is_not_served_until_it_was_migrated,

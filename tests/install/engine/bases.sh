@@ -3,7 +3,7 @@
 # registry. Sourced by tests/{images,compose}/run; needs `docker`, $work and $mirror_of_debian.
 
 # make_bases: both. They are close enough to build and to run; what they are not is a proof that the
-# real ones have no shell, which is why tests/images/run looks at the layers that the Dockerfile adds.
+# real ones have no shell, which is why tests/install/images/run looks at the layers that the Dockerfile adds.
 make_bases() {
     echo 'STAND-INS: rust and distroless cannot be pulled here, so images with their names are made of'
     echo "           Debian packages and of this machine's Rust toolchain: $(rustc --version)"

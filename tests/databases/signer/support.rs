@@ -4,7 +4,7 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use database::{Backend, DatabaseUrl, PoolLimits};
-use e2e::database::{Fresh, MariaDb, PASSWORD, Postgres, USER};
+use harness::database::{Fresh, MariaDb, PASSWORD, Postgres, USER};
 use signer::{
     cache::CacheLimits, config::Storage, envelope::DEFAULT_ROUNDS, keys::Keys, keystore::KeyStore,
     open, passphrases::Passphrases, vault::Vault,
@@ -23,7 +23,7 @@ macro_rules! on_both {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $test() -> anyhow::Result<()> {
-                    super::$test($crate::signer_support::Server::postgres()?).await
+                    super::$test($crate::support::Server::postgres()?).await
                 }
             )*
         }
@@ -31,7 +31,7 @@ macro_rules! on_both {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $test() -> anyhow::Result<()> {
-                    super::$test($crate::signer_support::Server::mariadb()?).await
+                    super::$test($crate::support::Server::mariadb()?).await
                 }
             )*
         }
@@ -74,10 +74,10 @@ impl Server {
             Self::Postgres(_) => {
                 format!(
                     "SET ROLE {USER};{}",
-                    include_str!("../schema/postgres/signer.sql")
+                    include_str!("../../harness/schema/postgres/signer.sql")
                 )
             }
-            Self::MariaDb(_) => include_str!("../schema/mysql/signer.sql").to_owned(),
+            Self::MariaDb(_) => include_str!("../../harness/schema/mysql/signer.sql").to_owned(),
         };
         self.sql(&fresh, &schema)?;
         Ok(fresh)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use database::{Backend, Connected, DatabaseUrl, PoolLimits};
-use e2e::{Fresh, MariaDb, Postgres};
+use harness::{Fresh, MariaDb, Postgres};
 use server::{
     config::Storage,
     store::{self, TrustStore},
@@ -68,8 +68,8 @@ impl Server {
     pub(crate) fn notarys(&self) -> Result<Fresh> {
         let fresh = self.empty()?;
         let schema = self.pick(
-            include_str!("../schema/postgres/server.sql"),
-            include_str!("../schema/mysql/server.sql"),
+            include_str!("../../harness/schema/postgres/server.sql"),
+            include_str!("../../harness/schema/mysql/server.sql"),
         );
         self.run(&fresh, schema)?;
         Ok(fresh)
@@ -80,7 +80,7 @@ impl Server {
         match self {
             Self::Postgres(server) => server.sql(
                 &fresh.name,
-                &format!("SET ROLE {};\n{statements}", e2e::database::USER),
+                &format!("SET ROLE {};\n{statements}", harness::database::USER),
             ),
             Self::MariaDb(server) => server.sql(&fresh.name, statements),
         }

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Result, ensure};
 use database::{Backend, DatabaseUrl, PoolLimits};
-use e2e::Fresh;
 use fixtures::hang_up;
+use harness::Fresh;
 use server::{
     config::Storage,
     store::{self, StoreError, TrustStore},

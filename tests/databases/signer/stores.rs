@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use database::Dialect;
-use e2e::Fresh;
+use harness::Fresh;
 use serde_json::Value;
 use signer::{
     checkup::{Checked, check_all},
@@ -15,7 +15,7 @@ use tuf::{KeyAlgorithm, KeyType, PublicKey};
 
 use crate::{
     behaviour::{self, Stores, each_behaviour},
-    signer_support::{ALIAS, PASSPHRASE, Server, keys, noon, on_both, storage, store},
+    support::{ALIAS, PASSPHRASE, Server, keys, noon, on_both, storage, store},
 };
 
 on_both![
