@@ -4,7 +4,7 @@
 //! protects something and makes no sense stops the start: nothing here ever falls back to plaintext or
 //! to no authentication.
 
-mod access;
+mod authentication;
 mod door;
 mod keys;
 mod note;
@@ -15,11 +15,11 @@ use std::{
     time::Duration,
 };
 
+use authn::settings::Access;
 use daemon::{Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
 use ipnet::IpNet;
 
-pub use access::{Access, Jwks, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService};
 pub use door::Doors;
 pub use keys::KEYS;
 pub use note::AuthenticationNote;
@@ -200,7 +200,7 @@ impl Config {
             })?,
             None => Level::default(),
         };
-        let access = Access::read(settings, &mut warnings)?;
+        let access = authentication::read(settings, &mut warnings)?;
         let config = Self {
             level,
             gun_prefixes: gun_prefixes(settings)?,

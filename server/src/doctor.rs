@@ -5,7 +5,7 @@
 //! finds is a [`Report`] of [`Finding`]s, in the order in which one thing rests on another; what
 //! cannot be looked at because of an earlier fault is left out.
 
-mod access;
+mod authentication;
 mod certificates;
 mod command;
 mod database;
@@ -41,7 +41,7 @@ pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
     }
     space::check(&mut report, config);
     certificates::check_listener(&mut report, config.tls.as_ref(), now);
-    access::check(&mut report, config, now).await;
+    authentication::check(&mut report, config, now).await;
     match &config.trust_service {
         TrustService::Local => report.warn(
             Check::Signer,

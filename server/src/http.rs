@@ -1,8 +1,8 @@
 //! HTTP: from a request to a [`Route`], to an answer, and the log line and metrics of each.
 
-mod access;
 mod changefeed;
 mod error;
+mod grant;
 mod health;
 mod keys;
 mod metadata;
@@ -15,12 +15,12 @@ mod upload;
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
-use access::{Admitted, Granted, Open, Somebody};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
+use grant::{Admitted, Granted, Open, Somebody};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
 use origin::{Origin, Surroundings};
 use tracing::Instrument as _;
@@ -113,8 +113,8 @@ async fn routed(
     origin: &Origin,
 ) -> Result<Response, ApiError> {
     let admitted = match listener {
-        Listener::Main => access::admit(app, route, &head, origin).await,
-        Listener::Monitoring => access::admit_monitoring(&route),
+        Listener::Main => grant::admit(app, route, &head, origin).await,
+        Listener::Monitoring => grant::admit_monitoring(&route),
     };
     match admitted {
         Ok(admitted) => dispatch(app, admitted, Request::from_parts(head, body), origin).await,

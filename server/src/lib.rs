@@ -4,7 +4,6 @@
 //! `http → publish, repository → store, signer (traits) → tuf`. Handlers extract, call one thing and
 //! answer; services decide and take the time as a value; stores and signers do as told.
 
-pub mod access;
 pub mod audit;
 mod auth;
 pub mod backup;
@@ -34,6 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use authn::Guard;
 use daemon::MetricsHandle;
 use ipnet::IpNet;
 use time::OffsetDateTime;
@@ -44,8 +44,8 @@ pub use serve::run;
 pub use uploads::{NoSpace, UploadLimits};
 
 use crate::{
-    access::Guard, audit::Audit, cache::MetadataCache, config::MaxAge, health::Health,
-    signer::Signer, store::TrustStore,
+    audit::Audit, cache::MetadataCache, config::MaxAge, health::Health, signer::Signer,
+    store::TrustStore,
 };
 
 /// What every request works with; cheap to clone.

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use ::access::{Caller, Need, Policy, Reason, Scope};
+use access::{Caller, Need, Policy, Reason, Scope};
 use time::OffsetDateTime;
 use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update, Uploaded};
 

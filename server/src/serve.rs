@@ -3,6 +3,7 @@
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
+use authn::Guard;
 use daemon::{
     CertificateWatch, ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Outlook,
     Program, ServerTls, Settings, clock, debug, listener, logging, memory, metrics, signals,
@@ -13,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     App, KeyLimiter, Parts, Turns, UploadLimits,
-    access::Guard,
     audit::Audit,
     auth, backup,
     cache::MetadataCache,

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ::access::{Caller, Identity};
+use access::{Caller, Identity};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,

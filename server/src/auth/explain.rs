@@ -10,10 +10,7 @@ use clap::{Arg, ArgGroup, ArgMatches, builder::PossibleValuesParser};
 use serde::Serialize;
 
 use super::switch;
-use crate::{
-    access as door,
-    config::{self, Config},
-};
+use crate::config::{self, Config};
 
 use caller::{Claim, Taken};
 
@@ -77,7 +74,7 @@ pub(super) async fn run(
     let question = Question::asked(arguments)?;
     let file = file.context("no configuration: name a file with -config PATH")?;
     let config = Config::read(&config::load(file, environment)?)?;
-    let policy = door::policy(&config.access)?;
+    let policy = authn::policy(&config.access)?;
     let taken = Claim::made(arguments).examine(&config.access).await?;
     let answer = taken.answer(&policy, &question);
     if arguments.get_flag("json") {

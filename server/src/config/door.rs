@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use authn::settings::{Access, Method};
 use daemon::{Settings, SettingsError};
 use ipnet::IpNet;
 use url::Url;
 
-use super::{Access, Method, TlsFiles};
+use super::TlsFiles;
 
 /// Where this server can be asked how it is.
 #[derive(Clone, Debug)]

@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use authn::settings::{Access, Method};
 use daemon::{Settings, SettingsError};
-
-use super::{Access, Method};
 
 const KEY: &str = "server.authentication_note";
 

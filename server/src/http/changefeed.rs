@@ -7,8 +7,8 @@ use time::{UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
     ApiError,
-    access::{Admin, Granted, Pull},
     error::html_safe,
+    grant::{Admin, Granted, Pull},
     text,
 };
 use crate::{

@@ -8,7 +8,7 @@ mod detail;
 
 use std::time::Duration;
 
-use ::access::{Challenge, Scope, TokenFault};
+use access::{Challenge, Scope, TokenFault};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},

@@ -8,7 +8,7 @@ use tuf::{Gun, PublicKey, Role};
 
 use super::{
     ApiError,
-    access::{Contribute, Granted, OnGun, Rotate},
+    grant::{Contribute, Granted, OnGun, Rotate},
     not_stored, text,
 };
 use crate::{

@@ -5,9 +5,9 @@ use http::{HeaderValue, StatusCode, header};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 use super::{
-    ApiError, RoleName,
-    access::{Delete, Granted, Pull},
-    empty, text,
+    ApiError, RoleName, empty,
+    grant::{Delete, Granted, Pull},
+    text,
 };
 use crate::{
     App,

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_source() {
-        let network = |peer| crate::access::network(behind_proxies(peer, &[]).address).to_string();
+        let network = |peer| authn::network(behind_proxies(peer, &[]).address).to_string();
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("9.9.9.9"), "9.9.9.9");
     }

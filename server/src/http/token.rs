@@ -8,7 +8,11 @@ mod request;
 
 use std::time::Duration;
 
-use ::access::{Authorization, Credentials, Identity};
+use access::{Authorization, Credentials, Identity};
+use authn::{
+    Shown, Unproven,
+    token_service::{Holder, IssueError, Issued, Scopes, TokenService},
+};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
 use http_body_util::{BodyExt as _, Limited};
@@ -19,13 +23,7 @@ use zeroize::Zeroizing;
 
 use self::request::{LONGEST, Proof, Wanted};
 use super::{ApiError, error::SHORTLY, origin::Origin, typed};
-use crate::{
-    App,
-    access::{
-        Shown, Unproven,
-        service::{Holder, IssueError, Issued, Scopes, TokenService},
-    },
-};
+use crate::App;
 
 /// How long a form may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);

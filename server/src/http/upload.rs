@@ -12,9 +12,8 @@ use tracing::Instrument as _;
 use tuf::{File, Gun, InvalidUpload, Limits, Role, Uploaded};
 
 use super::{
-    ApiError, REQUEST_ID,
-    access::{Contribute, Granted},
-    empty,
+    ApiError, REQUEST_ID, empty,
+    grant::{Contribute, Granted},
     multipart::{self, Malformed, Part},
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The check-up: each classic fault is made here, and the sentence that names it is what is asserted.
 
-mod access;
+mod authentication;
 mod command;
 mod repository;
 mod stage;

@@ -8,7 +8,6 @@ mod changefeed;
 mod closed;
 mod config;
 mod doctor;
-mod guard;
 mod keys;
 mod observed;
 mod planted;

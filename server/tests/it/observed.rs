@@ -3,10 +3,11 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use access::Credentials;
+use authn::{Guard, settings};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, StatusCode};
-use server::{access::Guard, config, health};
+use server::health;
 
 use crate::support::{Settings, TestServer};
 
@@ -87,8 +88,8 @@ async fn a_request_keeps_the_id_it_came_with_if_that_is_safe_to_log() {
 
 /// A server that knows one administrator, root, whose password is "secret".
 async fn asking_for_a_password() -> TestServer {
-    let access = config::Access {
-        method: config::Method::Passwords(config::Passwords {
+    let access = settings::Access {
+        method: settings::Method::Passwords(settings::Passwords {
             realm: "notary".to_owned(),
             file: None,
             administrator: Some(Credentials {

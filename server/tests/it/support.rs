@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use authn::Guard;
 use axum::body::Body;
 use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
@@ -13,7 +14,6 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{
     App, KeyLimiter, Parts, Turns, UploadLimits,
-    access::Guard,
     audit::Audit,
     cache::MetadataCache,
     config::MaxAge,

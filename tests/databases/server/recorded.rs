@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use anyhow::Result;
+use authn::Guard;
 use axum::body::Body;
 use fixtures::{bytes, vectors};
 use harness::Fresh;
@@ -10,7 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{
-    App, KeyLimiter, Parts, Turns, UploadLimits, access::Guard, audit::Audit, cache::MetadataCache,
+    App, KeyLimiter, Parts, Turns, UploadLimits, audit::Audit, cache::MetadataCache,
     config::MaxAge, health::Health, signer::LocalSigner, store::TrustStore,
 };
 

@@ -8,16 +8,17 @@ use std::{
 
 use access::{Authorization, Caller, Identity};
 use anyhow::{Context as _, Result};
+use authn::{
+    Guard, Shown,
+    settings::{Access, Method, Passwords},
+    token_service::whose,
+};
 use clap::ArgMatches;
 use daemon::clock;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
-use crate::{
-    access::{Guard, Shown, service::whose},
-    auth::password_file,
-    config::{Access, Method, Passwords},
-};
+use crate::auth::password_file;
 
 /// More than any token that a header can hold.
 const LONGEST_TOKEN: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ::access::Scope;
+use access::Scope;
 use serde_json::json;
 use tuf::Refusal;
 

@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use ::access::Credentials;
+use access::Credentials;
+use authn::token_service::Scopes;
 use secrecy::SecretString;
 use url::form_urlencoded;
 
 use super::Refusal;
-use crate::access::service::Scopes;
 
 /// No query and no form is longer, in bytes.
 pub(super) const LONGEST: usize = 16 << 10;

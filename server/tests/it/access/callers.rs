@@ -15,6 +15,8 @@ use ::access::{
     Access, Credentials,
     token::{Claims, Mint},
 };
+use authn::Guard;
+use authn::settings::{self, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService};
 use axum::body::Body;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use daemon::Peer;
@@ -22,10 +24,6 @@ use fixtures::{Part, Publisher};
 use http::{Request, request::Builder};
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
-use server::{
-    access::Guard,
-    config::{self, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService},
-};
 use tempfile::TempDir;
 use time::Duration;
 
@@ -116,7 +114,7 @@ impl Stage {
             fs::write(&file, rules.to_string()).unwrap();
             file
         });
-        let access = config::Access {
+        let access = settings::Access {
             method,
             rules_file,
             client_certificates: true,

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use access::{Hashing, Identity, PasswordFile, Policy};
+use authn::{
+    settings,
+    token_service::{Scopes, TokenService},
+};
 use daemon::clock;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use server::{
-    access::service::{Scopes, TokenService},
-    config,
-};
 use tempfile::TempDir;
 
 use super::{Setup, text};
@@ -79,8 +79,8 @@ impl Tokens {
     }
 }
 
-fn settings(folder: &Path) -> config::TokenService {
-    config::TokenService {
+fn settings(folder: &Path) -> settings::TokenService {
+    settings::TokenService {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
         folder: Some(folder.to_owned()),

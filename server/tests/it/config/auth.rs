@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use authn::settings::{Jwks, Method, OutsideIssuer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use server::config::{Config, Jwks, Method};
+use server::config::Config;
 
 use super::{MINIMAL, read};
 
@@ -385,10 +386,7 @@ fn several_issuers_may_stand_beside_or_instead_of_the_one() {
         Some(Jwks::Url { ca: Some(_), .. })
     ));
     assert!(matches!(&found[2].jwks, Some(Jwks::File(_))));
-    let open_id: Vec<_> = found
-        .iter()
-        .map(server::config::OutsideIssuer::is_open_id)
-        .collect();
+    let open_id: Vec<_> = found.iter().map(OutsideIssuer::is_open_id).collect();
     assert_eq!(open_id, [false, true, false]);
     let one = json!({"issuer": "z", "rootcertbundle": "z.pem"});
     assert_eq!(issuers_of(read(one, true).unwrap())[0].name, "z");

@@ -1,7 +1,7 @@
 //! Environment variables that are called as settings are, and are none.
 
+use authn::settings::Method;
 use serde_json::json;
-use server::config::Method;
 
 use super::{MINIMAL, read, with};
 

@@ -1,0 +1,245 @@
+//! Tokens of others: whose are believed, and the keys they are signed with.
+
+mod fetch;
+mod jwks;
+
+use std::{net::IpAddr, path::Path, sync::Arc};
+
+use access::{
+    Caller, Challenge, Identity, OutsideToken,
+    token::{Issuer, TokenError, TrustedKeys, Verified, verify},
+};
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::{Unproven, throttle::Throttle, token_service::OwnTokenError, watched::Watched};
+use crate::settings::{Jwks, OutsideIssuer, OutsideTokens};
+
+pub use fetch::without_query;
+
+use fetch::Address;
+use jwks::Remote;
+
+/// Those whose tokens are believed.
+pub(super) struct Outside {
+    realm: String,
+    service: String,
+    autoredirect: bool,
+    sources: Vec<Source>,
+    /// What the sources come to.
+    issuers: ArcSwap<Vec<Issuer>>,
+    /// For its log lines alone: nobody guesses signatures.
+    throttle: Throttle,
+}
+
+/// An issuer, and where its keys come from.
+struct Source {
+    name: String,
+    audience: String,
+    is_open_id: bool,
+    bundle: Option<Watched<TrustedKeys>>,
+    jwks: Option<Set>,
+}
+
+/// A JWK set.
+enum Set {
+    File(Watched<TrustedKeys>),
+    Remote(Remote),
+}
+
+impl Outside {
+    pub(super) async fn load(settings: &OutsideTokens) -> anyhow::Result<Self> {
+        let mut sources = Vec::new();
+        for issuer in &settings.issuers {
+            sources.push(Source::load(issuer).await?);
+        }
+        Ok(Self {
+            realm: settings.realm.clone(),
+            service: settings.service.clone(),
+            autoredirect: settings.autoredirect,
+            issuers: ArcSwap::from_pointee(issuers(&sources)),
+            sources,
+            throttle: Throttle::default(),
+        })
+    }
+
+    /// Notary's challenge; with `autoredirect` the realm is this server's own host, always with `https`.
+    pub(super) fn challenge(&self, origin: &str) -> Challenge {
+        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+        let realm = if self.autoredirect {
+            format!("https://{host}/auth/token")
+        } else {
+            self.realm.clone()
+        };
+        Challenge::Bearer {
+            realm,
+            service: self.service.clone(),
+        }
+    }
+
+    /// Who shows `token`. A key that is not known may be a new one, and is asked for.
+    pub(super) async fn identify(
+        &self,
+        token: &SecretString,
+        address: IpAddr,
+        now: OffsetDateTime,
+    ) -> Result<Caller, Unproven> {
+        let token = token.expose_secret();
+        let mut verdict = self.verify(token, now);
+        if matches!(verdict, Err(TokenError::UnknownKey(_))) && self.ask_for_new_keys().await {
+            verdict = self.verify(token, now);
+        }
+        verdict.map(caller).map_err(|error| {
+            let reason = error.to_string();
+            self.throttle.log_failure("", address, &reason, now);
+            Unproven::Token(OwnTokenError::Token(error))
+        })
+    }
+
+    fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Verified, TokenError> {
+        let issuers = self.issuers.load();
+        let issuers: Vec<_> = issuers.iter().collect();
+        verify(token, &issuers, now)
+    }
+
+    /// Takes up the files that changed.
+    pub(super) fn look(&self) {
+        let files = self.sources.iter().flat_map(Source::files);
+        // Each is looked at, whatever the one before it came to.
+        if files.map(Watched::look).fold(false, |a, b| a | b) {
+            self.assemble();
+        }
+    }
+
+    /// Asks for the sets at addresses from time to time, for ever.
+    pub(super) async fn tend(&self) {
+        let each = self.remotes().map(|remote| async {
+            loop {
+                if remote.wait_and_refresh().await {
+                    self.assemble();
+                }
+            }
+        });
+        futures_util::future::join_all(each).await;
+    }
+
+    /// Asks for the sets at addresses, unless that was done just now; says whether one is another.
+    async fn ask_for_new_keys(&self) -> bool {
+        let mut is_changed = false;
+        for remote in self.remotes() {
+            is_changed |= remote.refresh_if_due(Instant::now()).await;
+        }
+        if is_changed {
+            self.assemble();
+        }
+        is_changed
+    }
+
+    fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        let sets = self
+            .sources
+            .iter()
+            .filter_map(|source| source.jwks.as_ref());
+        sets.filter_map(|set| match set {
+            Set::Remote(remote) => Some(remote),
+            Set::File(_) => None,
+        })
+    }
+
+    fn assemble(&self) {
+        // Whoever stores last has seen the newest keys.
+        self.issuers.rcu(|_| issuers(&self.sources));
+    }
+}
+
+impl Source {
+    async fn load(settings: &OutsideIssuer) -> anyhow::Result<Self> {
+        let jwks = match &settings.jwks {
+            None => None,
+            Some(Jwks::File(path)) => Some(Set::File(Watched::load(
+                "JWK set",
+                path.clone(),
+                |content| TrustedKeys::from_jwks(content).map_err(|error| error.to_string()),
+            )?)),
+            Some(Jwks::Url { url, ca }) => {
+                let remote = Remote::load(url, ca.as_deref()).await;
+                let issuer = &settings.name;
+                Some(Set::Remote(remote.with_context(|| {
+                    format!(
+                        "the keys of issuer {issuer:?} are not to be had from {}",
+                        without_query(url)
+                    )
+                })?))
+            }
+        };
+        Ok(Self {
+            name: settings.name.clone(),
+            audience: settings.audience.clone(),
+            is_open_id: settings.is_open_id(),
+            bundle: settings.bundle.as_deref().map(bundle).transpose()?,
+            jwks,
+        })
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Watched<TrustedKeys>> {
+        let set = match &self.jwks {
+            Some(Set::File(file)) => Some(file),
+            Some(Set::Remote(_)) | None => None,
+        };
+        self.bundle.iter().chain(set)
+    }
+
+    fn issuer(&self) -> Issuer {
+        let set = match &self.jwks {
+            Some(Set::File(file)) => Some(file.current()),
+            Some(Set::Remote(remote)) => Some(remote.current()),
+            None => None,
+        };
+        let bundle = self.bundle.as_ref().map(Watched::current);
+        let keys = [bundle, set].into_iter().flatten();
+        Issuer {
+            name: self.name.clone(),
+            audience: self.audience.clone(),
+            keys: keys.fold(TrustedKeys::default(), |all, keys| {
+                all.with(Arc::unwrap_or_clone(keys))
+            }),
+            is_open_id: self.is_open_id,
+        }
+    }
+}
+
+/// The keys at an address, asked for once; for those who only look.
+///
+/// # Errors
+///
+/// If they are not to be had, or are none.
+pub async fn keys_at(url: &str, ca: Option<&Path>) -> anyhow::Result<TrustedKeys> {
+    let json = Address::new(url, ca)?.fetch().await?;
+    Ok(TrustedKeys::from_jwks(&json)?)
+}
+
+/// The certificates of a bundle, with Notary's words if there is none.
+fn bundle(path: &Path) -> anyhow::Result<Watched<TrustedKeys>> {
+    let what = "token auth root certificate bundle file";
+    Watched::load(what, path.to_owned(), |content| {
+        TrustedKeys::from_bundle(content).map_err(|error| error.to_string())
+    })
+}
+
+fn issuers(sources: &[Source]) -> Vec<Issuer> {
+    sources.iter().map(Source::issuer).collect()
+}
+
+fn caller(verified: Verified) -> Caller {
+    Caller {
+        identity: Identity::Outside(OutsideToken {
+            issuer: verified.issuer,
+            subject: verified.subject,
+            claims: verified.claims,
+        }),
+        access: verified.access,
+    }
+}

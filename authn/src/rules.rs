@@ -1,0 +1,40 @@
+//! The rules file.
+
+use std::path::Path;
+
+use access::{Policy, Rules, Who};
+use daemon::settings;
+
+use super::watched::Watched;
+use crate::settings::{Access, Method};
+
+/// Who may do what: as the rules file says, if there is one.
+pub(super) fn load(access: &Access) -> anyhow::Result<Watched<Policy>> {
+    let Some(path) = &access.rules_file else {
+        return Ok(Watched::unchanging(Policy::Users));
+    };
+    let issuers = match &access.method {
+        Method::OutsideTokens(outside) => {
+            let issuers = outside.issuers.iter();
+            issuers.map(|issuer| issuer.name.clone()).collect()
+        }
+        Method::None { .. } | Method::Passwords(_) => Vec::new(),
+    };
+    let file = path.clone();
+    Watched::load("rules file", path.clone(), move |content| {
+        parse(&file, content, &issuers).map(Policy::Rules)
+    })
+}
+
+fn parse(file: &Path, content: &[u8], issuers: &[String]) -> Result<Rules, String> {
+    let text = str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    let content = settings::parse(file, text).map_err(|error| error.to_string())?;
+    let issuers: Vec<_> = issuers.iter().map(String::as_str).collect();
+    Rules::parse(&content, &issuers).map_err(|error| error.to_string())
+}
+
+/// Whether anything at all is granted to callers that are not known.
+pub(super) fn grant_to_anonymous(rules: &Rules) -> bool {
+    let mut rules = rules.rules().iter();
+    rules.any(|rule| rule.who.contains(&Who::Anonymous))
+}

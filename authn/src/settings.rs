@@ -1,0 +1,116 @@
+//! Who may do what: the `auth` section.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use access::Credentials;
+
+/// Who is let in, and to what.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// How callers prove who they are.
+    pub method: Method,
+    /// The rules, if there are any.
+    pub rules_file: Option<PathBuf>,
+    /// Whether a client certificate makes its holder somebody.
+    pub client_certificates: bool,
+}
+
+/// How callers prove who they are.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// Not at all: everybody may do everything.
+    None {
+        /// Whether the operator wrote so; Notary's default otherwise.
+        is_written: bool,
+    },
+    /// By a password that this server knows.
+    Passwords(Passwords),
+    /// By a token of somebody else.
+    OutsideTokens(OutsideTokens),
+}
+
+/// Passwords that this server knows. There is a file, an administrator, or both.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    /// What people are told the password is for.
+    pub realm: String,
+    /// The password file.
+    pub file: Option<PathBuf>,
+    /// The administrator that `NOTARY_AUTH` names.
+    pub administrator: Option<Credentials>,
+    /// Unless it is switched off, clients are sent to a token service of ours with their passwords, and
+    /// show its tokens everywhere else.
+    pub token_service: Option<TokenService>,
+}
+
+/// The built-in token service.
+#[derive(Clone, Debug)]
+pub struct TokenService {
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// `aud` of the tokens for this server.
+    pub audience: String,
+    /// Where its keys are, and are made; `None`: in memory alone, so that they end with the process.
+    pub folder: Option<PathBuf>,
+    /// How long a token is valid.
+    pub lifetime: Duration,
+    /// Registries that use the same service: what they call themselves (`service`), and what the names
+    /// of their repositories become GUNs with (`registry.example.com/`).
+    pub registries: BTreeMap<String, String>,
+}
+
+/// Tokens of others.
+#[derive(Clone, Debug)]
+pub struct OutsideTokens {
+    /// Where clients get tokens.
+    pub realm: String,
+    /// What clients ask tokens for.
+    pub service: String,
+    /// Whether the realm is this server's own host, at `/auth/token` (Notary's `autoredirect`).
+    pub autoredirect: bool,
+    /// Whose tokens are believed; at least one.
+    pub issuers: Vec<OutsideIssuer>,
+}
+
+/// Somebody whose tokens are believed. There is a bundle, a JWK set, or both.
+#[derive(Clone, Debug)]
+pub struct OutsideIssuer {
+    /// `iss` of its tokens.
+    pub name: String,
+    /// `aud` of its tokens.
+    pub audience: String,
+    /// Certificates of its keys, PEM.
+    pub bundle: Option<PathBuf>,
+    /// Its JWK set.
+    pub jwks: Option<Jwks>,
+}
+
+/// Where a JWK set is.
+#[derive(Clone, Debug)]
+pub enum Jwks {
+    /// In a file, read again when it changes.
+    File(PathBuf),
+    /// At an address, asked again from time to time.
+    Url {
+        /// The address; `https`, or `http` on the loopback.
+        url: String,
+        /// The CA of its certificate, PEM; `None`: the system's.
+        ca: Option<PathBuf>,
+    },
+}
+
+impl Access {
+    /// Whether passwords are sent to this server.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        matches!(self.method, Method::Passwords(_))
+    }
+}
+
+impl OutsideIssuer {
+    /// Whether it is an `OpenID` provider, or another whose tokens need not say what they are good for.
+    #[must_use]
+    pub fn is_open_id(&self) -> bool {
+        self.bundle.is_none()
+    }
+}

@@ -1,0 +1,78 @@
+//! Believing tokens without owning the keys: for those who only look, and must make nothing in the folder.
+
+use access::{
+    Caller, Credentials, Identity,
+    token::{Issuer, TrustedKeys, Verified, verify},
+};
+use daemon::regular;
+use time::OffsetDateTime;
+
+use super::{
+    OwnTokenError, TYPE, TokenServiceError,
+    holder::{Holder, Revoked, administrator_fingerprint},
+};
+use crate::settings::TokenService;
+
+/// Who shows `token`, told by the authority's certificate alone. Slow for a token of the administrator's.
+///
+/// # Errors
+///
+/// If there is no such certificate, or only in the memory of the server; inside, as [`super::TokenService::verify`].
+pub fn whose(
+    settings: &TokenService,
+    administrator: Option<&Credentials>,
+    token: &str,
+    now: OffsetDateTime,
+    fingerprint: impl Fn(&str) -> Option<[u8; 32]>,
+) -> Result<Result<Caller, OwnTokenError>, TokenServiceError> {
+    let issuer = Issuer {
+        name: settings.issuer.clone(),
+        audience: settings.audience.clone(),
+        keys: authority(settings)?,
+        is_open_id: false,
+    };
+    let verified = verify(token, &[&issuer], now).map_err(OwnTokenError::from);
+    Ok(verified.and_then(|verified| {
+        caller(verified, |identity| match identity {
+            Identity::Administrator(name) => administrator
+                .filter(|administrator| administrator.user == *name)
+                .map(administrator_fingerprint),
+            identity => fingerprint(identity.name()),
+        })
+    }))
+}
+
+fn authority(settings: &TokenService) -> Result<TrustedKeys, TokenServiceError> {
+    let Some(folder) = &settings.folder else {
+        let reason = "without auth.token_folder nobody but the server that made a token knows it";
+        return Err(TokenServiceError(reason.to_owned()));
+    };
+    let path = folder.join("ca.crt");
+    let unusable = |reason: String| TokenServiceError(format!("{}: {reason}", path.display()));
+    let pem = regular::read(&path).map_err(|error| unusable(error.to_string()))?;
+    TrustedKeys::from_bundle(&pem).map_err(|error| unusable(error.to_string()))
+}
+
+/// Whom an access token lets in, and to what.
+pub(super) fn caller(
+    verified: Verified,
+    fingerprint: impl FnOnce(&Identity) -> Option<[u8; 32]>,
+) -> Result<Caller, OwnTokenError> {
+    if verified.claims.contains_key(TYPE) {
+        return Err(OwnTokenError::Kind);
+    }
+    let holder = holder(&verified, fingerprint)?;
+    Ok(Caller {
+        identity: holder.identity().clone(),
+        access: Some(verified.access.unwrap_or_default()),
+    })
+}
+
+/// Whom a token was made out to, if they still have the password that it was made for.
+pub(super) fn holder(
+    verified: &Verified,
+    fingerprint: impl FnOnce(&Identity) -> Option<[u8; 32]>,
+) -> Result<Holder, OwnTokenError> {
+    Holder::of_token(&verified.subject, &verified.claims, fingerprint)
+        .map_err(|Revoked| OwnTokenError::Revoked(verified.subject.clone()))
+}

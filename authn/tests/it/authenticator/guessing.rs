@@ -1,0 +1,170 @@
+//! Guessing, and many at once.
+
+use std::{net::IpAddr, num::NonZero, time::Duration as StdDuration};
+
+use authn::Unproven;
+use futures_util::future::join_all;
+use time::Duration;
+use tokio::task::unconstrained;
+
+use super::{ADDRESS, ALICE, Door, NOW};
+
+fn count<T>(outcomes: &[Result<T, Unproven>], is: impl Fn(&Result<T, Unproven>) -> bool) -> usize {
+    outcomes.iter().filter(|outcome| is(outcome)).count()
+}
+
+/// More than there are places for.
+fn crowd() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    200 * u32::try_from(cores).unwrap()
+}
+
+#[tokio::test]
+async fn of_a_hundred_guesses_ten_are_looked_at() {
+    let door = Door::with_users(ALICE).await;
+    let guesses: Vec<_> = (0..100).map(|number| format!("guess {number}")).collect();
+    let mut outcomes = Vec::new();
+    for some in guesses.chunks(4) {
+        let some = some.iter().map(|guess| door.login("alice", guess));
+        outcomes.extend(join_all(some).await);
+    }
+    assert_eq!(
+        count(&outcomes, |o| matches!(o, Err(Unproven::WrongPassword(_)))),
+        10
+    );
+    assert_eq!(
+        count(&outcomes, |o| matches!(
+            o,
+            Err(Unproven::TooManyFailures(_))
+        )),
+        90
+    );
+
+    let refusal = door.login("alice", "correct horse").await.unwrap_err();
+    let Unproven::TooManyFailures(wait) = refusal else {
+        panic!("{refusal}")
+    };
+    assert_eq!(wait, StdDuration::from_secs(6));
+    let elsewhere: IpAddr = "192.0.2.2".parse().unwrap();
+    assert!(
+        door.login_at("alice", "correct horse", elsewhere, NOW)
+            .await
+            .is_ok()
+    );
+    let later = NOW + Duration::seconds(6);
+    assert!(
+        door.login_at("alice", "correct horse", ADDRESS, later)
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn the_administrators_password_is_not_to_be_guessed_faster_than_others() {
+    let door = Door::with_users(ALICE).await;
+    for number in 0..10 {
+        door.login("root", &number.to_string()).await.unwrap_err();
+    }
+    let refusal = door.login("root", "of all").await;
+    assert!(matches!(refusal, Err(Unproven::TooManyFailures(_))));
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_is_right_for_a_minute_whatever_others_guess() {
+    let door = Door::with_users(ALICE).await;
+    door.login("alice", "correct horse").await.unwrap();
+    let soon = NOW + Duration::seconds(59);
+    for number in 0..20 {
+        let guess = number.to_string();
+        door.login_at("alice", &guess, ADDRESS, soon)
+            .await
+            .unwrap_err();
+    }
+    assert!(
+        door.login_at("alice", "correct horse", ADDRESS, soon)
+            .await
+            .is_ok()
+    );
+    let late = NOW + Duration::seconds(60);
+    let refusal = door.login_at("alice", "correct horse", ADDRESS, late).await;
+    assert!(matches!(refusal, Err(Unproven::TooManyFailures(_))));
+}
+
+#[tokio::test]
+async fn right_passwords_are_never_counted() {
+    let door = Door::with_users(ALICE).await;
+    for minute in 0..30 {
+        let now = NOW + Duration::minutes(2 * minute);
+        door.login_at("alice", "correct horse", ADDRESS, now)
+            .await
+            .unwrap();
+    }
+    for number in 0..10 {
+        let now = NOW + Duration::minutes(60);
+        let guess = number.to_string();
+        let refusal = door.login_at("alice", &guess, ADDRESS, now).await;
+        assert!(matches!(refusal, Err(Unproven::WrongPassword(_))));
+    }
+}
+
+#[tokio::test]
+async fn the_same_password_is_checked_once_however_many_show_it_at_once() {
+    let door = Door::with_users(ALICE).await;
+    // More than could wait if each were checked by itself.
+    let same = join_all((0..5000).map(|_| door.login("alice", "correct horse"))).await;
+    assert_eq!(count(&same, Result::is_ok), 5000);
+}
+
+#[tokio::test]
+async fn more_passwords_than_can_be_checked_are_turned_away() {
+    let door = Door::with_users(ALICE).await;
+    let guess = async |number: u32| {
+        let address = IpAddr::from(number.to_be_bytes());
+        door.login_at("alice", "guess", address, NOW).await
+    };
+    let guesses: Vec<_> = (0..crowd()).map(|number| format!("{number}")).collect();
+    let others = guesses.iter().zip(0_u32..).map(|(name, number)| {
+        let address = IpAddr::from(number.to_be_bytes());
+        door.login_at(name, "guess", address, NOW)
+    });
+    let outcomes = unconstrained(join_all(others)).await;
+    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert_eq!(count(&outcomes, Result::is_ok), 0);
+    let refusal = guess(1).await;
+    assert!(
+        matches!(refusal, Err(Unproven::WrongPassword(_))),
+        "afterwards there is room"
+    );
+}
+
+#[tokio::test]
+async fn one_network_does_not_keep_the_others_out() {
+    let door = Door::with_users(ALICE).await;
+    let names: Vec<_> = (0..40).map(|number| number.to_string()).collect();
+    let guesses = names.iter().map(|name| door.login(name, "guess"));
+    let elsewhere: IpAddr = "192.0.2.2".parse().unwrap();
+    let alice = door.login_at("alice", "correct horse", elsewhere, NOW);
+    let (outcomes, alice) = tokio::join!(join_all(guesses), alice);
+    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(alice.is_ok());
+}
+
+#[tokio::test]
+async fn a_crowd_of_strangers_does_not_keep_out_who_was_there_within_the_hour() {
+    let door = Door::with_users(ALICE).await;
+    door.login("alice", "correct horse").await.unwrap();
+    let later = NOW + Duration::minutes(30);
+    let crowd = (0..crowd()).map(|number| {
+        let address = IpAddr::from(number.to_be_bytes());
+        ("stranger", number.to_string(), address)
+    });
+    let alice = ("alice", "correct horse".to_owned(), ADDRESS);
+    let all: Vec<_> = crowd.chain([alice]).collect();
+    let all = all
+        .iter()
+        .map(|(user, password, address)| door.login_at(user, password, *address, later));
+    // Each takes its place before the next one comes; she is the last.
+    let outcomes = unconstrained(join_all(all)).await;
+    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(outcomes.last().unwrap().is_ok());
+}
