@@ -1,240 +1,371 @@
-//! Every route, walked by every kind of caller.
-
-use std::fmt::Write as _;
+//! Every route, asked by every kind of caller: what a caller may do follows from a few rules, each with
+//! its reason, and whatever a rule does not name is refused.
 
 use http::StatusCode;
 
 use super::callers::{Stage, outside_rules, rules};
 use crate::support::{Settings, TestServer};
 
-/// Each route, in the order of the tables' rows. Nothing is published: whoever is let in to read finds
-/// nothing, and whoever may publish sends nothing that could be taken.
-const ROUTES: [(&str, &str, &str); 22] = [
-    ("ping", "GET", "/v2/"),
-    ("current", "GET", "/v2/app/_trust/tuf/root.json"),
-    (
-        "public current",
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asks {
+    /// Nothing: it answers before credentials are looked at.
+    Nothing,
+    /// Credentials that name a caller.
+    Login,
+    PullApp,
+    /// To read `public/app`, which the rules open to anonymous callers.
+    PullPublic,
+    KeyOfApp,
+    KeyOfPublic,
+    Publish,
+    Rotate,
+    Delete,
+    /// The changefeed of all repositories.
+    AllChanges,
+}
+
+use Asks::{
+    AllChanges, Delete, KeyOfApp, KeyOfPublic, Login, Nothing, Publish, PullApp, PullPublic, Rotate,
+};
+
+/// A request, what it asks of its caller, and the status that a permitted caller gets. Nothing is
+/// stored: a permitted reader finds nothing, and a permitted publisher sends an empty body.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    asks: Asks,
+    permitted: u16,
+}
+
+const fn route(method: &'static str, path: &'static str, asks: Asks, permitted: u16) -> Route {
+    Route {
+        method,
+        path,
+        asks,
+        permitted,
+    }
+}
+
+const ROUTES: [Route; 20] = [
+    route("GET", "/v2/", Login, 200),
+    route("GET", "/v2/app/_trust/tuf/root.json", PullApp, 404),
+    route(
         "GET",
         "/v2/public/app/_trust/tuf/root.json",
+        PullPublic,
+        404,
     ),
-    ("by version", "GET", "/v2/app/_trust/tuf/1.root.json"),
-    (
-        "by checksum",
+    route("GET", "/v2/app/_trust/tuf/1.root.json", PullApp, 404),
+    route(
         "GET",
         "/v2/app/_trust/tuf/root.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.json",
+        PullApp,
+        404,
     ),
-    ("changes", "GET", "/v2/app/_trust/changefeed?records=1"),
-    ("all changes", "GET", "/v2/_trust/changefeed?records=1"),
-    ("key", "GET", "/v2/app/_trust/tuf/timestamp.key"),
-    (
-        "public key",
+    route("GET", "/v2/app/_trust/changefeed?records=1", PullApp, 200),
+    route("GET", "/v2/_trust/changefeed?records=1", AllChanges, 200),
+    route("GET", "/v2/app/_trust/tuf/timestamp.key", KeyOfApp, 200),
+    route(
         "GET",
         "/v2/public/app/_trust/tuf/timestamp.key",
+        KeyOfPublic,
+        200,
     ),
-    ("rotate", "POST", "/v2/app/_trust/tuf/snapshot.key"),
-    ("publish", "POST", "/v2/app/_trust/tuf/"),
-    ("delete", "DELETE", "/v2/app/_trust/tuf/"),
-    ("unknown", "GET", "/v2/app/_trust/tuf/nothing"),
-    ("head", "HEAD", "/v2/app/_trust/tuf/root.json"),
-    ("put", "PUT", "/v2/app/_trust/tuf/root.json"),
-    ("token", "GET", "/auth/token"),
-    ("jwks", "GET", "/auth/jwks.json"),
-    ("health", "GET", "/_notary_server/health"),
-    ("metrics", "GET", "/metrics"),
-    ("patch", "PATCH", "/v2/app/_trust/tuf/root.json"),
-    ("redirect", "GET", "/v2//app/_trust/tuf/root.json"),
-    ("newline", "GET", "/%0a"),
+    route("POST", "/v2/app/_trust/tuf/snapshot.key", Rotate, 200),
+    route("POST", "/v2/app/_trust/tuf/", Publish, 400),
+    route("DELETE", "/v2/app/_trust/tuf/", Delete, 200),
+    // Below /v2/, a path that means nothing asks who the caller is first, as Notary does.
+    route("GET", "/v2/app/_trust/tuf/nothing", Login, 404),
+    route("HEAD", "/v2/app/_trust/tuf/root.json", Login, 404),
+    route("PUT", "/v2/app/_trust/tuf/root.json", Login, 404),
+    route("GET", "/_notary_server/health", Nothing, 200),
+    route("GET", "/metrics", Nothing, 200),
+    route("PATCH", "/v2/app/_trust/tuf/root.json", Nothing, 405),
+    route("GET", "/v2//app/_trust/tuf/root.json", Nothing, 301),
+    route("GET", "/%0a", Nothing, 404),
 ];
 
-/// The status of every route for every one of `callers`, a row each.
-async fn walked(stage: Stage, callers: &[&str]) -> String {
-    let mut table = format!("{:<14}", "route");
-    for who in callers {
-        let _ = write!(table, " {who:>7}");
+/// The routes of the token service: unknown paths where there is none.
+const TOKENS: [Route; 2] = [
+    // Nobody names a service here, which is the first thing that a request for a token needs.
+    route("GET", "/auth/token", Nothing, 400),
+    route("GET", "/auth/jwks.json", Nothing, 200),
+];
+const NO_TOKENS: [Route; 2] = [
+    route("GET", "/auth/token", Login, 404),
+    route("GET", "/auth/jwks.json", Login, 404),
+];
+
+/// What some callers may do, and no more.
+struct Rule {
+    callers: &'static [&'static str],
+    may: &'static [Asks],
+    because: &'static str,
+}
+
+const fn rule(
+    callers: &'static [&'static str],
+    may: &'static [Asks],
+    because: &'static str,
+) -> Rule {
+    Rule {
+        callers,
+        may,
+        because,
     }
-    for (name, method, path) in ROUTES {
-        let _ = write!(table, "\n{name:<14}");
-        for who in callers {
-            let status = stage.ask(who, method, path).await.status;
-            let _ = write!(table, " {:>7}", status.as_u16());
+}
+
+/// What a server that knows its caller, and has no rules, lets the caller do.
+const EVERYTHING: &[Asks] = &[
+    Login,
+    PullApp,
+    PullPublic,
+    KeyOfApp,
+    KeyOfPublic,
+    Publish,
+    Rotate,
+    Delete,
+    AllChanges,
+];
+
+/// The same without administration.
+const EVERY_REPOSITORY: &[Asks] = &[
+    Login,
+    PullApp,
+    PullPublic,
+    KeyOfApp,
+    KeyOfPublic,
+    Publish,
+    Rotate,
+    Delete,
+];
+
+const WRONG_CREDENTIALS: &str =
+    "wrong credentials are refused even where anonymous callers may read";
+
+/// Asks every route as every caller of `rules`.
+async fn assert_permissions(stage: Stage, token_routes: &[Route], rules: &[Rule]) {
+    let mut wrong = Vec::new();
+    for Rule {
+        callers,
+        may,
+        because,
+    } in rules
+    {
+        for who in *callers {
+            for route in ROUTES.iter().chain(token_routes) {
+                let is_permitted = route.asks == Nothing || may.contains(&route.asks);
+                let expected = if is_permitted { route.permitted } else { 401 };
+                let answer = stage.ask(who, route.method, route.path).await;
+                if answer.status.as_u16() != expected {
+                    wrong.push(format!(
+                        "{who}: {} {} answers {}, expected {expected}: {because}",
+                        route.method, route.path, answer.status
+                    ));
+                }
+            }
         }
     }
-    table
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Those who come with a password, a certificate or a token of the server's own, or with nothing.
-const OWN: [&str; 12] = [
-    "nobody", "wrong", "garbled", "forged", "alice", "ci", "admin", "robot", "t-none", "t-pull",
-    "t-push", "t-star",
-];
-
-/// Those who come with tokens of somebody else; passwords mean nothing where these are asked for.
-const OUTSIDE: [&str; 12] = [
-    "nobody", "alice", "garbled", "forged", "robot", "unnamed", "empty", "pull", "push", "star",
-    "limited", "catalog",
-];
-
-const BY_RULES: &str = "\
-route           nobody   wrong garbled  forged   alice      ci   admin   robot  t-none  t-pull  t-push  t-star
-ping               401     401     401     401     200     200     200     200     401     200     200     200
-current            401     401     401     401     404     404     404     404     401     404     404     404
-public current     404     401     401     401     404     404     404     404     404     404     404     404
-by version         401     401     401     401     404     404     404     404     401     404     404     404
-by checksum        401     401     401     401     404     404     404     404     401     404     404     404
-changes            401     401     401     401     200     200     200     200     401     200     200     200
-all changes        401     401     401     401     401     401     200     401     401     401     401     401
-key                401     401     401     401     200     200     200     401     401     401     200     200
-public key         401     401     401     401     200     401     200     401     401     401     200     200
-rotate             401     401     401     401     200     401     200     401     401     401     401     200
-publish            401     401     401     401     400     400     400     401     401     401     400     400
-delete             401     401     401     401     200     401     200     401     401     401     401     200
-unknown            401     401     401     401     404     404     404     404     401     404     404     404
-head               401     401     401     401     404     404     404     404     401     404     404     404
-put                401     401     401     401     404     404     404     404     401     404     404     404
-token              400     400     400     400     400     400     400     400     400     400     400     400
-jwks               200     200     200     200     200     200     200     200     200     200     200     200
-health             200     200     200     200     200     200     200     200     200     200     200     200
-metrics            200     200     200     200     200     200     200     200     200     200     200     200
-patch              405     405     405     405     405     405     405     405     405     405     405     405
-redirect           301     301     301     301     301     301     301     301     301     301     301     301
-newline            404     404     404     404     404     404     404     404     404     404     404     404";
-
 #[tokio::test]
-async fn rules_let_everybody_do_what_they_grant_and_no_more() {
+async fn rules_permit_what_they_grant_and_no_more() {
     let stage = Stage::with_token_service(Some(rules())).await;
-    assert_eq!(walked(stage, &OWN).await, BY_RULES);
+    let rules = [
+        rule(
+            &["nobody"],
+            &[PullPublic],
+            "anonymous callers may pull below public/",
+        ),
+        rule(&["wrong", "garbled", "forged"], &[], WRONG_CREDENTIALS),
+        rule(
+            &["alice"],
+            EVERY_REPOSITORY,
+            "alice has every permission on repositories, and the feed of all is for administrators",
+        ),
+        rule(
+            &["ci"],
+            &[Login, PullApp, PullPublic, KeyOfApp, Publish],
+            "ci may pull and push app, and below public/ it may read as anonymous callers do",
+        ),
+        rule(&["admin"], EVERYTHING, "the administrator needs no rule"),
+        rule(
+            &["robot"],
+            &[Login, PullApp, PullPublic],
+            "the certificate's name may pull app",
+        ),
+        rule(
+            &["t-none"],
+            &[PullPublic],
+            "a token made without credentials is anonymous",
+        ),
+        rule(
+            &["t-pull"],
+            &[Login, PullApp, PullPublic],
+            "the token was asked for with pull alone",
+        ),
+        rule(
+            &["t-push"],
+            &[Login, PullApp, PullPublic, KeyOfApp, KeyOfPublic, Publish],
+            "a publisher needs the keys that the server makes, and push does not rotate or delete",
+        ),
+        rule(
+            &["t-star"],
+            EVERY_REPOSITORY,
+            "a token for repositories never gives the feed of all",
+        ),
+    ];
+    assert_permissions(stage, &TOKENS, &rules).await;
 }
 
-const BY_NAME: &str = "\
-route           nobody   wrong garbled  forged   alice      ci   admin   robot  t-none  t-pull  t-push  t-star
-ping               401     401     401     401     200     200     200     200     401     200     200     200
-current            401     401     401     401     404     404     404     404     401     404     404     404
-public current     401     401     401     401     404     404     404     404     401     404     404     404
-by version         401     401     401     401     404     404     404     404     401     404     404     404
-by checksum        401     401     401     401     404     404     404     404     401     404     404     404
-changes            401     401     401     401     200     200     200     200     401     200     200     200
-all changes        401     401     401     401     200     200     200     200     401     401     401     401
-key                401     401     401     401     200     200     200     200     401     401     200     200
-public key         401     401     401     401     200     200     200     200     401     401     200     200
-rotate             401     401     401     401     200     200     200     200     401     401     401     200
-publish            401     401     401     401     400     400     400     400     401     401     400     400
-delete             401     401     401     401     200     200     200     200     401     401     401     200
-unknown            401     401     401     401     404     404     404     404     401     404     404     404
-head               401     401     401     401     404     404     404     404     401     404     404     404
-put                401     401     401     401     404     404     404     404     401     404     404     404
-token              400     400     400     400     400     400     400     400     400     400     400     400
-jwks               200     200     200     200     200     200     200     200     200     200     200     200
-health             200     200     200     200     200     200     200     200     200     200     200     200
-metrics            200     200     200     200     200     200     200     200     200     200     200     200
-patch              405     405     405     405     405     405     405     405     405     405     405     405
-redirect           301     301     301     301     301     301     301     301     301     301     301     301
-newline            404     404     404     404     404     404     404     404     404     404     404     404";
-
 #[tokio::test]
-async fn without_rules_whoever_is_known_may_do_everything_within_the_limits_of_a_token() {
+async fn without_rules_a_known_caller_may_do_everything_within_the_limits_of_a_token() {
     let stage = Stage::with_token_service(None).await;
-    assert_eq!(walked(stage, &OWN).await, BY_NAME);
+    let rules = [
+        rule(&["nobody"], &[], "no rule lets anonymous callers in"),
+        rule(&["wrong", "garbled", "forged"], &[], WRONG_CREDENTIALS),
+        rule(
+            &["alice", "ci", "admin", "robot"],
+            EVERYTHING,
+            "without rules, a known caller may do everything",
+        ),
+        rule(
+            &["t-none"],
+            &[],
+            "a token made without credentials is anonymous",
+        ),
+        rule(
+            &["t-pull"],
+            &[Login, PullApp, PullPublic],
+            "the token was asked for with pull alone",
+        ),
+        rule(
+            &["t-push"],
+            &[Login, PullApp, PullPublic, KeyOfApp, KeyOfPublic, Publish],
+            "a publisher needs the keys that the server makes, and push does not rotate or delete",
+        ),
+        rule(
+            &["t-star"],
+            EVERY_REPOSITORY,
+            "a token for repositories never gives the feed of all",
+        ),
+    ];
+    assert_permissions(stage, &TOKENS, &rules).await;
 }
 
-const BY_RULES_AND_TOKENS: &str = "\
-route           nobody   alice garbled  forged   robot unnamed   empty    pull    push    star limited catalog
-ping               401     401     401     401     200     401     401     401     401     401     401     200
-current            401     401     401     401     401     401     401     404     404     404     404     401
-public current     404     401     401     401     404     401     401     401     401     401     401     401
-by version         401     401     401     401     401     401     401     404     404     404     404     401
-by checksum        401     401     401     401     401     401     401     404     404     404     404     401
-changes            401     401     401     401     401     401     401     200     200     200     200     401
-all changes        401     401     401     401     401     401     401     401     401     401     401     200
-key                401     401     401     401     401     401     401     401     200     200     401     401
-public key         401     401     401     401     401     401     401     401     401     401     401     401
-rotate             401     401     401     401     401     401     401     401     401     200     401     401
-publish            401     401     401     401     401     401     401     401     400     400     401     401
-delete             401     401     401     401     401     401     401     401     401     200     401     401
-unknown            401     401     401     401     404     401     401     401     401     401     401     404
-head               401     401     401     401     404     401     401     401     401     401     401     404
-put                401     401     401     401     404     401     401     401     401     401     401     404
-token              401     401     401     401     404     401     401     401     401     401     401     404
-jwks               401     401     401     401     404     401     401     401     401     401     401     404
-health             200     200     200     200     200     200     200     200     200     200     200     200
-metrics            200     200     200     200     200     200     200     200     200     200     200     200
-patch              405     405     405     405     405     405     405     405     405     405     405     405
-redirect           301     301     301     301     301     301     301     301     301     301     301     301
-newline            404     404     404     404     404     404     404     404     404     404     404     404";
+const NO_PASSWORDS: &str = "where outside tokens are asked for, passwords mean nothing";
+const NO_LOGIN: &str =
+    "GET /v2/ asks for a catalog entry, as Notary does, so a token for a repository does not do";
 
 #[tokio::test]
-async fn rules_let_holders_of_outside_tokens_do_what_rule_and_token_both_grant() {
+async fn rules_permit_holders_of_outside_tokens_what_rule_and_token_both_grant() {
     let stage = Stage::with_outside_tokens(Some(outside_rules())).await;
-    assert_eq!(walked(stage, &OUTSIDE).await, BY_RULES_AND_TOKENS);
+    let rules = [
+        rule(
+            &["nobody"],
+            &[PullPublic],
+            "anonymous callers may pull below public/",
+        ),
+        rule(&["alice"], &[], NO_PASSWORDS),
+        rule(&["garbled", "forged"], &[], WRONG_CREDENTIALS),
+        rule(
+            &["robot"],
+            &[Login, PullPublic],
+            "a certificate names its caller, and no rule is about this one",
+        ),
+        rule(
+            &["unnamed", "empty"],
+            &[],
+            "a token needs a subject for the rules, and entries for the repository",
+        ),
+        rule(&["pull"], &[PullApp], NO_LOGIN),
+        rule(
+            &["push"],
+            &[PullApp, KeyOfApp, Publish],
+            "the rules grant builder everything, the token pull and push",
+        ),
+        rule(
+            &["star"],
+            &[PullApp, KeyOfApp, Publish, Rotate, Delete],
+            "rules and token both grant everything on app",
+        ),
+        rule(
+            &["limited"],
+            &[PullApp],
+            "the token grants everything, the rules grant reader pull alone",
+        ),
+        rule(
+            &["catalog"],
+            &[Login, AllChanges],
+            "the catalog entry is for what belongs to no repository",
+        ),
+    ];
+    assert_permissions(stage, &NO_TOKENS, &rules).await;
 }
-
-const BY_TOKENS: &str = "\
-route           nobody   alice garbled  forged   robot unnamed   empty    pull    push    star limited catalog
-ping               401     401     401     401     200     401     401     401     401     401     401     200
-current            401     401     401     401     404     404     401     404     404     404     404     401
-public current     401     401     401     401     404     401     401     401     401     401     401     401
-by version         401     401     401     401     404     404     401     404     404     404     404     401
-by checksum        401     401     401     401     404     404     401     404     404     404     404     401
-changes            401     401     401     401     200     200     401     200     200     200     200     401
-all changes        401     401     401     401     200     401     401     401     401     401     401     200
-key                401     401     401     401     200     401     401     401     200     200     200     401
-public key         401     401     401     401     200     401     401     401     401     401     401     401
-rotate             401     401     401     401     200     401     401     401     401     200     200     401
-publish            401     401     401     401     400     401     401     401     400     400     400     401
-delete             401     401     401     401     200     401     401     401     401     200     200     401
-unknown            401     401     401     401     404     401     401     401     401     401     401     404
-head               401     401     401     401     404     401     401     401     401     401     401     404
-put                401     401     401     401     404     401     401     401     401     401     401     404
-token              401     401     401     401     404     401     401     401     401     401     401     404
-jwks               401     401     401     401     404     401     401     401     401     401     401     404
-health             200     200     200     200     200     200     200     200     200     200     200     200
-metrics            200     200     200     200     200     200     200     200     200     200     200     200
-patch              405     405     405     405     405     405     405     405     405     405     405     405
-redirect           301     301     301     301     301     301     301     301     301     301     301     301
-newline            404     404     404     404     404     404     404     404     404     404     404     404";
 
 #[tokio::test]
 async fn without_rules_outside_tokens_decide_alone() {
     let stage = Stage::with_outside_tokens(None).await;
-    assert_eq!(walked(stage, &OUTSIDE).await, BY_TOKENS);
+    let rules = [
+        rule(&["nobody"], &[], "no rule lets anonymous callers in"),
+        rule(&["alice"], &[], NO_PASSWORDS),
+        rule(&["garbled", "forged"], &[], WRONG_CREDENTIALS),
+        rule(
+            &["robot"],
+            EVERYTHING,
+            "a certificate names its caller, and without rules that is enough",
+        ),
+        rule(&["empty"], &[], "the token has no entry for the repository"),
+        rule(
+            &["unnamed", "pull"],
+            &[PullApp],
+            "without rules a token needs no subject, and both grant pull",
+        ),
+        rule(
+            &["push"],
+            &[PullApp, KeyOfApp, Publish],
+            "the token grants pull and push",
+        ),
+        rule(
+            &["star", "limited"],
+            &[PullApp, KeyOfApp, Publish, Rotate, Delete],
+            "the token grants everything on app",
+        ),
+        rule(
+            &["catalog"],
+            &[Login, AllChanges],
+            "the catalog entry is for what belongs to no repository",
+        ),
+    ];
+    assert_permissions(stage, &NO_TOKENS, &rules).await;
 }
-
-const BY_PASSWORDS: &str = "\
-route           nobody   alice  forged
-ping               401     200     401
-current            401     404     401
-public current     404     404     401
-by version         401     404     401
-by checksum        401     404     401
-changes            401     200     401
-all changes        401     401     401
-key                401     200     401
-public key         401     200     401
-rotate             401     200     401
-publish            401     400     401
-delete             401     200     401
-unknown            401     404     401
-head               401     404     401
-put                401     404     401
-token              401     404     401
-jwks               401     404     401
-health             200     200     200
-metrics            200     200     200
-patch              405     405     405
-redirect           301     301     301
-newline            404     404     404";
 
 #[tokio::test]
 async fn where_only_passwords_are_asked_for_a_token_is_worth_nothing() {
     let stage = Stage::with_passwords(Some(rules()), Settings::default()).await;
-    let callers = ["nobody", "alice", "forged"];
-    assert_eq!(walked(stage, &callers).await, BY_PASSWORDS);
+    let rules = [
+        rule(
+            &["nobody"],
+            &[PullPublic],
+            "anonymous callers may pull below public/",
+        ),
+        rule(
+            &["alice"],
+            EVERY_REPOSITORY,
+            "alice has every permission on repositories, and the feed of all is for administrators",
+        ),
+        rule(&["forged"], &[], "no token is accepted"),
+    ];
+    assert_permissions(stage, &NO_TOKENS, &rules).await;
 }
 
 #[tokio::test]
-async fn an_open_server_asks_nobody() {
+async fn an_open_server_asks_for_no_credentials() {
     let server = TestServer::start().await;
-    for (name, method, path) in ROUTES {
-        let answer = server.request(method, path).await;
-        assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+    for route in ROUTES.iter().chain(&NO_TOKENS) {
+        let answer = server.request(route.method, route.path).await;
+        assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{}", route.path);
     }
 }
