@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use harness::{Account, Door, Stage, Trust, htpasswd, scan_for_secrets};
+use harness::{Account, AuthSetup, Sandbox, Trust, htpasswd, scan_for_secrets};
 use serde_json::Value;
 
 mod administrator;
@@ -42,9 +42,9 @@ fn a_secret_in_a_log_is_found() -> Result<()> {
         (format!("Authorization: Basic {}", alice.encoded()), true),
         (format!("Bearer {token}"), true),
     ] {
-        harness::play(|stage| {
-            fs::write(stage.log("notary-server"), &line)?;
-            let found = scan_for_secrets(stage, &[alice]).is_err();
+        harness::play(|sandbox| {
+            fs::write(sandbox.log("notary-server"), &line)?;
+            let found = scan_for_secrets(sandbox, &[alice]).is_err();
             ensure!(found == is_secret, "{line}");
             Ok(())
         })?;
@@ -52,14 +52,14 @@ fn a_secret_in_a_log_is_found() -> Result<()> {
     Ok(())
 }
 
-/// A door with this `auth` section, which writes down what is done.
-fn guarded(stage: &Stage, auth: Value) -> Door {
-    Door::with_auth(auth).with_audit_file(&stage.log("audit"))
+/// A set-up with this `auth` section, which writes down what is done.
+fn guarded(sandbox: &Sandbox, auth: Value) -> AuthSetup {
+    AuthSetup::with_auth(auth).with_audit_file(&sandbox.log("audit"))
 }
 
 /// A file of these users' passwords.
-fn passwords(stage: &Stage, accounts: &[Account]) -> Result<PathBuf> {
-    let file = stage.path().join("htpasswd");
+fn passwords(sandbox: &Sandbox, accounts: &[Account]) -> Result<PathBuf> {
+    let file = sandbox.path().join("htpasswd");
     htpasswd(&file, accounts)?;
     Ok(file)
 }

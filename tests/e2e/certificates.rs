@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use harness::certificates::Setup;
-use harness::{Collaborator, Make, Pair, Stage, Trust};
+use harness::{Collaborator, Make, Pair, Sandbox, Trust};
 
 on_every_pair![
     certificates_of_one_authority_are_accepted,
@@ -28,17 +28,17 @@ mod listed {
 
 const GUN: &str = "example.com/team/app";
 
-fn accepted(stage: &Stage, pair: Pair, setup: Setup) -> Result<()> {
-    let trust = Trust::start_with(stage, pair, setup)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+fn accepted(sandbox: &Sandbox, pair: Pair, setup: Setup) -> Result<()> {
+    let trust = Trust::start_with(sandbox, pair, setup)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "v1")?;
-    Collaborator::new(stage, "reader", &trust)?.sees(GUN, &["v1:targets"])
+    Collaborator::new(sandbox, "reader", &trust)?.sees(GUN, &["v1:targets"])
 }
 
-fn refused(stage: &Stage, pair: Pair, setup: Setup) -> Result<()> {
-    let trust = Trust::start_with(stage, pair, setup)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+fn refused(sandbox: &Sandbox, pair: Pair, setup: Setup) -> Result<()> {
+    let trust = Trust::start_with(sandbox, pair, setup)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     let code = match pair.server {
         Make::Countersign => 503,
         Make::Notary => 500,
@@ -48,51 +48,51 @@ fn refused(stage: &Stage, pair: Pair, setup: Setup) -> Result<()> {
     ))
 }
 
-fn certificates_of_one_authority_are_accepted(stage: &Stage, pair: Pair) -> Result<()> {
-    accepted(stage, pair, Setup::Issued)
+fn certificates_of_one_authority_are_accepted(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    accepted(sandbox, pair, Setup::Issued)
 }
 
 fn a_client_certificate_that_is_itself_in_the_file_is_accepted(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
-    accepted(stage, pair, Setup::LeafInFile)
+    accepted(sandbox, pair, Setup::LeafInFile)
 }
 
 fn self_signed_certificates_are_accepted_where_they_are_listed(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
-    accepted(stage, pair, Setup::SelfSigned)
+    accepted(sandbox, pair, Setup::SelfSigned)
 }
 
 fn self_signed_authorities_are_accepted_as_leaves_where_they_are_listed(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
-    accepted(stage, pair, Setup::SelfSignedAuthority)
+    accepted(sandbox, pair, Setup::SelfSignedAuthority)
 }
 
-fn the_sample_with_leaf_and_intermediate_is_accepted(stage: &Stage, pair: Pair) -> Result<()> {
-    accepted(stage, pair, Setup::LeafAndIntermediate)
+fn the_sample_with_leaf_and_intermediate_is_accepted(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    accepted(sandbox, pair, Setup::LeafAndIntermediate)
 }
 
-fn a_server_with_a_strange_certificate_gets_no_key(stage: &Stage, pair: Pair) -> Result<()> {
-    refused(stage, pair, Setup::StrangeServer)
+fn a_server_with_a_strange_certificate_gets_no_key(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    refused(sandbox, pair, Setup::StrangeServer)
 }
 
 fn a_signer_with_a_strange_certificate_is_asked_for_nothing(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
-    refused(stage, pair, Setup::StrangeSigner)
+    refused(sandbox, pair, Setup::StrangeSigner)
 }
 
 #[test]
 fn renewed_certificates_are_taken_up_without_a_restart_of_the_server() -> Result<()> {
     const TRIES: usize = 200;
-    harness::play(|stage| {
-        let mut trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+    harness::play(|sandbox| {
+        let mut trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
         trust.read("/v2/")?;
 
         trust.renew_certificates()?;
@@ -106,10 +106,10 @@ fn renewed_certificates_are_taken_up_without_a_restart_of_the_server() -> Result
         // The signer lets in new connections of the server by the new certificates alone.
         trust.kill_signer()?;
         trust.start_signer()?;
-        let owner = Collaborator::new(stage, "owner", &trust)?;
+        let owner = Collaborator::new(sandbox, "owner", &trust)?;
         let again = (0..TRIES).any(|_| owner.does(&["init", GUN]).is_ok());
         ensure!(again, "the server did not come back to its signer");
         owner.publishes(GUN, "v1")?;
-        Collaborator::new(stage, "reader", &trust)?.sees(GUN, &["v1:targets"])
+        Collaborator::new(sandbox, "reader", &trust)?.sees(GUN, &["v1:targets"])
     })
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 use harness::proxy::Proxy;
-use harness::{Collaborator, Pair, Stage, Trust};
+use harness::{Collaborator, Pair, Sandbox, Trust};
 
 on_every_pair![
     the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again,
@@ -22,10 +22,10 @@ on_every_database![
 
 const GUN: &str = "example.com/team/app";
 
-fn readers_never_see_half_a_publish(stage: &Stage, pair: Pair) -> Result<()> {
+fn readers_never_see_half_a_publish(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const ROUNDS: usize = 25;
-    let trust = Trust::start(stage, pair)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+    let trust = Trust::start(sandbox, pair)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "v00")?;
     let published = AtomicUsize::new(1);
@@ -34,7 +34,7 @@ fn readers_never_see_half_a_publish(stage: &Stage, pair: Pair) -> Result<()> {
         let readers: Vec<_> = (0..2)
             .map(|number| {
                 let (trust, published) = (&trust, &published);
-                scope.spawn(move || read_on(stage, trust, number, published))
+                scope.spawn(move || read_on(sandbox, trust, number, published))
             })
             .collect();
         for round in 1..=ROUNDS {
@@ -50,14 +50,14 @@ fn readers_never_see_half_a_publish(stage: &Stage, pair: Pair) -> Result<()> {
 
 /// Reads the repository as somebody new, again and again, until everything is published: what was
 /// published before a read began is in it.
-fn read_on(stage: &Stage, trust: &Trust, number: usize, published: &AtomicUsize) -> Result<()> {
+fn read_on(sandbox: &Sandbox, trust: &Trust, number: usize, published: &AtomicUsize) -> Result<()> {
     for round in 0_usize.. {
         let before = published.load(Ordering::Acquire);
         if before == usize::MAX {
             ensure!(round > 3, "only {round} reads were made meanwhile");
             break;
         }
-        let reader = Collaborator::new(stage, &format!("reader-{number}-{round}"), trust)?;
+        let reader = Collaborator::new(sandbox, &format!("reader-{number}-{round}"), trust)?;
         let listed = reader.does(&["list", GUN])?;
         let seen = listed.matches(" targets").count();
         ensure!(seen >= before, "{before} were published, but:\n{listed}");
@@ -66,8 +66,8 @@ fn read_on(stage: &Stage, trust: &Trust, number: usize, published: &AtomicUsize)
 }
 
 /// Copies what `owner` has, keys included, to a second machine of theirs.
-fn second_machine(stage: &Stage, owner: &Collaborator, trust: &Trust) -> Result<Collaborator> {
-    let second = Collaborator::new(stage, "second", trust)?;
+fn second_machine(sandbox: &Sandbox, owner: &Collaborator, trust: &Trust) -> Result<Collaborator> {
+    let second = Collaborator::new(sandbox, "second", trust)?;
     let mut copy = harness::process::client("cp");
     copy.arg("--recursive")
         .arg(owner.folder().join("trust"))
@@ -77,15 +77,15 @@ fn second_machine(stage: &Stage, owner: &Collaborator, trust: &Trust) -> Result<
 }
 
 fn the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+    let trust = Trust::start(sandbox, pair)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "first")?;
-    let proxy = Proxy::start(stage, trust.address())?;
-    let slow = second_machine(stage, &owner, &trust)?.through(proxy.url());
+    let proxy = Proxy::start(sandbox, trust.address())?;
+    let slow = second_machine(sandbox, &owner, &trust)?.through(proxy.url());
     slow.does(&["add", GUN, "slow", &slow.file("slow")?])?;
 
     // The slow one has read the repository and is on its way when the other one publishes.
@@ -107,10 +107,10 @@ fn the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again(
     owner.sees(GUN, &["fast:targets", "first:targets", "slow:targets"])
 }
 
-fn a_publish_that_is_cut_off_leaves_nothing_behind(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
-    let proxy = Proxy::start(stage, trust.address())?;
-    let owner = Collaborator::new(stage, "owner", &trust)?.through(proxy.url());
+fn a_publish_that_is_cut_off_leaves_nothing_behind(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
+    let proxy = Proxy::start(sandbox, trust.address())?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?.through(proxy.url());
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "first")?;
     let before = trust.metadata(GUN, "timestamp.json")?;

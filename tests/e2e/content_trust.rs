@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use harness::{Cli, Collaborator, Engine, Pair, Person, Stage, Trust};
+use harness::{Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust};
 
 on_every_pair_with_every_cli![
     a_signed_push_is_pulled_by_tag_from_a_clean_client,
@@ -28,10 +28,10 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(stage: &Stage, pair: Pair, cli: Cli) -> Result<Self> {
-        let (trust, engine) = (Trust::start(stage, pair)?, Engine::start(stage)?);
-        let publisher = Person::new(stage, "publisher", cli, &engine, &trust.url())?;
-        let stranger = Person::new(stage, "stranger", cli, &engine, &trust.url())?;
+    fn set(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<Self> {
+        let (trust, engine) = (Trust::start(sandbox, pair)?, Engine::start(sandbox)?);
+        let publisher = Person::new(sandbox, "publisher", cli, &engine, &trust.url())?;
+        let stranger = Person::new(sandbox, "stranger", cli, &engine, &trust.url())?;
         Ok(Self {
             trust,
             engine,
@@ -42,11 +42,11 @@ impl Scene {
 }
 
 fn a_signed_push_is_pulled_by_tag_from_a_clean_client(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
     let image = scene.engine.image("team/app:1");
     scene.publisher.makes_image(&image, "signed")?;
     let digest = scene.publisher.pushes_signed(&image)?;
@@ -65,11 +65,11 @@ fn a_signed_push_is_pulled_by_tag_from_a_clean_client(
 }
 
 fn a_pull_of_a_tag_that_nobody_signed_is_refused(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
     let (signed, unsigned) = (
         scene.engine.image("app:signed"),
         scene.engine.image("app:unsigned"),
@@ -94,11 +94,11 @@ fn a_pull_of_a_tag_that_nobody_signed_is_refused(
 }
 
 fn a_tag_that_was_moved_in_the_registry_still_pulls_what_was_signed(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
     let image = scene.engine.image("app:1");
     scene.publisher.makes_image(&image, "signed")?;
     let signed = scene.publisher.pushes_signed(&image)?;
@@ -116,11 +116,11 @@ fn a_tag_that_was_moved_in_the_registry_still_pulls_what_was_signed(
 }
 
 fn a_pull_of_a_tag_whose_content_was_replaced_is_refused(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
     let (image, other) = (scene.engine.image("app:1"), scene.engine.image("app:other"));
     scene.publisher.makes_image(&image, "signed")?;
     let signed = scene.publisher.pushes_signed(&image)?;
@@ -138,11 +138,11 @@ fn a_pull_of_a_tag_whose_content_was_replaced_is_refused(
 }
 
 fn a_later_push_moves_the_tag_for_clients_that_know_the_old_one(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
     let image = scene.engine.image("app:latest");
     scene.publisher.makes_image(&image, "first")?;
     let first = scene.publisher.pushes_signed(&image)?;
@@ -165,13 +165,13 @@ fn a_later_push_moves_the_tag_for_clients_that_know_the_old_one(
 /// For a registry on loopback docker does not look at the trust server's certificate, so this image has a
 /// registry elsewhere (an address for documentation), which inspecting trust data does not contact.
 fn the_trust_servers_certificate_is_checked_against_the_ca_file(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
     const GUN: &str = "192.0.2.7:5000/app";
-    let scene = Scene::set(stage, pair, cli)?;
-    let owner = Collaborator::new(stage, "owner", &scene.trust)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
+    let owner = Collaborator::new(sandbox, "owner", &scene.trust)?;
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "1")?;
 

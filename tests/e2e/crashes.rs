@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use harness::{Collaborator, Pair, Stage, Trust};
+use harness::{Collaborator, Pair, Sandbox, Trust};
 use serde_json::Value;
 
 /// How often a program is killed in one scenario.
@@ -30,62 +30,68 @@ on_every_database![
     a_killed_database_loses_nothing_that_was_acknowledged,
 ];
 
-fn a_killed_server_loses_nothing_it_acknowledged(stage: &Stage, pair: Pair) -> Result<()> {
-    survives(stage, pair, Trust::kill_server, Trust::start_server)
+fn a_killed_server_loses_nothing_it_acknowledged(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    survives(sandbox, pair, Trust::kill_server, Trust::start_server)
 }
 
-fn a_killed_signer_loses_nothing_the_server_acknowledged(stage: &Stage, pair: Pair) -> Result<()> {
-    survives(stage, pair, Trust::kill_signer, Trust::start_signer)
+fn a_killed_signer_loses_nothing_the_server_acknowledged(
+    sandbox: &Sandbox,
+    pair: Pair,
+) -> Result<()> {
+    survives(sandbox, pair, Trust::kill_signer, Trust::start_signer)
 }
 
 #[test]
 fn a_killed_signer_keeps_the_keys_that_a_go_server_uses() -> Result<()> {
     let (kill, start) = (Trust::kill_signer, Trust::start_signer);
-    harness::play(|stage| survives(stage, Pair::OUR_SIGNER, kill, start))
+    harness::play(|sandbox| survives(sandbox, Pair::OUR_SIGNER, kill, start))
 }
 
 fn killing_both_at_once_loses_nothing_that_was_acknowledged(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
     let kill = |trust: &mut Trust| trust.kill_server().and_then(|()| trust.kill_signer());
     let start = |trust: &mut Trust| trust.start_signer().and_then(|()| trust.start_server());
-    survives(stage, pair, kill, start)
+    survives(sandbox, pair, kill, start)
 }
 
 /// Both programs go on running, and find their database again by themselves.
-fn a_killed_database_loses_nothing_that_was_acknowledged(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_killed_database_loses_nothing_that_was_acknowledged(
+    sandbox: &Sandbox,
+    pair: Pair,
+) -> Result<()> {
     let kill = |trust: &mut Trust| trust.database()?.kill();
     let start = |trust: &mut Trust| trust.database()?.resume();
-    survives(stage, pair, kill, start)
+    survives(sandbox, pair, kill, start)
 }
 
-fn reads_go_on_while_the_signer_is_away(stage: &Stage, pair: Pair) -> Result<()> {
+fn reads_go_on_while_the_signer_is_away(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const GUN: &str = "example.com/app";
-    let mut trust = Trust::start(stage, pair)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+    let mut trust = Trust::start(sandbox, pair)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "v1")?;
 
     trust.kill_signer()?;
 
-    Collaborator::new(stage, "reader", &trust)?.sees(GUN, &["v1:targets"])?;
+    Collaborator::new(sandbox, "reader", &trust)?.sees(GUN, &["v1:targets"])?;
     let refused = owner.notary(&["add", GUN, "v2", &owner.file("v2")?, "--publish"])?;
     ensure!(!refused.succeeded(), "nobody was there to sign: {refused}");
     trust.start_signer()?;
     until_published(&owner, GUN)?;
-    Collaborator::new(stage, "other", &trust)?.sees(GUN, &["v1:targets", "v2:targets"])
+    Collaborator::new(sandbox, "other", &trust)?.sees(GUN, &["v1:targets", "v2:targets"])
 }
 
 #[test]
 fn a_full_disk_refuses_publishes_until_there_is_room_and_loses_nothing() -> Result<()> {
-    harness::play(|stage| {
+    harness::play(|sandbox| {
         const GUN: &str = "example.com/app";
         const REFUSED: usize = 6;
         const AFTERWARDS: usize = 20;
-        let mut trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+        let mut trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
         let disk = trust.restart_server_on_small_disk(700)?;
-        let owner = Collaborator::new(stage, "owner", &trust)?;
+        let owner = Collaborator::new(sandbox, "owner", &trust)?;
         owner.does(&["init", GUN, "--publish"])?;
         let file = owner.file("content")?;
         let mut acknowledged = Vec::new();
@@ -104,7 +110,7 @@ fn a_full_disk_refuses_publishes_until_there_is_room_and_loses_nothing() -> Resu
             let again = owner.notary(&["publish", GUN])?;
             again.fails_saying("unable to reach trust server at this time: 50")?;
         }
-        Collaborator::new(stage, "reader", &trust)?.sees(GUN, &acknowledged)?;
+        Collaborator::new(sandbox, "reader", &trust)?.sees(GUN, &acknowledged)?;
         (1..=acknowledged.len()).try_for_each(|version| is_whole(&trust, GUN, version as u64))?;
         disk.make_room()?;
         owner.does(&["publish", GUN])?;
@@ -113,7 +119,7 @@ fn a_full_disk_refuses_publishes_until_there_is_room_and_loses_nothing() -> Resu
         for _ in 0..AFTERWARDS {
             owner.does(&["witness", GUN, "targets", "--publish"])?;
         }
-        Collaborator::new(stage, "late", &trust)?.sees(GUN, &acknowledged)
+        Collaborator::new(sandbox, "late", &trust)?.sees(GUN, &acknowledged)
     })
 }
 
@@ -131,16 +137,16 @@ fn until_published(owner: &Collaborator, gun: &str) -> Result<()> {
 
 /// Kills and starts programs while two owners publish, then reads back all that was acknowledged.
 fn survives(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     kill: impl Fn(&mut Trust) -> Result<()>,
     start: impl Fn(&mut Trust) -> Result<()>,
 ) -> Result<()> {
-    let mut trust = Trust::start(stage, pair)?;
+    let mut trust = Trust::start(sandbox, pair)?;
     let (acknowledged, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let streams = thread::scope(|scope| -> Result<Vec<Stream>> {
         let owners: Vec<_> = ["example.com/one", "example.com/two"]
-            .map(|gun| Stream::start(scope, stage, &trust, gun, &acknowledged, &over))
+            .map(|gun| Stream::start(scope, sandbox, &trust, gun, &acknowledged, &over))
             .into_iter()
             .collect::<Result<_>>()?;
         let killed = (0..KILLS).try_for_each(|round| {
@@ -160,7 +166,7 @@ fn survives(
     })?;
     streams
         .iter()
-        .try_for_each(|stream| stream.is_all_there(stage, &trust))
+        .try_for_each(|stream| stream.is_all_there(sandbox, &trust))
 }
 
 /// Waits until the owners have published some more.
@@ -198,13 +204,13 @@ impl Stream {
     /// Publishes target after target until it is over.
     fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
-        stage: &Stage,
+        sandbox: &Sandbox,
         trust: &Trust,
         gun: &'static str,
         acknowledged: &'scope AtomicUsize,
         over: &'scope AtomicBool,
     ) -> Result<ScopedJoinHandle<'scope, Result<Self>>> {
-        let owner = Collaborator::new(stage, gun, trust)?;
+        let owner = Collaborator::new(sandbox, gun, trust)?;
         owner.does(&["init", gun, "--publish"])?;
         // The server signs the snapshots: every publish then needs the signer twice.
         owner.does(&["key", "rotate", gun, "snapshot", "--server-managed"])?;
@@ -232,8 +238,8 @@ impl Stream {
         }))
     }
 
-    fn is_all_there(&self, stage: &Stage, trust: &Trust) -> Result<()> {
-        let reader = Collaborator::new(stage, &format!("reader-{}", self.gun), trust)?;
+    fn is_all_there(&self, sandbox: &Sandbox, trust: &Trust) -> Result<()> {
+        let reader = Collaborator::new(sandbox, &format!("reader-{}", self.gun), trust)?;
         let listed = reader.does(&["list", &self.gun])?;
         for target in &self.targets {
             ensure!(

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use harness::certificates::Leaf;
-use harness::{Collaborator, Pair, Stage, Trust};
+use harness::{Collaborator, Pair, Sandbox, Trust};
 
 on_every_pair![
     delegates_publish_with_their_own_key_also_nested,
@@ -31,17 +31,17 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    fn set(stage: &Stage, pair: Pair) -> Result<Self> {
-        let trust = Trust::start(stage, pair)?;
-        let scene = Self::on(stage, &trust)?;
+    fn set(sandbox: &Sandbox, pair: Pair) -> Result<Self> {
+        let trust = Trust::start(sandbox, pair)?;
+        let scene = Self::on(sandbox, &trust)?;
         Ok(Self {
             _trust: Some(trust),
             ..scene
         })
     }
 
-    pub(crate) fn on(stage: &Stage, trust: &Trust) -> Result<Self> {
-        let person = |name| Collaborator::new(stage, name, trust);
+    pub(crate) fn on(sandbox: &Sandbox, trust: &Trust) -> Result<Self> {
+        let person = |name| Collaborator::new(sandbox, name, trust);
         let (owner, qa, night, reader) = (
             person("owner")?,
             person("qa")?,
@@ -109,8 +109,8 @@ pub(crate) fn publishes(person: &Collaborator, role: &str, target: &str) -> Resu
     Ok(())
 }
 
-fn delegates_publish_with_their_own_key_also_nested(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
+fn delegates_publish_with_their_own_key_also_nested(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
     publishes(&scene.qa, "targets/qa", "checked")?;
     publishes(&scene.night, "targets/qa/night", "nightly")?;
     let all = [
@@ -138,8 +138,8 @@ fn delegates_publish_with_their_own_key_also_nested(stage: &Stage, pair: Pair) -
     scene.reader.sees(GUN, &all)
 }
 
-fn a_delegation_is_held_to_its_paths(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
+fn a_delegation_is_held_to_its_paths(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
     let add = [
         "add",
         GUN,
@@ -157,8 +157,8 @@ fn a_delegation_is_held_to_its_paths(stage: &Stage, pair: Pair) -> Result<()> {
     scene.reader.sees(GUN, &["release:targets"])
 }
 
-fn a_removed_delegation_takes_its_targets_along(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
+fn a_removed_delegation_takes_its_targets_along(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
     publishes(&scene.qa, "targets/qa", "checked")?;
     publishes(&scene.night, "targets/qa/night", "nightly")?;
 
@@ -200,8 +200,8 @@ fn a_removed_delegation_takes_its_targets_along(stage: &Stage, pair: Pair) -> Re
     Ok(())
 }
 
-fn a_purged_key_signs_no_more(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
+fn a_purged_key_signs_no_more(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
     let listed = scene.reader.does(&["delegation", "list", GUN])?;
     let row = listed
         .lines()

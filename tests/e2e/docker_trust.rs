@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::certificates::Leaf;
-use harness::{Cli, Engine, Pair, Person, Stage, Trust};
+use harness::{Cli, Engine, Pair, Person, Sandbox, Trust};
 use serde_json::Value;
 
 on_every_pair_with_every_cli![
@@ -29,9 +29,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(stage: &Stage, pair: Pair, cli: Cli) -> Result<Self> {
-        let (trust, engine) = (Trust::start(stage, pair)?, Engine::start(stage)?);
-        let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+    fn set(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<Self> {
+        let (trust, engine) = (Trust::start(sandbox, pair)?, Engine::start(sandbox)?);
+        let person = |name| Person::new(sandbox, name, cli, &engine, &trust.url());
         let (admin, alice, bob) = (person("admin")?, person("alice")?, person("bob")?);
         alice.does(&["trust", "key", "generate", "alice"])?;
         load_key(&bob, "bob")?;
@@ -143,11 +143,11 @@ fn texts(value: &Value) -> String {
 }
 
 fn signers_with_only_a_delegation_key_sign_and_revoke(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
     cli: Cli,
 ) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+    let scene = Scene::set(sandbox, pair, cli)?;
     let (one, two) = (scene.image("1")?, scene.image("2")?);
 
     scene.alice.does(&["trust", "sign", &one])?;
@@ -181,8 +181,8 @@ fn signers_with_only_a_delegation_key_sign_and_revoke(
 
 /// CLI 28 removes nobody without having asked, and asks only about who alone signed the list of releases. That
 /// list then counts no more, as it should, and neither CLI can make it anew.
-fn a_signer_who_was_removed_signs_no_more(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+fn a_signer_who_was_removed_signs_no_more(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let scene = Scene::set(sandbox, pair, cli)?;
     let one = scene.image("1")?;
     let (first, second) = match cli {
         Cli::Debian => (&scene.alice, &scene.bob),
@@ -215,8 +215,8 @@ fn a_signer_who_was_removed_signs_no_more(stage: &Stage, pair: Pair, cli: Cli) -
     Ok(())
 }
 
-fn revoking_a_repository_takes_all_its_tags(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let scene = Scene::set(stage, pair, cli)?;
+fn revoking_a_repository_takes_all_its_tags(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let scene = Scene::set(sandbox, pair, cli)?;
     let (one, two) = (scene.image("1")?, scene.image("2")?);
     scene.alice.does(&["trust", "sign", &one])?;
     scene.alice.does(&["trust", "sign", &two])?;

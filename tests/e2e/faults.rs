@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fixtures::{Part, Publisher};
 use harness::process::{eventually, soak};
-use harness::{Answer, Condition, Entrance, Network, Pair, Routes, Stage, Trust};
+use harness::{Answer, Condition, Entrance, Network, Pair, Routes, Sandbox, Trust};
 use serde_json::Value;
 
 use crate::crashes::is_whole;
@@ -73,15 +73,15 @@ struct Service {
 }
 
 impl Service {
-    fn start(stage: &Stage, pair: Pair) -> Result<Self> {
-        let mut first = Trust::start(stage, pair)?;
+    fn start(sandbox: &Sandbox, pair: Pair) -> Result<Self> {
+        let mut first = Trust::start(sandbox, pair)?;
         let database = Network::to(first.database()?.address())?;
         let signer = Network::to(first.signer_address())?;
         first.reroute(Routes {
             database: Some(database.address()),
             signer: Some(signer.address()),
         })?;
-        let second = first.beside(stage, pair)?;
+        let second = first.beside(sandbox, pair)?;
         Ok(Self {
             first,
             second,
@@ -307,8 +307,8 @@ impl Acknowledged {
     }
 }
 
-fn every_acknowledged_publish_survives_every_fault(stage: &Stage, pair: Pair) -> Result<()> {
-    let mut service = Service::start(stage, pair)?;
+fn every_acknowledged_publish_survives_every_fault(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let mut service = Service::start(sandbox, pair)?;
     let entrances = [service.first.entrance(), service.second.entrance()];
     let counts: [AtomicU64; OWNERS] = Default::default();
     let over = AtomicBool::new(false);

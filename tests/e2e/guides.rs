@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use harness::process::{SEARCH_PATH, client};
-use harness::{Cli, Engine, Said, Stage, Trust};
+use harness::{Cli, Engine, Said, Sandbox, Trust};
 
 mod ca;
 mod ci;
@@ -80,7 +80,7 @@ fn name_in(line: &str) -> Option<String> {
     comment.strip_suffix(" -->").map(str::to_owned)
 }
 
-/// What names in the guides are called on a stage.
+/// What names in the guides are called on a sandbox.
 #[derive(Clone, Debug, Default)]
 struct Names(Vec<(String, String)>);
 
@@ -116,14 +116,14 @@ struct Reader {
 
 impl Reader {
     /// Somebody new, with nothing but the CA's certificate, where a checkout has it.
-    fn new(stage: &Stage, name: &str, cli: Cli, names: &Names, ca: &Path) -> Result<Self> {
-        let home = stage.folder(&format!("people/{name}"))?;
+    fn new(sandbox: &Sandbox, name: &str, cli: Cli, names: &Names, ca: &Path) -> Result<Self> {
+        let home = sandbox.folder(&format!("people/{name}"))?;
         fs::create_dir_all(home.join("fixtures"))?;
         fs::copy(ca, home.join("fixtures/root-ca.crt"))?;
         Ok(Self {
             home,
-            programs: programs(stage, cli)?,
-            socket: stage.path().join("docker.sock"),
+            programs: programs(sandbox, cli)?,
+            socket: sandbox.path().join("docker.sock"),
             names: names.clone(),
         })
     }
@@ -198,9 +198,9 @@ const PASSPHRASES: [(&str, &str); 6] = [
 ];
 
 /// A folder in which `docker` is the CLI of this generation, and `sudo` asks for nothing.
-fn programs(stage: &Stage, cli: Cli) -> Result<PathBuf> {
+fn programs(sandbox: &Sandbox, cli: Cli) -> Result<PathBuf> {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
-    let folder = stage.path().join("programs");
+    let folder = sandbox.path().join("programs");
     if !folder.exists() {
         fs::create_dir(&folder)?;
         symlink(cli.find()?, folder.join("docker"))?;

@@ -14,7 +14,7 @@ macro_rules! on_every_pair {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    harness::play(|stage| super::$scenario(stage, harness::Pair::$pair))
+                    harness::play(|sandbox| super::$scenario(sandbox, harness::Pair::$pair))
                 }
             )*
         }
@@ -57,7 +57,7 @@ macro_rules! on_every_database {
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
                     let pair = harness::Pair::COUNTERSIGN;
-                    harness::play_on(harness::Backend::$backend, |stage| super::$scenario(stage, pair))
+                    harness::play_on(harness::Backend::$backend, |sandbox| super::$scenario(sandbox, pair))
                 }
             )*
         }
@@ -73,8 +73,8 @@ macro_rules! on_every_pair_with_every_cli {
     (@module $module:ident $cli:ident $($scenario:ident)*) => {
         mod $module {
             $(
-                fn $scenario(stage: &harness::Stage, pair: harness::Pair) -> anyhow::Result<()> {
-                    super::$scenario(stage, pair, harness::Cli::$cli)
+                fn $scenario(sandbox: &harness::Sandbox, pair: harness::Pair) -> anyhow::Result<()> {
+                    super::$scenario(sandbox, pair, harness::Cli::$cli)
                 }
             )*
             on_every_pair![$($scenario),*];
@@ -105,8 +105,8 @@ macro_rules! on_every_database_with_debian_cli {
     ($($scenario:ident),* $(,)?) => {
         mod databases {
             $(
-                fn $scenario(stage: &harness::Stage, pair: harness::Pair) -> anyhow::Result<()> {
-                    super::$scenario(stage, pair, harness::Cli::Debian)
+                fn $scenario(sandbox: &harness::Sandbox, pair: harness::Pair) -> anyhow::Result<()> {
+                    super::$scenario(sandbox, pair, harness::Cli::Debian)
                 }
             )*
             on_every_database![$($scenario),*];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use harness::process::{client, program};
-use harness::{Cli, Collaborator, Daemon, Engine, Person, Said, Stage, pair};
+use harness::{Cli, Collaborator, Daemon, Engine, Person, Said, Sandbox, pair};
 
 /// The one command, started in an empty folder.
 struct Countersign {
@@ -15,7 +15,7 @@ struct Countersign {
 }
 
 impl Countersign {
-    fn up(stage: &Stage, home: &Path, server: SocketAddr, signer: SocketAddr) -> Result<Self> {
+    fn up(sandbox: &Sandbox, home: &Path, server: SocketAddr, signer: SocketAddr) -> Result<Self> {
         let mut command = program(pair::built("countersign")?);
         command.current_dir(home).env("HOME", home).args([
             "up",
@@ -24,7 +24,7 @@ impl Countersign {
             "--signer-listen",
             &signer.to_string(),
         ]);
-        let log = stage.log("countersign");
+        let log = sandbox.log("countersign");
         drop(std::fs::remove_file(&log));
         let mut daemon = Daemon::start("countersign", &command, &log)?;
         daemon.until("printed what to paste", || printed_lines(&log).len() == 3)?;
@@ -64,7 +64,7 @@ fn printed_lines(log: &Path) -> Vec<String> {
 
 #[test]
 fn the_printed_lines_let_docker_push_and_pull_with_content_trust() -> Result<()> {
-    harness::play(|stage| newcomer(stage, Cli::Debian))
+    harness::play(|sandbox| newcomer(sandbox, Cli::Debian))
 }
 
 mod newer_cli {
@@ -73,14 +73,15 @@ mod newer_cli {
 
     #[test]
     fn the_printed_lines_let_docker_push_and_pull_with_content_trust() -> Result<()> {
-        harness::play(|stage| super::newcomer(stage, Cli::Newer))
+        harness::play(|sandbox| super::newcomer(sandbox, Cli::Newer))
     }
 }
 
-fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
-    let engine = Engine::start(stage)?;
-    let (server, signer) = (stage.address()?, stage.address()?);
-    let countersign = Countersign::up(stage, &stage.folder("people/newcomer")?, server, signer)?;
+fn newcomer(sandbox: &Sandbox, cli: Cli) -> Result<()> {
+    let engine = Engine::start(sandbox)?;
+    let (server, signer) = (sandbox.address()?, sandbox.address()?);
+    let countersign =
+        Countersign::up(sandbox, &sandbox.folder("people/newcomer")?, server, signer)?;
     let pasted = countersign.paste()?;
     let value = |name: &str| {
         pasted
@@ -94,7 +95,7 @@ fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
         url.ends_with(&format!("localhost:{}", countersign.server.port())),
         "{url}"
     );
-    let newcomer = Person::new(stage, "newcomer", cli, &engine, url)?;
+    let newcomer = Person::new(sandbox, "newcomer", cli, &engine, url)?;
     let image = engine.image("hello:1");
     newcomer.makes_image(&image, "hello")?;
     let digest = newcomer.pushes_signed(&image)?;
@@ -107,8 +108,8 @@ fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
     let home = countersign.home;
     let status = countersign.daemon.interrupt()?;
     ensure!(status.success(), "Ctrl-C ended it with {status}");
-    let _again = Countersign::up(stage, &home, server, signer)?;
-    let stranger = Person::new(stage, "stranger", cli, &engine, url)?;
+    let _again = Countersign::up(sandbox, &home, server, signer)?;
+    let stranger = Person::new(sandbox, "stranger", cli, &engine, url)?;
     ensure!(
         stranger.does(&["pull", &image])?.contains(&digest),
         "the second start forgot what was signed"
@@ -120,22 +121,22 @@ fn newcomer(stage: &Stage, cli: Cli) -> Result<()> {
 
 #[test]
 fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result<()> {
-    harness::play(|stage| {
+    harness::play(|sandbox| {
         const GUN: &str = "registry.example.com/team/app";
-        let home = stage.folder("people/operator")?;
-        let (server, signer) = (stage.address()?, stage.address()?);
+        let home = sandbox.folder("people/operator")?;
+        let (server, signer) = (sandbox.address()?, sandbox.address()?);
         let runs = |arguments: &[&str]| -> Result<String> {
             let mut command = client(pair::built("countersign")?);
             command.current_dir(&home).env("HOME", &home);
             command.args(arguments);
             Said::by(command, "")?.succeeds()
         };
-        let countersign = Countersign::up(stage, &home, server, signer)?;
+        let countersign = Countersign::up(sandbox, &home, server, signer)?;
         let data = home.join(".countersign");
         let ca = home.join("root-ca.crt");
         std::fs::copy(data.join("root-ca.crt"), &ca)?;
         let url = format!("https://localhost:{}", server.port());
-        let publisher = Collaborator::of(stage, "publisher", url.clone(), &ca)?;
+        let publisher = Collaborator::of(sandbox, "publisher", url.clone(), &ca)?;
         publisher.does(&["init", "--publish", GUN])?;
         publisher.publishes(GUN, "v1")?;
         runs(&["escrow-key", "generate", "private.pem", "public.pem"])?;
@@ -145,10 +146,10 @@ fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result
 
         runs(&["restore", "monday", "--escrow-key", "private.pem"])?;
 
-        let _again = Countersign::up(stage, &home, server, signer)?;
+        let _again = Countersign::up(sandbox, &home, server, signer)?;
         publisher.sees(GUN, &["v1:targets"])?;
         publisher.publishes(GUN, "v2")?;
-        let newcomer = Collaborator::of(stage, "newcomer", url, &ca)?;
+        let newcomer = Collaborator::of(sandbox, "newcomer", url, &ca)?;
         newcomer.sees(GUN, &["v1:targets", "v2:targets"])
     })
 }

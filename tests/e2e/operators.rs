@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use fixtures::Publisher;
 use harness::rows::Rows;
 use harness::storage::Owner;
-use harness::{Pair, Stage, Trust};
+use harness::{Pair, Sandbox, Trust};
 
 on_databases_of_notary![
     a_running_notary_is_looked_at_without_touching_it,
@@ -23,8 +23,8 @@ fn doctor_finds_a_disk_that_is_full_and_one_that_is_read_only() -> Result<()> {
         mount --bind \"$1.disk\" \"$1\"";
     const READ_ONLY: &str = "mount --bind \"$1\" \"$1\"
         mount -o remount,ro,bind \"$1\"";
-    harness::play(|stage| {
-        let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+    harness::play(|sandbox| {
+        let trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
         trust.server_command(&["doctor"])?.succeeds()?;
         for (prepare, words) in [
             (FULL, "only 0 MiB are free on the disk of the database"),
@@ -44,8 +44,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(stage: &Stage) -> Result<Self> {
-        let trust = Trust::start(stage, Pair::NOTARY)?;
+    fn set(sandbox: &Sandbox) -> Result<Self> {
+        let trust = Trust::start(sandbox, Pair::NOTARY)?;
         let mut publisher = Publisher::new(GUN);
         for role in ["timestamp", "snapshot"] {
             let key = trust.metadata(GUN, &format!("{role}.key"))?;
@@ -76,8 +76,8 @@ impl Scene {
     }
 }
 
-fn a_running_notary_is_looked_at_without_touching_it(stage: &Stage) -> Result<()> {
-    let mut scene = Scene::set(stage)?;
+fn a_running_notary_is_looked_at_without_touching_it(sandbox: &Sandbox) -> Result<()> {
+    let mut scene = Scene::set(sandbox)?;
     let before = Rows::read(scene.trust.database()?)?;
 
     scene.server_says(&["config", "check"], "storage.db_url")?;
@@ -97,16 +97,16 @@ fn a_running_notary_is_looked_at_without_touching_it(stage: &Stage) -> Result<()
     scene.goes_on()
 }
 
-fn doctor_finds_a_user_who_may_only_read(stage: &Stage) -> Result<()> {
-    let scene = Scene::set(stage)?;
+fn doctor_finds_a_user_who_may_only_read(sandbox: &Sandbox) -> Result<()> {
+    let scene = Scene::set(sandbox)?;
     scene.server_says(&["doctor"], "can sign")?;
     scene.trust.database()?.leave_only_reading(Owner::Server)?;
     let said = scene.trust.server_command(&["doctor"])?;
     said.fails_saying("the database can be read, but nothing can be stored in it")
 }
 
-fn what_the_plan_adds_is_fine_for_a_running_notary(stage: &Stage) -> Result<()> {
-    let mut scene = Scene::set(stage)?;
+fn what_the_plan_adds_is_fine_for_a_running_notary(sandbox: &Sandbox) -> Result<()> {
+    let mut scene = Scene::set(sandbox)?;
     let before = Rows::read(scene.trust.database()?)?;
     let url = scene.trust.database()?.administrators_url(Owner::Signer);
     // The users of Notary's programs may not add an index.

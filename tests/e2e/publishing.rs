@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use fixtures::{Publisher, listing};
-use harness::{Collaborator, Pair, Stage, Trust};
+use harness::{Collaborator, Pair, Sandbox, Trust};
 
 on_every_pair![
     what_is_published_is_listed_looked_up_and_verified,
@@ -24,11 +24,11 @@ on_our_pair![a_target_that_nobody_signed_is_not_published];
 
 const GUN: &str = "example.com/team/app";
 
-fn what_is_published_is_listed_looked_up_and_verified(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
+fn what_is_published_is_listed_looked_up_and_verified(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
     let (owner, reader) = (
-        Collaborator::new(stage, "owner", &trust)?,
-        Collaborator::new(stage, "reader", &trust)?,
+        Collaborator::new(sandbox, "owner", &trust)?,
+        Collaborator::new(sandbox, "reader", &trust)?,
     );
     owner.does(&["init", GUN, "--publish"])?;
     owner.publishes(GUN, "v1")?;
@@ -54,9 +54,12 @@ fn what_is_published_is_listed_looked_up_and_verified(stage: &Stage, pair: Pair)
         .fails_saying("does not have trust data for example.com/elsewhere")
 }
 
-fn what_is_staged_is_shown_until_it_is_published_or_reset(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+fn what_is_staged_is_shown_until_it_is_published_or_reset(
+    sandbox: &Sandbox,
+    pair: Pair,
+) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     let file = owner.file("v1")?;
     owner.does(&["init", GUN])?;
     owner.does(&["add", GUN, "v1", &file])?;
@@ -78,11 +81,11 @@ fn what_is_staged_is_shown_until_it_is_published_or_reset(stage: &Stage, pair: P
     owner.sees(GUN, &["v1:targets"])
 }
 
-fn a_target_that_was_removed_is_gone(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
+fn a_target_that_was_removed_is_gone(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
     let (owner, reader) = (
-        Collaborator::new(stage, "owner", &trust)?,
-        Collaborator::new(stage, "reader", &trust)?,
+        Collaborator::new(sandbox, "owner", &trust)?,
+        Collaborator::new(sandbox, "reader", &trust)?,
     );
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "v1")?;
@@ -94,11 +97,11 @@ fn a_target_that_was_removed_is_gone(stage: &Stage, pair: Pair) -> Result<()> {
     reader.sees(GUN, &["v2:targets"])
 }
 
-fn witnessing_signs_a_role_again(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
+fn witnessing_signs_a_role_again(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
     let (owner, reader) = (
-        Collaborator::new(stage, "owner", &trust)?,
-        Collaborator::new(stage, "reader", &trust)?,
+        Collaborator::new(sandbox, "owner", &trust)?,
+        Collaborator::new(sandbox, "reader", &trust)?,
     );
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "v1")?;
@@ -117,9 +120,9 @@ fn witnessing_signs_a_role_again(stage: &Stage, pair: Pair) -> Result<()> {
     reader.sees(GUN, &["v1:targets"])
 }
 
-fn a_deleted_repository_is_gone_and_can_be_made_anew(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?;
+fn a_deleted_repository_is_gone_and_can_be_made_anew(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
+    let owner = Collaborator::new(sandbox, "owner", &trust)?;
     owner.does(&["init", GUN])?;
     owner.publishes(GUN, "v1")?;
     owner.does(&["init", "example.com/other"])?;
@@ -135,7 +138,7 @@ fn a_deleted_repository_is_gone_and_can_be_made_anew(stage: &Stage, pair: Pair) 
             "{file} is still there"
         );
     }
-    let reader = Collaborator::new(stage, "reader", &trust)?;
+    let reader = Collaborator::new(sandbox, "reader", &trust)?;
     reader
         .notary(&["list", GUN])?
         .fails_saying("does not have trust data")?;
@@ -145,12 +148,12 @@ fn a_deleted_repository_is_gone_and_can_be_made_anew(stage: &Stage, pair: Pair) 
     reader.sees(GUN, &["v9:targets"])
 }
 
-fn a_gun_may_be_deep_and_hold_a_port_and_capitals(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_gun_may_be_deep_and_hold_a_port_and_capitals(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const ODD: &str = "registry.example.com:5000/Some/very/deep/Name_of.an-app";
-    let trust = Trust::start(stage, pair)?;
+    let trust = Trust::start(sandbox, pair)?;
     let (owner, reader) = (
-        Collaborator::new(stage, "owner", &trust)?,
-        Collaborator::new(stage, "reader", &trust)?,
+        Collaborator::new(sandbox, "owner", &trust)?,
+        Collaborator::new(sandbox, "reader", &trust)?,
     );
     owner.does(&["init", ODD])?;
     owner.publishes(ODD, "v1")?;
@@ -161,12 +164,12 @@ fn a_gun_may_be_deep_and_hold_a_port_and_capitals(stage: &Stage, pair: Pair) -> 
         .fails_saying("does not have trust data")
 }
 
-fn hundreds_of_targets_are_published_at_once(stage: &Stage, pair: Pair) -> Result<()> {
+fn hundreds_of_targets_are_published_at_once(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const COUNT: usize = 300;
-    let trust = Trust::start(stage, pair)?;
+    let trust = Trust::start(sandbox, pair)?;
     let (owner, reader) = (
-        Collaborator::new(stage, "owner", &trust)?,
-        Collaborator::new(stage, "reader", &trust)?,
+        Collaborator::new(sandbox, "owner", &trust)?,
+        Collaborator::new(sandbox, "reader", &trust)?,
     );
     owner.does(&["init", GUN])?;
     let file = owner.file("content")?;
@@ -183,9 +186,9 @@ fn hundreds_of_targets_are_published_at_once(stage: &Stage, pair: Pair) -> Resul
 
 /// A file says the same to signatures as before, and something more to clients: they would list the
 /// target that was added under the name of the signer.
-fn a_target_that_nobody_signed_is_not_published(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
-    let reader = Collaborator::new(stage, "reader", &trust)?;
+fn a_target_that_nobody_signed_is_not_published(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
+    let reader = Collaborator::new(sandbox, "reader", &trust)?;
     let mut publisher = Publisher::new(GUN);
     for role in ["timestamp", "snapshot"] {
         let key = trust.metadata(GUN, &format!("{role}.key"))?;

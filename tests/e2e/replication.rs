@@ -14,17 +14,17 @@ const GUN: &str = "example.com/app";
 #[test]
 fn a_server_on_a_standby_reads_and_a_promoted_standby_has_every_acknowledged_publish() -> Result<()>
 {
-    harness::play_on(Backend::Postgres, |stage| {
+    harness::play_on(Backend::Postgres, |sandbox| {
         const BEFORE: u64 = 5;
         const RECOVERY: Duration = Duration::from_secs(30);
-        let mut trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+        let mut trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
         let way = Network::to(trust.database()?.address())?;
         trust.reroute(Routes {
             database: Some(way.address()),
             signer: None,
         })?;
         let standby = trust.database()?.start_standby()?;
-        let mut replica = trust.beside(stage, Pair::COUNTERSIGN)?;
+        let mut replica = trust.beside(sandbox, Pair::COUNTERSIGN)?;
         replica.reroute(Routes {
             database: Some(standby.address()),
             signer: None,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use fixtures::Publisher;
-use harness::{Collaborator, Make, Pair, Stage, Trust};
+use harness::{Collaborator, Make, Pair, Sandbox, Trust};
 use serde_json::Value;
 
 on_every_pair![
@@ -31,11 +31,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(stage: &Stage, pair: Pair) -> Result<Self> {
-        let trust = Trust::start(stage, pair)?;
+    fn set(sandbox: &Sandbox, pair: Pair) -> Result<Self> {
+        let trust = Trust::start(sandbox, pair)?;
         let (owner, reader) = (
-            Collaborator::new(stage, "owner", &trust)?,
-            Collaborator::new(stage, "reader", &trust)?,
+            Collaborator::new(sandbox, "owner", &trust)?,
+            Collaborator::new(sandbox, "reader", &trust)?,
         );
         owner.does(&["init", GUN])?;
         owner.publishes(GUN, "before")?;
@@ -60,7 +60,7 @@ impl Scene {
 
     /// Rotates `role`, which must change its keys, and after which the reader and somebody new can
     /// read and the owner can publish.
-    fn rotates(&self, stage: &Stage, role: &str, server_managed: bool) -> Result<()> {
+    fn rotates(&self, sandbox: &Sandbox, role: &str, server_managed: bool) -> Result<()> {
         let before = self.keys(role)?;
         let rotate = ["key", "rotate", GUN, role, "--server-managed"];
         self.owner.does(if server_managed {
@@ -76,7 +76,7 @@ impl Scene {
         self.reader.sees(GUN, &["before:targets"])?;
         self.owner.publishes(GUN, "after")?;
         let stranger = Collaborator::new(
-            stage,
+            sandbox,
             &format!("stranger-{role}-{server_managed}"),
             &self.trust,
         )?;
@@ -88,26 +88,26 @@ impl Scene {
     }
 }
 
-fn the_root_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
-    scene.rotates(stage, "root", false)?;
-    scene.rotates(stage, "root", false)
+fn the_root_key_is_rotated(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
+    scene.rotates(sandbox, "root", false)?;
+    scene.rotates(sandbox, "root", false)
 }
 
-fn the_targets_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
-    Scene::set(stage, pair)?.rotates(stage, "targets", false)
+fn the_targets_key_is_rotated(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    Scene::set(sandbox, pair)?.rotates(sandbox, "targets", false)
 }
 
-fn the_snapshot_key_goes_to_the_server_and_back(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
-    scene.rotates(stage, "snapshot", true)?;
-    scene.rotates(stage, "snapshot", false)?;
-    scene.rotates(stage, "snapshot", true)
+fn the_snapshot_key_goes_to_the_server_and_back(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
+    scene.rotates(sandbox, "snapshot", true)?;
+    scene.rotates(sandbox, "snapshot", false)?;
+    scene.rotates(sandbox, "snapshot", true)
 }
 
-fn the_timestamp_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
-    scene.rotates(stage, "timestamp", true)?;
+fn the_timestamp_key_is_rotated(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
+    scene.rotates(sandbox, "timestamp", true)?;
     let remembered = scene.keys("timestamp")?;
     scene
         .owner
@@ -120,8 +120,8 @@ fn the_timestamp_key_is_rotated(stage: &Stage, pair: Pair) -> Result<()> {
     Ok(())
 }
 
-fn a_client_that_missed_every_rotation_catches_up(stage: &Stage, pair: Pair) -> Result<()> {
-    let scene = Scene::set(stage, pair)?;
+fn a_client_that_missed_every_rotation_catches_up(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let scene = Scene::set(sandbox, pair)?;
     for (role, server_managed) in [
         ("root", false),
         ("timestamp", true),
@@ -154,9 +154,9 @@ fn a_client_that_missed_every_rotation_catches_up(stage: &Stage, pair: Pair) -> 
 }
 
 /// Somebody who may publish one repository wants another one's timestamp key to sign for it.
-fn a_root_may_not_name_a_key_of_another_repository(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_root_may_not_name_a_key_of_another_repository(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const THEIRS: &str = "example.com/team/theirs";
-    let scene = Scene::set(stage, pair)?;
+    let scene = Scene::set(sandbox, pair)?;
     let key = |gun: &str, role: &str| {
         let path = format!("/v2/{gun}/_trust/tuf/{role}.key");
         scene.trust.get(&path)?.ok()

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use fixtures::{Key, Named, Part, Publisher, lists};
 use harness::http::Answer;
 use harness::rows::FeedFaults;
-use harness::{Database, Make, Pair, Stage, Trust};
+use harness::{Database, Make, Pair, Sandbox, Trust};
 
 use crate::renewal::an_expired_timestamp_is_renewed_once;
 
@@ -25,8 +25,8 @@ macro_rules! beside_each_other {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    harness::play_on(harness::Backend::$backend, |stage| {
-                        super::$scenario(&super::Replicas::start(stage, harness::Pair::$pair)?)
+                    harness::play_on(harness::Backend::$backend, |sandbox| {
+                        super::$scenario(&super::Replicas::start(sandbox, harness::Pair::$pair)?)
                     })
                 }
             )*
@@ -61,10 +61,10 @@ struct Rival {
 }
 
 impl Replicas {
-    fn start(stage: &Stage, beside: Pair) -> Result<Self> {
-        let ours = Trust::start(stage, Pair::COUNTERSIGN)?;
+    fn start(sandbox: &Sandbox, beside: Pair) -> Result<Self> {
+        let ours = Trust::start(sandbox, Pair::COUNTERSIGN)?;
         Ok(Self {
-            other: ours.beside(stage, beside)?,
+            other: ours.beside(sandbox, beside)?,
             ours,
             beside: beside.server,
         })

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use fixtures::Publisher;
 use harness::balancer::Balancer;
 use harness::rows::{FeedFaults, Rows};
-use harness::{Cli, Collaborator, Engine, Pair, Person, Stage, Trust};
+use harness::{Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust};
 
 use crate::delegations;
 
@@ -21,17 +21,17 @@ on_databases_of_notary![
 /// Repositories beside those that people work on: enough that nobody would sign them again.
 const CROWD: usize = 100;
 
-fn a_service_is_taken_over_in_place_and_given_back(stage: &Stage) -> Result<()> {
-    let mut trust = Trust::start(stage, Pair::NOTARY)?;
-    let mut images = Images::made(stage, &trust)?;
-    let mut people = People::at_work(stage, &trust)?;
+fn a_service_is_taken_over_in_place_and_given_back(sandbox: &Sandbox) -> Result<()> {
+    let mut trust = Trust::start(sandbox, Pair::NOTARY)?;
+    let mut images = Images::made(sandbox, &trust)?;
+    let mut people = People::at_work(sandbox, &trust)?;
     let mut crowd = Crowd::published(&trust, CROWD)?;
 
     for (word, pair) in [("ours", Pair::COUNTERSIGN), ("back", Pair::NOTARY)] {
         hand_over(&mut trust, pair, |trust| {
             crowd.is_as_it_was(trust)?;
-            people.go_on(stage, trust, word)?;
-            images.go_on(stage, trust, word)?;
+            people.go_on(sandbox, trust, word)?;
+            images.go_on(sandbox, trust, word)?;
             crowd.goes_on(trust)
         })
         .with_context(|| format!("with {pair:?}"))?;
@@ -39,9 +39,9 @@ fn a_service_is_taken_over_in_place_and_given_back(stage: &Stage) -> Result<()> 
     Ok(())
 }
 
-fn the_programs_are_exchanged_one_at_a_time(stage: &Stage) -> Result<()> {
-    let mut trust = Trust::start(stage, Pair::NOTARY)?;
-    let mut people = People::at_work(stage, &trust)?;
+fn the_programs_are_exchanged_one_at_a_time(sandbox: &Sandbox) -> Result<()> {
+    let mut trust = Trust::start(sandbox, Pair::NOTARY)?;
+    let mut people = People::at_work(sandbox, &trust)?;
 
     for (word, pair) in [
         ("signer", Pair::OUR_SIGNER),
@@ -49,19 +49,19 @@ fn the_programs_are_exchanged_one_at_a_time(stage: &Stage) -> Result<()> {
         ("mixed", Pair::OUR_SERVER),
         ("back", Pair::NOTARY),
     ] {
-        hand_over(&mut trust, pair, |trust| people.go_on(stage, trust, word))
+        hand_over(&mut trust, pair, |trust| people.go_on(sandbox, trust, word))
             .with_context(|| format!("with {pair:?}"))?;
     }
     Ok(())
 }
 
-fn a_service_is_taken_over_without_a_pause_and_given_back(stage: &Stage) -> Result<()> {
-    let mut trust = Trust::start(stage, Pair::NOTARY)?;
-    let balancer = Balancer::start(stage, trust.address())?;
+fn a_service_is_taken_over_without_a_pause_and_given_back(sandbox: &Sandbox) -> Result<()> {
+    let mut trust = Trust::start(sandbox, Pair::NOTARY)?;
+    let balancer = Balancer::start(sandbox, trust.address())?;
     trust.put_behind(balancer.address());
-    let mut people = People::at_work(stage, &trust)?;
+    let mut people = People::at_work(sandbox, &trust)?;
     let mut crowd = Crowd::published(&trust, CROWD / 5)?;
-    let ours = trust.beside(stage, Pair::COUNTERSIGN)?;
+    let ours = trust.beside(sandbox, Pair::COUNTERSIGN)?;
 
     for (word, servers) in [
         ("both", vec![trust.address(), ours.address()]),
@@ -71,7 +71,7 @@ fn a_service_is_taken_over_without_a_pause_and_given_back(stage: &Stage) -> Resu
         balancer.balance(servers);
         let rows = Rows::read(trust.database()?)?;
         crowd.is_as_it_was(&trust)?;
-        people.go_on(stage, &trust, word)?;
+        people.go_on(sandbox, &trust, word)?;
         crowd.goes_on(&trust)?;
         changed_nothing(&rows, &trust).with_context(|| word)?;
     }
@@ -140,11 +140,11 @@ struct Repository {
 }
 
 impl Repository {
-    fn begun(stage: &Stage, trust: &Trust, name: &str) -> Result<Self> {
+    fn begun(sandbox: &Sandbox, trust: &Trust, name: &str) -> Result<Self> {
         let mut repository = Self {
             gun: format!("example.com/{name}"),
-            owner: Collaborator::new(stage, &format!("owner-{name}"), trust)?,
-            reader: Collaborator::new(stage, &format!("reader-{name}"), trust)?,
+            owner: Collaborator::new(sandbox, &format!("owner-{name}"), trust)?,
+            reader: Collaborator::new(sandbox, &format!("reader-{name}"), trust)?,
             targets: Vec::new(),
         };
         repository.owner.does(&["init", &repository.gun])?;
@@ -175,23 +175,23 @@ impl Repository {
     }
 
     /// The old reader and somebody new read what the owner has published since.
-    fn goes_on(&mut self, stage: &Stage, trust: &Trust, word: &str) -> Result<()> {
+    fn goes_on(&mut self, sandbox: &Sandbox, trust: &Trust, word: &str) -> Result<()> {
         self.is_read_by(&self.reader)?;
         self.publishes(word)?;
         let stranger = format!("stranger-{word}-{}", self.gun.replace('/', "-"));
-        self.is_read_by(&Collaborator::new(stage, &stranger, trust)?)?;
+        self.is_read_by(&Collaborator::new(sandbox, &stranger, trust)?)?;
         self.is_read_by(&self.reader)
     }
 }
 
 impl People {
-    fn at_work(stage: &Stage, trust: &Trust) -> Result<Self> {
-        let team = delegations::Scene::on(stage, trust)?;
-        let veteran = Repository::begun(stage, trust, "veteran")?;
+    fn at_work(sandbox: &Sandbox, trust: &Trust) -> Result<Self> {
+        let team = delegations::Scene::on(sandbox, trust)?;
+        let veteran = Repository::begun(sandbox, trust, "veteran")?;
         for (role, server_managed) in [("root", false), ("timestamp", true), ("targets", false)] {
             veteran.rotates(role, server_managed)?;
         }
-        let shared = Repository::begun(stage, trust, "shared")?;
+        let shared = Repository::begun(sandbox, trust, "shared")?;
         shared.rotates("snapshot", true)?;
         let team_targets = BTreeMap::from([("release".to_owned(), "targets".to_owned())]);
         Ok(Self {
@@ -205,25 +205,25 @@ impl People {
     }
 
     /// Everybody reads, publishes and rotates keys; `word` tells this time from others.
-    fn go_on(&mut self, stage: &Stage, trust: &Trust, word: &str) -> Result<()> {
-        self.team_goes_on(stage, trust, word)?;
+    fn go_on(&mut self, sandbox: &Sandbox, trust: &Trust, word: &str) -> Result<()> {
+        self.team_goes_on(sandbox, trust, word)?;
         // The reader has missed the newest root and comes after it is replaced.
         self.veteran.rotates("root", false)?;
         self.veteran.rotates("timestamp", true)?;
-        self.veteran.goes_on(stage, trust, word)?;
+        self.veteran.goes_on(sandbox, trust, word)?;
         self.server_holds_snapshot = !self.server_holds_snapshot;
         self.shared
             .rotates("snapshot", self.server_holds_snapshot)?;
-        self.shared.goes_on(stage, trust, word)?;
+        self.shared.goes_on(sandbox, trust, word)?;
         for repository in &mut self.begun {
-            repository.goes_on(stage, trust, word)?;
+            repository.goes_on(sandbox, trust, word)?;
         }
-        let begun = Repository::begun(stage, trust, &format!("begun-{word}"))?;
+        let begun = Repository::begun(sandbox, trust, &format!("begun-{word}"))?;
         self.begun.push(begun);
         Ok(())
     }
 
-    fn team_goes_on(&mut self, stage: &Stage, trust: &Trust, word: &str) -> Result<()> {
+    fn team_goes_on(&mut self, sandbox: &Sandbox, trust: &Trust, word: &str) -> Result<()> {
         for (person, role, target) in [
             (&self.team.owner, "targets", format!("release-{word}")),
             (&self.team.qa, "targets/qa", format!("checked-{word}")),
@@ -241,7 +241,7 @@ impl People {
             .iter()
             .map(|(target, role)| format!("{target}:{role}"))
             .collect();
-        let stranger = Collaborator::new(stage, &format!("stranger-{word}-team"), trust)?;
+        let stranger = Collaborator::new(sandbox, &format!("stranger-{word}-team"), trust)?;
         for person in [&self.team.reader, &self.team.night, &stranger] {
             person.sees(delegations::GUN, &all)?;
         }
@@ -260,9 +260,9 @@ struct Images {
 }
 
 impl Images {
-    fn made(stage: &Stage, trust: &Trust) -> Result<Self> {
-        let engine = Engine::start(stage)?;
-        let person = |name| Person::new(stage, name, Cli::Debian, &engine, &trust.url());
+    fn made(sandbox: &Sandbox, trust: &Trust) -> Result<Self> {
+        let engine = Engine::start(sandbox)?;
+        let person = |name| Person::new(sandbox, name, Cli::Debian, &engine, &trust.url());
         let (publisher, customer) = (person("publisher")?, person("customer")?);
         let mut images = Self {
             engine,
@@ -291,11 +291,11 @@ impl Images {
         Ok(())
     }
 
-    fn go_on(&mut self, stage: &Stage, trust: &Trust, word: &str) -> Result<()> {
+    fn go_on(&mut self, sandbox: &Sandbox, trust: &Trust, word: &str) -> Result<()> {
         self.are_pulled_by(&self.customer)?;
         self.signs(word)?;
         let name = format!("customer-{word}");
-        let newcomer = Person::new(stage, &name, Cli::Debian, &self.engine, &trust.url())?;
+        let newcomer = Person::new(sandbox, &name, Cli::Debian, &self.engine, &trust.url())?;
         self.are_pulled_by(&newcomer)?;
         self.are_pulled_by(&self.customer)
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::process::{Said, client};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// A user and a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,17 +89,17 @@ pub fn htpasswd_of_cost(file: &Path, accounts: &[Account], cost: u8) -> Result<(
     Ok(())
 }
 
-/// Checks that nothing our programs wrote on this stage holds a password, an `Authorization` header or a token.
+/// Checks that nothing our programs wrote in this sandbox holds a password, an `Authorization` header or a token.
 ///
 /// # Errors
 ///
 /// If something does, with the line.
-pub fn scan_for_secrets(stage: &Stage, accounts: &[Account]) -> Result<()> {
+pub fn scan_for_secrets(sandbox: &Sandbox, accounts: &[Account]) -> Result<()> {
     let forms: Vec<String> = accounts
         .iter()
         .flat_map(|account| account.forms())
         .collect();
-    let written = written_by_us(stage)?;
+    let written = written_by_us(sandbox)?;
     ensure!(!written.is_empty(), "there is no log to look through");
     for file in written {
         let text = fs::read(&file)?;
@@ -113,9 +113,9 @@ pub fn scan_for_secrets(stage: &Stage, accounts: &[Account]) -> Result<()> {
 }
 
 /// The logs of server and signer, and the file of what was done.
-fn written_by_us(stage: &Stage) -> Result<Vec<PathBuf>> {
+fn written_by_us(sandbox: &Sandbox) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(stage.path())? {
+    for entry in fs::read_dir(sandbox.path())? {
         let path = entry?.path();
         let name = path.file_name().context("a file has a name")?;
         let name = name.to_string_lossy();

@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// A load balancer that gives each connection, and so each request of a client, to the next server.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ impl Balancer {
     /// # Errors
     ///
     /// If no port is free.
-    pub fn start(stage: &Stage, server: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind(stage.address()?)?;
+    pub fn start(sandbox: &Sandbox, server: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(sandbox.address()?)?;
         let address = listener.local_addr()?;
         let servers = Arc::new(Mutex::new(vec![server]));
         let shared = Arc::clone(&servers);

@@ -649,7 +649,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// A loopback address that nobody listens on, above the ports of the stages and below those that the
+/// A loopback address that nobody listens on, above the ports of the sandboxes and below those that the
 /// kernel gives to outgoing connections.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     const LOWEST: u16 = 31_300;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::accounts::Account;
 use crate::process::{Daemon, Said, client, program};
 use crate::registry::{RegistryAuth, start_registry};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// Which generation of the docker CLI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,8 @@ impl Engine {
     /// # Errors
     ///
     /// If one is not installed or does not come up; dockerd needs root.
-    pub fn start(stage: &Stage) -> Result<Self> {
-        Self::start_at(stage, stage.address()?, &RegistryAuth::None)
+    pub fn start(sandbox: &Sandbox) -> Result<Self> {
+        Self::start_at(sandbox, sandbox.address()?, &RegistryAuth::None)
     }
 
     /// Starts both, empty, the registry at this address and with this way to let people in.
@@ -86,15 +86,15 @@ impl Engine {
     ///
     /// As [`Engine::start`].
     pub fn start_at(
-        stage: &Stage,
+        sandbox: &Sandbox,
         registry_address: SocketAddr,
         auth: &RegistryAuth,
     ) -> Result<Self> {
-        let registry_root = stage.folder("registry")?;
-        let socket = stage.path().join("docker.sock");
+        let registry_root = sandbox.folder("registry")?;
+        let socket = sandbox.path().join("docker.sock");
         Ok(Self {
-            _registry: start_registry(stage, registry_address, &registry_root, auth)?,
-            _dockerd: start_dockerd(stage, &socket)?,
+            _registry: start_registry(sandbox, registry_address, &registry_root, auth)?,
+            _dockerd: start_dockerd(sandbox, &socket)?,
             socket,
             registry_address,
             registry_root,
@@ -134,12 +134,12 @@ impl Engine {
     }
 }
 
-fn start_dockerd(stage: &Stage, socket: &Path) -> Result<Daemon> {
+fn start_dockerd(sandbox: &Sandbox, socket: &Path) -> Result<Daemon> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "dockerd has to be started as root"
     );
-    let folder = stage.folder("dockerd")?;
+    let folder = sandbox.folder("dockerd")?;
     let dockerd = installed("/usr/sbin/dockerd", "docker.io")?;
     // Its mounts are its own, and gone with it however it ends.
     let mut command = program("unshare");
@@ -155,7 +155,7 @@ fn start_dockerd(stage: &Stage, socket: &Path) -> Result<Daemon> {
         .arg("--pidfile")
         .arg(folder.join("pid"))
         .arg("--config-file")
-        .arg(stage.file("dockerd.json", "{}")?)
+        .arg(sandbox.file("dockerd.json", "{}")?)
         // No container is ever run: nothing of the machine's network has to be touched.
         .args([
             "--bridge=none",
@@ -165,7 +165,7 @@ fn start_dockerd(stage: &Stage, socket: &Path) -> Result<Daemon> {
             "--ip-masq=false",
         ])
         .envs(["HOME", "TMPDIR"].map(|name| (name, &folder)));
-    let mut dockerd = Daemon::start("dockerd", &command, &stage.log("dockerd"))?;
+    let mut dockerd = Daemon::start("dockerd", &command, &sandbox.log("dockerd"))?;
     dockerd.until("answers", || {
         std::os::unix::net::UnixStream::connect(socket).is_ok()
     })?;
@@ -196,7 +196,7 @@ impl Person {
     ///
     /// If this machine does not have the CLI.
     pub fn new(
-        stage: &Stage,
+        sandbox: &Sandbox,
         name: &str,
         cli: Cli,
         engine: &Engine,
@@ -205,7 +205,7 @@ impl Person {
         Ok(Self {
             cli: cli.find()?,
             socket: engine.socket.clone(),
-            folder: stage.folder(&format!("people/{name}"))?,
+            folder: sandbox.folder(&format!("people/{name}"))?,
             trust_server: trust_server.to_owned(),
         })
     }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::Account;
 use crate::certificates::{Chain, chain};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// What tokens are made out for.
 pub const SERVICE: &str = "trust.example.com";
@@ -195,8 +195,8 @@ impl TokenServer {
     /// # Errors
     ///
     /// If no port is free.
-    pub fn start(stage: &Stage, accounts: &[Account], named: Named) -> Result<Self> {
-        let listener = TcpListener::bind(stage.address()?)?;
+    pub fn start(sandbox: &Sandbox, accounts: &[Account], named: Named) -> Result<Self> {
+        let listener = TcpListener::bind(sandbox.address()?)?;
         let server = Self {
             address: listener.local_addr()?,
             state: Arc::new(Mutex::new(State {

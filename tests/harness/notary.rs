@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::accounts::Account;
 use crate::certificates::Pair;
 use crate::process::{Said, client};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 use crate::trust::Trust;
 
 /// One person's notary CLI: a folder of keys and cached metadata, and the server it talks to.
@@ -26,8 +26,8 @@ impl Collaborator {
     /// # Errors
     ///
     /// If their folder cannot be made.
-    pub fn new(stage: &Stage, name: &str, trust: &Trust) -> Result<Self> {
-        Self::of(stage, name, trust.url(), trust.authority())
+    pub fn new(sandbox: &Sandbox, name: &str, trust: &Trust) -> Result<Self> {
+        Self::of(sandbox, name, trust.url(), trust.authority())
     }
 
     /// The same, for the server at `url`, whose certificate `authority` vouches for.
@@ -35,8 +35,8 @@ impl Collaborator {
     /// # Errors
     ///
     /// If their folder cannot be made.
-    pub fn of(stage: &Stage, name: &str, url: String, authority: &Path) -> Result<Self> {
-        let folder = stage.folder(&format!("people/{name}"))?;
+    pub fn of(sandbox: &Sandbox, name: &str, url: String, authority: &Path) -> Result<Self> {
+        let folder = sandbox.folder(&format!("people/{name}"))?;
         Ok(Self {
             folder,
             url,

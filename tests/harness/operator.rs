@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 
-use crate::door::Door;
+use crate::auth_setup::AuthSetup;
 use crate::pair::{Make, notary_program};
 use crate::process::{Said, client, program};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 use crate::trust::{PASSPHRASES, Trust};
 
 impl Trust {
@@ -60,14 +60,14 @@ impl Trust {
         self.operate(("notary-signer", "signer.json"), arguments, settings)
     }
 
-    /// What a server of ours says that is started beside this one with `door`, and is to refuse to.
+    /// What a server of ours says that is started beside this one with `auth_setup`, and is to refuse to.
     ///
     /// # Errors
     ///
     /// If it cannot be started, or does come up.
-    pub fn refusal_to_start(&self, stage: &Stage, door: &Door) -> Result<Said> {
+    pub fn refusal_to_start(&self, sandbox: &Sandbox, auth_setup: &AuthSetup) -> Result<Said> {
         const SECONDS: &str = "20";
-        let config = self.config_beside(stage.address()?, door);
+        let config = self.config_beside(sandbox.address()?, auth_setup);
         let config = self.configure("refused.json", &config)?;
         let mut command = program("timeout");
         command
@@ -75,7 +75,7 @@ impl Trust {
             .arg(notary_program(Make::Countersign, "notary-server")?.get_program())
             .arg("-config")
             .arg(config)
-            .envs(door.environment());
+            .envs(auth_setup.environment());
         let said = Said::by(command, "")?;
         ensure!(!said.was_ended(), "it started, and {said}");
         Ok(said)

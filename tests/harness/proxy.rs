@@ -10,7 +10,7 @@ use std::thread;
 
 use anyhow::Result;
 
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// More than a handshake and a GET send, less than a publish does.
 const SMALL: usize = 1200;
@@ -50,8 +50,8 @@ impl Proxy {
     /// # Errors
     ///
     /// If no port is free.
-    pub fn start(stage: &Stage, server: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind(stage.address()?)?;
+    pub fn start(sandbox: &Sandbox, server: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(sandbox.address()?)?;
         let address = listener.local_addr()?;
         let gate = Arc::new(Gate {
             traffic: Mutex::new(Traffic {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::docker::installed;
 use crate::process::Daemon;
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// How a registry lets people in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl RegistryAuth {
 
 /// Starts a registry that keeps its images in `root`.
 pub(crate) fn start_registry(
-    stage: &Stage,
+    sandbox: &Sandbox,
     address: SocketAddr,
     root: &Path,
     auth: &RegistryAuth,
@@ -66,8 +66,8 @@ pub(crate) fn start_registry(
         "http": {"addr": address.to_string(), "secret": "test"},
         "auth": auth.section(),
     });
-    let config = stage.file("registry.yml", config.to_string())?;
+    let config = sandbox.file("registry.yml", config.to_string())?;
     let mut command = installed("/usr/bin/docker-registry", "docker-registry")?;
     command.arg("serve").arg(config);
-    Daemon::start("docker-registry", &command, &stage.log("registry"))?.until_listening(address)
+    Daemon::start("docker-registry", &command, &sandbox.log("registry"))?.until_listening(address)
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::auth_setup::AuthSetup;
 use crate::certificates::{Files, Setup};
-use crate::door::Door;
 use crate::pair::{Make, Pair, notary_program};
 use crate::process::{Daemon, program};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 use crate::storage::{Database, Owner};
 
 /// Where programs reach what they depend on, if something stands between them.
@@ -40,7 +40,7 @@ pub struct Trust {
     routes: Routes,
     signer: Option<Daemon>,
     server: Option<Daemon>,
-    door: Door,
+    auth_setup: AuthSetup,
     /// Last, so that it outlives those who use it.
     database: Option<Arc<Database>>,
 }
@@ -51,8 +51,8 @@ impl Trust {
     /// # Errors
     ///
     /// If one of the two does not come up.
-    pub fn start(stage: &Stage, pair: Pair) -> Result<Self> {
-        Self::start_with(stage, pair, Setup::Issued)
+    pub fn start(sandbox: &Sandbox, pair: Pair) -> Result<Self> {
+        Self::start_with(sandbox, pair, Setup::Issued)
     }
 
     /// Starts `pair`, which trusts each other as `setup` says.
@@ -60,33 +60,38 @@ impl Trust {
     /// # Errors
     ///
     /// If one of the two does not come up.
-    pub fn start_with(stage: &Stage, pair: Pair, setup: Setup) -> Result<Self> {
-        Self::start_all(stage, pair, setup, Door::default())
+    pub fn start_with(sandbox: &Sandbox, pair: Pair, setup: Setup) -> Result<Self> {
+        Self::start_all(sandbox, pair, setup, AuthSetup::default())
     }
 
-    /// Starts `pair` with a server that lets in whom `door` says.
+    /// Starts `pair` with a server that lets in whom `auth_setup` says.
     ///
     /// # Errors
     ///
     /// If one of the two does not come up.
-    pub fn start_guarded(stage: &Stage, pair: Pair, door: Door) -> Result<Self> {
-        Self::start_all(stage, pair, Setup::Issued, door)
+    pub fn start_guarded(sandbox: &Sandbox, pair: Pair, auth_setup: AuthSetup) -> Result<Self> {
+        Self::start_all(sandbox, pair, Setup::Issued, auth_setup)
     }
 
-    fn start_all(stage: &Stage, pair: Pair, setup: Setup, door: Door) -> Result<Self> {
-        let folder = stage.folder("trust")?;
+    fn start_all(
+        sandbox: &Sandbox,
+        pair: Pair,
+        setup: Setup,
+        auth_setup: AuthSetup,
+    ) -> Result<Self> {
+        let folder = sandbox.folder("trust")?;
         let mut trust = Self {
             pair,
             files: Files::make(&folder, setup)?,
-            logs: [stage.log("notary-server"), stage.log("notary-signer")],
-            server_address: stage.address()?,
+            logs: [sandbox.log("notary-server"), sandbox.log("notary-signer")],
+            server_address: sandbox.address()?,
             front: None,
-            signer_address: stage.address()?,
+            signer_address: sandbox.address()?,
             routes: Routes::default(),
             signer: None,
             server: None,
-            door,
-            database: Database::start(stage.backend())?.map(Arc::new),
+            auth_setup,
+            database: Database::start(sandbox.backend())?.map(Arc::new),
             folder,
         };
         trust.start_both()?;
@@ -204,21 +209,21 @@ impl Trust {
     /// # Errors
     ///
     /// If one of the two does not come up.
-    pub fn beside(&self, stage: &Stage, pair: Pair) -> Result<Self> {
+    pub fn beside(&self, sandbox: &Sandbox, pair: Pair) -> Result<Self> {
         ensure!(self.database.is_some(), "nothing to share");
-        let address = stage.address()?;
-        let name = |program: &str| stage.log(&format!("{program}-{}", address.port()));
+        let address = sandbox.address()?;
+        let name = |program: &str| sandbox.log(&format!("{program}-{}", address.port()));
         let mut other = Self {
             pair,
             files: self.files.clone(),
-            folder: stage.folder(&format!("trust-{}", address.port()))?,
+            folder: sandbox.folder(&format!("trust-{}", address.port()))?,
             logs: [name("notary-server"), name("notary-signer")],
             server_address: address,
             front: None,
-            signer_address: stage.address()?,
+            signer_address: sandbox.address()?,
             routes: Routes::default(),
             database: self.database.clone(),
-            door: self.door.clone(),
+            auth_setup: self.auth_setup.clone(),
             signer: None,
             server: None,
         };
@@ -289,18 +294,18 @@ impl Trust {
         command
             .arg("-config")
             .arg(self.folder.join("server.json"))
-            .envs(self.door.environment());
+            .envs(self.auth_setup.environment());
         self.run_server(&command)
     }
 
-    /// Ends the server and starts it anew, on what it left, with another `door`.
+    /// Ends the server and starts it anew, on what it left, with another `auth_setup`.
     ///
     /// # Errors
     ///
     /// If it does not come up.
-    pub fn restart_server(&mut self, door: Door) -> Result<()> {
+    pub fn restart_server(&mut self, auth_setup: AuthSetup) -> Result<()> {
         self.server = None;
-        self.door = door;
+        self.auth_setup = auth_setup;
         let config = self.server_config(&self.folder.join("server.db"));
         self.configure("server.json", &config)?;
         self.start_server()
@@ -356,16 +361,17 @@ impl Trust {
         Ok(())
     }
 
-    /// The configuration of a server beside this one, at `address` and with another door.
-    pub(crate) fn config_beside(&self, address: SocketAddr, door: &Door) -> Value {
+    /// The configuration of a server beside this one, at `address` and with another authentication.
+    pub(crate) fn config_beside(&self, address: SocketAddr, auth_setup: &AuthSetup) -> Value {
         let mut usual = self.usual_server_config(&self.folder.join("server.db"));
         usual["server"]["http_addr"] = json!(address.to_string());
-        door.configure(usual)
+        auth_setup.configure(usual)
     }
 
-    /// The server's configuration, in the form both makes read, with what the door adds.
+    /// The server's configuration, in the form both makes read, with what the authentication adds.
     fn server_config(&self, database: &Path) -> Value {
-        self.door.configure(self.usual_server_config(database))
+        self.auth_setup
+            .configure(self.usual_server_config(database))
     }
 
     /// The same, as every scenario has it.

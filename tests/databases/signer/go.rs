@@ -37,10 +37,10 @@ struct Notary {
 }
 
 impl Notary {
-    fn start(stage: &Path, fresh: &Fresh, passphrases: &[(&str, &str)]) -> Result<Self> {
-        let files = Files::make(stage, Setup::Issued)?;
+    fn start(sandbox: &Path, fresh: &Fresh, passphrases: &[(&str, &str)]) -> Result<Self> {
+        let files = Files::make(sandbox, Setup::Issued)?;
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let config = stage.join("signer.json");
+        let config = sandbox.join("signer.json");
         let settings = json!({
             "server": {
                 "grpc_addr": address.to_string(),
@@ -55,7 +55,7 @@ impl Notary {
         let mut command = program("/usr/bin/notary-signer");
         command.arg("-config").arg(&config);
         command.envs(passphrases.iter().copied());
-        let daemon = Daemon::start("notary-signer", &command, &stage.join("signer.log"))?;
+        let daemon = Daemon::start("notary-signer", &command, &sandbox.join("signer.log"))?;
         Ok(Self {
             _daemon: daemon.until_listening(address)?,
             files,

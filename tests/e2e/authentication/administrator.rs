@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use harness::{
-    Account, Cli, Collaborator, Door, Engine, Pair, Person, RegistryAuth, Stage, Trust,
+    Account, AuthSetup, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust,
     scan_for_secrets,
 };
 
@@ -21,21 +21,21 @@ on_our_pair![
 
 mod newer_cli {
     fn docker_signs_after_its_login_at_the_registry(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, harness::Cli::Newer, &super::usual(stage))
+        super::docker_signs(sandbox, pair, harness::Cli::Newer, &super::usual(sandbox))
     }
 
     fn docker_signs_where_no_tokens_are_given(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
         super::docker_signs(
-            stage,
+            sandbox,
             pair,
             harness::Cli::Newer,
-            &super::without_tokens(stage),
+            &super::without_tokens(sandbox),
         )
     }
 
@@ -53,29 +53,29 @@ const ADMIN: Account = Account::of("admin", "the:Administrator's wörd");
 /// The administrator, mistaken about the password.
 const MISTAKEN: Account = Account::of("admin", "the administrator of yesterday");
 
-fn door(stage: &Stage, variable: &str) -> Door {
-    Door::unmentioned()
-        .with_audit_file(&stage.log("audit"))
+fn auth_setup(sandbox: &Sandbox, variable: &str) -> AuthSetup {
+    AuthSetup::unmentioned()
+        .with_audit_file(&sandbox.log("audit"))
         .and_variable("NOTARY_AUTH", variable)
 }
 
 /// A server that is told who the administrator is, and nothing else.
-fn usual(stage: &Stage) -> Door {
-    door(stage, &ADMIN.encoded())
+fn usual(sandbox: &Sandbox) -> AuthSetup {
+    auth_setup(sandbox, &ADMIN.encoded())
 }
 
 /// The same, which asks for the password with each request.
-fn without_tokens(stage: &Stage) -> Door {
-    usual(stage).and("auth", json!({"token_service": false}))
+fn without_tokens(sandbox: &Sandbox) -> AuthSetup {
+    usual(sandbox).and("auth", json!({"token_service": false}))
 }
 
 fn notary_reads_and_publishes_with_the_same_variable_that_the_server_has(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
     const OTHER: &str = "example.com/team/other";
-    let trust = Trust::start_guarded(stage, pair, usual(stage))?;
-    let person = |name| Collaborator::new(stage, name, &trust);
+    let trust = Trust::start_guarded(sandbox, pair, usual(sandbox))?;
+    let person = |name| Collaborator::new(sandbox, name, &trust);
     let admin = person("admin")?.known_as(ADMIN);
     admin.does(&["init", GUN])?;
     admin.publishes(GUN, "v1")?;
@@ -96,12 +96,12 @@ fn notary_reads_and_publishes_with_the_same_variable_that_the_server_has(
     admin.does(&["key", "rotate", GUN, "timestamp", "--server-managed"])?;
     admin.does(&["delete", GUN, "--remote"])?;
     has_nothing(&trust, GUN, ADMIN)?;
-    scan_for_secrets(stage, &[ADMIN, MISTAKEN])
+    scan_for_secrets(sandbox, &[ADMIN, MISTAKEN])
 }
 
-fn notary_cannot_read_where_no_tokens_are_given(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start_guarded(stage, pair, without_tokens(stage))?;
-    let person = |name| Collaborator::new(stage, name, &trust);
+fn notary_cannot_read_where_no_tokens_are_given(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start_guarded(sandbox, pair, without_tokens(sandbox))?;
+    let person = |name| Collaborator::new(sandbox, name, &trust);
     let admin = person("admin")?.known_as(ADMIN);
     admin.does(&["init", GUN])?;
     admin.publishes(GUN, "v1")?;
@@ -121,10 +121,13 @@ fn notary_cannot_read_where_no_tokens_are_given(stage: &Stage, pair: Pair) -> Re
     ensure!(trust.get("/auth/token")?.status == 401);
     admin.does(&["delete", GUN, "--remote"])?;
     has_nothing(&trust, GUN, ADMIN)?;
-    scan_for_secrets(stage, &[ADMIN, MISTAKEN])
+    scan_for_secrets(sandbox, &[ADMIN, MISTAKEN])
 }
 
-fn the_variable_is_read_in_every_form_that_people_write(stage: &Stage, pair: Pair) -> Result<()> {
+fn the_variable_is_read_in_every_form_that_people_write(
+    sandbox: &Sandbox,
+    pair: Pair,
+) -> Result<()> {
     let encoded = |text: &str| STANDARD.encode(text);
     let both = ADMIN.plain();
     let (user, password) = (ADMIN.user, ADMIN.password);
@@ -141,17 +144,17 @@ fn the_variable_is_read_in_every_form_that_people_write(stage: &Stage, pair: Pai
             encoded(&format!("{password}\n"))
         ),
     ];
-    let mut trust = Trust::start_guarded(stage, pair, door(stage, &forms[0]))?;
+    let mut trust = Trust::start_guarded(sandbox, pair, auth_setup(sandbox, &forms[0]))?;
     for form in &forms {
-        trust.restart_server(door(stage, form))?;
+        trust.restart_server(auth_setup(sandbox, form))?;
         lets_in_the_administrator_alone(&trust)?;
     }
-    let file = stage.file("administrator", format!("{}\n", forms[0]))?;
-    let named = Door::unmentioned().and_variable("NOTARY_AUTH_FILE", &file.to_string_lossy());
+    let file = sandbox.file("administrator", format!("{}\n", forms[0]))?;
+    let named = AuthSetup::unmentioned().and_variable("NOTARY_AUTH_FILE", &file.to_string_lossy());
     trust.restart_server(named)?;
     lets_in_the_administrator_alone(&trust)?;
 
-    scan_for_secrets(stage, &[ADMIN, MISTAKEN])
+    scan_for_secrets(sandbox, &[ADMIN, MISTAKEN])
 }
 
 fn lets_in_the_administrator_alone(trust: &Trust) -> Result<()> {
@@ -168,23 +171,23 @@ fn lets_in_the_administrator_alone(trust: &Trust) -> Result<()> {
     Ok(())
 }
 
-fn docker_signs_after_its_login_at_the_registry(stage: &Stage, pair: Pair) -> Result<()> {
-    docker_signs(stage, pair, Cli::Debian, &usual(stage))
+fn docker_signs_after_its_login_at_the_registry(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    docker_signs(sandbox, pair, Cli::Debian, &usual(sandbox))
 }
 
-fn docker_signs_where_no_tokens_are_given(stage: &Stage, pair: Pair) -> Result<()> {
-    docker_signs(stage, pair, Cli::Debian, &without_tokens(stage))
+fn docker_signs_where_no_tokens_are_given(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    docker_signs(sandbox, pair, Cli::Debian, &without_tokens(sandbox))
 }
 
-fn docker_signs(stage: &Stage, pair: Pair, cli: Cli, door: &Door) -> Result<()> {
-    let trust = Trust::start_guarded(stage, pair, door.clone())?;
+fn docker_signs(sandbox: &Sandbox, pair: Pair, cli: Cli, auth_setup: &AuthSetup) -> Result<()> {
+    let trust = Trust::start_guarded(sandbox, pair, auth_setup.clone())?;
     let refusal = match trust.get("/v2/")?.header("www-authenticate") {
         Some(challenge) if challenge.starts_with("Bearer") => WRONG_PASSWORD,
         _ => NOT_AUTHORIZED,
     };
-    let registry = RegistryAuth::Htpasswd(passwords(stage, &[ADMIN, Account::BOB])?);
-    let engine = Engine::start_at(stage, stage.address()?, &registry)?;
-    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+    let registry = RegistryAuth::Htpasswd(passwords(sandbox, &[ADMIN, Account::BOB])?);
+    let engine = Engine::start_at(sandbox, sandbox.address()?, &registry)?;
+    let person = |name| Person::new(sandbox, name, cli, &engine, &trust.url());
     let (admin, bob) = (person("admin")?, person("bob")?);
     admin.logs_in(ADMIN, &engine.host())?;
     bob.logs_in(Account::BOB, &engine.host())?;
@@ -203,5 +206,5 @@ fn docker_signs(stage: &Stage, pair: Pair, cli: Cli, door: &Door) -> Result<()> 
     bob.does_untrusted(&["tag", &image, &tagged])?;
     bob.docker(&["push", &tagged])?.fails_saying(refusal)?;
     has_nothing(&trust, &own, ADMIN)?;
-    scan_for_secrets(stage, &[ADMIN, MISTAKEN, Account::BOB])
+    scan_for_secrets(sandbox, &[ADMIN, MISTAKEN, Account::BOB])
 }

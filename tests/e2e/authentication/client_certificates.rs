@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use harness::certificates::{Pair as Shown, Visitors};
-use harness::{Account, Cli, Collaborator, Engine, Pair, Person, Stage, Trust, scan_for_secrets};
+use harness::{Account, Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust, scan_for_secrets};
 use serde_json::json;
 
 use super::{NOT_AUTHORIZED, guarded, has_nothing, passwords, root_of, targets};
@@ -17,10 +17,10 @@ on_our_pair![
 
 mod newer_cli {
     fn docker_signs_with_a_certificate_and_no_login(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, harness::Cli::Newer)
+        super::docker_signs(sandbox, pair, harness::Cli::Newer)
     }
 
     on_our_pair![docker_signs_with_a_certificate_and_no_login];
@@ -30,33 +30,33 @@ const GUN: &str = "example.com/team/app";
 
 /// A server that knows alice by her password and the build by its certificate, and whatever else has one of
 /// the same authority by nothing.
-fn start(stage: &Stage, pair: Pair) -> Result<(Trust, Visitors)> {
-    let visitors = Visitors::new(&stage.folder("visitors")?)?;
+fn start(sandbox: &Sandbox, pair: Pair) -> Result<(Trust, Visitors)> {
+    let visitors = Visitors::new(&sandbox.folder("visitors")?)?;
     let rules = json!({"rules": [
         {"who": "certificate:build", "may": ["pull", "push", "delegate"], "on": "**"},
         {"who": "user:alice", "may": "*", "on": "**"},
     ]});
-    let rules = stage.file("rules.json", rules.to_string())?;
+    let rules = sandbox.file("rules.json", rules.to_string())?;
     let auth = json!({
         "type": "htpasswd",
-        "htpasswd_file": passwords(stage, &[Account::ALICE])?,
+        "htpasswd_file": passwords(sandbox, &[Account::ALICE])?,
         "client_certificates": true,
     });
-    let door = guarded(stage, auth).with_rules(&rules).and(
+    let auth_setup = guarded(sandbox, auth).with_rules(&rules).and(
         "server",
         json!({"client_ca_file": visitors.authority(), "client_ca_optional": true}),
     );
-    Ok((Trust::start_guarded(stage, pair, door)?, visitors))
+    Ok((Trust::start_guarded(sandbox, pair, auth_setup)?, visitors))
 }
 
-fn docker_signs_with_a_certificate_and_no_login(stage: &Stage, pair: Pair) -> Result<()> {
-    docker_signs(stage, pair, Cli::Debian)
+fn docker_signs_with_a_certificate_and_no_login(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    docker_signs(sandbox, pair, Cli::Debian)
 }
 
-fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let (trust, visitors) = start(stage, pair)?;
-    let engine = Engine::start(stage)?;
-    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+fn docker_signs(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let (trust, visitors) = start(sandbox, pair)?;
+    let engine = Engine::start(sandbox)?;
+    let person = |name| Person::new(sandbox, name, cli, &engine, &trust.url());
     let (build, nobody) = (person("build")?, person("nobody")?);
     let certificate = visitors.admit("build")?;
     let folder = build.certificates()?;
@@ -77,12 +77,12 @@ fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
     build.forgets(&[&image])?;
     let pulled = build.does(&["pull", &image])?;
     ensure!(pulled.contains(&digest), "{pulled}");
-    scan_for_secrets(stage, &[Account::ALICE])
+    scan_for_secrets(sandbox, &[Account::ALICE])
 }
 
-fn notary_publishes_with_a_certificate(stage: &Stage, pair: Pair) -> Result<()> {
-    let (trust, visitors) = start(stage, pair)?;
-    let person = |name| Collaborator::new(stage, name, &trust);
+fn notary_publishes_with_a_certificate(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let (trust, visitors) = start(sandbox, pair)?;
+    let person = |name| Collaborator::new(sandbox, name, &trust);
     let build = person("build")?.showing(visitors.admit("build")?);
     build.does(&["init", GUN])?;
     build.publishes(GUN, "v1")?;
@@ -93,15 +93,15 @@ fn notary_publishes_with_a_certificate(stage: &Stage, pair: Pair) -> Result<()> 
     let alice = person("alice")?.known_as(Account::ALICE);
     ensure!(targets(&trust, GUN, Account::ALICE)? == ["v1"]);
     alice.does(&["delete", GUN, "--remote"])?;
-    scan_for_secrets(stage, &[Account::ALICE])
+    scan_for_secrets(sandbox, &[Account::ALICE])
 }
 
 fn what_rules_grant_is_granted_to_the_name_in_the_certificate(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
-    let (trust, visitors) = start(stage, pair)?;
-    let strangers = Visitors::new(&stage.folder("strangers")?)?;
+    let (trust, visitors) = start(sandbox, pair)?;
+    let strangers = Visitors::new(&sandbox.folder("strangers")?)?;
     let status = |certificate: &Shown, account: Option<Account>| {
         let answer = trust.ask(&root_of(GUN), |curl| {
             curl.arg("--cert").arg(&certificate.certificate);
@@ -124,5 +124,5 @@ fn what_rules_grant_is_granted_to_the_name_in_the_certificate(
         "a certificate of a strange authority is worth {forged:?}"
     );
     ensure!(trust.get(&root_of(GUN))?.status == 401);
-    scan_for_secrets(stage, &[Account::ALICE])
+    scan_for_secrets(sandbox, &[Account::ALICE])
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use harness::accounts::htpasswd_of_cost;
 use harness::process::{Said, client};
-use harness::{Account, Pair, Stage, Trust, scan_for_secrets};
+use harness::{Account, Pair, Sandbox, Trust, scan_for_secrets};
 use serde_json::json;
 
 use super::guarded;
@@ -18,19 +18,19 @@ const GUESSES: usize = 400;
 /// A hash that costs as much as people should choose; the default of Apache's tool costs nearly nothing.
 const COST: u8 = 10;
 
-fn guessing_is_slowed_down_and_harms_nobody_else(stage: &Stage, pair: Pair) -> Result<()> {
+fn guessing_is_slowed_down_and_harms_nobody_else(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     /// Of one user from one address ten guesses are free, then one in six seconds.
     const FREE: usize = 10;
     /// A hundred, and how many were left out.
     const RECORDS_A_SECOND: usize = 101;
     let everybody = [Account::ALICE, Account::BOB];
-    let file = stage.path().join("htpasswd");
+    let file = sandbox.path().join("htpasswd");
     htpasswd_of_cost(&file, &everybody, COST)?;
     let auth = json!({"type": "htpasswd", "htpasswd_file": file});
-    let trust = Trust::start_guarded(stage, pair, guarded(stage, auth))?;
+    let trust = Trust::start_guarded(sandbox, pair, guarded(sandbox, auth))?;
 
     let begun = Instant::now();
-    let answers = guesses(stage, &trust)?;
+    let answers = guesses(sandbox, &trust)?;
     let seconds = usize::try_from(begun.elapsed().as_secs())?;
 
     let count = |status| answers.iter().filter(|&answer| answer == status).count();
@@ -40,7 +40,7 @@ fn guessing_is_slowed_down_and_harms_nobody_else(stage: &Stage, pair: Pair) -> R
         wrong + slowed == GUESSES && (1..=most).contains(&wrong),
         "{wrong} wrong and {slowed} slowed down of {GUESSES} in {seconds} s: {answers:?}"
     );
-    let (warnings, records) = lines(stage)?;
+    let (warnings, records) = lines(sandbox)?;
     let passed = seconds + 2;
     ensure!(
         (1..=passed).contains(&warnings) && records <= RECORDS_A_SECOND * passed,
@@ -73,12 +73,12 @@ fn guessing_is_slowed_down_and_harms_nobody_else(stage: &Stage, pair: Pair) -> R
         ensure!(took < Duration::from_secs(5), "{}: {took:?}", account.user);
     }
     ensure!(trust.get("/_notary_server/health")?.status == 200);
-    scan_for_secrets(stage, &everybody)
+    scan_for_secrets(sandbox, &everybody)
 }
 
 /// Sends all guesses, 50 at a time and each with another lie about where it comes from, and collects the
 /// statuses.
-fn guesses(stage: &Stage, trust: &Trust) -> Result<Vec<String>> {
+fn guesses(sandbox: &Sandbox, trust: &Trust) -> Result<Vec<String>> {
     let mut config = String::new();
     for number in 0..GUESSES {
         writeln!(
@@ -89,7 +89,7 @@ fn guesses(stage: &Stage, trust: &Trust) -> Result<Vec<String>> {
             number % 250
         )?;
     }
-    let config = stage.file("guesses.curl", config.trim_end_matches("next\n"))?;
+    let config = sandbox.file("guesses.curl", config.trim_end_matches("next\n"))?;
     let mut curl = client("curl");
     curl.args(["--silent", "--parallel", "--parallel-max", "50", "--config"])
         .arg(config);
@@ -98,10 +98,10 @@ fn guesses(stage: &Stage, trust: &Trust) -> Result<Vec<String>> {
 }
 
 /// How many warnings the server logged about logins, and how many records it made of what was refused.
-fn lines(stage: &Stage) -> Result<(usize, usize)> {
-    let log = fs::read_to_string(stage.log("notary-server"))?;
+fn lines(sandbox: &Sandbox) -> Result<(usize, usize)> {
+    let log = fs::read_to_string(sandbox.log("notary-server"))?;
     let is_warning = |line: &&str| line.contains(r#""level":"warning""#) && line.contains("login");
-    let records = fs::read_to_string(stage.log("audit"))?;
+    let records = fs::read_to_string(sandbox.log("audit"))?;
     Ok((
         log.lines().filter(is_warning).count(),
         records.lines().count(),

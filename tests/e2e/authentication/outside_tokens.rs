@@ -9,7 +9,8 @@ use harness::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
 use harness::process::eventually;
 use harness::proxy::Proxy;
 use harness::{
-    Account, Cli, Collaborator, Door, Engine, Make, Pair, Person, Stage, Trust, scan_for_secrets,
+    Account, AuthSetup, Cli, Collaborator, Engine, Make, Pair, Person, Sandbox, Trust,
+    scan_for_secrets,
 };
 use serde_json::{Value, json};
 
@@ -37,10 +38,10 @@ on_both_servers![
 
 mod newer_cli {
     fn docker_signs_and_strangers_pull(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::docker_signs(stage, pair, harness::Cli::Newer)
+        super::docker_signs(sandbox, pair, harness::Cli::Newer)
     }
 
     on_our_pair![docker_signs_and_strangers_pull];
@@ -51,51 +52,54 @@ on_our_pair![
     a_jwk_set_at_an_address_is_asked_for_again,
 ];
 
-fn door(stage: &Stage, pair: Pair, tokens: &TokenServer, keys: &Value) -> Door {
+fn auth_setup(sandbox: &Sandbox, pair: Pair, tokens: &TokenServer, keys: &Value) -> AuthSetup {
     let mut options = json!({"realm": tokens.realm(), "service": SERVICE, "issuer": ISSUER});
     for (name, value) in keys.as_object().into_iter().flatten() {
         options[name] = value.clone();
     }
     let auth = json!({"type": "token", "options": options});
     match pair.server {
-        Make::Countersign => guarded(stage, auth),
-        Make::Notary => Door::with_auth(auth).and("logging", json!({"level": "debug"})),
+        Make::Countersign => guarded(sandbox, auth),
+        Make::Notary => AuthSetup::with_auth(auth).and("logging", json!({"level": "debug"})),
     }
 }
 
-fn with_bundle(stage: &Stage, pair: Pair, tokens: &TokenServer) -> Result<Trust> {
-    let bundle = stage.file("bundle.pem", tokens.bundle())?;
+fn with_bundle(sandbox: &Sandbox, pair: Pair, tokens: &TokenServer) -> Result<Trust> {
+    let bundle = sandbox.file("bundle.pem", tokens.bundle())?;
     Trust::start_guarded(
-        stage,
+        sandbox,
         pair,
-        door(stage, pair, tokens, &json!({"rootcertbundle": bundle})),
+        auth_setup(sandbox, pair, tokens, &json!({"rootcertbundle": bundle})),
     )
 }
 
 /// Tokens of who publishes keys in this way may list nothing, so that rules have to say who may do what.
-fn with_jwks(stage: &Stage, pair: Pair, tokens: &TokenServer, jwks: &Value) -> Result<Trust> {
+fn with_jwks(sandbox: &Sandbox, pair: Pair, tokens: &TokenServer, jwks: &Value) -> Result<Trust> {
     let rules = json!({"rules": [{"who": "subject:alice", "may": "pull", "on": "**"}]});
-    let rules = stage.file("rules.json", rules.to_string())?;
-    let door = door(stage, pair, tokens, &json!({"jwks": jwks})).with_rules(&rules);
-    Trust::start_guarded(stage, pair, door)
+    let rules = sandbox.file("rules.json", rules.to_string())?;
+    let auth_setup = auth_setup(sandbox, pair, tokens, &json!({"jwks": jwks})).with_rules(&rules);
+    Trust::start_guarded(sandbox, pair, auth_setup)
 }
 
 /// Go's server is not ours to search.
-fn search(stage: &Stage, pair: Pair) -> Result<()> {
+fn search(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     match pair.server {
-        Make::Countersign => scan_for_secrets(stage, &[Account::ALICE]),
+        Make::Countersign => scan_for_secrets(sandbox, &[Account::ALICE]),
         Make::Notary => Ok(()),
     }
 }
 
-fn docker_signs_and_strangers_pull(stage: &Stage, pair: Pair) -> Result<()> {
-    docker_signs(stage, pair, Cli::Debian)
+fn docker_signs_and_strangers_pull(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    docker_signs(sandbox, pair, Cli::Debian)
 }
 
-fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let tokens = TokenServer::start(stage, &[Account::ALICE], Named::X5c)?;
-    let (trust, engine) = (with_bundle(stage, pair, &tokens)?, Engine::start(stage)?);
-    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+fn docker_signs(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let tokens = TokenServer::start(sandbox, &[Account::ALICE], Named::X5c)?;
+    let (trust, engine) = (
+        with_bundle(sandbox, pair, &tokens)?,
+        Engine::start(sandbox)?,
+    );
+    let person = |name| Person::new(sandbox, name, cli, &engine, &trust.url());
     let (alice, stranger) = (person("alice")?, person("stranger")?);
     alice.logs_in(Account::ALICE, &engine.host())?;
     let (image, other) = (engine.image("team/app:1"), engine.image("team/other:1"));
@@ -112,39 +116,42 @@ fn docker_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
             .docker(&["push", pushed])?
             .fails_saying(NOT_AUTHORIZED)?;
     }
-    search(stage, pair)
+    search(sandbox, pair)
 }
 
-fn notary_publishes_and_strangers_read(stage: &Stage, pair: Pair) -> Result<()> {
-    let tokens = TokenServer::start(stage, &[Account::ALICE], Named::Kid)?;
-    let trust = with_bundle(stage, pair, &tokens)?;
-    let alice = Collaborator::new(stage, "alice", &trust)?.known_as(Account::ALICE);
+fn notary_publishes_and_strangers_read(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let tokens = TokenServer::start(sandbox, &[Account::ALICE], Named::Kid)?;
+    let trust = with_bundle(sandbox, pair, &tokens)?;
+    let alice = Collaborator::new(sandbox, "alice", &trust)?.known_as(Account::ALICE);
     alice.does(&["init", GUN])?;
     alice.publishes(GUN, "v1")?;
     alice.does(&["key", "rotate", GUN, "snapshot", "--server-managed"])?;
     alice.publishes(GUN, "v2")?;
 
-    let stranger = Collaborator::new(stage, "stranger", &trust)?;
+    let stranger = Collaborator::new(sandbox, "stranger", &trust)?;
     stranger.sees(GUN, &["v1:targets", "v2:targets"])?;
     let mistaken = Account::of("alice", "something-else");
-    let mistaken = Collaborator::new(stage, "mistaken", &trust)?.known_as(mistaken);
+    let mistaken = Collaborator::new(sandbox, "mistaken", &trust)?.known_as(mistaken);
     let refused = mistaken.notary(&["init", "example.com/mine", "--publish"])?;
     ensure!(!refused.succeeded(), "{refused}");
     alice.does(&["delete", GUN, "--remote"])?;
-    search(stage, pair)
+    search(sandbox, pair)
 }
 
 /// docker asks for one token and uses it until the end of the command.
 fn a_token_that_expires_during_a_push_stores_nothing_and_the_next_one_does(
-    stage: &Stage,
+    sandbox: &Sandbox,
     pair: Pair,
 ) -> Result<()> {
     /// The question for a challenge, and the first one with the token.
     const BEGUN: usize = 2;
-    let tokens = TokenServer::start(stage, &[Account::ALICE], Named::X5c)?;
-    let (trust, engine) = (with_bundle(stage, pair, &tokens)?, Engine::start(stage)?);
-    let proxy = Proxy::start(stage, trust.address())?;
-    let alice = Person::new(stage, "alice", Cli::Debian, &engine, &proxy.url())?;
+    let tokens = TokenServer::start(sandbox, &[Account::ALICE], Named::X5c)?;
+    let (trust, engine) = (
+        with_bundle(sandbox, pair, &tokens)?,
+        Engine::start(sandbox)?,
+    );
+    let proxy = Proxy::start(sandbox, trust.address())?;
+    let alice = Person::new(sandbox, "alice", Cli::Debian, &engine, &proxy.url())?;
     alice.logs_in(Account::ALICE, &engine.host())?;
     let gun = engine.image("app");
     let image = format!("{gun}:1");
@@ -179,13 +186,13 @@ fn a_token_that_expires_during_a_push_stores_nothing_and_the_next_one_does(
     tokens.give_tokens_for(Span::USUAL);
     alice.pushes_signed(&image)?;
     ensure!(stored()? == 200, "nothing was stored");
-    search(stage, pair)
+    search(sandbox, pair)
 }
 
-fn clocks_may_differ_by_a_minute(stage: &Stage, pair: Pair) -> Result<()> {
+fn clocks_may_differ_by_a_minute(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     for named in [Named::X5c, Named::Kid] {
-        let tokens = TokenServer::start(stage, &[], named)?;
-        let trust = with_bundle(stage, pair, &tokens)?;
+        let tokens = TokenServer::start(sandbox, &[], named)?;
+        let trust = with_bundle(sandbox, pair, &tokens)?;
         for (span, status) in [
             ((0, 300), 404),
             ((-300, -50), 404),
@@ -204,7 +211,7 @@ fn clocks_may_differ_by_a_minute(stage: &Stage, pair: Pair) -> Result<()> {
             );
         }
     }
-    search(stage, pair)
+    search(sandbox, pair)
 }
 
 /// Whether a token that is made now is believed.
@@ -215,10 +222,10 @@ fn is_believed(trust: &Trust, tokens: &TokenServer) -> Result<bool> {
     Ok(answer.status == 404)
 }
 
-fn a_jwk_set_in_a_file_is_read_again_when_it_changes(stage: &Stage, pair: Pair) -> Result<()> {
-    let tokens = TokenServer::start(stage, &[], Named::Kid)?;
-    let file = stage.file("jwks.json", tokens.jwks())?;
-    let trust = with_jwks(stage, pair, &tokens, &json!(file))?;
+fn a_jwk_set_in_a_file_is_read_again_when_it_changes(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let tokens = TokenServer::start(sandbox, &[], Named::Kid)?;
+    let file = sandbox.file("jwks.json", tokens.jwks())?;
+    let trust = with_jwks(sandbox, pair, &tokens, &json!(file))?;
     ensure!(is_believed(&trust, &tokens)?, "the first key is not known");
 
     tokens.rotate()?;
@@ -230,7 +237,7 @@ fn a_jwk_set_in_a_file_is_read_again_when_it_changes(stage: &Stage, pair: Pair) 
     eventually("the new key is known", super::TAKEN_UP, || {
         is_believed(&trust, &tokens)
     })?;
-    search(stage, pair)
+    search(sandbox, pair)
 }
 
 fn replace(file: &Path, content: &str) -> Result<()> {
@@ -241,10 +248,10 @@ fn replace(file: &Path, content: &str) -> Result<()> {
 }
 
 /// An unknown key makes the server ask again, though not more often than every half minute.
-fn a_jwk_set_at_an_address_is_asked_for_again(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_jwk_set_at_an_address_is_asked_for_again(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const ASKED_AGAIN: Duration = Duration::from_secs(45);
-    let tokens = TokenServer::start(stage, &[], Named::Kid)?;
-    let trust = with_jwks(stage, pair, &tokens, &json!(tokens.jwks_url()))?;
+    let tokens = TokenServer::start(sandbox, &[], Named::Kid)?;
+    let trust = with_jwks(sandbox, pair, &tokens, &json!(tokens.jwks_url()))?;
     ensure!(is_believed(&trust, &tokens)?, "the first key is not known");
 
     tokens.rotate()?;
@@ -252,5 +259,5 @@ fn a_jwk_set_at_an_address_is_asked_for_again(stage: &Stage, pair: Pair) -> Resu
     eventually("the new key is known", ASKED_AGAIN, || {
         is_believed(&trust, &tokens)
     })?;
-    search(stage, pair)
+    search(sandbox, pair)
 }

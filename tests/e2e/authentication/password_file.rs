@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use harness::process::eventually;
 use harness::{
-    Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Stage, Trust, htpasswd,
+    Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust, htpasswd,
     scan_for_secrets,
 };
 use serde_json::json;
@@ -26,17 +26,17 @@ on_our_pair![
 
 mod newer_cli {
     fn one_login_serves_registry_and_trust_server(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::one_login(stage, pair, harness::Cli::Newer)
+        super::one_login(sandbox, pair, harness::Cli::Newer)
     }
 
     fn who_is_not_logged_in_is_refused_in_words(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::is_refused_in_words(stage, pair, harness::Cli::Newer)
+        super::is_refused_in_words(sandbox, pair, harness::Cli::Newer)
     }
 
     on_our_pair![
@@ -47,25 +47,25 @@ mod newer_cli {
 
 const GUN: &str = "example.com/team/app";
 
-fn start(stage: &Stage, pair: Pair, file: &Path) -> Result<Trust> {
+fn start(sandbox: &Sandbox, pair: Pair, file: &Path) -> Result<Trust> {
     let auth = json!({"type": "htpasswd", "htpasswd_file": file});
-    Trust::start_guarded(stage, pair, guarded(stage, auth))
+    Trust::start_guarded(sandbox, pair, guarded(sandbox, auth))
 }
 
-fn one_login_serves_registry_and_trust_server(stage: &Stage, pair: Pair) -> Result<()> {
-    one_login(stage, pair, Cli::Debian)
+fn one_login_serves_registry_and_trust_server(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    one_login(sandbox, pair, Cli::Debian)
 }
 
-fn one_login(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
+fn one_login(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let everybody = [Account::ALICE, Account::BOB];
-    let file = passwords(stage, &everybody)?;
-    let trust = start(stage, pair, &file)?;
+    let file = passwords(sandbox, &everybody)?;
+    let trust = start(sandbox, pair, &file)?;
     let engine = Engine::start_at(
-        stage,
-        stage.address()?,
+        sandbox,
+        sandbox.address()?,
         &RegistryAuth::Htpasswd(file.clone()),
     )?;
-    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+    let person = |name| Person::new(sandbox, name, cli, &engine, &trust.url());
     let (alice, bob) = (person("alice")?, person("bob")?);
     alice.logs_in(Account::ALICE, &engine.host())?;
     bob.logs_in(Account::BOB, &engine.host())?;
@@ -96,18 +96,18 @@ fn one_login(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
         .fails_saying("o signatures or cannot access")?;
     alice.makes_image(&image, "signed again")?;
     alice.pushes_signed(&image)?;
-    scan_for_secrets(stage, &everybody)
+    scan_for_secrets(sandbox, &everybody)
 }
 
-fn who_is_not_logged_in_is_refused_in_words(stage: &Stage, pair: Pair) -> Result<()> {
-    is_refused_in_words(stage, pair, Cli::Debian)
+fn who_is_not_logged_in_is_refused_in_words(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    is_refused_in_words(sandbox, pair, Cli::Debian)
 }
 
 /// The registry is open to all, so that nobody but the trust server refuses anything.
-fn is_refused_in_words(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let trust = start(stage, pair, &passwords(stage, &[Account::ALICE])?)?;
-    let engine = Engine::start(stage)?;
-    let stranger = Person::new(stage, "stranger", cli, &engine, &trust.url())?;
+fn is_refused_in_words(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let trust = start(sandbox, pair, &passwords(sandbox, &[Account::ALICE])?)?;
+    let engine = Engine::start(sandbox)?;
+    let stranger = Person::new(sandbox, "stranger", cli, &engine, &trust.url())?;
     let repository = engine.image("team/app");
     let image = format!("{repository}:1");
     stranger.makes_image(&image, "content")?;
@@ -136,17 +136,20 @@ fn is_refused_in_words(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
         .docker(&["trust", "inspect", &repository])?
         .fails_saying("o signatures or cannot access")?;
     has_nothing(&trust, &repository, Account::ALICE)?;
-    scan_for_secrets(stage, &[Account::ALICE])
+    scan_for_secrets(sandbox, &[Account::ALICE])
 }
 
-fn a_password_that_only_the_registry_takes_signs_nothing(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_password_that_only_the_registry_takes_signs_nothing(
+    sandbox: &Sandbox,
+    pair: Pair,
+) -> Result<()> {
     const OTHERWISE: Account = Account::of("alice", "another word here");
-    let registrys = stage.path().join("registry-htpasswd");
+    let registrys = sandbox.path().join("registry-htpasswd");
     htpasswd(&registrys, &[Account::ALICE])?;
-    let trust = start(stage, pair, &passwords(stage, &[OTHERWISE])?)?;
+    let trust = start(sandbox, pair, &passwords(sandbox, &[OTHERWISE])?)?;
     let auth = RegistryAuth::Htpasswd(registrys);
-    let engine = Engine::start_at(stage, stage.address()?, &auth)?;
-    let alice = Person::new(stage, "alice", Cli::Debian, &engine, &trust.url())?;
+    let engine = Engine::start_at(sandbox, sandbox.address()?, &auth)?;
+    let alice = Person::new(sandbox, "alice", Cli::Debian, &engine, &trust.url())?;
     alice.logs_in(Account::ALICE, &engine.host())?;
     let gun = engine.image("team/app");
     let image = format!("{gun}:1");
@@ -157,22 +160,22 @@ fn a_password_that_only_the_registry_takes_signs_nothing(stage: &Stage, pair: Pa
         .fails_saying(WRONG_PASSWORD)?;
 
     has_nothing(&trust, &gun, OTHERWISE)?;
-    scan_for_secrets(stage, &[Account::ALICE, OTHERWISE])
+    scan_for_secrets(sandbox, &[Account::ALICE, OTHERWISE])
 }
 
 /// Readers and a publisher go on while the file is written anew, each time with another set of strangers:
 /// no right password is ever refused, no wrong one let in, and nothing fails. The hashes of those who stay
 /// are the same, as Apache's tool leaves them.
-fn a_password_file_is_replaced_under_load(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_password_file_is_replaced_under_load(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const REPLACEMENTS: usize = 40;
     let everybody = [Account::ALICE, Account::BOB, Account::CAROL];
-    let file = passwords(stage, &everybody)?;
-    let trust = start(stage, pair, &file)?;
+    let file = passwords(sandbox, &everybody)?;
+    let trust = start(sandbox, pair, &file)?;
     let known = fs::read_to_string(&file)?;
-    let strangers = stage.path().join("strangers");
+    let strangers = sandbox.path().join("strangers");
     htpasswd(&strangers, &[Account::of("dave", "dave-was-here")])?;
     let dave = fs::read_to_string(strangers)?;
-    let owner = Collaborator::new(stage, "owner", &trust)?.known_as(Account::ALICE);
+    let owner = Collaborator::new(sandbox, "owner", &trust)?.known_as(Account::ALICE);
     owner.does(&["init", GUN, "--publish"])?;
     let over = AtomicBool::new(false);
     let (trust, over) = (&trust, &over);
@@ -183,7 +186,7 @@ fn a_password_file_is_replaced_under_load(stage: &Stage, pair: Pair) -> Result<(
         }
         let replaced: Result<()> = (0..REPLACEMENTS).try_for_each(|number| {
             let strangers = if number % 2 == 0 { &dave } else { "" };
-            let next = stage.file("htpasswd.next", format!("{known}{strangers}"))?;
+            let next = sandbox.file("htpasswd.next", format!("{known}{strangers}"))?;
             Ok(fs::rename(next, &file)?)
         });
         over.store(true, Ordering::Relaxed);
@@ -192,7 +195,7 @@ fn a_password_file_is_replaced_under_load(stage: &Stage, pair: Pair) -> Result<(
         }
         replaced
     })?;
-    scan_for_secrets(stage, &everybody)
+    scan_for_secrets(sandbox, &everybody)
 }
 
 fn publishes_until(over: &AtomicBool, owner: &Collaborator) -> Result<()> {

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use harness::certificates::Leaf;
 use harness::process::Said;
 use harness::{
-    Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Stage, Trust, scan_for_secrets,
+    Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust,
+    scan_for_secrets,
 };
 use serde_json::{Value, json};
 
@@ -19,10 +20,10 @@ on_our_pair![
 
 mod newer_cli {
     fn a_delegate_signs_but_adds_no_signer(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::delegate_signs(stage, pair, harness::Cli::Newer)
+        super::delegate_signs(sandbox, pair, harness::Cli::Newer)
     }
 
     on_our_pair![a_delegate_signs_but_adds_no_signer];
@@ -32,27 +33,27 @@ const GUN: &str = "example.com/team/app";
 const EVERYBODY: [Account; 3] = [Account::ALICE, Account::BOB, Account::CAROL];
 
 /// bob may do everything; alice may read, and sign as the delegate she is; carol may sign anything.
-fn start(stage: &Stage, pair: Pair) -> Result<Trust> {
+fn start(sandbox: &Sandbox, pair: Pair) -> Result<Trust> {
     let rules = json!({"rules": [
         {"who": "user:bob", "may": "*", "on": "**"},
         {"who": "user:alice", "may": ["pull", "push"], "on": "**", "roles": ["targets/releases", "targets/alice"]},
         {"who": "user:carol", "may": ["pull", "push"], "on": "**"},
     ]});
-    let rules = stage.file("rules.json", rules.to_string())?;
-    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(stage, &EVERYBODY)?});
-    Trust::start_guarded(stage, pair, guarded(stage, auth).with_rules(&rules))
+    let rules = sandbox.file("rules.json", rules.to_string())?;
+    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(sandbox, &EVERYBODY)?});
+    Trust::start_guarded(sandbox, pair, guarded(sandbox, auth).with_rules(&rules))
 }
 
-fn a_delegate_signs_but_adds_no_signer(stage: &Stage, pair: Pair) -> Result<()> {
-    delegate_signs(stage, pair, Cli::Debian)
+fn a_delegate_signs_but_adds_no_signer(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    delegate_signs(sandbox, pair, Cli::Debian)
 }
 
-fn delegate_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let trust = start(stage, pair)?;
-    let auth = RegistryAuth::Htpasswd(stage.path().join("htpasswd"));
-    let engine = Engine::start_at(stage, stage.address()?, &auth)?;
+fn delegate_signs(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let trust = start(sandbox, pair)?;
+    let auth = RegistryAuth::Htpasswd(sandbox.path().join("htpasswd"));
+    let engine = Engine::start_at(sandbox, sandbox.address()?, &auth)?;
     let person = |name, account: Account| {
-        let person = Person::new(stage, name, cli, &engine, &trust.url())?;
+        let person = Person::new(sandbox, name, cli, &engine, &trust.url())?;
         person.logs_in(account, &engine.host())?;
         anyhow::Ok(person)
     };
@@ -97,7 +98,7 @@ fn delegate_signs(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
         now["Signers"].as_array().is_some_and(|all| all.len() == 2),
         "{now}"
     );
-    scan_for_secrets(stage, &EVERYBODY)
+    scan_for_secrets(sandbox, &EVERYBODY)
 }
 
 /// What `docker trust inspect` shows.
@@ -107,10 +108,10 @@ fn state(person: &Person, repository: &str) -> Result<Value> {
     Ok(all[0].clone())
 }
 
-fn who_may_push_neither_rotates_nor_deletes(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = start(stage, pair)?;
+fn who_may_push_neither_rotates_nor_deletes(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = start(sandbox, pair)?;
     let person = |account: Account| {
-        let person = Collaborator::new(stage, account.user, &trust)?;
+        let person = Collaborator::new(sandbox, account.user, &trust)?;
         anyhow::Ok(person.known_as(account))
     };
     let (alice, bob, carol) = (
@@ -156,7 +157,7 @@ fn who_may_push_neither_rotates_nor_deletes(stage: &Stage, pair: Pair) -> Result
     bob.does(&["key", "rotate", GUN, "snapshot", "--server-managed"])?;
     bob.does(&["delete", GUN, "--remote"])?;
     has_nothing(&trust, GUN, Account::BOB)?;
-    scan_for_secrets(stage, &EVERYBODY)
+    scan_for_secrets(sandbox, &EVERYBODY)
 }
 
 /// Adds or removes a delegation of which somebody holds the certificate.

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use harness::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
 use harness::pair::built;
 use harness::process::{Said, client};
-use harness::{Account, Collaborator, Door, Pair, Stage, Trust, scan_for_secrets};
+use harness::{Account, AuthSetup, Collaborator, Pair, Sandbox, Trust, scan_for_secrets};
 use serde_json::{Value, json};
 
 use super::{guarded, passwords, root_of, targets};
@@ -25,12 +25,12 @@ on_our_pair![
 const GUN: &str = "example.com/team/app";
 const OFF: &str = "authentication is off";
 
-fn no_authentication_is_said_at_each_start(stage: &Stage, pair: Pair) -> Result<()> {
+fn no_authentication_is_said_at_each_start(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     // At the level at which most services run.
-    let quiet = |door: Door| door.and("logging", json!({"level": "error"}));
-    let left_out = quiet(Door::unmentioned());
-    let mut trust = Trust::start_guarded(stage, pair, left_out.clone())?;
-    let log = stage.log("notary-server");
+    let quiet = |auth_setup: AuthSetup| auth_setup.and("logging", json!({"level": "error"}));
+    let left_out = quiet(AuthSetup::unmentioned());
+    let mut trust = Trust::start_guarded(sandbox, pair, left_out.clone())?;
+    let log = sandbox.log("notary-server");
     let warnings = || {
         let text = fs::read_to_string(&log)?.to_lowercase();
         anyhow::Ok(text.lines().filter(|line| line.contains(OFF)).count())
@@ -39,28 +39,28 @@ fn no_authentication_is_said_at_each_start(stage: &Stage, pair: Pair) -> Result<
     ensure!(warnings()? == 1, "it is not said that anybody is let in");
     trust.restart_server(left_out)?;
     ensure!(warnings()? == 2, "it is said once");
-    trust.restart_server(quiet(Door::with_auth(json!({"type": "none"}))))?;
+    trust.restart_server(quiet(AuthSetup::with_auth(json!({"type": "none"}))))?;
     ensure!(trust.get("/v2/")?.status == 200);
     ensure!(warnings()? == 3, "it is not said where it is written");
     Ok(())
 }
 
-fn what_makes_no_sense_stops_the_start(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = Trust::start(stage, pair)?;
-    let file = passwords(stage, &[Account::ALICE])?;
-    let missing = stage.path().join("missing");
-    let written = |name: &str, text: &str| stage.file(name, text);
-    let auth = Door::with_auth;
+fn what_makes_no_sense_stops_the_start(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = Trust::start(sandbox, pair)?;
+    let file = passwords(sandbox, &[Account::ALICE])?;
+    let missing = sandbox.path().join("missing");
+    let written = |name: &str, text: &str| sandbox.file(name, text);
+    let auth = AuthSetup::with_auth;
     let htpasswd = |file: &Path| auth(json!({"type": "htpasswd", "htpasswd_file": file}));
     let rules =
         |name: &str, text: &str| anyhow::Ok(htpasswd(&file).with_rules(&written(name, text)?));
-    let administrator = |variable| Door::unmentioned().and_variable("NOTARY_AUTH", variable);
+    let administrator = |variable| AuthSetup::unmentioned().and_variable("NOTARY_AUTH", variable);
     let notary = |options: Value| auth(json!({"type": "token", "options": options}));
     let md5 = written("md5", "alice:$apr1$CNrQkXm6$5t9vSJgMhB0lyYsxkVSma.\n")?;
     let empty = written("empty", "# nobody\n")?;
     let no_bundle = json!({"realm": "https://x.example.com", "service": "s", "issuer": "i", "rootcertbundle": missing});
     let plain = Account::ALICE.plain();
-    for (door, sentence) in [
+    for (auth_setup, sentence) in [
         (
             auth(json!({"type": "htpaswd", "htpasswd_file": file})),
             "htpasswd",
@@ -98,14 +98,14 @@ fn what_makes_no_sense_stops_the_start(stage: &Stage, pair: Pair) -> Result<()> 
         ),
         (notary(no_bundle), "missing"),
     ] {
-        let said = trust.refusal_to_start(stage, &door)?;
+        let said = trust.refusal_to_start(sandbox, &auth_setup)?;
         ensure!(!said.has(&plain) && !said.has("$apr1$CNrQ"), "{said}");
         said.fails_saying(sentence)?;
     }
     Ok(())
 }
 
-fn hashes_that_are_made_here_let_people_in(stage: &Stage, pair: Pair) -> Result<()> {
+fn hashes_that_are_made_here_let_people_in(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     let hash = |arguments: &[&str], account: Account| {
         let mut command = client(built("notary-server")?);
         command
@@ -119,9 +119,9 @@ fn hashes_that_are_made_here_let_people_in(stage: &Stage, pair: Pair) -> Result<
         lines.contains("alice:$2y$") && lines.contains("bob:$argon2id$"),
         "{lines}"
     );
-    let file = stage.file("htpasswd", lines)?;
+    let file = sandbox.file("htpasswd", lines)?;
     let auth = json!({"type": "basic", "htpasswd_file": file});
-    let trust = Trust::start_guarded(stage, pair, guarded(stage, auth))?;
+    let trust = Trust::start_guarded(sandbox, pair, guarded(sandbox, auth))?;
     for (account, status) in [
         (Account::ALICE, 200),
         (Account::BOB, 200),
@@ -132,7 +132,7 @@ fn hashes_that_are_made_here_let_people_in(stage: &Stage, pair: Pair) -> Result<
         let answer = trust.get_as(account, "/v2/")?;
         ensure!(answer.status == status, "{account:?}: {answer}");
     }
-    scan_for_secrets(stage, &[Account::ALICE, Account::BOB, Account::CAROL])
+    scan_for_secrets(sandbox, &[Account::ALICE, Account::BOB, Account::CAROL])
 }
 
 /// What `auth explain` says, and its status.
@@ -143,7 +143,7 @@ fn explains(trust: &Trust, arguments: &[&str]) -> Result<(bool, Value)> {
     Ok((granted, answer))
 }
 
-fn it_is_explained_which_rule_decides(stage: &Stage, pair: Pair) -> Result<()> {
+fn it_is_explained_which_rule_decides(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     let rules = json!({
         "groups": {"signers": ["alice"]},
         "rules": [
@@ -151,10 +151,10 @@ fn it_is_explained_which_rule_decides(stage: &Stage, pair: Pair) -> Result<()> {
             {"who": "group:signers", "may": ["pull", "push"], "on": "example.com/team/*", "roles": "targets/*"},
         ],
     });
-    let rules = stage.file("rules.json", rules.to_string())?;
+    let rules = sandbox.file("rules.json", rules.to_string())?;
     let everybody = [Account::ALICE, Account::BOB];
-    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(stage, &everybody)?});
-    let trust = Trust::start_guarded(stage, pair, guarded(stage, auth).with_rules(&rules))?;
+    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(sandbox, &everybody)?});
+    let trust = Trust::start_guarded(sandbox, pair, guarded(sandbox, auth).with_rules(&rules))?;
     let (alice, bob) = (["--user", "alice"], ["--user", "bob"]);
     let to = |action: &'static str| ["--gun", GUN, "--action", action];
     for (who, what, role, granted, reason) in [
@@ -200,20 +200,20 @@ fn it_is_explained_which_rule_decides(stage: &Stage, pair: Pair) -> Result<()> {
     Ok(())
 }
 
-fn it_is_explained_what_a_token_is_worth(stage: &Stage, pair: Pair) -> Result<()> {
-    let tokens = TokenServer::start(stage, &[], Named::X5c)?;
-    let bundle = stage.file("bundle.pem", tokens.bundle())?;
+fn it_is_explained_what_a_token_is_worth(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let tokens = TokenServer::start(sandbox, &[], Named::X5c)?;
+    let bundle = sandbox.file("bundle.pem", tokens.bundle())?;
     let auth = json!({"type": "token", "options": {
         "realm": tokens.realm(), "service": SERVICE, "issuer": ISSUER, "rootcertbundle": bundle,
     }});
-    let trust = Trust::start_guarded(stage, pair, guarded(stage, auth))?;
+    let trust = Trust::start_guarded(sandbox, pair, guarded(sandbox, auth))?;
     for (span, action, granted) in [
         (Span::USUAL, "pull", true),
         (Span::USUAL, "push", false),
         (Span::OVER, "pull", false),
     ] {
         let token = tokens.token("alice", &access(GUN, &["pull"]), span)?;
-        let file = stage.file("token.jwt", &token)?;
+        let file = sandbox.file("token.jwt", &token)?;
         let file = file.to_str().context("a path of ours is UTF-8")?;
         let asked = ["--token", file, "--gun", GUN, "--action", action];
         let (is_granted, answer) = explains(&trust, &asked)?;
@@ -223,20 +223,20 @@ fn it_is_explained_what_a_token_is_worth(stage: &Stage, pair: Pair) -> Result<()
         );
         ensure!(!answer.to_string().contains(&token), "{answer}");
     }
-    scan_for_secrets(stage, &[])
+    scan_for_secrets(sandbox, &[])
 }
 
-fn what_is_done_and_refused_is_written_down(stage: &Stage, pair: Pair) -> Result<()> {
+fn what_is_done_and_refused_is_written_down(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     let rules = json!({"rules": [
         {"who": "user:alice", "may": "*", "on": "**"},
         {"who": "user:bob", "may": "pull", "on": "**"},
     ]});
-    let rules = stage.file("rules.json", rules.to_string())?;
+    let rules = sandbox.file("rules.json", rules.to_string())?;
     let everybody = [Account::ALICE, Account::BOB];
-    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(stage, &everybody)?});
-    let trust = Trust::start_guarded(stage, pair, guarded(stage, auth).with_rules(&rules))?;
+    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(sandbox, &everybody)?});
+    let trust = Trust::start_guarded(sandbox, pair, guarded(sandbox, auth).with_rules(&rules))?;
     let person = |account: Account| {
-        let person = Collaborator::new(stage, account.user, &trust)?;
+        let person = Collaborator::new(sandbox, account.user, &trust)?;
         anyhow::Ok(person.known_as(account))
     };
     let (alice, bob) = (person(Account::ALICE)?, person(Account::BOB)?);
@@ -248,7 +248,7 @@ fn what_is_done_and_refused_is_written_down(stage: &Stage, pair: Pair) -> Result
     ensure!(!deleted.succeeded(), "{deleted}");
     alice.does(&["delete", GUN, "--remote"])?;
 
-    let lines = fs::read_to_string(stage.log("audit"))?;
+    let lines = fs::read_to_string(sandbox.log("audit"))?;
     let lines: Vec<Value> = lines
         .lines()
         .map(serde_json::from_str)
@@ -270,5 +270,5 @@ fn what_is_done_and_refused_is_written_down(stage: &Stage, pair: Pair) -> Result
     let refused = lines.iter().filter(|line| line["outcome"] == "refused");
     let refused: Vec<_> = refused.map(|line| &line["caller.name"]).collect();
     ensure!(refused == ["bob"], "{lines:#?}");
-    scan_for_secrets(stage, &everybody)
+    scan_for_secrets(sandbox, &everybody)
 }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use harness::process::eventually;
 use harness::{
-    Account, Cli, Collaborator, Door, Engine, Pair, Person, RegistryAuth, Stage, Trust, htpasswd,
-    scan_for_secrets,
+    Account, AuthSetup, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust,
+    htpasswd, scan_for_secrets,
 };
 use serde_json::{Value, json};
 
@@ -27,10 +27,10 @@ on_our_pair![
 
 mod newer_cli {
     fn people_sign_and_strangers_pull(
-        stage: &harness::Stage,
+        sandbox: &harness::Sandbox,
         pair: harness::Pair,
     ) -> anyhow::Result<()> {
-        super::people_sign(stage, pair, harness::Cli::Newer)
+        super::people_sign(sandbox, pair, harness::Cli::Newer)
     }
 
     on_our_pair![people_sign_and_strangers_pull];
@@ -44,46 +44,46 @@ const REGISTRY: &str = "registry.example.com";
 
 /// A service for a registry at `registry`: anybody may pull what is open, alice may do everything, and carol
 /// push.
-fn door(stage: &Stage, registry: SocketAddr) -> Result<Door> {
+fn auth_setup(sandbox: &Sandbox, registry: SocketAddr) -> Result<AuthSetup> {
     let prefix = format!("localhost:{}/", registry.port());
     let rules = json!({"rules": [
         {"who": "anonymous", "may": "pull", "on": ["example.com/open/", format!("{prefix}open/")]},
         {"who": "user:alice", "may": "*", "on": "**"},
         {"who": "user:carol", "may": ["pull", "push"], "on": "**"},
     ]});
-    let rules = stage.file("rules.json", rules.to_string())?;
+    let rules = sandbox.file("rules.json", rules.to_string())?;
     let auth = json!({
         "type": "htpasswd",
-        "htpasswd_file": passwords(stage, &EVERYBODY)?,
-        "token_folder": folder(stage),
+        "htpasswd_file": passwords(sandbox, &EVERYBODY)?,
+        "token_folder": folder(sandbox),
         "token_registries": {REGISTRY: prefix},
     });
-    Ok(guarded(stage, auth).with_rules(&rules))
+    Ok(guarded(sandbox, auth).with_rules(&rules))
 }
 
-fn folder(stage: &Stage) -> PathBuf {
-    stage.path().join("tokens")
+fn folder(sandbox: &Sandbox) -> PathBuf {
+    sandbox.path().join("tokens")
 }
 
-fn start(stage: &Stage, pair: Pair) -> Result<Trust> {
-    Trust::start_guarded(stage, pair, door(stage, stage.address()?)?)
+fn start(sandbox: &Sandbox, pair: Pair) -> Result<Trust> {
+    Trust::start_guarded(sandbox, pair, auth_setup(sandbox, sandbox.address()?)?)
 }
 
-fn people_sign_and_strangers_pull(stage: &Stage, pair: Pair) -> Result<()> {
-    people_sign(stage, pair, Cli::Debian)
+fn people_sign_and_strangers_pull(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    people_sign(sandbox, pair, Cli::Debian)
 }
 
-fn people_sign(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
-    let registry = stage.address()?;
-    let trust = Trust::start_guarded(stage, pair, door(stage, registry)?)?;
+fn people_sign(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
+    let registry = sandbox.address()?;
+    let trust = Trust::start_guarded(sandbox, pair, auth_setup(sandbox, registry)?)?;
     let auth = RegistryAuth::Token {
         realm: format!("{}/auth/token", trust.url()),
         service: REGISTRY.to_owned(),
         issuer: "notary-server".to_owned(),
-        bundle: folder(stage).join("ca.crt"),
+        bundle: folder(sandbox).join("ca.crt"),
     };
-    let engine = Engine::start_at(stage, registry, &auth)?;
-    let person = |name| Person::new(stage, name, cli, &engine, &trust.url());
+    let engine = Engine::start_at(sandbox, registry, &auth)?;
+    let person = |name| Person::new(sandbox, name, cli, &engine, &trust.url());
     let (alice, bob, stranger) = (person("alice")?, person("bob")?, person("stranger")?);
     alice.logs_in(Account::ALICE, &engine.host())?;
     bob.logs_in(Account::BOB, &engine.host())?;
@@ -127,18 +127,18 @@ fn people_sign(stage: &Stage, pair: Pair, cli: Cli) -> Result<()> {
         ])?
         .fails_saying(NOT_AUTHORIZED)?;
     has_no_gun(&trust, &engine.image("open/other"))?;
-    a_login_dies_with_its_password(stage, &alice, &image)?;
+    a_login_dies_with_its_password(sandbox, &alice, &image)?;
     stranger.does(&["pull", &image])?;
-    scan_for_secrets(stage, &EVERYBODY)
+    scan_for_secrets(sandbox, &EVERYBODY)
 }
 
 /// docker keeps no password where a token service gives it a token to come back with.
-fn a_login_dies_with_its_password(stage: &Stage, alice: &Person, image: &str) -> Result<()> {
+fn a_login_dies_with_its_password(sandbox: &Sandbox, alice: &Person, image: &str) -> Result<()> {
     let kept = fs::read_to_string(alice.config().join("config.json"))?;
     ensure!(kept.contains("identitytoken"), "docker kept the password");
     alice.does(&["push", image])?;
 
-    htpasswd(&stage.path().join("htpasswd"), &[Account::BOB])?;
+    htpasswd(&sandbox.path().join("htpasswd"), &[Account::BOB])?;
 
     eventually("alice is refused", TAKEN_UP, || {
         Ok(!alice.docker(&["push", image])?.succeeded())
@@ -180,9 +180,9 @@ fn ask_for_token(
     })
 }
 
-fn notary_reads_as_nobody_and_publishes_as_somebody(stage: &Stage, pair: Pair) -> Result<()> {
-    let trust = start(stage, pair)?;
-    let person = |name| Collaborator::new(stage, name, &trust);
+fn notary_reads_as_nobody_and_publishes_as_somebody(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let trust = start(sandbox, pair)?;
+    let person = |name| Collaborator::new(sandbox, name, &trust);
     let (alice, carol) = (
         person("alice")?.known_as(Account::ALICE),
         person("carol")?.known_as(Account::CAROL),
@@ -218,12 +218,12 @@ fn notary_reads_as_nobody_and_publishes_as_somebody(stage: &Stage, pair: Pair) -
     stranger.sees(GUN, &["v1:targets", "v2:targets", "v3:targets"])?;
     alice.does(&["delete", GUN, "--remote"])?;
     has_no_gun(&trust, GUN)?;
-    scan_for_secrets(stage, &EVERYBODY)
+    scan_for_secrets(sandbox, &EVERYBODY)
 }
 
-fn a_token_dies_with_the_password_it_was_given_for(stage: &Stage, pair: Pair) -> Result<()> {
+fn a_token_dies_with_the_password_it_was_given_for(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const CHANGED: Account = Account::of("alice", "a new password");
-    let trust = start(stage, pair)?;
+    let trust = start(sandbox, pair)?;
     let scope = format!("repository:{GUN}:pull");
     let tokens = [Account::ALICE, Account::CAROL].map(|who| token(&trust, Some(who), &scope));
     let [alices, carols] = tokens;
@@ -232,7 +232,7 @@ fn a_token_dies_with_the_password_it_was_given_for(stage: &Stage, pair: Pair) ->
         |token: &str| Ok::<_, anyhow::Error>(trust.get_with_token(token, &root_of(GUN))?.status);
     ensure!(status(&alices)? == 404 && status(&carols)? == 404);
 
-    htpasswd(&stage.path().join("htpasswd"), &[CHANGED, Account::BOB])?;
+    htpasswd(&sandbox.path().join("htpasswd"), &[CHANGED, Account::BOB])?;
 
     eventually("tokens of before are void", TAKEN_UP, || {
         Ok(status(&alices)? == 401 && status(&carols)? == 401)
@@ -246,12 +246,12 @@ fn a_token_dies_with_the_password_it_was_given_for(stage: &Stage, pair: Pair) ->
         status(&token(&trust, None, &scope)?)? == 404,
         "strangers may read"
     );
-    scan_for_secrets(stage, &[&EVERYBODY[..], &[CHANGED]].concat())
+    scan_for_secrets(sandbox, &[&EVERYBODY[..], &[CHANGED]].concat())
 }
 
-fn keys_are_published_and_outlive_a_restart(stage: &Stage, pair: Pair) -> Result<()> {
-    let door = door(stage, stage.address()?)?;
-    let mut trust = Trust::start_guarded(stage, pair, door.clone())?;
+fn keys_are_published_and_outlive_a_restart(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let auth_setup = auth_setup(sandbox, sandbox.address()?)?;
+    let mut trust = Trust::start_guarded(sandbox, pair, auth_setup.clone())?;
     let challenge = trust.get("/v2/")?;
     let realm = format!(
         r#"Bearer realm="{}/auth/token",service="notary-server""#,
@@ -275,19 +275,19 @@ fn keys_are_published_and_outlive_a_restart(stage: &Stage, pair: Pair) -> Result
         "private keys are published: {keys}"
     );
 
-    trust.restart_server(door)?;
+    trust.restart_server(auth_setup)?;
 
     ensure!(published(&trust)? == keys, "the keys were made anew");
     let answer = trust.get_with_token(&token, &root_of(GUN))?;
     ensure!(answer.status == 404, "{answer}");
-    scan_for_secrets(stage, &EVERYBODY)
+    scan_for_secrets(sandbox, &EVERYBODY)
 }
 
-fn keys_without_a_folder_end_with_the_server(stage: &Stage, pair: Pair) -> Result<()> {
-    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(stage, &EVERYBODY)?});
+fn keys_without_a_folder_end_with_the_server(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let auth = json!({"type": "htpasswd", "htpasswd_file": passwords(sandbox, &EVERYBODY)?});
     // At the level at which most services run.
-    let door = guarded(stage, auth).and("logging", json!({"level": "error"}));
-    let mut trust = Trust::start_guarded(stage, pair, door.clone())?;
+    let auth_setup = guarded(sandbox, auth).and("logging", json!({"level": "error"}));
+    let mut trust = Trust::start_guarded(sandbox, pair, auth_setup.clone())?;
     let scope = format!("repository:{GUN}:push,pull");
     let before = token(&trust, Some(Account::ALICE), &scope)?;
     let status =
@@ -304,21 +304,21 @@ fn keys_without_a_folder_end_with_the_server(stage: &Stage, pair: Pair) -> Resul
         },
     )?;
     ensure!(lasting.json()?.get("refresh_token").is_none(), "{lasting}");
-    let log = fs::read_to_string(stage.log("notary-server"))?;
+    let log = fs::read_to_string(sandbox.log("notary-server"))?;
     ensure!(log.matches("its keys are in memory").count() == 1, "{log}");
 
-    trust.restart_server(door)?;
+    trust.restart_server(auth_setup)?;
 
     ensure!(status(&trust, &before)? == 401);
     ensure!(status(&trust, &token(&trust, Some(Account::ALICE), &scope)?)? == 404);
-    scan_for_secrets(stage, &EVERYBODY)
+    scan_for_secrets(sandbox, &EVERYBODY)
 }
 
-fn a_key_that_others_can_read_stops_the_start(stage: &Stage, pair: Pair) -> Result<()> {
-    let door = door(stage, stage.address()?)?;
-    let trust = Trust::start_guarded(stage, pair, door.clone())?;
+fn a_key_that_others_can_read_stops_the_start(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+    let auth_setup = auth_setup(sandbox, sandbox.address()?)?;
+    let trust = Trust::start_guarded(sandbox, pair, auth_setup.clone())?;
     let mut keys = Vec::new();
-    for entry in fs::read_dir(folder(stage))? {
+    for entry in fs::read_dir(folder(sandbox))? {
         let file = entry?.path();
         let mode = fs::metadata(&file)?.permissions().mode() & 0o777;
         if file.extension().is_some_and(|extension| extension == "key") {
@@ -331,7 +331,7 @@ fn a_key_that_others_can_read_stops_the_start(stage: &Stage, pair: Pair) -> Resu
         let name = key.file_name().context("a file has a name")?;
         let name = name.to_string_lossy().into_owned();
         fs::set_permissions(&key, Permissions::from_mode(0o644))?;
-        let said = trust.refusal_to_start(stage, &door)?;
+        let said = trust.refusal_to_start(sandbox, &auth_setup)?;
         fs::set_permissions(&key, Permissions::from_mode(0o600))?;
         ensure!(said.has(&name), "{said}");
         said.fails_saying("others can read")?;

@@ -1,7 +1,7 @@
 //! `trust-the-ca.md`: for one person, for a whole Debian machine, for notary.
 
 use anyhow::{Result, ensure};
-use harness::{Cli, Collaborator, Pair, Stage, Trust};
+use harness::{Cli, Collaborator, Pair, Sandbox, Trust};
 
 use super::{Guide, Names, Reader};
 
@@ -31,7 +31,7 @@ const INSPECT: &str = "docker trust inspect registry.example.com/team/app";
 
 #[test]
 fn each_way_to_trust_the_ca_lets_clients_in() -> Result<()> {
-    harness::play(|stage| journey(stage, Cli::Debian))
+    harness::play(|sandbox| journey(sandbox, Cli::Debian))
 }
 
 mod newer_cli {
@@ -40,14 +40,14 @@ mod newer_cli {
 
     #[test]
     fn each_way_to_trust_the_ca_lets_clients_in() -> Result<()> {
-        harness::play(|stage| super::journey(stage, Cli::Newer))
+        harness::play(|sandbox| super::journey(sandbox, Cli::Newer))
     }
 }
 
-fn journey(stage: &Stage, cli: Cli) -> Result<()> {
-    let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+fn journey(sandbox: &Sandbox, cli: Cli) -> Result<()> {
+    let trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
     let gun = format!("{REGISTRY}/team/app");
-    let publisher = Collaborator::new(stage, "publisher", &trust)?;
+    let publisher = Collaborator::new(sandbox, "publisher", &trust)?;
     publisher.does(&["init", &gun])?;
     publisher.publishes(&gun, "1.0")?;
     let names = Names::default()
@@ -55,7 +55,7 @@ fn journey(stage: &Stage, cli: Cli) -> Result<()> {
         .and("registry.example.com", REGISTRY);
     let guide = Guide::open("trust-the-ca.md")?;
     let person = |name| {
-        let person = Reader::new(stage, name, cli, &names, trust.authority())?;
+        let person = Reader::new(sandbox, name, cli, &names, trust.authority())?;
         let server = "export DOCKER_CONTENT_TRUST_SERVER=https://notary.example.com:4443";
         person.types(server)?.succeeds()?;
         anyhow::Ok(person)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use harness::process::client;
-use harness::{Cli, Engine, Pair, Said, Stage, Trust};
+use harness::{Cli, Engine, Pair, Said, Sandbox, Trust};
 
 use super::{Guide, Names, PASSPHRASES, Reader};
 
@@ -53,14 +53,14 @@ fn a_job_signs_on_a_verified_base_and_leaves_no_secret_behind() -> Result<()> {
     harness::play(journey)
 }
 
-fn journey(stage: &Stage) -> Result<()> {
+fn journey(sandbox: &Sandbox) -> Result<()> {
     let (trust, engine) = (
-        Trust::start(stage, Pair::COUNTERSIGN)?,
-        Engine::start(stage)?,
+        Trust::start(sandbox, Pair::COUNTERSIGN)?,
+        Engine::start(sandbox)?,
     );
     // The engine of the tests has no network for containers, and the build needs none.
     let names = Names::of(&trust, &engine).and("docker build ", "docker build --network=none ");
-    let person = |name| Reader::new(stage, name, Cli::Debian, &names, trust.authority());
+    let person = |name| Reader::new(sandbox, name, Cli::Debian, &names, trust.authority());
     let (owner, job, reader) = (person("owner")?, person("job")?, person("reader")?);
     for somebody in [&owner, &reader] {
         somebody
@@ -92,7 +92,7 @@ fn journey(stage: &Stage) -> Result<()> {
     let pull = "docker image rm registry.example.com/team/app:1.0
         docker pull registry.example.com/team/app:1.0";
     reader.types(pull)?.succeeds()?;
-    nothing_is_left(stage, &job, &reader)?;
+    nothing_is_left(sandbox, &job, &reader)?;
     a_key_made_elsewhere_signs(&owner, &job, &guide)?;
     guide.is_done()
 }
@@ -150,7 +150,7 @@ fn run(job: &Reader, version: &str) -> Result<Said> {
     job.types(&[AGENT, &forget, &script].concat())
 }
 
-fn nothing_is_left(stage: &Stage, job: &Reader, reader: &Reader) -> Result<()> {
+fn nothing_is_left(sandbox: &Sandbox, job: &Reader, reader: &Reader) -> Result<()> {
     let scratch = fs::read_dir(job.file("scratch"))?.count();
     ensure!(scratch == 0, "the job left {scratch} files");
     let image = "docker history --no-trunc registry.example.com/team/app:1.0
@@ -160,7 +160,7 @@ fn nothing_is_left(stage: &Stage, job: &Reader, reader: &Reader) -> Result<()> {
     ensure!(image.contains("int main"), "that is not the image");
     let key = fs::read_to_string(signing_key(job)?)?;
     let key = key.lines().rfind(|line| line.len() > 40).unwrap_or(PLANTED);
-    let engine = stage.path().join("dockerd");
+    let engine = sandbox.path().join("dockerd");
     ensure!(
         is_not_below(&engine, "int main").is_err(),
         "what is in the image is not found in the engine"

@@ -1,7 +1,7 @@
 //! `moving.md` and `docker.md`: signing what is elsewhere, and the key that others pin.
 
 use anyhow::{Result, ensure};
-use harness::{Cli, Pair, Stage, Trust};
+use harness::{Cli, Pair, Sandbox, Trust};
 
 use super::{Guide, Names, Reader};
 
@@ -18,13 +18,13 @@ fn digests_are_signed_without_images_and_the_root_key_is_there_to_be_pinned() ->
     harness::play(journey)
 }
 
-fn journey(stage: &Stage) -> Result<()> {
-    let trust = Trust::start(stage, Pair::COUNTERSIGN)?;
+fn journey(sandbox: &Sandbox) -> Result<()> {
+    let trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
     let names = Names::default()
         .and("notary.example.com:4443", &trust.host())
         .and("team/moved", "team/app")
         .and("DIGEST", DIGEST);
-    let owner = Reader::new(stage, "owner", Cli::Debian, &names, trust.authority())?;
+    let owner = Reader::new(sandbox, "owner", Cli::Debian, &names, trust.authority())?;
     let ca = Guide::open("trust-the-ca.md")?;
     owner.does(&ca, "folder")?;
 

@@ -1,13 +1,13 @@
 //! `quick-start.md`: sign, verify, refuse.
 
 use anyhow::{Result, ensure};
-use harness::{Cli, Engine, Pair, Stage, Trust};
+use harness::{Cli, Engine, Pair, Sandbox, Trust};
 
 use super::{Guide, Names, Reader};
 
 #[test]
 fn the_quick_start_signs_verifies_and_refuses() -> Result<()> {
-    harness::play(|stage| journey(stage, Cli::Debian))
+    harness::play(|sandbox| journey(sandbox, Cli::Debian))
 }
 
 mod newer_cli {
@@ -16,19 +16,19 @@ mod newer_cli {
 
     #[test]
     fn the_quick_start_signs_verifies_and_refuses() -> Result<()> {
-        harness::play(|stage| super::journey(stage, Cli::Newer))
+        harness::play(|sandbox| super::journey(sandbox, Cli::Newer))
     }
 }
 
-fn journey(stage: &Stage, cli: Cli) -> Result<()> {
+fn journey(sandbox: &Sandbox, cli: Cli) -> Result<()> {
     let (trust, engine) = (
-        Trust::start(stage, Pair::COUNTERSIGN)?,
-        Engine::start(stage)?,
+        Trust::start(sandbox, Pair::COUNTERSIGN)?,
+        Engine::start(sandbox)?,
     );
     let names = Names::default()
         .and("localhost:4443", &trust.host())
         .and("localhost:5000", &engine.host());
-    let reader = Reader::new(stage, "reader", cli, &names, trust.authority())?;
+    let reader = Reader::new(sandbox, "reader", cli, &names, trust.authority())?;
     let guide = Guide::open("quick-start.md")?;
 
     reader.does(&guide, "settings")?;

@@ -1,13 +1,13 @@
 //! `signing.md`: an owner, two signers and a reader, from the first key to the last resort.
 
 use anyhow::{Result, ensure};
-use harness::{Cli, Engine, Pair, Stage, Trust};
+use harness::{Cli, Engine, Pair, Sandbox, Trust};
 
 use super::{Guide, Names, Reader};
 
 #[test]
 fn keys_are_made_handed_on_revoked_rotated_and_lost() -> Result<()> {
-    harness::play(|stage| journey(stage, Cli::Debian))
+    harness::play(|sandbox| journey(sandbox, Cli::Debian))
 }
 
 mod newer_cli {
@@ -16,7 +16,7 @@ mod newer_cli {
 
     #[test]
     fn keys_are_made_handed_on_revoked_rotated_and_lost() -> Result<()> {
-        harness::play(|stage| super::journey(stage, Cli::Newer))
+        harness::play(|sandbox| super::journey(sandbox, Cli::Newer))
     }
 }
 
@@ -36,8 +36,8 @@ struct Team {
     reader: Reader,
 }
 
-fn journey(stage: &Stage, cli: Cli) -> Result<()> {
-    let mut team = Team::meet(stage, cli)?;
+fn journey(sandbox: &Sandbox, cli: Cli) -> Result<()> {
+    let mut team = Team::meet(sandbox, cli)?;
     team.let_alice_sign()?;
     team.revoke()?;
     team.replace_alices_key()?;
@@ -48,14 +48,14 @@ fn journey(stage: &Stage, cli: Cli) -> Result<()> {
 }
 
 impl Team {
-    fn meet(stage: &Stage, cli: Cli) -> Result<Self> {
+    fn meet(sandbox: &Sandbox, cli: Cli) -> Result<Self> {
         let (trust, engine) = (
-            Trust::start(stage, Pair::COUNTERSIGN)?,
-            Engine::start(stage)?,
+            Trust::start(sandbox, Pair::COUNTERSIGN)?,
+            Engine::start(sandbox)?,
         );
         let names = Names::of(&trust, &engine);
         let person = |name| {
-            let person = Reader::new(stage, name, cli, &names, trust.authority())?;
+            let person = Reader::new(sandbox, name, cli, &names, trust.authority())?;
             person.types(SETTINGS)?.succeeds()?;
             anyhow::Ok(person)
         };

@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 /// What the configuration of a server holds beyond the usual, and its environment.
 #[derive(Clone, Debug, Default)]
-pub struct Door {
+pub struct AuthSetup {
     settings: Map<String, Value>,
     environment: Vec<(String, String)>,
 }
 
-impl Door {
+impl AuthSetup {
     /// A server with this `auth` section, which logs all it can: whatever it should not say, it says then.
     #[must_use]
     pub fn with_auth(auth: Value) -> Self {

@@ -13,17 +13,17 @@ use crate::storage::Backend;
 
 /// A scenario's own folder, ports and logs.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Sandbox {
     folder: TempDir,
     backend: Backend,
 }
 
-/// Runs `scenario` on a stage of its own; if it fails, prints what every daemon on it logged.
+/// Runs `scenario` in a sandbox of its own. If it fails, prints what every daemon in it logged.
 ///
 /// # Errors
 ///
 /// What the scenario returns.
-pub fn play(scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+pub fn play(scenario: impl FnOnce(&Sandbox) -> Result<()>) -> Result<()> {
     play_on(Backend::Own, scenario)
 }
 
@@ -32,19 +32,19 @@ pub fn play(scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
 /// # Errors
 ///
 /// What the scenario returns.
-pub fn play_on(backend: Backend, scenario: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
-    let stage = Stage::set(backend)?;
+pub fn play_on(backend: Backend, scenario: impl FnOnce(&Sandbox) -> Result<()>) -> Result<()> {
+    let sandbox = Sandbox::create(backend)?;
     let mut report = Report {
-        stage: &stage,
+        sandbox: &sandbox,
         wanted: true,
     };
-    let outcome = scenario(&stage);
+    let outcome = scenario(&sandbox);
     report.wanted = outcome.is_err();
     outcome
 }
 
-impl Stage {
-    fn set(backend: Backend) -> Result<Self> {
+impl Sandbox {
+    fn create(backend: Backend) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("countersign-")
             .tempdir()
@@ -52,7 +52,7 @@ impl Stage {
         Ok(Self { folder, backend })
     }
 
-    /// The stage's folder, which is removed at the end.
+    /// The sandbox's folder, which is removed at the end.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -64,7 +64,7 @@ impl Stage {
         self.backend
     }
 
-    /// A folder on the stage, made when it is not there.
+    /// A folder on the sandbox, made when it is not there.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ fn first_port() -> u16 {
 
 /// Prints the logs when a scenario returns an error or panics.
 struct Report<'a> {
-    stage: &'a Stage,
+    sandbox: &'a Sandbox,
     wanted: bool,
 }
 
@@ -132,7 +132,7 @@ impl Drop for Report<'_> {
         if !self.wanted {
             return;
         }
-        for entry in fs::read_dir(self.stage.path())
+        for entry in fs::read_dir(self.sandbox.path())
             .into_iter()
             .flatten()
             .flatten()
