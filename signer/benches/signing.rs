@@ -7,13 +7,13 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use database::{OpenMode, PoolLimits, SqliteUrl, migrate};
 use signer::{
-    cache::CacheLimits,
-    envelope::DEFAULT_ROUNDS,
+    custody::encrypted::cipher::Vault,
+    custody::encrypted::envelope::DEFAULT_ROUNDS,
+    custody::encrypted::passphrases::Passphrases,
     keys::Keys,
+    keys::cache::CacheLimits,
+    keystore::schema::SQLITE,
     keystore::{KeyId, Purpose, sql::SqlStore},
-    passphrases::Passphrases,
-    schema::SQLITE,
-    vault::Vault,
 };
 use tokio::runtime::Runtime;
 use tuf::KeyAlgorithm;

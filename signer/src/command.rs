@@ -1,5 +1,7 @@
 //! The command line: what each command does and what it prints.
 
+mod backup;
+mod health;
 mod keys;
 
 use std::{ffi::OsString, io::Write, iter, path::Path, process::ExitCode, sync::Arc};
@@ -9,11 +11,9 @@ use daemon::{Command, Flags, Level, LogControl, Program, Settings, logging, memo
 use database::OpenMode;
 
 use crate::{
-    backup,
     config::{Config, ENVIRONMENT, KEYS, Storage},
-    health, open,
-    passphrases::Passphrases,
-    serve,
+    custody::encrypted::passphrases::Passphrases,
+    open, serve,
 };
 
 /// The crates whose lines belong into the log at every level.
@@ -29,8 +29,8 @@ pub(crate) async fn run(
     let flags = Flags::parse(&program, arguments);
     // The level of the file is not known yet: until then, what is wrong is said.
     let log = logging::init(LOGGED_CRATES, flags.log_format, Level::default());
-    if matches!(&flags.command, Command::Other { name, .. } if name == health::ask::NAME) {
-        return health::ask::run(flags.config.as_deref(), environment).await;
+    if matches!(&flags.command, Command::Other { name, .. } if name == health::NAME) {
+        return health::run(flags.config.as_deref(), environment).await;
     }
     let outcome = match hidden {
         Ok(()) => dispatch(&program, flags, &log, environment).await,
@@ -49,7 +49,7 @@ fn program() -> Program {
     Program::new(
         "notary-signer",
         "Holds the timestamp and snapshot keys of notary-server and signs with them",
-        [health::ask::command(), keys::command()]
+        [health::command(), keys::command()]
             .into_iter()
             .chain(backup::commands())
             .collect(),

@@ -14,10 +14,10 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 pub use doors::Doors;
 
 use crate::{
-    cache::CacheLimits,
-    envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
+    custody::encrypted::envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
+    custody::encrypted::passphrases,
     keys::MAX_PENDING,
-    passphrases,
+    keys::cache::CacheLimits,
 };
 
 /// What the names of environment variables begin with.

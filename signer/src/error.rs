@@ -2,7 +2,7 @@
 
 use tuf::SigningError;
 
-use crate::{keystore::StoreError, vault::VaultError};
+use crate::{custody::encrypted::cipher::VaultError, keystore::StoreError};
 
 /// Why a request cannot be served.
 #[derive(Debug, thiserror::Error)]

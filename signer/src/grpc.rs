@@ -5,6 +5,8 @@
 //! while the database is away or the passphrase of new keys is another than before, and `INTERNAL` for a key that is there and does not open. Only
 //! `NOT_FOUND` says that a key does not exist.
 
+pub mod clients;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -25,12 +27,12 @@ use tracing::{Instrument, Span};
 use tuf::{KeyAlgorithm, PublicKey};
 
 use crate::{
-    clients::Clients,
+    custody::encrypted::cipher::VaultError,
     error::KeyError,
+    grpc::clients::Clients,
     health::HealthService,
     keys::Keys,
     keystore::{KeyId, Origin, Purpose, algorithm_name},
-    vault::VaultError,
 };
 
 /// The longest GUN and role that Notary's columns hold, in characters.

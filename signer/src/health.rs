@@ -1,7 +1,5 @@
 //! Whether the signer can do its work, told truthfully: to gRPC callers and to the debug page.
 
-pub(crate) mod ask;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -18,9 +16,9 @@ use tonic_health::{
 };
 
 use crate::{
+    custody::encrypted::aliases::{Survey, survey},
     keys::Keys,
     metrics,
-    survey::{Survey, survey},
 };
 
 /// The gRPC health service.

@@ -1,5 +1,8 @@
 //! The service: creates, describes, uses and deletes keys. Knows neither gRPC nor SQL.
 
+pub mod cache;
+mod pending;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,14 +14,12 @@ use time::OffsetDateTime;
 use tuf::{PrivateKey, PublicKey, SigningError};
 
 use crate::{
-    cache::{CacheLimits, KeyCache, OpenKey},
+    custody::encrypted::{cipher::Vault, evidence, findings::Proven},
     error::KeyError,
+    keys::cache::{CacheLimits, KeyCache, OpenKey},
+    keys::pending::{HandedOut, Room},
     keystore::{KeyId, KeyStore, NewKey, Origin, Purpose, StoreError, algorithm_name},
     metrics,
-    pending::{HandedOut, Room},
-    proof,
-    proofs::Proven,
-    vault::Vault,
 };
 
 /// How many keys may wait for their first signature, unless the operator says otherwise.
@@ -171,13 +172,13 @@ impl Keys {
         self.prove(&self.default_alias).await
     }
 
-    /// Proves the passphrase that `alias` has at this moment; see [`proof::prove`].
+    /// Proves the passphrase that `alias` has at this moment; see [`evidence::prove`].
     ///
     /// # Errors
     ///
-    /// [`crate::vault::VaultError::Unproven`] if it opens no key that is stored under `alias`.
+    /// [`crate::custody::encrypted::cipher::VaultError::Unproven`] if it opens no key that is stored under `alias`.
     pub async fn prove(&self, alias: &str) -> Result<Proven, KeyError> {
-        proof::prove(self.store(), &self.vault, alias).await
+        evidence::prove(self.store(), &self.vault, alias).await
     }
 
     /// The pending key for `purpose`, be it new or not; nothing if there is none and the passphrase is not

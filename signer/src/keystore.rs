@@ -1,6 +1,7 @@
 //! What the signer keeps, and the trait behind which it is kept.
 
 pub mod dialect;
+pub mod schema;
 pub mod sql;
 
 use std::{fmt, sync::Arc};
@@ -82,7 +83,7 @@ pub struct NewKey {
     pub purpose: Purpose,
     /// Under whose passphrase it is encrypted.
     pub alias: String,
-    /// The private half as [`envelope`](crate::envelope).
+    /// The private half as [`envelope`](crate::custody::encrypted::envelope).
     pub envelope: String,
 }
 
@@ -97,7 +98,7 @@ pub struct StoredKey {
     pub alias: String,
     /// Its public half in the encoding of its algorithm.
     pub public: Vec<u8>,
-    /// The private half as [`envelope`](crate::envelope).
+    /// The private half as [`envelope`](crate::custody::encrypted::envelope).
     pub envelope: Vec<u8>,
     /// The repository that it was made for; empty on rows older than Notary 0.4.
     pub gun: String,

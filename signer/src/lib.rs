@@ -1,16 +1,12 @@
 //! `notary-signer`: creates the timestamp and snapshot keys of `notary-server`, keeps them
 //! encrypted, and signs with them for whoever its certificate check accepts.
 //!
-//! A request goes [`grpc`] → [`keys`] → [`cache`], or [`keystore`] and [`vault`]. Protocol, table
+//! A request goes [`grpc`] → [`keys`] → its cache, or [`keystore`] and [`custody`]. Protocol, table
 //! and encryption at rest are those of Notary 0.7: either program can take over from the other.
 
-pub mod backup;
-pub mod cache;
-pub mod checkup;
-pub mod clients;
 mod command;
 pub mod config;
-pub mod envelope;
+pub mod custody;
 pub mod error;
 pub mod grpc;
 pub mod health;
@@ -18,16 +14,10 @@ pub mod keys;
 pub mod keystore;
 pub mod metrics;
 pub mod open;
-pub mod passphrases;
-mod pending;
 mod progress;
-pub mod proof;
-pub mod proofs;
 pub mod rotation;
-pub mod schema;
 pub mod serve;
-pub mod survey;
-pub mod vault;
+pub mod trial;
 
 use std::{ffi::OsString, process::ExitCode};
 

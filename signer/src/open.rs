@@ -9,12 +9,12 @@ use database::{Connected, DatabaseUrl, OpenMode, PoolLimits, with_pool};
 
 use crate::{
     config::{Config, Storage},
+    custody::encrypted::aliases::{Survey, survey},
+    custody::encrypted::cipher::Vault,
+    custody::encrypted::passphrases::Passphrases,
     keys::Keys,
+    keystore::schema,
     keystore::{KeyStore, sql::SqlStore},
-    passphrases::Passphrases,
-    schema,
-    survey::{Survey, survey},
-    vault::Vault,
 };
 
 /// The alias of keys that are kept in memory.

@@ -4,11 +4,11 @@ use futures_util::{StreamExt, stream};
 use tuf::PrivateKey;
 
 use crate::{
-    checkup::AT_ONCE,
+    custody::encrypted::findings::Proven,
     error::KeyError,
     keys::Keys,
     keystore::{KeyId, ListedKey, Resealed, StoredKey},
-    proofs::Proven,
+    trial::AT_ONCE,
 };
 
 /// How many rows are read at a time.

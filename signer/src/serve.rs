@@ -10,7 +10,9 @@ use daemon::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clients::Clients, config::Config, grpc, health::Health, keys::Keys, metrics, open};
+use crate::{
+    config::Config, grpc, grpc::clients::Clients, health::Health, keys::Keys, metrics, open,
+};
 
 /// Serves `keys` as `config` says until a signal ends it; what is running then is finished.
 pub async fn serve(

@@ -6,11 +6,11 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::print;
 use crate::{
-    checkup::{self, Checked},
     keys::Keys,
     keystore::{KeyId, ListedKey},
     progress::Progress,
     rotation::{self, Rotated},
+    trial::{self, Checked},
 };
 
 /// How many keys are listed at a time.
@@ -114,7 +114,7 @@ fn time(time: Option<OffsetDateTime>, none: &str) -> anyhow::Result<String> {
 async fn check(keys: &Keys) -> anyhow::Result<()> {
     let mut progress = Progress::new(keys.store().count().await?, "keys");
     let mut said = Ok(());
-    let checked = checkup::check_all(keys, |key, problem| {
+    let checked = trial::check_all(keys, |key, problem| {
         if let Some(problem) = problem {
             let line = format!("key {} ({} of {}): {problem}", key.id, key.role, key.gun);
             let printed = progress.pause(|| print(&line.escape_debug().to_string()));

@@ -1,8 +1,8 @@
 //! Keys in Notary's table `private_keys`, on any database that has a
 //! [`Dialect`](database::Dialect).
 
-mod basis;
 mod pending;
+mod precondition;
 pub mod statements;
 mod transfer;
 
@@ -194,8 +194,8 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    basis::take_turn(transaction, new.alias, new.basis).await?;
-    if !basis::holds(transaction, new.alias, new.basis).await? {
+    precondition::take_turn(transaction, new.alias, new.basis).await?;
+    if !precondition::holds(transaction, new.alias, new.basis).await? {
         return Ok(Resealed::Baseless);
     }
     let result = sqlx::query(DB::sql(statements::RESEAL))

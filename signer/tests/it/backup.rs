@@ -14,11 +14,11 @@ use archive::{
 };
 use database::Pool;
 use signer::{
-    backup::{Tried, try_keys},
-    envelope::DEFAULT_ROUNDS,
+    custody::encrypted::cipher::Vault,
+    custody::encrypted::envelope::DEFAULT_ROUNDS,
+    custody::encrypted::passphrases::Passphrases,
     keystore::sql::SqlStore,
-    passphrases::Passphrases,
-    vault::Vault,
+    trial::backup::{Tried, try_keys},
 };
 use sqlx::{Row as _, Sqlite};
 use tempfile::TempDir;

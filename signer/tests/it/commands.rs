@@ -7,12 +7,12 @@ use std::{
 };
 
 use signer::{
-    cache::CacheLimits,
-    envelope::DEFAULT_ROUNDS,
+    custody::encrypted::cipher::Vault,
+    custody::encrypted::envelope::DEFAULT_ROUNDS,
+    custody::encrypted::passphrases::Passphrases,
     keys::Keys,
+    keys::cache::CacheLimits,
     keystore::{Purpose, sql::SqlStore},
-    passphrases::Passphrases,
-    vault::Vault,
 };
 use tempfile::TempDir;
 use tuf::KeyAlgorithm;

@@ -7,7 +7,7 @@ use tonic_health::{
     pb::{HealthCheckRequest, health_client::HealthClient},
 };
 
-use signer::survey::survey;
+use signer::custody::encrypted::aliases::survey;
 
 use crate::support::{TestSigner, environment, recorded_environment};
 

@@ -14,20 +14,20 @@ use async_trait::async_trait;
 use database::Condition;
 use proto::{KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH};
 use signer::{
-    cache::CacheLimits,
-    checkup::{Checked, check_all},
-    envelope::{self, DEFAULT_ROUNDS},
+    custody::encrypted::aliases::{Survey, survey},
+    custody::encrypted::cipher::{Vault, VaultError},
+    custody::encrypted::envelope::{self, DEFAULT_ROUNDS},
+    custody::encrypted::passphrases::Passphrases,
     error::KeyError,
     keys::Keys,
+    keys::cache::CacheLimits,
     keystore::{
         Basis, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError,
         StoredKey, sql::SqlStore,
     },
     open::test_passphrases,
-    passphrases::Passphrases,
     rotation::{rotate_all, rotate_one},
-    survey::{Survey, survey},
-    vault::{Vault, VaultError},
+    trial::{Checked, check_all},
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;

@@ -1,9 +1,9 @@
 //! Putting keys under another passphrase.
 
 use signer::{
-    checkup::{Checked, check_all},
     keystore::{Basis, KeyId, Resealed},
     rotation::{Rotated, rotate_all, rotate_one},
+    trial::{Checked, check_all},
 };
 
 use crate::support::{TestSigner, environment};

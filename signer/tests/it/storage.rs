@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use signer::{
-    cache::CacheLimits,
+    keys::cache::CacheLimits,
     keystore::{KeyId, Purpose},
 };
 use tonic::Code;

@@ -11,8 +11,9 @@ use proto::{
 };
 use serde_json::Value;
 use signer::{
-    cache::CacheLimits, clients::Clients, envelope::DEFAULT_ROUNDS, grpc, health::Health,
-    keys::Keys, keystore::sql::SqlStore, passphrases::Passphrases, schema::SQLITE, vault::Vault,
+    custody::encrypted::cipher::Vault, custody::encrypted::envelope::DEFAULT_ROUNDS,
+    custody::encrypted::passphrases::Passphrases, grpc, grpc::clients::Clients, health::Health,
+    keys::Keys, keys::cache::CacheLimits, keystore::schema::SQLITE, keystore::sql::SqlStore,
 };
 use sqlx::{AssertSqlSafe, Sqlite};
 use tempfile::TempDir;

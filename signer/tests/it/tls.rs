@@ -7,7 +7,7 @@ use proto::{
     CreateKeyRequest, KeyId, SignatureRequest, key_management_client::KeyManagementClient,
     signer_client::SignerClient,
 };
-use signer::{clients::Clients, serve};
+use signer::{grpc::clients::Clients, serve};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{

@@ -5,10 +5,10 @@ use database::Dialect;
 use harness::Fresh;
 use serde_json::Value;
 use signer::{
-    checkup::{Checked, check_all},
     keystore::{KeyId, Purpose, sql::statements},
     open,
     rotation::rotate_all,
+    trial::{Checked, check_all},
 };
 use sqlx::{MySql, Postgres, SqlSafeStr};
 use tuf::{KeyAlgorithm, KeyType, PublicKey};

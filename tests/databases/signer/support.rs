@@ -6,8 +6,9 @@ use anyhow::Result;
 use database::{Backend, DatabaseUrl, PoolLimits};
 use harness::database::{Fresh, MariaDb, PASSWORD, Postgres, USER};
 use signer::{
-    cache::CacheLimits, config::Storage, envelope::DEFAULT_ROUNDS, keys::Keys, keystore::KeyStore,
-    open, passphrases::Passphrases, vault::Vault,
+    config::Storage, custody::encrypted::cipher::Vault,
+    custody::encrypted::envelope::DEFAULT_ROUNDS, custody::encrypted::passphrases::Passphrases,
+    keys::Keys, keys::cache::CacheLimits, keystore::KeyStore, open,
 };
 use time::{OffsetDateTime, macros::datetime};
 

@@ -5,9 +5,9 @@ use sqlx::{Encode, Executor, FromRow, Type};
 use time::OffsetDateTime;
 use tuf::{KeyType, PublicKey};
 
-use super::{basis, statements};
+use super::{precondition, statements};
 use crate::{
-    envelope::{ENCRYPTION, KEY_WRAPPING},
+    custody::encrypted::envelope::{ENCRYPTION, KEY_WRAPPING},
     keystore::{
         Basis, NewKey, Purpose, StoreError, algorithm_name,
         dialect::{KeyDialect, Turn},
@@ -69,11 +69,11 @@ where
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     DB::take_turn(transaction, &Turn::at_purpose(&key.purpose)).await?;
-    basis::take_turn(transaction, &key.alias, basis).await?;
+    precondition::take_turn(transaction, &key.alias, basis).await?;
     if let Some(winner) = choose(rivals(transaction, key).await?, &key.purpose) {
         return Ok(Inserted::Pending(winner));
     }
-    if !basis::holds(transaction, &key.alias, basis).await? {
+    if !precondition::holds(transaction, &key.alias, basis).await? {
         return Ok(Inserted::Baseless);
     }
     insert(transaction, key, now).await?;

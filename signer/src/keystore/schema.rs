@@ -35,9 +35,9 @@ pub static BLUEPRINT: Blueprint = Blueprint {
 const PRIVATE_KEYS: Table = Table {
     name: "private_keys",
     create: Spelled {
-        sqlite: include_str!("../../migrations/signer/sqlite/0001_private_keys.sql"),
-        postgres: include_str!("../../migrations/signer/postgres/0001_private_keys.sql"),
-        mysql: include_str!("../../migrations/signer/mysql/0001_private_keys.sql"),
+        sqlite: include_str!("../../../migrations/signer/sqlite/0001_private_keys.sql"),
+        postgres: include_str!("../../../migrations/signer/postgres/0001_private_keys.sql"),
+        mysql: include_str!("../../../migrations/signer/mysql/0001_private_keys.sql"),
     },
     is_required: true,
     columns: &[

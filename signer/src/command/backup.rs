@@ -4,8 +4,6 @@
 //! escrow key, an archive does not even tell which keys there are. In a set with the server's archive this
 //! one is made last: it then has every key that the other names.
 
-mod trial;
-
 use std::{
     ffi::OsString,
     io::Write as _,
@@ -21,12 +19,11 @@ use database::{Connected, OpenMode};
 
 use crate::{
     config::{Config, Storage},
+    custody::encrypted::cipher::Vault,
+    custody::encrypted::passphrases::Passphrases,
     open,
-    passphrases::Passphrases,
-    vault::Vault,
+    trial::backup::{Tried, try_keys},
 };
-
-pub use trial::{Tried, try_keys};
 
 /// What `program` in the header of an archive says.
 const PROGRAM: &str = concat!("notary-signer ", env!("CARGO_PKG_VERSION"));

@@ -1,11 +1,13 @@
 //! Trying whether stored keys open with the passphrases at hand.
 
+pub mod backup;
+
 use futures_util::{StreamExt, stream};
 
 use crate::{
+    custody::encrypted::cipher::VaultError,
     keys::Keys,
     keystore::{KeyId, ListedKey, StoreError},
-    vault::VaultError,
 };
 
 /// How many rows are read at a time.

@@ -9,11 +9,11 @@ use tuf::{PrivateKey, StoredKeyError};
 use zeroize::Zeroizing;
 
 use crate::{
-    envelope::{self, EnvelopeError},
+    custody::encrypted::envelope::{self, EnvelopeError},
+    custody::encrypted::findings::{Proofs, Proven},
+    custody::encrypted::passphrases::{Passphrase, PassphraseError, Passphrases},
     keystore::StoredKey,
     metrics,
-    passphrases::{Passphrase, PassphraseError, Passphrases},
-    proofs::{Proofs, Proven},
 };
 
 /// Encrypts and decrypts private keys. Deriving keys from passphrases is slow on purpose: it runs

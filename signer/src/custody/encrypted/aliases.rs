@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
+    custody::encrypted::cipher::VaultError,
+    custody::encrypted::evidence::{Examined, examine, judge, still_proven},
+    custody::encrypted::passphrases::Passphrase,
     keys::Keys,
     keystore::StoreError,
-    passphrases::Passphrase,
-    proof::{Examined, examine, judge, still_proven},
-    vault::VaultError,
 };
 
 /// What is wrong.
@@ -37,7 +37,7 @@ enum State {
 }
 
 /// Tries the passphrase of every alias in use, and of the alias of new keys, on stored keys. Those that open
-/// some are [proven](crate::proof) by it. Fails if the database does.
+/// some are [proven](crate::custody::encrypted::evidence) by it. Fails if the database does.
 pub async fn survey(keys: &Keys) -> Result<Survey, StoreError> {
     let mut survey = Survey::default();
     let mut aliases = keys.aliases().await?;

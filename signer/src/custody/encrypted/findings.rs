@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{keystore::Basis, passphrases::Passphrase};
+use crate::{custody::encrypted::passphrases::Passphrase, keystore::Basis};
 
 /// How long a passphrase that was refused is not tried again: every request for a key would do so otherwise.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ pub struct Proven {
 }
 
 impl Proven {
-    /// For [`crate::proof::prove`] alone.
+    /// For [`crate::custody::encrypted::evidence::prove`] alone.
     pub(crate) fn new(alias: &str, passphrase: Arc<Passphrase>, basis: Basis) -> Self {
         Self {
             alias: alias.to_owned(),
@@ -178,7 +178,7 @@ impl Proofs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::passphrases::Passphrases;
+    use crate::custody::encrypted::passphrases::Passphrases;
 
     fn passphrase() -> Arc<Passphrase> {
         let random = Passphrases::ephemeral("a").unwrap();

@@ -5,7 +5,7 @@ use std::io;
 use archive::{ArchiveError, Incoming, KeyRow, Kind, Progress, Reader, Row};
 use futures_util::{StreamExt as _, stream};
 
-use crate::{checkup::AT_ONCE, keystore::StoredKey, vault::Vault};
+use crate::{custody::encrypted::cipher::Vault, keystore::StoredKey, trial::AT_ONCE};
 
 /// What became of the keys in a backup.
 #[derive(Debug, Default, PartialEq, Eq)]

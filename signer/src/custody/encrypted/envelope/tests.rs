@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
-const RECORDED: &str = include_str!("../../../fixtures/vectors/signer-jwe-at-rest.json");
+const RECORDED: &str = include_str!("../../../../../fixtures/vectors/signer-jwe-at-rest.json");
 
 fn recorded() -> Value {
     serde_json::from_str(RECORDED).unwrap()

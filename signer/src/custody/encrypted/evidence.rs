@@ -8,12 +8,12 @@
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use crate::{
-    envelope::EnvelopeError,
+    custody::encrypted::cipher::{Vault, VaultError},
+    custody::encrypted::envelope::EnvelopeError,
+    custody::encrypted::findings::{Proven, Verdict},
+    custody::encrypted::passphrases::Passphrase,
     error::KeyError,
     keystore::{Basis, KeyId, KeyStore, StoreError, StoredKey},
-    passphrases::Passphrase,
-    proofs::{Proven, Verdict},
-    vault::{Vault, VaultError},
 };
 
 /// How many of the oldest and of the newest keys of an alias are tried before its passphrase is

@@ -1,0 +1,3 @@
+//! Where private keys live.
+
+pub mod encrypted;
