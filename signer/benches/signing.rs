@@ -7,13 +7,12 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use database::{OpenMode, PoolLimits, SqliteUrl, migrate};
 use signer::{
-    custody::encrypted::cipher::Vault,
-    custody::encrypted::envelope::DEFAULT_ROUNDS,
-    custody::encrypted::passphrases::Passphrases,
-    keys::Keys,
-    keys::cache::CacheLimits,
-    keystore::schema::SQLITE,
-    keystore::{KeyId, Purpose, sql::SqlStore},
+    custody::{
+        encrypted::{EncryptedRows, envelope::DEFAULT_ROUNDS, passphrases::Passphrases},
+        registry::Custodies,
+    },
+    keys::{Keys, cache::CacheLimits},
+    keystore::{KeyId, Purpose, schema::SQLITE, sql::SqlStore},
 };
 use tokio::runtime::Runtime;
 use tuf::KeyAlgorithm;
@@ -30,7 +29,7 @@ async fn service() -> Arc<Keys> {
         .await
         .expect("a new database migrates");
     let passphrases = Passphrases::ephemeral(ALIAS).expect("there is randomness");
-    let vault = Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS);
+    let encrypted = EncryptedRows::new(passphrases, ALIAS.to_owned(), DEFAULT_ROUNDS);
     let limits = CacheLimits {
         keys: NonZeroUsize::new(10_000).expect("not zero"),
         idle: Duration::from_hours(1),
@@ -39,9 +38,8 @@ async fn service() -> Arc<Keys> {
     let store = Arc::new(SqlStore::new(pool));
     Arc::new(Keys::new(
         store,
-        vault,
+        Custodies::new(encrypted),
         limits,
-        ALIAS.to_owned(),
         daemon::clock::now,
     ))
 }

@@ -14,10 +14,11 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 pub use doors::Doors;
 
 use crate::{
-    custody::encrypted::envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
-    custody::encrypted::passphrases,
-    keys::MAX_PENDING,
-    keys::cache::CacheLimits,
+    custody::encrypted::{
+        envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
+        passphrases,
+    },
+    keys::{MAX_PENDING, cache::CacheLimits},
 };
 
 /// What the names of environment variables begin with.

@@ -26,12 +26,11 @@ use tonic::{Code, Request, Response, Status, service::interceptor::InterceptedSe
 use tracing::{Instrument, Span};
 use tuf::{KeyAlgorithm, PublicKey};
 
+use self::clients::Clients;
 use crate::{
-    custody::encrypted::cipher::VaultError,
-    error::KeyError,
-    grpc::clients::Clients,
+    custody::CustodyError,
     health::HealthService,
-    keys::Keys,
+    keys::{KeyError, Keys},
     keystore::{KeyId, Origin, Purpose, algorithm_name},
 };
 
@@ -164,6 +163,9 @@ impl Service {
         let purpose = purpose(request)?;
         let key = self.keys.create(purpose).await.map_err(|error| {
             tracing::error!("CreateKey: failed to create key: {error}");
+            if let KeyError::Custody(CustodyError::Unavailable(_)) = error {
+                return Status::unavailable("new keys cannot be encrypted at the moment");
+            }
             status(&error, String::new(), "Key creation failed".to_owned())
         })?;
         tracing::info!("CreateKey: Created KeyID {}", key.id());
@@ -298,14 +300,13 @@ fn status(error: &KeyError, not_found: String, failed: String) -> Status {
         // Trying again would not help: the name is one that no column there can hold.
         KeyError::Store(error) if error.fault == Fault::Unstorable => Status::internal(failed),
         KeyError::Store(_) => Status::unavailable("the key database is not available"),
-        // It is a matter of the passphrase, not of the request.
-        KeyError::Vault(VaultError::Unproven { .. } | VaultError::Unresolved { .. }) => {
-            Status::unavailable("new keys cannot be encrypted at the moment")
+        KeyError::Custody(CustodyError::Unavailable(_)) => {
+            Status::unavailable("the key cannot be used at the moment")
         }
         KeyError::TooManyPending(_) => {
             Status::resource_exhausted("too many keys wait for their first signature")
         }
-        KeyError::Vault(_) | KeyError::Signing(_) => Status::internal(failed),
+        KeyError::Custody(_) => Status::internal(failed),
     }
 }
 

@@ -15,11 +15,7 @@ use tonic_health::{
     server::{HealthReporter, HealthService as Inner},
 };
 
-use crate::{
-    custody::encrypted::aliases::{Survey, survey},
-    keys::Keys,
-    metrics,
-};
+use crate::{custody::Report, keys::Keys, metrics};
 
 /// The gRPC health service.
 pub type HealthService = HealthServer<Inner>;
@@ -217,8 +213,8 @@ async fn database(keys: &Keys) -> Result<(), String> {
 /// Why no key can be used, or none can be made. What stands in the way of some keys only is logged, when it
 /// appears and when it goes, and counted: if it stopped all, one bad row would.
 async fn passphrases(keys: &Keys, told: &Mutex<BTreeSet<String>>) -> Result<(), String> {
-    let found = survey(keys).await.map_err(|error| error.to_string())?;
-    metrics::faults(found.faults.len() + found.aliases.len(), found.keys.len());
+    let found = keys.check().await.map_err(|error| error.to_string())?;
+    metrics::faults(found.faults.len() + found.warnings.len(), found.keys.len());
     log_minor(&found, told);
     let faults: Vec<_> = found.faults.iter().map(ToString::to_string).collect();
     if faults.is_empty() {
@@ -229,18 +225,18 @@ async fn passphrases(keys: &Keys, told: &Mutex<BTreeSet<String>>) -> Result<(), 
 }
 
 /// Tells what was not `told` of yet, and what is in order again.
-fn log_minor(found: &Survey, told: &Mutex<BTreeSet<String>>) {
-    let aliases: BTreeSet<_> = found.aliases.iter().map(ToString::to_string).collect();
-    let odd: BTreeSet<_> = found.keys.iter().map(ToString::to_string).collect();
-    let now = &aliases | &odd;
+fn log_minor(found: &Report, told: &Mutex<BTreeSet<String>>) {
+    let warnings: BTreeSet<_> = found.warnings.iter().map(ToString::to_string).collect();
+    let keys: BTreeSet<_> = found.keys.iter().map(ToString::to_string).collect();
+    let now = &warnings | &keys;
     let before = {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *told, now.clone())
     };
-    for problem in aliases.difference(&before) {
+    for problem in warnings.difference(&before) {
         tracing::error!(check = PASSPHRASES, "still serving: {problem}");
     }
-    for problem in odd.difference(&before) {
+    for problem in keys.difference(&before) {
         tracing::warn!(check = PASSPHRASES, "a key cannot be used: {problem}");
     }
     for problem in before.difference(&now) {

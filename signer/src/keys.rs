@@ -1,4 +1,5 @@
-//! The service: creates, describes, uses and deletes keys. Knows neither gRPC nor SQL.
+//! The service: creates, describes, uses and deletes keys. Knows neither gRPC nor SQL, nor where
+//! private keys live.
 
 pub mod cache;
 mod pending;
@@ -6,44 +7,65 @@ mod pending;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use time::OffsetDateTime;
-use tuf::{PrivateKey, PublicKey, SigningError};
+use tuf::PublicKey;
 
+use self::{
+    cache::{CacheLimits, KeyCache, OpenKey},
+    pending::{HandedOut, Room},
+};
 use crate::{
-    custody::encrypted::{cipher::Vault, evidence, findings::Proven},
-    error::KeyError,
-    keys::cache::{CacheLimits, KeyCache, OpenKey},
-    keys::pending::{HandedOut, Room},
-    keystore::{KeyId, KeyStore, NewKey, Origin, Purpose, StoreError, algorithm_name},
+    custody::{Created, CustodyError, Report, registry::Custodies},
+    keystore::{KeyId, KeyStore, Origin, Purpose, StoreError, StoredKey, algorithm_name},
     metrics,
 };
 
 /// How many keys may wait for their first signature, unless the operator says otherwise.
 pub const MAX_PENDING: u32 = 10_000;
 
-/// How long the aliases hold that it took a look at every key to find.
-const ALIASES_HOLD: Duration = Duration::from_hours(1);
-
-/// Octets of content from which on signing leaves the threads that serve requests.
-const LARGE: usize = 64 * 1024;
-
 /// The keys, and all that is done with them.
 pub struct Keys {
     store: Arc<dyn KeyStore>,
-    vault: Vault,
+    custodies: Custodies,
     cache: KeyCache,
-    default_alias: String,
     clock: fn() -> OffsetDateTime,
     /// Signatures by keys already known as used, to be written down together.
     uses: Mutex<BTreeMap<KeyId, OffsetDateTime>>,
     handed_out: HandedOut,
     room: Room,
-    /// The aliases in use when they were last looked for.
-    aliases: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
+}
+
+/// Why a request cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// No such key.
+    #[error("there is no such key")]
+    NotFound,
+    /// The database is away; later the same request may succeed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The custody of the key cannot open it or sign with it, or that of new keys cannot make one.
+    #[error(transparent)]
+    Custody(CustodyError),
+    /// No other key may be made before some have signed.
+    #[error(
+        "{0} keys wait for their first signature, and no more may (storage.max_pending_keys): many \
+         repositories were begun and not published"
+    )]
+    TooManyPending(u32),
+}
+
+impl From<CustodyError> for KeyError {
+    fn from(error: CustodyError) -> Self {
+        match error {
+            CustodyError::Store(error) => Self::Store(error),
+            error => Self::Custody(error),
+        }
+    }
 }
 
 /// A signature and the key that made it.
@@ -63,25 +85,21 @@ pub struct Described {
 }
 
 impl Keys {
-    /// Serves the keys of `store`; new ones are encrypted under `default_alias`.
+    /// Serves the keys of `store`, which live in `custodies`.
     pub fn new(
         store: Arc<dyn KeyStore>,
-        vault: Vault,
+        custodies: Custodies,
         limits: CacheLimits,
-        default_alias: String,
         clock: fn() -> OffsetDateTime,
     ) -> Self {
-        let cache = KeyCache::new(limits);
         Self {
             store,
-            vault,
-            cache,
-            default_alias,
+            custodies,
+            cache: KeyCache::new(limits),
             clock,
             uses: Mutex::default(),
             handed_out: HandedOut::default(),
             room: Room::for_keys(MAX_PENDING),
-            aliases: tokio::sync::Mutex::default(),
         }
     }
 
@@ -94,45 +112,27 @@ impl Keys {
         }
     }
 
-    /// The aliases under which keys are encrypted. Where that means a look at every key, the answer may be
-    /// an hour old.
-    pub async fn aliases(&self) -> Result<Vec<String>, StoreError> {
-        if self.store.is_indexed() {
-            return self.store.aliases().await;
-        }
-        let mut known = self.aliases.lock().await;
-        match &*known {
-            Some((at, aliases)) if at.elapsed() < ALIASES_HOLD => Ok(aliases.clone()),
-            _ => {
-                let aliases = self.store.aliases().await?;
-                *known = Some((Instant::now(), aliases.clone()));
-                Ok(aliases)
-            }
-        }
-    }
-
     /// The store behind.
     #[must_use]
     pub fn store(&self) -> &dyn KeyStore {
         &*self.store
     }
 
-    /// The vault behind.
+    /// Where the private keys live.
     #[must_use]
-    pub fn vault(&self) -> &Vault {
-        &self.vault
+    pub fn custodies(&self) -> &Custodies {
+        &self.custodies
     }
 
-    /// The alias of new keys.
-    #[must_use]
-    pub fn default_alias(&self) -> &str {
-        &self.default_alias
-    }
-
-    /// The decrypted keys.
+    /// The keys that are ready to sign.
     #[must_use]
     pub fn cache(&self) -> &KeyCache {
         &self.cache
+    }
+
+    /// Tries every custody on some of its keys.
+    pub async fn check(&self) -> Result<Report, StoreError> {
+        self.custodies.check(self.store()).await
     }
 
     /// The pending key for `purpose`, made now if there is none. A key is pending until its first
@@ -149,64 +149,29 @@ impl Keys {
         Ok(key)
     }
 
-    /// Looks for a pending key once, in the turn in which it would be made: where the table has no index
-    /// for it, that is a look at every key.
+    /// Looks for a pending key once, in the turn in which it would be made: where the table has no
+    /// index for it, that is a look at every key.
     async fn find_or_create(&self, purpose: &Purpose) -> Result<PublicKey, KeyError> {
-        loop {
-            let proven = match self.may_create().await {
-                Ok(proven) => proven,
-                Err(error @ KeyError::Store(_)) => return Err(error),
-                // A key that is there needs neither room nor passphrase.
-                Err(error) => return self.store.pending(purpose).await?.ok_or(error),
-            };
-            if let Some(pending) = self.try_create(purpose, &proven).await? {
-                return Ok(pending);
-            }
-            // Somebody else changed which keys are under the alias: the passphrase has to be tried on those.
-            self.vault.proofs().forget_witness(&self.default_alias);
+        match self.try_create(purpose).await {
+            Err(KeyError::Store(error)) => Err(error.into()),
+            // A key that is there needs neither room nor a custody that works.
+            Err(error) => self.store.pending(purpose).await?.ok_or(error),
+            created => created,
         }
     }
 
-    async fn may_create(&self) -> Result<Proven, KeyError> {
-        self.room.check(self.store()).await?;
-        self.prove(&self.default_alias).await
-    }
-
-    /// Proves the passphrase that `alias` has at this moment; see [`evidence::prove`].
-    ///
-    /// # Errors
-    ///
-    /// [`crate::custody::encrypted::cipher::VaultError::Unproven`] if it opens no key that is stored under `alias`.
-    pub async fn prove(&self, alias: &str) -> Result<Proven, KeyError> {
-        evidence::prove(self.store(), &self.vault, alias).await
-    }
-
-    /// The pending key for `purpose`, be it new or not; nothing if there is none and the passphrase is not
-    /// `proven` any more.
-    async fn try_create(
-        &self,
-        purpose: &Purpose,
-        proven: &Proven,
-    ) -> Result<Option<PublicKey>, KeyError> {
-        let key = PrivateKey::generate(purpose.algorithm)?;
-        let new = NewKey {
-            public: key.public().clone(),
-            purpose: purpose.clone(),
-            alias: proven.alias().to_owned(),
-            envelope: self.vault.seal(proven, key.to_stored()).await?,
-        };
-        let stored = self
-            .store
-            .insert_pending(&new, proven.basis(), self.now())
-            .await?;
-        if stored.as_ref() == Some(&new.public) {
-            self.vault
-                .proofs()
-                .confirm(proven, new.public.id().as_str());
+    async fn try_create(&self, purpose: &Purpose) -> Result<PublicKey, KeyError> {
+        if !self.room.has_any(self.store()).await? {
+            return Err(KeyError::TooManyPending(self.room.most()));
+        }
+        let custody = self.custodies.for_new_keys();
+        let created = custody.create(purpose, self.store(), self.now()).await?;
+        let Created { key, is_new } = created;
+        if is_new {
             self.room.take().await;
             metrics::key_created(algorithm_name(purpose.algorithm));
         }
-        Ok(stored)
+        Ok(key)
     }
 
     /// Describes the key called `id`, having made sure that it can sign.
@@ -251,10 +216,10 @@ impl Keys {
     async fn sign_with(
         &self,
         id: &KeyId,
-        open: &Arc<OpenKey>,
+        open: &OpenKey,
         content: Bytes,
     ) -> Result<Signed, KeyError> {
-        let signature = make_signature(open, content).await?;
+        let signature = open.key.sign(content).await?;
         self.note_use(id, open).await?;
         Ok(Signed {
             key: open.key.public().clone(),
@@ -266,7 +231,29 @@ impl Keys {
     pub async fn delete(&self, id: &KeyId) -> Result<bool, KeyError> {
         let _turn = self.cache.turn(id).await;
         self.cache.remove(id);
-        Ok(self.store.delete(id, self.now()).await?)
+        let Some(stored) = self.store.find(id).await? else {
+            return Ok(false);
+        };
+        let deleted = self.store.delete(id, self.now()).await?;
+        if deleted {
+            self.delete_outside(&stored).await;
+        }
+        Ok(deleted)
+    }
+
+    /// Removes what is left of a deleted key outside of its row. Callers are not told of a failure:
+    /// the key is gone for them.
+    async fn delete_outside(&self, stored: &StoredKey) {
+        let deleted = match self.custodies.of(stored) {
+            Ok(custody) => custody.delete(stored).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = deleted {
+            tracing::error!(
+                key_id = stored.id,
+                "deleted a key, but not what its custody keeps of it: {error}"
+            );
+        }
     }
 
     /// Writes down when keys last signed, and forgets those that were deleted meanwhile, by
@@ -333,7 +320,7 @@ impl Keys {
         metrics::cache_lookup(false);
         let stored = self.store.find(id).await?.ok_or(KeyError::NotFound)?;
         let (role, used) = (stored.role.clone(), stored.used);
-        let opened = self.vault.open(stored).await;
+        let opened = self.custodies.open(stored).await;
         let key = opened.inspect_err(|_| metrics::key_did_not_open())?;
         let open = Arc::new(OpenKey::new(key, role, used));
         self.cache
@@ -344,14 +331,4 @@ impl Keys {
     fn uses(&self) -> MutexGuard<'_, BTreeMap<KeyId, OffsetDateTime>> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Signs; what takes long does so on a thread of its own.
-async fn make_signature(open: &Arc<OpenKey>, content: Bytes) -> Result<Vec<u8>, SigningError> {
-    if content.len() < LARGE {
-        return open.key.sign(&content);
-    }
-    let open = Arc::clone(open);
-    let signature = tokio::task::spawn_blocking(move || open.key.sign(&content));
-    signature.await.expect("signing does not panic")
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tuf::{KeyAlgorithm, PublicKey};
 
 /// Names a key: 64 hex digits. A request without this is refused before anything is looked up:
-/// an empty id made Notary 0.7 sign with, or delete, keys that nobody had named.
+/// an empty id made Notary 0.7 sign with, or delete, keys that no request had named.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Arc<str>);
 
@@ -81,10 +81,36 @@ pub struct NewKey {
     pub public: PublicKey,
     /// What it is for.
     pub purpose: Purpose,
-    /// Under whose passphrase it is encrypted.
+    /// What the row holds of its private half.
+    pub holding: Holding,
+}
+
+/// What a row holds of a private half: the business of the key's [custody](crate::custody).
+#[derive(Clone)]
+pub struct Holding {
+    /// Under whose passphrase it is encrypted, or a [mark](crate::custody::MARK).
     pub alias: String,
-    /// The private half as [`envelope`](crate::custody::encrypted::envelope).
-    pub envelope: String,
+    /// How it is encrypted, for the column `encryption_alg`.
+    pub encryption: &'static str,
+    /// How the key that encrypts it is protected, for the column `keywrap_alg`.
+    pub wrapping: &'static str,
+    /// The private half, encrypted, or what leads to it.
+    pub private: Vec<u8>,
+    /// What must be so for this to be written.
+    pub precondition: Precondition,
+}
+
+/// What must be so in the table for a holding to be written. It is looked at in the transaction
+/// that writes: otherwise two passphrases could come to stand behind one alias, and keys of one of
+/// them would not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// The key with this id is under the alias.
+    KeyUnderAlias(String),
+    /// No key is under the alias but those with these ids.
+    NoKeyUnderAliasBut(Vec<String>),
 }
 
 /// A key as stored.
@@ -94,12 +120,12 @@ pub struct StoredKey {
     pub id: String,
     /// `ecdsa`, `ed25519`, `rsa`, or whatever was put there.
     pub algorithm: String,
-    /// Under whose passphrase it is encrypted.
+    /// Under whose passphrase it is encrypted, or a [mark](crate::custody::MARK).
     pub alias: String,
     /// Its public half in the encoding of its algorithm.
     pub public: Vec<u8>,
-    /// The private half as [`envelope`](crate::custody::encrypted::envelope).
-    pub envelope: Vec<u8>,
+    /// The private half, encrypted, or what leads to it.
+    pub private: Vec<u8>,
     /// The repository that it was made for; empty on rows older than Notary 0.4.
     pub gun: String,
     /// The role that it was made for.
@@ -108,29 +134,15 @@ pub struct StoredKey {
     pub used: bool,
 }
 
-/// Why a passphrase may be used to encrypt under an alias. The store sees to it that this still holds at
-/// the moment of writing: otherwise two passphrases could come to stand behind one alias, and keys of one
-/// of them would open for nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// It opens the key with this id, which is under the alias.
-    Opens(String),
-    /// No key is under the alias that could say otherwise: none at all, or only these damaged ones.
-    First {
-        /// Ids of keys that no passphrase opens.
-        beside: Vec<String>,
-    },
-}
-
-/// What became of an attempt to put a key under another alias.
+/// What became of an attempt to replace a holding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resealed {
-    /// It is under the new alias.
+    /// It is replaced.
     Done,
-    /// It is gone, or somebody else put it under another alias meanwhile.
+    /// The key is gone, or was put under another alias meanwhile.
     Stale,
-    /// The basis holds no more; nothing was changed.
-    Baseless,
+    /// The precondition is no longer met; nothing was changed.
+    PreconditionFailed,
 }
 
 /// A key in a listing: nothing that needs a passphrase.
@@ -146,7 +158,7 @@ pub struct ListedKey {
     pub role: String,
     /// The kind of key.
     pub algorithm: String,
-    /// Under whose passphrase it is encrypted.
+    /// Under whose passphrase it is encrypted, or a [mark](crate::custody::MARK).
     pub alias: String,
     /// When it was made, if the row says so.
     pub created: Option<OffsetDateTime>,
@@ -183,12 +195,11 @@ pub trait KeyStore: Send + Sync {
     async fn count_pending(&self, most: u32) -> Result<u64, StoreError>;
 
     /// Stores `key` as pending, unless its purpose has a pending key already, be it from a
-    /// request that won the race against this one. Answers the key that is pending now, or `None` if
-    /// there is none and `basis` holds no more: then nothing was stored.
+    /// request that won the race against this one. Answers the key that is pending now, or `None`
+    /// if there is none and the precondition of `key` is not met: then nothing was stored.
     async fn insert_pending(
         &self,
         key: &NewKey,
-        basis: &Basis,
         now: OffsetDateTime,
     ) -> Result<Option<PublicKey>, StoreError>;
 
@@ -198,21 +209,19 @@ pub trait KeyStore: Send + Sync {
     /// What the key called `id` was made for; reads nothing that is secret.
     async fn origin(&self, id: &KeyId) -> Result<Option<Origin>, StoreError>;
 
-    /// Notes when keys last signed, all or none; they are pending no more. Answers those that
-    /// are gone.
+    /// Notes when keys last signed, all or none; they are pending no more. Answers those that are
+    /// gone.
     async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError>;
 
     /// Deletes the key called `id`; answers whether there was one.
     async fn delete(&self, id: &KeyId, now: OffsetDateTime) -> Result<bool, StoreError>;
 
-    /// Replaces the envelope of `key`, which must still be under the alias that `key` says, by
-    /// `envelope` under `alias`, for which there is this `basis`. Nothing else about the key changes.
+    /// Replaces what is held of `key`, which must still be under the alias that `key` says.
+    /// Nothing else about the key changes.
     async fn reseal(
         &self,
         key: &StoredKey,
-        alias: &str,
-        envelope: &str,
-        basis: &Basis,
+        holding: &Holding,
         now: OffsetDateTime,
     ) -> Result<Resealed, StoreError>;
 

@@ -7,7 +7,6 @@
 mod command;
 pub mod config;
 pub mod custody;
-pub mod error;
 pub mod grpc;
 pub mod health;
 pub mod keys;

@@ -1,4 +1,5 @@
-//! From a configuration to keys that can be used: the one place that names a concrete store.
+//! From a configuration to keys that can be used: the one place that names a concrete store and
+//! the custodies of private keys.
 
 use std::{ffi::OsString, sync::Arc};
 
@@ -9,12 +10,13 @@ use database::{Connected, DatabaseUrl, OpenMode, PoolLimits, with_pool};
 
 use crate::{
     config::{Config, Storage},
-    custody::encrypted::aliases::{Survey, survey},
-    custody::encrypted::cipher::Vault,
-    custody::encrypted::passphrases::Passphrases,
+    custody::{
+        Report,
+        encrypted::{EncryptedRows, passphrases::Passphrases},
+        registry::Custodies,
+    },
     keys::Keys,
-    keystore::schema,
-    keystore::{KeyStore, sql::SqlStore},
+    keystore::{KeyStore, schema, sql::SqlStore},
 };
 
 /// The alias of keys that are kept in memory.
@@ -28,26 +30,41 @@ pub async fn open(
     mode: OpenMode,
 ) -> anyhow::Result<Arc<Keys>> {
     let store = open_store(&config.storage, mode).await?;
-    let (passphrases, alias) = match &config.storage {
+    let passphrases = match &config.storage {
         Storage::Memory => {
-            let passphrases = Passphrases::ephemeral(MEMORY_ALIAS);
-            (
-                passphrases.context("no random numbers are to be had")?,
-                MEMORY_ALIAS.to_owned(),
-            )
+            Passphrases::ephemeral(MEMORY_ALIAS).context("the random number generator failed")?
         }
-        Storage::Database {
-            default_alias,
-            passphrase_files,
-            ..
-        } => {
-            let passphrases = Passphrases::new(environment, passphrase_files.clone());
-            (passphrases, default_alias.clone())
-        }
+        storage @ Storage::Database { .. } => passphrases(storage, environment),
     };
-    let vault = Vault::new(Arc::new(passphrases), config.rounds);
-    let keys = Keys::new(store, vault, config.cache, alias, daemon::clock::now);
+    let custodies = custodies(config, passphrases);
+    let keys = Keys::new(store, custodies, config.cache, daemon::clock::now);
     Ok(Arc::new(keys.with_max_pending(config.max_pending)))
+}
+
+/// Every custody of private keys that this program has: a new one is registered here.
+#[must_use]
+pub fn custodies(config: &Config, passphrases: Passphrases) -> Custodies {
+    let default_alias = match &config.storage {
+        Storage::Memory => MEMORY_ALIAS.to_owned(),
+        Storage::Database { default_alias, .. } => default_alias.clone(),
+    };
+    Custodies::new(EncryptedRows::new(
+        passphrases,
+        default_alias,
+        config.rounds,
+    ))
+}
+
+/// The passphrases that `storage` and `environment` name. None is read yet.
+#[must_use]
+pub fn passphrases(storage: &Storage, environment: Vec<(OsString, OsString)>) -> Passphrases {
+    let files = match storage {
+        Storage::Memory => Vec::new(),
+        Storage::Database {
+            passphrase_files, ..
+        } => passphrase_files.clone(),
+    };
+    Passphrases::new(environment, files)
 }
 
 /// Opens the store alone, having made sure that its table is as it must be.
@@ -59,7 +76,7 @@ pub async fn open_store(storage: &Storage, mode: OpenMode) -> anyhow::Result<Arc
 
 /// As [`open_store`], for callers that need the connections.
 pub async fn open_pool(storage: &Storage, mode: OpenMode) -> anyhow::Result<Connected> {
-    let (url, limits) = place(storage);
+    let (url, limits) = database(storage);
     let missing = url.file().filter(|file| !file.exists());
     let connected = url.connect(limits, mode).await?;
     with_pool!(&connected, pool => schema::make_ready(pool).await)
@@ -79,7 +96,7 @@ pub fn transfer(connected: &Connected) -> Arc<dyn Transfer> {
 /// Brings the schema up to date, or only says what that would mean if this is to be a `plan`.
 /// Answers what was found and what had to be done.
 pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<String> {
-    let (url, limits) = place(storage);
+    let (url, limits) = database(storage);
     let mode = if plan {
         OpenMode::MustExist
     } else {
@@ -91,41 +108,35 @@ pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<Stri
     outcome
 }
 
-/// Tries the passphrase of every alias in use, so that a wrong one is found now and not with the
-/// first key that does not open, or with the first that nobody can open later.
-pub async fn test_passphrases(keys: &Keys) -> anyhow::Result<()> {
-    let Survey {
+/// Tries every custody of `keys`, so that a wrong passphrase is found now and not with the first key
+/// that does not open, or with the first new key that does not open later.
+pub async fn check_keys(keys: &Keys) -> anyhow::Result<()> {
+    let Report {
         faults,
-        aliases,
-        keys: odd,
-    } = survey(keys).await?;
+        warnings,
+        keys,
+        advice,
+    } = keys.check().await?;
     if let Some(fault) = faults.into_iter().next() {
         return Err(fault.into());
     }
-    for problem in aliases {
-        tracing::error!(target: STARTUP, "an alias is not in order: {problem}");
+    for problem in warnings {
+        tracing::error!(target: STARTUP, "some keys cannot be used: {problem}");
     }
-    for problem in odd {
+    for problem in keys {
         tracing::warn!(
             target: STARTUP,
             "a key cannot be used: {problem}; `notary-signer key check` names all such keys"
         );
     }
-    let mut aliases = keys.aliases().await?;
-    aliases.push(keys.default_alias().to_owned());
-    aliases.sort();
-    aliases.dedup();
-    for warning in aliases
-        .iter()
-        .flat_map(|alias| keys.vault().passphrases().warnings(alias))
-    {
-        tracing::warn!(target: STARTUP, "{warning}");
+    for advice in advice {
+        tracing::warn!(target: STARTUP, "{advice}");
     }
     Ok(())
 }
 
 /// Where the database is, and how many connections to it there may be.
-fn place(storage: &Storage) -> (&DatabaseUrl, PoolLimits) {
+fn database(storage: &Storage) -> (&DatabaseUrl, PoolLimits) {
     match storage {
         Storage::Memory => (&DatabaseUrl::MEMORY, PoolLimits::default()),
         Storage::Database { url, limits, .. } => (url, *limits),

@@ -1,13 +1,11 @@
 //! Putting stored keys under another passphrase, while signers go on working with them.
 
 use futures_util::{StreamExt, stream};
-use tuf::PrivateKey;
 
 use crate::{
-    custody::encrypted::findings::Proven,
-    error::KeyError,
-    keys::Keys,
-    keystore::{KeyId, ListedKey, Resealed, StoredKey},
+    custody::marked,
+    keys::{KeyError, Keys},
+    keystore::{KeyId, ListedKey, StoredKey},
     trial::AT_ONCE,
 };
 
@@ -29,7 +27,7 @@ pub struct Rotated {
 pub async fn rotate_one(keys: &Keys, id: &KeyId, alias: &str) -> Result<Rotated, KeyError> {
     let stored = keys.store().find(id).await?.ok_or(KeyError::NotFound)?;
     let mut rotated = Rotated::default();
-    if move_key(keys, stored, alias).await? {
+    if reseal(keys, stored, alias).await? {
         rotated.moved = 1;
     } else {
         rotated.untouched = 1;
@@ -46,7 +44,10 @@ pub async fn rotate_all(
     mut progress: impl FnMut(&Rotated, Option<KeyError>),
 ) -> Result<Rotated, KeyError> {
     // Found out before the first key instead of at each of them.
-    keys.prove(alias).await?;
+    keys.custodies()
+        .encrypted()
+        .prove(keys.store(), alias)
+        .await?;
     let mut rotated = Rotated::default();
     let mut after = 0;
     loop {
@@ -84,7 +85,8 @@ fn note(
 
 /// Rotates one key of many; answers whether it had to be and was.
 async fn rotate_listed(keys: &Keys, listed: &ListedKey, alias: &str) -> Result<bool, KeyError> {
-    if listed.alias == alias {
+    // Keys that live elsewhere have no passphrase.
+    if listed.alias == alias || marked(&listed.alias).is_some() {
         return Ok(false);
     }
     let found = match KeyId::parse(&listed.id) {
@@ -92,50 +94,14 @@ async fn rotate_listed(keys: &Keys, listed: &ListedKey, alias: &str) -> Result<b
         None => None,
     };
     match found {
-        Some(stored) => move_key(keys, stored, alias).await,
+        Some(stored) => reseal(keys, stored, alias).await,
         None => Ok(false),
     }
 }
 
-/// Encrypts `stored` anew under `alias`; answers whether it had to be and was.
-async fn move_key(keys: &Keys, stored: StoredKey, alias: &str) -> Result<bool, KeyError> {
-    if stored.alias == alias {
-        return Ok(false);
-    }
-    let key = keys.vault().open(stored.clone()).await?;
-    loop {
-        let proven = keys.prove(alias).await?;
-        match reseal(keys, &stored, &key, &proven).await? {
-            Resealed::Done => {
-                keys.vault().proofs().confirm(&proven, &stored.id);
-                return Ok(true);
-            }
-            Resealed::Stale => return Ok(false),
-            // Somebody else changed which keys are under the alias: the passphrase has to be tried on those.
-            Resealed::Baseless => keys.vault().proofs().forget_witness(alias),
-        }
-    }
-}
-
-/// Encrypts `key`, which is `stored`, with a `proven` passphrase.
-async fn reseal(
-    keys: &Keys,
-    stored: &StoredKey,
-    key: &PrivateKey,
-    proven: &Proven,
-) -> Result<Resealed, KeyError> {
-    let envelope = keys.vault().seal(proven, key.to_stored()).await?;
-    // The old envelope is given up only for one that opens.
-    let sealed = StoredKey {
-        alias: proven.alias().to_owned(),
-        envelope: envelope.clone().into_bytes(),
-        ..stored.clone()
-    };
-    let vault = keys.vault();
-    vault.open_with(sealed, proven.passphrase()).await?;
-    let (alias, basis) = (proven.alias(), proven.basis());
-    Ok(keys
-        .store()
-        .reseal(stored, alias, &envelope, basis, keys.now())
-        .await?)
+/// Encrypts `stored` under the passphrase of `alias`; answers whether it had to be and was.
+async fn reseal(keys: &Keys, stored: StoredKey, alias: &str) -> Result<bool, KeyError> {
+    let encrypted = keys.custodies().encrypted();
+    let resealed = encrypted.reseal(keys.store(), stored, alias, keys.now());
+    Ok(resealed.await?)
 }

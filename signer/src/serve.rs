@@ -11,7 +11,11 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Config, grpc, grpc::clients::Clients, health::Health, keys::Keys, metrics, open,
+    config::Config,
+    grpc::{self, clients::Clients},
+    health::Health,
+    keys::Keys,
+    metrics, open,
 };
 
 /// Serves `keys` as `config` says until a signal ends it; what is running then is finished.
@@ -21,7 +25,7 @@ pub async fn serve(
     log: LogControl,
     keys: Arc<Keys>,
 ) -> anyhow::Result<()> {
-    open::test_passphrases(&keys).await?;
+    open::check_keys(&keys).await?;
     let tls = ServerTls::load(&config.cert, &config.key, config.client_ca.as_deref())
         .context("unable to set up TLS")?;
     let listener = listener::bind(&config.listen).await?;

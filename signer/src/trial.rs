@@ -1,13 +1,14 @@
-//! Trying whether stored keys open with the passphrases at hand.
+//! Trying whether every key opens: those in the database, and those in a backup.
 
-pub mod backup;
+use std::io;
 
-use futures_util::{StreamExt, stream};
+use archive::{ArchiveError, Incoming, KeyRow, Kind, Progress, Reader, Row};
+use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    custody::encrypted::cipher::VaultError,
+    custody::{CustodyError, registry::Custodies},
     keys::Keys,
-    keystore::{KeyId, ListedKey, StoreError},
+    keystore::{KeyId, ListedKey, StoreError, StoredKey},
 };
 
 /// How many rows are read at a time.
@@ -15,24 +16,24 @@ const PAGE: u16 = 200;
 /// How many keys are under way at once: their rows are fetched while others are decrypted.
 pub(crate) const AT_ONCE: usize = 8;
 
-/// What was found.
+/// What was found in the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Keys that open and are what their rows say.
-    pub open: usize,
-    /// Keys that do not.
-    pub shut: usize,
+    /// How many keys open and are what their rows say.
+    pub usable: usize,
+    /// How many do not.
+    pub unusable: usize,
 }
 
-/// Why a key is of no use.
+/// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Shut {
+pub enum Unusable {
     /// No caller can name it.
     #[error("its id is not one: 64 hex digits are expected")]
-    Unnamable,
-    /// It does not open, or is not the key that its row says.
+    MalformedId,
+    /// It does not open, or is not the key that its row names.
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Custody(#[from] CustodyError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,7 +43,7 @@ pub enum Shut {
 /// database does.
 pub async fn check_all(
     keys: &Keys,
-    mut progress: impl FnMut(&ListedKey, Option<Shut>),
+    mut progress: impl FnMut(&ListedKey, Option<Unusable>),
 ) -> Result<Checked, StoreError> {
     let mut checked = Checked::default();
     let mut after = 0;
@@ -57,12 +58,12 @@ pub async fn check_all(
             .buffered(AT_ONCE);
         while let Some((outcome, listed)) = opened.next().await {
             match outcome {
-                Ok(true) => checked.open += 1,
+                Ok(true) => checked.usable += 1,
                 // Deleted meanwhile.
                 Ok(false) => {}
-                Err(Shut::Store(error)) => return Err(error),
+                Err(Unusable::Store(error)) => return Err(error),
                 Err(error) => {
-                    checked.shut += 1;
+                    checked.unusable += 1;
                     progress(&listed, Some(error));
                     continue;
                 }
@@ -73,11 +74,102 @@ pub async fn check_all(
 }
 
 /// Whether `listed` is still there; an error if it does not open.
-async fn try_key(keys: &Keys, listed: &ListedKey) -> Result<bool, Shut> {
-    let id = KeyId::parse(&listed.id).ok_or(Shut::Unnamable)?;
+async fn try_key(keys: &Keys, listed: &ListedKey) -> Result<bool, Unusable> {
+    let id = KeyId::parse(&listed.id).ok_or(Unusable::MalformedId)?;
     let Some(stored) = keys.store().find(&id).await? else {
         return Ok(false);
     };
-    keys.vault().open(stored).await?;
+    keys.custodies().open(stored).await?;
     Ok(true)
+}
+
+/// What became of the keys in a backup.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// How many open, and are what their rows say.
+    pub open: usize,
+    /// How many are deleted: their rows only keep the ids taken.
+    pub deleted: usize,
+    /// How many are not in the backup: they never leave the device that their rows name.
+    pub elsewhere: usize,
+    /// Why the others do not open, a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Reads an archive of keys to its end, and opens each key that `custodies` can restore from it.
+///
+/// # Errors
+///
+/// If the archive is not whole, or not one of keys.
+pub async fn try_keys<R: io::Read + Send + 'static>(
+    custodies: &Custodies,
+    reader: Reader<R>,
+    size: Option<u64>,
+) -> Result<Tried, ArchiveError> {
+    reader.expect(Kind::Keys)?;
+    let (mut rows, reading) = archive::stream(reader, Progress::new("verifying", "keys", size));
+    let mut outcomes = stream::poll_fn(|context| rows.poll_recv(context))
+        .map(|incoming| outcome(custodies, incoming))
+        .buffered(AT_ONCE);
+    let mut tried = Tried::default();
+    while let Some(outcome) = outcomes.next().await {
+        match outcome {
+            Outcome::Open => tried.open += 1,
+            Outcome::Deleted => tried.deleted += 1,
+            Outcome::Elsewhere => tried.elsewhere += 1,
+            Outcome::Fault(fault) => tried.faults.push(fault),
+            Outcome::End => {}
+        }
+    }
+    drop(outcomes);
+    reading.outcome().await?;
+    Ok(tried)
+}
+
+enum Outcome {
+    Open,
+    Deleted,
+    Elsewhere,
+    Fault(String),
+    End,
+}
+
+async fn outcome(custodies: &Custodies, incoming: Incoming) -> Outcome {
+    let Incoming::Row(row) = incoming else {
+        return Outcome::End;
+    };
+    let key = match *row {
+        Row::Key(key) => key,
+        row => return Outcome::Fault(format!("row {} is no key", row.id())),
+    };
+    if key.deleted_at.is_some() {
+        return Outcome::Deleted;
+    }
+    let name = format!("{} of {}", key.role.escape_debug(), key.gun.escape_debug());
+    match try_stored(custodies, stored_key(key)).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Fault(format!("{error} (for the {name})")),
+    }
+}
+
+fn stored_key(key: KeyRow) -> StoredKey {
+    StoredKey {
+        id: key.key_id,
+        algorithm: key.algorithm,
+        alias: key.passphrase_alias,
+        public: key.public,
+        private: key.private,
+        gun: key.gun,
+        role: key.role,
+        used: key.last_used.is_some(),
+    }
+}
+
+async fn try_stored(custodies: &Custodies, key: StoredKey) -> Result<Outcome, CustodyError> {
+    let custody = custodies.of(&key)?;
+    if !custody.is_restored_from_rows() {
+        return Ok(Outcome::Elsewhere);
+    }
+    custody.open(key).await?;
+    Ok(Outcome::Open)
 }

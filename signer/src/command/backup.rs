@@ -8,7 +8,6 @@ use std::{
     ffi::OsString,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
@@ -19,10 +18,9 @@ use database::{Connected, OpenMode};
 
 use crate::{
     config::{Config, Storage},
-    custody::encrypted::cipher::Vault,
-    custody::encrypted::passphrases::Passphrases,
+    custody::registry::Custodies,
     open,
-    trial::backup::{Tried, try_keys},
+    trial::{Tried, try_keys},
 };
 
 /// What `program` in the header of an archive says.
@@ -171,7 +169,9 @@ impl Task {
                 outcome
             }
             Self::Verify(sealed, emptiness) => {
-                verify(&vault(config, environment), &sealed, emptiness).await
+                let passphrases = open::passphrases(&config.storage, environment);
+                let custodies = open::custodies(config, passphrases);
+                verify(&custodies, &sealed, emptiness).await
             }
         }
     }
@@ -193,18 +193,6 @@ async fn connect(config: &Config, mode: OpenMode) -> anyhow::Result<Connected> {
         );
     }
     open::open_pool(&config.storage, mode).await
-}
-
-/// What opens keys, without a database.
-fn vault(config: &Config, environment: Vec<(OsString, OsString)>) -> Vault {
-    let files = match &config.storage {
-        Storage::Memory => Vec::new(),
-        Storage::Database {
-            passphrase_files, ..
-        } => passphrase_files.clone(),
-    };
-    let passphrases = Passphrases::new(environment, files);
-    Vault::new(Arc::new(passphrases), config.rounds)
 }
 
 async fn backup(
@@ -238,10 +226,14 @@ async fn restore(store: &dyn Transfer, sealed: &Sealed) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn verify(vault: &Vault, sealed: &Sealed, emptiness: Emptiness) -> anyhow::Result<()> {
+async fn verify(
+    custodies: &Custodies,
+    sealed: &Sealed,
+    emptiness: Emptiness,
+) -> anyhow::Result<()> {
     let (reader, size) = sealed.open()?;
     let taken_at = reader.header().moment();
-    let tried = try_keys(vault, reader, size)
+    let tried = try_keys(custodies, reader, size)
         .await
         .with_context(|| sealed.file.display().to_string())?;
     let mut out = std::io::stdout();
@@ -251,6 +243,7 @@ async fn verify(vault: &Vault, sealed: &Sealed, emptiness: Emptiness) -> anyhow:
     let Tried {
         open,
         deleted,
+        elsewhere,
         faults,
     } = tried;
     writeln!(
@@ -258,13 +251,19 @@ async fn verify(vault: &Vault, sealed: &Sealed, emptiness: Emptiness) -> anyhow:
         "{open} keys open, {} do not, {deleted} are deleted, as they were at {taken_at}",
         faults.len()
     )?;
+    if elsewhere > 0 {
+        writeln!(
+            out,
+            "{elsewhere} keys are NOT in the backup: they never leave the device that their rows name"
+        )?;
+    }
     if !faults.is_empty() {
         bail!(
             "the passphrases at hand do not open every key of the backup: name those that the \
              signer had when the keys were made"
         );
     }
-    Ok(emptiness.check(u64::try_from(open + deleted)?)?)
+    Ok(emptiness.check(u64::try_from(open + deleted + elsewhere)?)?)
 }
 
 impl Sealed {

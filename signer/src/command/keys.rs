@@ -6,6 +6,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::print;
 use crate::{
+    custody::marked,
     keys::Keys,
     keystore::{KeyId, ListedKey},
     progress::Progress,
@@ -125,16 +126,17 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
     .await?;
     progress.finish();
     said?;
-    let Checked { open, shut } = checked;
-    if shut > 0 {
-        bail!("{shut} of {} keys do not open", open + shut);
+    let Checked { usable, unusable } = checked;
+    if unusable > 0 {
+        bail!("{unusable} of {} keys do not open", usable + unusable);
     }
-    // New keys will be put under it, so it has to be there even if no key is.
-    keys.prove(keys.default_alias()).await?;
-    print(&match open {
+    // New keys will come, even if there are none yet.
+    let custody = keys.custodies().for_new_keys();
+    custody.check_new_keys(keys.store()).await?;
+    print(&match usable {
         0 => "there are no keys yet".to_owned(),
         1 => "the only key opens".to_owned(),
-        _ => format!("all {open} keys open"),
+        _ => format!("all {usable} keys open"),
     })
 }
 
@@ -150,7 +152,7 @@ async fn rotate_one(keys: &Keys, id: &str, to: &str) -> anyhow::Result<()> {
 }
 
 async fn rotate_all(keys: &Keys, to: &str) -> anyhow::Result<()> {
-    let default = keys.default_alias();
+    let default = keys.custodies().encrypted().default_alias();
     if default != to {
         eprintln!(
             "signers go on putting new keys under {default}: set storage.default_alias to {to}"
@@ -182,7 +184,7 @@ async fn rotate_all(keys: &Keys, to: &str) -> anyhow::Result<()> {
 /// Says which other passphrases are still needed: a key may have been made behind the last look.
 async fn tell_what_is_left(keys: &Keys, to: &str) -> anyhow::Result<()> {
     let mut others = keys.store().aliases().await?;
-    others.retain(|alias| alias != to);
+    others.retain(|alias| alias != to && marked(alias).is_none());
     if others.is_empty() {
         return print("no key needs another passphrase now");
     }

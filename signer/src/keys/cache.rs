@@ -1,4 +1,4 @@
-//! Decrypted keys in memory: few, for a while, and wiped when they go.
+//! Keys that are ready to sign: few, for a while, and wiped when they go.
 //!
 //! A map under a lock instead of a concurrent cache: those drop entries some time after they
 //! left, while here the last owner of a key wipes it at once.
@@ -14,9 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tuf::PrivateKey;
-
-use crate::{keystore::KeyId, metrics};
+use crate::{custody::SigningKey, keystore::KeyId, metrics};
 
 /// How much the cache may hold.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +38,10 @@ impl Default for CacheLimits {
     }
 }
 
-/// A decrypted key. Wiped when its last owner drops it.
+/// A key that is ready to sign. Wiped when its last owner drops it.
 pub struct OpenKey {
     /// The key.
-    pub key: PrivateKey,
+    pub key: Arc<dyn SigningKey>,
     /// The role that it was made for.
     pub role: String,
     /// Whether the database knows that it has signed.
@@ -51,9 +49,9 @@ pub struct OpenKey {
 }
 
 impl OpenKey {
-    /// A key that was just decrypted; `used` as its row says.
+    /// A key that its custody just opened; `used` as its row says.
     #[must_use]
-    pub fn new(key: PrivateKey, role: String, used: bool) -> Self {
+    pub fn new(key: Arc<dyn SigningKey>, role: String, used: bool) -> Self {
         Self {
             key,
             role,
@@ -73,7 +71,7 @@ impl OpenKey {
     }
 }
 
-/// Decrypted keys by id.
+/// Keys that are ready to sign, by id.
 pub struct KeyCache {
     limits: CacheLimits,
     entries: Mutex<HashMap<KeyId, Entry>>,
@@ -202,9 +200,26 @@ impl Turns {
 mod tests {
     use std::sync::Weak;
 
-    use tuf::KeyAlgorithm;
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use tuf::{KeyAlgorithm, PrivateKey, PublicKey};
 
     use super::*;
+    use crate::custody::CustodyError;
+
+    /// A key that is only kept.
+    struct KeptKey(PrivateKey);
+
+    #[async_trait]
+    impl SigningKey for KeptKey {
+        fn public(&self) -> &PublicKey {
+            self.0.public()
+        }
+
+        async fn sign(&self, _: Bytes) -> Result<Vec<u8>, CustodyError> {
+            unreachable!("a cache does not sign")
+        }
+    }
 
     fn cache(keys: usize) -> KeyCache {
         let keys = NonZeroUsize::new(keys).unwrap();
@@ -220,6 +235,7 @@ mod tests {
     fn put(cache: &KeyCache, now: Instant) -> (KeyId, Weak<OpenKey>) {
         let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
         let id = KeyId::from(key.public().id());
+        let key = Arc::new(KeptKey(key));
         let key = Arc::new(OpenKey::new(key, "timestamp".to_owned(), false));
         let weak = Arc::downgrade(&key);
         cache.insert(id.clone(), key, now);

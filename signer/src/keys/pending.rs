@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    error::KeyError,
-    keystore::{KeyId, KeyStore, Purpose},
-};
+use crate::keystore::{KeyId, KeyStore, Purpose, StoreError};
 
 /// The most purposes of which is remembered which key was handed out.
 const REMEMBERED: usize = 10_000;
@@ -67,10 +64,15 @@ impl Room {
         }
     }
 
-    /// Fails if so many keys are pending that no other may be made. Counts them now and then only.
-    pub(crate) async fn check(&self, store: &dyn KeyStore) -> Result<(), KeyError> {
+    /// The most keys that may be pending; 0: as many as are asked for.
+    pub(crate) fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// Whether another key may be made. Counts pending ones now and then only.
+    pub(crate) async fn has_any(&self, store: &dyn KeyStore) -> Result<bool, StoreError> {
         if self.most == 0 {
-            return Ok(());
+            return Ok(true);
         }
         let mut known = self.known.lock().await;
         let is_fresh = |count: &Count| {
@@ -83,12 +85,9 @@ impl Room {
                 at: Instant::now(),
             });
         }
-        match &*known {
-            Some(count) if count.pending >= u64::from(self.most) => {
-                Err(KeyError::TooManyPending(self.most))
-            }
-            _ => Ok(()),
-        }
+        Ok(known
+            .as_ref()
+            .is_none_or(|count| count.pending < u64::from(self.most)))
     }
 
     /// One more key is pending.

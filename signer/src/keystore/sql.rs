@@ -15,7 +15,7 @@ use tuf::PublicKey;
 
 use self::pending::{Inserted, PendingRow, altered, choose, insert_unless_pending};
 use super::{
-    Basis, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError, StoredKey,
+    Holding, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError, StoredKey,
     algorithm_name, dialect::KeyDialect,
 };
 use crate::metrics;
@@ -63,7 +63,7 @@ impl<T> From<KeyRow<T>> for StoredKey {
             algorithm: row.algorithm,
             alias: row.passphrase_alias,
             public: row.public,
-            envelope: row.private,
+            private: row.private,
             gun: row.gun,
             role: row.role,
             used: row.last_used.is_some(),
@@ -150,18 +150,11 @@ where
     Ok(gone)
 }
 
-/// What a key is to be sealed in.
-struct Sealed<'a> {
-    alias: &'a str,
-    envelope: &'a str,
-    basis: &'a Basis,
-}
-
-/// Replaces the envelope of `key` in one transaction.
+/// Replaces what is held of `key` in one transaction.
 async fn reseal_once<DB>(
     pool: &Pool<DB>,
     key: &StoredKey,
-    new: &Sealed<'_>,
+    holding: &Holding,
     now: OffsetDateTime,
 ) -> Result<Resealed, sqlx::Error>
 where
@@ -173,17 +166,17 @@ where
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
-    if DB::TURN_IS_THE_CONNECTIONS && matches!(new.basis, Basis::First { .. }) {
+    if DB::TURN_IS_THE_CONNECTIONS && precondition::needs_turn(&holding.precondition) {
         transaction.close_at_end();
     }
-    let outcome = reseal_in(&mut transaction, key, new, now).await;
+    let outcome = reseal_in(&mut transaction, key, holding, now).await;
     transaction.finish(outcome).await
 }
 
 async fn reseal_in<DB>(
     transaction: &mut Transaction<DB>,
     key: &StoredKey,
-    new: &Sealed<'_>,
+    holding: &Holding,
     now: OffsetDateTime,
 ) -> Result<Resealed, sqlx::Error>
 where
@@ -194,13 +187,13 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    precondition::take_turn(transaction, new.alias, new.basis).await?;
-    if !precondition::holds(transaction, new.alias, new.basis).await? {
-        return Ok(Resealed::Baseless);
+    precondition::take_turn(transaction, holding).await?;
+    if !precondition::is_met(transaction, holding).await? {
+        return Ok(Resealed::PreconditionFailed);
     }
     let result = sqlx::query(DB::sql(statements::RESEAL))
-        .bind(new.alias)
-        .bind(new.envelope.as_bytes())
+        .bind(holding.alias.as_str())
+        .bind(holding.private.as_slice())
         .bind(DB::Time::from(now))
         .bind(key.id.as_str())
         .bind(key.id.as_str())
@@ -261,21 +254,20 @@ where
     async fn insert_pending(
         &self,
         key: &NewKey,
-        basis: &Basis,
         now: OffsetDateTime,
     ) -> Result<Option<PublicKey>, StoreError> {
         let mut retries = Retries::default();
         loop {
             match self
                 .pool
-                .watch(insert_unless_pending(&self.pool, key, basis, now))
+                .watch(insert_unless_pending(&self.pool, key, now))
                 .await
             {
                 Err(error) if retries.again(&error).await => {}
                 outcome => {
                     return match outcome? {
                         Inserted::Pending(key) => Ok(Some(key)),
-                        Inserted::Baseless => Ok(None),
+                        Inserted::PreconditionFailed => Ok(None),
                         Inserted::Altered => Err(altered()),
                     };
                 }
@@ -324,21 +316,14 @@ where
     async fn reseal(
         &self,
         key: &StoredKey,
-        alias: &str,
-        envelope: &str,
-        basis: &Basis,
+        holding: &Holding,
         now: OffsetDateTime,
     ) -> Result<Resealed, StoreError> {
-        let new = Sealed {
-            alias,
-            envelope,
-            basis,
-        };
         let mut retries = Retries::default();
         loop {
             match self
                 .pool
-                .watch(reseal_once(&self.pool, key, &new, now))
+                .watch(reseal_once(&self.pool, key, holding, now))
                 .await
             {
                 Err(error) if retries.again(&error).await => {}

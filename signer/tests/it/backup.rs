@@ -5,7 +5,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::Arc,
 };
 
 use archive::{
@@ -14,16 +13,13 @@ use archive::{
 };
 use database::Pool;
 use signer::{
-    custody::encrypted::cipher::Vault,
-    custody::encrypted::envelope::DEFAULT_ROUNDS,
-    custody::encrypted::passphrases::Passphrases,
     keystore::sql::SqlStore,
-    trial::backup::{Tried, try_keys},
+    trial::{Tried, try_keys},
 };
 use sqlx::{Row as _, Sqlite};
 use tempfile::TempDir;
 
-use crate::support::{TestSigner, environment, now, recorded_environment};
+use crate::support::{TestSigner, custodies, environment, now, recorded_environment};
 
 fn header() -> Header {
     Header {
@@ -54,10 +50,8 @@ async fn restored(
 }
 
 async fn tried(file: &Path, variables: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Tried {
-    let passphrases = Arc::new(Passphrases::new(variables, []));
-    let vault = Vault::new(passphrases, DEFAULT_ROUNDS);
     let (reader, size) = archive::open(file, None).unwrap();
-    try_keys(&vault, reader, size).await.unwrap()
+    try_keys(&custodies(variables), reader, size).await.unwrap()
 }
 
 /// Every column of every row, in the order of ids.

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use database::Fault;
 use fixtures::hang_up;
-use signer::keystore::{Basis, KeyId, KeyStore, NewKey, Purpose, Resealed, StoreError, StoredKey};
+use signer::keystore::{
+    Holding, KeyId, KeyStore, NewKey, Precondition, Purpose, Resealed, StoreError, StoredKey,
+};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tokio::task::JoinSet;
 use tuf::{KeyAlgorithm, PrivateKey, PublicKey};
@@ -29,12 +31,12 @@ macro_rules! each_behaviour {
         $test!(uses_are_noted_together_and_keys_that_are_gone_are_named);
         $test!(a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken);
         $test!(a_key_is_resealed_only_from_the_alias_it_was_read_under);
-        $test!(nothing_is_put_under_an_alias_on_a_basis_that_holds_no_more);
+        $test!(nothing_is_written_whose_precondition_is_not_met);
         $test!(of_first_keys_that_come_under_an_alias_at_once_one_is_the_first);
         $test!(keys_are_listed_page_by_page_in_the_order_they_were_made);
         $test!(aliases_are_told_apart_letter_by_letter);
         $test!(an_id_in_upper_case_names_no_key);
-        $test!(octets_come_back_as_they_were_stored);
+        $test!(bytes_come_back_as_they_were_stored);
         $test!(names_of_every_kind_are_kept_or_refused_but_never_altered);
         $test!(a_probe_of_a_working_database_succeeds);
     };
@@ -61,40 +63,55 @@ fn new_key(purpose: &Purpose, alias: &str) -> NewKey {
             .public()
             .clone(),
         purpose: purpose.clone(),
-        alias: alias.to_owned(),
-        envelope: format!("sealed under {alias}"),
+        holding: holding(alias, &format!("sealed under {alias}"), first()),
     }
 }
 
-/// What there is to rest on under `alias` now.
-async fn basis(store: &dyn KeyStore, alias: &str) -> Result<Basis, StoreError> {
+fn holding(alias: &str, private: &str, precondition: Precondition) -> Holding {
+    Holding {
+        alias: alias.to_owned(),
+        encryption: "A256GCM",
+        wrapping: "PBES2-HS256+A128KW",
+        private: private.into(),
+        precondition,
+    }
+}
+
+/// `key` on another precondition.
+fn on(key: &NewKey, precondition: Precondition) -> NewKey {
+    let mut key = key.clone();
+    key.holding.precondition = precondition;
+    key
+}
+
+/// A precondition that is met under `alias` now.
+async fn met(store: &dyn KeyStore, alias: &str) -> Result<Precondition, StoreError> {
     let mut keys = store.under_alias(alias, 1).await?;
     Ok(match keys.pop() {
-        Some(key) => Basis::Opens(key.id),
+        Some(key) => Precondition::KeyUnderAlias(key.id),
         None => first(),
     })
 }
 
 /// That there is no key under an alias.
-fn first() -> Basis {
-    Basis::First { beside: Vec::new() }
+fn first() -> Precondition {
+    Precondition::NoKeyUnderAliasBut(Vec::new())
 }
 
 /// Stores `key`, or answers the one that is pending already.
 async fn put(store: &dyn KeyStore, key: &NewKey) -> Result<PublicKey, StoreError> {
     loop {
-        let basis = basis(store, &key.alias).await?;
-        if let Some(pending) = store.insert_pending(key, &basis, noon()).await? {
+        let key = on(key, met(store, &key.holding.alias).await?);
+        if let Some(pending) = store.insert_pending(&key, noon()).await? {
             return Ok(pending);
         }
     }
 }
 
 /// Puts the key that was `read` under `alias`, if that is still as it was.
-async fn reseal(store: &dyn KeyStore, read: &StoredKey, alias: &str, envelope: &str) -> Resealed {
-    let basis = basis(store, alias).await.unwrap();
-    let resealed = store.reseal(read, alias, envelope, &basis, noon());
-    resealed.await.unwrap()
+async fn reseal(store: &dyn KeyStore, read: &StoredKey, alias: &str, private: &str) -> Resealed {
+    let holding = holding(alias, private, met(store, alias).await.unwrap());
+    store.reseal(read, &holding, noon()).await.unwrap()
 }
 
 async fn insert(store: &dyn KeyStore, gun: &str, alias: &str) -> PublicKey {
@@ -263,7 +280,7 @@ pub(crate) async fn a_key_is_resealed_only_from_the_alias_it_was_read_under(stor
     assert_eq!(resealed, Resealed::Done);
     let moved = stores.other.find(&id).await.unwrap().unwrap();
     assert_eq!(
-        (moved.alias.as_str(), &moved.envelope[..]),
+        (moved.alias.as_str(), &moved.private[..]),
         ("two", &b"again"[..])
     );
     assert_eq!((moved.public, moved.used), (read.public.clone(), false));
@@ -277,60 +294,58 @@ pub(crate) async fn a_key_is_resealed_only_from_the_alias_it_was_read_under(stor
     assert_eq!(stores.one.find(&id).await.unwrap().unwrap().alias, "two");
 }
 
-pub(crate) async fn nothing_is_put_under_an_alias_on_a_basis_that_holds_no_more(stores: Stores) {
-    let opens = |id: &KeyId| Basis::Opens(id.to_string());
-    let beside = |id: &KeyId| Basis::First {
-        beside: vec![id.to_string()],
-    };
+pub(crate) async fn nothing_is_written_whose_precondition_is_not_met(stores: Stores) {
+    let with = |id: &KeyId| Precondition::KeyUnderAlias(id.to_string());
+    let but = |id: &KeyId| Precondition::NoKeyUnderAliasBut(vec![id.to_string()]);
     let there = insert_id(&*stores.one, "a", "one").await;
     let moving = insert_id(&*stores.one, "b", "other").await;
     let read = stores.one.find(&moving).await.unwrap().unwrap();
     let new = new_key(&purpose("c", "timestamp"), "one");
     // Another key is there already; the key is under another alias; the alias is spelled otherwise.
-    for (alias, basis) in [
+    for (alias, precondition) in [
         ("one", first()),
-        ("one", beside(&moving)),
-        ("one", opens(&moving)),
-        ("One", opens(&there)),
+        ("one", but(&moving)),
+        ("one", with(&moving)),
+        ("One", with(&there)),
     ] {
+        let case = format!("{alias} {precondition:?}");
         let mut new = new.clone();
-        new.alias = alias.to_owned();
-        let pending = stores.other.insert_pending(&new, &basis, noon()).await;
-        assert_eq!(pending.unwrap(), None, "{alias} {basis:?}");
-        let resealed = stores.other.reseal(&read, alias, "x", &basis, noon()).await;
-        assert_eq!(resealed.unwrap(), Resealed::Baseless, "{alias} {basis:?}");
+        new.holding = holding(alias, "x", precondition);
+        let pending = stores.other.insert_pending(&new, noon()).await;
+        assert_eq!(pending.unwrap(), None, "{case}");
+        let resealed = stores.other.reseal(&read, &new.holding, noon()).await;
+        assert_eq!(resealed.unwrap(), Resealed::PreconditionFailed, "{case}");
     }
     assert_eq!(stores.one.count().await.unwrap(), 2);
     let unmoved = stores.one.find(&moving).await.unwrap().unwrap();
     assert_eq!(
-        (&unmoved.alias, &unmoved.envelope),
-        (&read.alias, &read.envelope)
+        (&unmoved.alias, &unmoved.private),
+        (&read.alias, &read.private)
     );
 
-    let pending = stores
-        .other
-        .insert_pending(&new, &beside(&there), noon())
-        .await;
+    let new = on(&new, but(&there));
+    let pending = stores.other.insert_pending(&new, noon()).await;
     assert_eq!(pending.unwrap(), Some(new.public.clone()));
-    let resealed = stores
-        .other
-        .reseal(&read, "one", "x", &opens(&there), noon())
-        .await;
+    let moved = holding("one", "x", with(&there));
+    let resealed = stores.other.reseal(&read, &moved, noon()).await;
     assert_eq!(resealed.unwrap(), Resealed::Done);
 
     assert!(stores.one.delete(&there, noon()).await.unwrap());
-    let late = new_key(&purpose("d", "timestamp"), "one");
-    let pending = stores
-        .other
-        .insert_pending(&late, &opens(&there), noon())
-        .await;
+    let late = on(&new_key(&purpose("d", "timestamp"), "one"), with(&there));
+    let pending = stores.other.insert_pending(&late, noon()).await;
     assert_eq!(pending.unwrap(), None, "it rests on a deleted key");
-    // Who asks for a key that is pending gets it, whatever there is to rest on.
+    // A key that is pending is handed out whatever the precondition.
     let again = stores
         .other
-        .insert_pending(&new, &opens(&there), noon())
+        .insert_pending(&on(&new, with(&there)), noon())
         .await;
-    assert_eq!(again.unwrap(), Some(new.public));
+    assert_eq!(again.unwrap(), Some(new.public.clone()));
+    let free = on(
+        &new_key(&purpose("e", "timestamp"), "custody:elsewhere"),
+        Precondition::None,
+    );
+    let pending = stores.one.insert_pending(&free, noon()).await;
+    assert_eq!(pending.unwrap(), Some(free.public.clone()));
 }
 
 pub(crate) async fn of_first_keys_that_come_under_an_alias_at_once_one_is_the_first(
@@ -353,13 +368,12 @@ pub(crate) async fn of_first_keys_that_come_under_an_alias_at_once_one_is_the_fi
             let (alias, moving) = (alias.clone(), moving.clone());
             let new = new_key(&purpose(&format!("{round} {number}"), "snapshot"), &alias);
             rivals.spawn(async move {
-                let made = one.insert_pending(&new, &first(), noon()).await.unwrap();
+                let made = one.insert_pending(&new, noon()).await.unwrap();
                 usize::from(made.is_some())
             });
             rivals.spawn(async move {
-                let resealed = other
-                    .reseal(&moving, &alias, "moved", &first(), noon())
-                    .await;
+                let moved = holding(&alias, "moved", first());
+                let resealed = other.reseal(&moving, &moved, noon()).await;
                 usize::from(resealed.unwrap() == Resealed::Done)
             });
         }
@@ -439,7 +453,7 @@ pub(crate) async fn an_id_in_upper_case_names_no_key(stores: Stores) {
     assert!(!stores.one.find(&id).await.unwrap().unwrap().used);
 }
 
-pub(crate) async fn octets_come_back_as_they_were_stored(stores: Stores) {
+pub(crate) async fn bytes_come_back_as_they_were_stored(stores: Stores) {
     for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
         let purpose = Purpose {
             algorithm,
@@ -454,7 +468,7 @@ pub(crate) async fn octets_come_back_as_they_were_stored(stores: Stores) {
             .unwrap()
             .unwrap();
         assert_eq!(found.public, key.public.public_bytes());
-        assert_eq!(found.envelope, key.envelope.as_bytes());
+        assert_eq!(found.private, key.holding.private);
         assert_eq!((&found.gun, &found.role), (&purpose.gun, &purpose.role));
         assert_eq!(found.id, key.public.id().as_str());
     }
@@ -519,9 +533,8 @@ pub(crate) async fn a_caller_that_hangs_up_leaves_nothing_behind(stores: Stores)
         let read = other.find(&id).await.unwrap().unwrap();
         let resealed = hang_up(
             async {
-                let basis = basis(&*one, "second").await?;
-                one.reseal(&read, "second", "sealed again", &basis, noon())
-                    .await
+                let holding = holding("second", "sealed again", met(&*one, "second").await?);
+                one.reseal(&read, &holding, noon()).await
             },
             left,
         )

@@ -7,11 +7,11 @@ use std::{
 };
 
 use signer::{
-    custody::encrypted::cipher::Vault,
-    custody::encrypted::envelope::DEFAULT_ROUNDS,
-    custody::encrypted::passphrases::Passphrases,
-    keys::Keys,
-    keys::cache::CacheLimits,
+    custody::{
+        encrypted::{EncryptedRows, envelope::DEFAULT_ROUNDS, passphrases::Passphrases},
+        registry::Custodies,
+    },
+    keys::{Keys, cache::CacheLimits},
     keystore::{Purpose, sql::SqlStore},
 };
 use tempfile::TempDir;
@@ -52,11 +52,11 @@ impl Setup {
             .await
             .unwrap();
         let passphrases = Passphrases::new(environment(&[("NOTARY_SIGNER_ONE", "pass")]), []);
+        let encrypted = EncryptedRows::new(passphrases, "one".to_owned(), DEFAULT_ROUNDS);
         let keys = Keys::new(
             Arc::new(SqlStore::new(pool)),
-            Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS),
+            Custodies::new(encrypted),
             CacheLimits::default(),
-            "one".to_owned(),
             now,
         );
         let mut ids = Vec::new();

@@ -7,8 +7,6 @@ use tonic_health::{
     pb::{HealthCheckRequest, health_client::HealthClient},
 };
 
-use signer::custody::encrypted::aliases::survey;
-
 use crate::support::{TestSigner, environment, recorded_environment};
 
 async fn status(signer: &TestSigner, name: &str) -> Result<i32, Code> {
@@ -116,15 +114,15 @@ async fn an_alias_that_is_not_that_of_new_keys_stops_nobody_else_by_having_no_pa
     let mut environment = recorded_environment();
     environment.retain(|(name, _)| name != "NOTARY_SIGNER_TIMESTAMP_2");
     let signer = signer.restarted(environment).await;
-    signer::open::test_passphrases(&signer.keys).await.unwrap();
+    signer::open::check_keys(&signer.keys).await.unwrap();
     signer.health.check(&signer.keys).await;
     assert_all(&signer, ServingStatus::Serving).await;
-    let survey = survey(&signer.keys).await.unwrap();
+    let report = signer.keys.check().await.unwrap();
     assert!(
-        survey.faults.is_empty() && survey.keys.is_empty(),
-        "{survey:?}"
+        report.faults.is_empty() && report.keys.is_empty(),
+        "{report:?}"
     );
-    let problem = survey.aliases[0].to_string();
+    let problem = report.warnings[0].to_string();
     assert!(
         problem.contains("alias timestamp_2: set NOTARY_SIGNER_TIMESTAMP_2"),
         "{problem}"
@@ -159,10 +157,10 @@ async fn the_alias_of_new_keys_without_its_passphrase_is_a_failing_check() {
 async fn a_start_with_a_wrong_passphrase_is_refused_naming_alias_and_variable_only() {
     let signer = TestSigner::start().await;
     signer.create_id("a").await;
-    signer::open::test_passphrases(&signer.keys).await.unwrap();
+    signer::open::check_keys(&signer.keys).await.unwrap();
     let wrong = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "not-the-one")]);
     let signer = signer.restarted(wrong).await;
-    let error = signer::open::test_passphrases(&signer.keys)
+    let error = signer::open::check_keys(&signer.keys)
         .await
         .unwrap_err()
         .to_string();
@@ -176,7 +174,7 @@ async fn a_start_with_a_wrong_passphrase_is_refused_naming_alias_and_variable_on
 #[tokio::test]
 async fn a_start_without_the_passphrase_of_new_keys_is_refused_and_of_old_ones_is_not() {
     let signer = TestSigner::with(Vec::new()).await;
-    let error = signer::open::test_passphrases(&signer.keys)
+    let error = signer::open::check_keys(&signer.keys)
         .await
         .unwrap_err()
         .to_string();
@@ -185,7 +183,7 @@ async fn a_start_without_the_passphrase_of_new_keys_is_refused_and_of_old_ones_i
     let signer = TestSigner::recorded().await;
     let only = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
     let signer = signer.restarted(only).await;
-    signer::open::test_passphrases(&signer.keys).await.unwrap();
+    signer::open::check_keys(&signer.keys).await.unwrap();
 }
 
 #[tokio::test]
@@ -196,7 +194,7 @@ async fn one_damaged_row_is_not_taken_for_a_wrong_passphrase() {
     signer
         .execute("UPDATE private_keys SET private = 'garbage' WHERE gun = 'a'")
         .await;
-    signer::open::test_passphrases(&signer.keys).await.unwrap();
+    signer::open::check_keys(&signer.keys).await.unwrap();
     signer.health.check(&signer.keys).await;
     assert_all(&signer, ServingStatus::Serving).await;
 }
@@ -209,9 +207,7 @@ async fn keys_of_before_a_passphrase_was_changed_in_place_do_not_keep_the_signer
     }
     let changed = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "changed")]);
     let signer = signer.restarted(changed.clone()).await;
-    signer::open::test_passphrases(&signer.keys)
-        .await
-        .unwrap_err();
+    signer::open::check_keys(&signer.keys).await.unwrap_err();
     // Notary 0.7 made new keys nevertheless; this one does so only where there are no others.
     signer
         .execute("UPDATE private_keys SET passphrase_alias = 'aside'")
@@ -221,9 +217,9 @@ async fn keys_of_before_a_passphrase_was_changed_in_place_do_not_keep_the_signer
     signer
         .execute("UPDATE private_keys SET passphrase_alias = 'timestamp_1'")
         .await;
-    signer::open::test_passphrases(&signer.keys).await.unwrap();
-    let survey = survey(&signer.keys).await.unwrap();
-    assert_eq!(survey.keys.len(), 1, "but it is told: {survey:?}");
+    signer::open::check_keys(&signer.keys).await.unwrap();
+    let report = signer.keys.check().await.unwrap();
+    assert_eq!(report.keys.len(), 1, "but it is told: {report:?}");
     signer.health.check(&signer.keys).await;
     assert_all(&signer, ServingStatus::Serving).await;
     signer.sign(&id, b"x").await.unwrap();

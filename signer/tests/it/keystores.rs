@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use database::{OpenMode, PoolLimits, SqliteUrl};
-use signer::{keystore::schema, keystore::sql::SqlStore};
+use signer::keystore::{schema, sql::SqlStore};
 
 use crate::behaviour::{self, Stores, each_behaviour};
 

@@ -5,6 +5,7 @@ mod behaviour;
 mod calls;
 mod commands;
 mod configuration;
+mod custody;
 mod health;
 mod keystores;
 mod observed;

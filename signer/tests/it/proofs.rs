@@ -14,18 +14,21 @@ use async_trait::async_trait;
 use database::Condition;
 use proto::{KEY_MANAGEMENT_HEALTH, SIGNER_HEALTH};
 use signer::{
-    custody::encrypted::aliases::{Survey, survey},
-    custody::encrypted::cipher::{Vault, VaultError},
-    custody::encrypted::envelope::{self, DEFAULT_ROUNDS},
-    custody::encrypted::passphrases::Passphrases,
-    error::KeyError,
-    keys::Keys,
-    keys::cache::CacheLimits,
+    custody::{
+        CustodyError, Report,
+        encrypted::{
+            EncryptedRows, RowError,
+            envelope::{self, DEFAULT_ROUNDS},
+            passphrases::Passphrases,
+        },
+        registry::Custodies,
+    },
+    keys::{KeyError, Keys, cache::CacheLimits},
     keystore::{
-        Basis, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError,
+        Holding, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError,
         StoredKey, sql::SqlStore,
     },
-    open::test_passphrases,
+    open::check_keys,
     rotation::{rotate_all, rotate_one},
     trial::{Checked, check_all},
 };
@@ -110,7 +113,7 @@ const REFERENCE: &str = "keeper://UID/field/password";
 #[tokio::test]
 async fn a_reference_in_the_place_of_a_passphrase_stops_the_start_of_a_new_signer() {
     let signer = TestSigner::with(with(REFERENCE)).await;
-    let error = test_passphrases(&signer.keys).await.unwrap_err();
+    let error = check_keys(&signer.keys).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("NOTARY_SIGNER_TIMESTAMP_1"), "{text}");
     assert!(text.contains("`ksm exec --`"), "{text}");
@@ -126,7 +129,7 @@ async fn a_reference_that_keys_were_encrypted_with_opens_them_and_encrypts_no_mo
     signer.sign(&id, b"x").await.unwrap();
     let key = KeyId::parse(&id).unwrap();
     let stored = signer.keys.store().find(&key).await.unwrap().unwrap();
-    let private = envelope::open(&stored.envelope, RIGHT.as_bytes()).unwrap();
+    let private = envelope::open(&stored.private, RIGHT.as_bytes()).unwrap();
     let sealed = envelope::seal(&private, REFERENCE.as_bytes(), DEFAULT_ROUNDS).unwrap();
     let update = format!(
         "UPDATE private_keys SET private = X'{}'",
@@ -135,15 +138,15 @@ async fn a_reference_that_keys_were_encrypted_with_opens_them_and_encrypts_no_mo
     signer.execute(&update).await;
 
     let signer = signer.restarted(with(REFERENCE)).await;
-    test_passphrases(&signer.keys).await.unwrap();
+    check_keys(&signer.keys).await.unwrap();
     signer.sign(&id, b"x").await.unwrap();
     refused(&signer, "new").await;
     assert!(is_serving(&signer).await);
-    let Survey {
-        faults, aliases, ..
-    } = survey(&signer.keys).await.unwrap();
+    let Report {
+        faults, warnings, ..
+    } = signer.keys.check().await.unwrap();
     assert!(faults.is_empty(), "{faults:?}");
-    let text = aliases[0].to_string();
+    let text = warnings[0].to_string();
     assert!(text.contains("key rotate-passphrase"), "{text}");
     assert!(text.contains("encrypts nothing"), "{text}");
 
@@ -167,7 +170,7 @@ async fn opens_with(signer: &TestSigner) -> BTreeMap<String, &'static str> {
         let stored = signer.keys.store().find(&id).await.unwrap().unwrap();
         let fits = [RIGHT, WRONG]
             .into_iter()
-            .find(|passphrase| envelope::open(&stored.envelope, passphrase.as_bytes()).is_ok());
+            .find(|passphrase| envelope::open(&stored.private, passphrase.as_bytes()).is_ok());
         found.insert(listed.gun, fits.unwrap());
     }
     found
@@ -205,10 +208,11 @@ async fn the_refusal_says_which_alias_where_it_is_from_and_the_cure_but_no_passp
     stage.change(WRONG);
     let error = stage.signer.keys.create(purpose("b")).await.unwrap_err();
     let text = format!("{error} {error:?}");
-    assert!(matches!(
-        error,
-        KeyError::Vault(VaultError::Unproven { .. })
-    ));
+    let KeyError::Custody(CustodyError::Unavailable(cause)) = &error else {
+        panic!("{error:?}");
+    };
+    let cause = cause.downcast_ref::<RowError>();
+    assert!(matches!(cause, Some(RowError::Unproven { .. })));
     for part in [
         "alias timestamp_1",
         stage.file.to_str().unwrap(),
@@ -228,20 +232,21 @@ async fn a_signer_whose_passphrase_was_changed_goes_on_serving_what_it_can_open_
     assert!(is_serving(&stage.signer).await);
     stage.change(WRONG);
     assert!(is_serving(&stage.signer).await);
-    let Survey {
+    let Report {
         faults,
-        aliases,
+        warnings,
         keys,
-    } = survey(&stage.signer.keys).await.unwrap();
+        ..
+    } = stage.signer.keys.check().await.unwrap();
     assert!(faults.is_empty() && keys.is_empty());
     assert!(
-        aliases[0].to_string().contains("nothing is encrypted"),
+        warnings[0].to_string().contains("nothing is encrypted"),
         "{}",
-        aliases[0]
+        warnings[0]
     );
     // Without a memory of the right one, a start is refused: it could not open anything.
     let fresh = stage.signer.beside_with(with(WRONG)).await;
-    test_passphrases(&fresh.keys).await.unwrap_err();
+    check_keys(&fresh.keys).await.unwrap_err();
     assert!(!is_serving(&fresh).await);
     refused(&fresh, "b").await;
     // A passphrase that was taken away is not gone back to.
@@ -264,8 +269,8 @@ async fn of_signers_with_different_passphrases_for_a_new_alias_the_one_with_the_
     for _ in 0..5 {
         let one = TestSigner::with(with(RIGHT)).await;
         let other = one.beside_with(with(WRONG)).await;
-        test_passphrases(&one.keys).await.unwrap();
-        test_passphrases(&other.keys).await.unwrap();
+        check_keys(&one.keys).await.unwrap();
+        check_keys(&other.keys).await.unwrap();
         let requests = (0..16).map(|number| {
             let keys = if number % 2 == 0 {
                 &one.keys
@@ -290,7 +295,7 @@ async fn of_signers_with_different_passphrases_for_a_new_alias_the_one_with_the_
 async fn keys_that_come_back_from_a_backup_count_from_then_on() {
     let one = TestSigner::with(with(RIGHT)).await;
     let running = one.beside_with(with(WRONG)).await;
-    test_passphrases(&running.keys).await.unwrap();
+    check_keys(&running.keys).await.unwrap();
     // Restored while the other runs.
     one.create_id("a").await;
     refused(&running, "b").await;
@@ -319,10 +324,12 @@ async fn a_passphrase_is_proven_anew_when_the_key_that_proved_it_is_gone() {
 async fn what_was_proven_encrypts_and_not_what_the_file_says_by_then() {
     let stage = Stage::new().await;
     stage.signer.create_id("a").await;
-    let proven = stage.signer.keys.prove(ALIAS).await.unwrap();
+    let encrypted = stage.signer.keys.custodies().encrypted();
+    let store = stage.signer.keys.store();
+    let proven = encrypted.prove(store, ALIAS).await.unwrap();
     stage.change(WRONG);
     let key = b"a key".to_vec().into();
-    let sealed = stage.signer.keys.vault().seal(&proven, key).await.unwrap();
+    let sealed = encrypted.seal(&proven, key).await.unwrap();
     assert_eq!(
         *envelope::open(sealed.as_bytes(), RIGHT.as_bytes()).unwrap(),
         b"a key"
@@ -350,12 +357,12 @@ async fn a_key_that_was_left_by_an_earlier_change_in_place_does_not_prove_the_ne
              private = CAST('{private}' AS BLOB) WHERE gun = 'lost'"
         ))
         .await;
-    test_passphrases(&stage.signer.keys).await.unwrap();
+    check_keys(&stage.signer.keys).await.unwrap();
     stage.change(WRONG);
     refused(&stage.signer, "new").await;
     assert!(is_serving(&stage.signer).await);
     assert_eq!(
-        survey(&stage.signer.keys).await.unwrap().aliases.len(),
+        stage.signer.keys.check().await.unwrap().warnings.len(),
         1,
         "it is told"
     );
@@ -377,18 +384,18 @@ async fn damaged_keys_say_nothing_about_a_passphrase_and_do_not_keep_an_alias_fr
         .await;
     // The one in the middle is found.
     let wrong = signer.beside_with(with(WRONG)).await;
-    test_passphrases(&wrong.keys).await.unwrap_err();
+    check_keys(&wrong.keys).await.unwrap_err();
     refused(&wrong, "new").await;
     let right = signer.beside_with(with(RIGHT)).await;
-    test_passphrases(&right.keys).await.unwrap();
-    assert_eq!(survey(&right.keys).await.unwrap().keys.len(), 1);
+    check_keys(&right.keys).await.unwrap();
+    assert_eq!(right.keys.check().await.unwrap().keys.len(), 1);
     right.create_id("new").await;
     // There is none.
     signer
         .execute("UPDATE private_keys SET private = 'garbage'")
         .await;
     let first = signer.beside_with(with(WRONG)).await;
-    test_passphrases(&first.keys).await.unwrap();
+    check_keys(&first.keys).await.unwrap();
     assert!(is_serving(&first).await);
     let id = first.create_id("first").await;
     first.sign(&id, b"x").await.unwrap();
@@ -420,7 +427,13 @@ async fn no_key_is_moved_to_an_alias_whose_passphrase_does_not_open_its_keys() {
         assert!(text.contains("alias next (NOTARY_SIGNER_NEXT)"), "{text}");
     }
     let checked = check_all(&signer.keys, |_, _| ()).await.unwrap();
-    assert_eq!(checked, Checked { open: 2, shut: 0 });
+    assert_eq!(
+        checked,
+        Checked {
+            usable: 2,
+            unusable: 0
+        }
+    );
 }
 
 #[tokio::test]
@@ -457,7 +470,7 @@ async fn one_key_of_another_alias_that_does_not_open_stops_nobody_and_is_told() 
     signer
         .execute("UPDATE private_keys SET passphrase_alias = 'old' WHERE gun = 'bad'")
         .await;
-    test_passphrases(&signer.keys).await.unwrap();
+    check_keys(&signer.keys).await.unwrap();
     assert!(is_serving(&signer).await);
     signer.sign(&good, b"x").await.unwrap();
     signer.create_id("new").await;
@@ -469,9 +482,9 @@ async fn one_key_of_another_alias_that_does_not_open_stops_nobody_and_is_told() 
             format!("Signing failed for KeyID {bad}").as_str()
         )
     );
-    let survey = survey(&signer.keys).await.unwrap();
-    assert!(survey.faults.is_empty());
-    let problem = survey.aliases[0].to_string();
+    let report = signer.keys.check().await.unwrap();
+    assert!(report.faults.is_empty());
+    let problem = report.warnings[0].to_string();
     let expected = format!("alias old (NOTARY_SIGNER_OLD) does not open key {bad}");
     assert!(problem.contains(&expected), "{problem}");
 }
@@ -495,11 +508,11 @@ async fn one_key_that_does_not_open_among_others_is_named_and_stops_nobody() {
         ))
         .await;
     let signer = signer.beside_with(with(RIGHT)).await;
-    test_passphrases(&signer.keys).await.unwrap();
+    check_keys(&signer.keys).await.unwrap();
     assert!(is_serving(&signer).await);
-    let survey = survey(&signer.keys).await.unwrap();
-    assert!(survey.faults.is_empty() && survey.aliases.is_empty());
-    assert!(survey.keys[0].to_string().contains(&ids[3]), "{survey:?}");
+    let report = signer.keys.check().await.unwrap();
+    assert!(report.faults.is_empty() && report.warnings.is_empty());
+    assert!(report.keys[0].to_string().contains(&ids[3]), "{report:?}");
     signer.sign(&ids[3], b"x").await.unwrap_err();
     signer.sign(&ids[0], b"x").await.unwrap();
     signer.create_id("new").await;
@@ -516,7 +529,7 @@ async fn a_start_is_refused_if_no_key_opens_though_the_alias_of_new_keys_is_a_ne
         let new = ("NOTARY_SIGNER_TIMESTAMP_1", "new");
         let variables: Vec<_> = [new].into_iter().chain(old).collect();
         let signer = signer.beside_with(environment(&variables)).await;
-        let error = test_passphrases(&signer.keys).await.unwrap_err();
+        let error = check_keys(&signer.keys).await.unwrap_err();
         assert!(error.to_string().contains("NOTARY_SIGNER_OLD"), "{error}");
         assert!(!is_serving(&signer).await);
     }
@@ -562,10 +575,9 @@ impl KeyStore for Counted {
     async fn insert_pending(
         &self,
         key: &NewKey,
-        basis: &Basis,
         now: OffsetDateTime,
     ) -> Result<Option<PublicKey>, StoreError> {
-        self.called().insert_pending(key, basis, now).await
+        self.called().insert_pending(key, now).await
     }
 
     async fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError> {
@@ -587,13 +599,10 @@ impl KeyStore for Counted {
     async fn reseal(
         &self,
         key: &StoredKey,
-        alias: &str,
-        envelope: &str,
-        basis: &Basis,
+        holding: &Holding,
         now: OffsetDateTime,
     ) -> Result<Resealed, StoreError> {
-        let store = self.called();
-        store.reseal(key, alias, envelope, basis, now).await
+        self.called().reseal(key, holding, now).await
     }
 
     async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError> {
@@ -650,9 +659,12 @@ async fn a_proof_is_made_once_for_each_passphrase_and_a_signature_costs_none() {
     let passphrases = Passphrases::new(environment(&variable), []);
     let keys = Keys::new(
         Arc::clone(&store) as Arc<dyn KeyStore>,
-        Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS),
+        Custodies::new(EncryptedRows::new(
+            passphrases,
+            ALIAS.to_owned(),
+            DEFAULT_ROUNDS,
+        )),
         CacheLimits::default(),
-        ALIAS.to_owned(),
         now,
     );
     let key = keys.create(purpose("a")).await.unwrap();

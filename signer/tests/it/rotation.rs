@@ -1,7 +1,7 @@
 //! Putting keys under another passphrase.
 
 use signer::{
-    keystore::{Basis, KeyId, Resealed},
+    keystore::{Holding, KeyId, Precondition, Resealed},
     rotation::{Rotated, rotate_all, rotate_one},
     trial::{Checked, check_all},
 };
@@ -71,7 +71,7 @@ async fn a_key_that_does_not_open_is_reported_and_the_others_are_rotated() {
         .execute("UPDATE private_keys SET private = 'garbage' WHERE gun = 'a'")
         .await;
     let mut problems = Vec::new();
-    let note = |_: &Rotated, problem: Option<signer::error::KeyError>| problems.extend(problem);
+    let note = |_: &Rotated, problem: Option<signer::keys::KeyError>| problems.extend(problem);
     let rotated = rotate_all(&signer.keys, "next", note).await.unwrap();
     assert_eq!(
         rotated,
@@ -110,11 +110,17 @@ async fn of_two_rotations_at_once_one_wins_a_key_and_it_stays_whole() {
         .unwrap();
     rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
     // The slower one read the row before the faster one wrote it.
-    let basis = Basis::First { beside: Vec::new() };
+    let holding = Holding {
+        alias: "other".to_owned(),
+        encryption: "",
+        wrapping: "",
+        private: b"sealed".to_vec(),
+        precondition: Precondition::NoKeyUnderAliasBut(Vec::new()),
+    };
     let late = signer
         .keys
         .store()
-        .reseal(&stored, "other", "sealed", &basis, signer.keys.now())
+        .reseal(&stored, &holding, signer.keys.now())
         .await;
     assert_eq!(late.unwrap(), Resealed::Stale);
     signer.describe(&id).await.unwrap();
@@ -137,7 +143,13 @@ async fn a_check_tells_the_keys_that_do_not_open_from_those_that_do() {
     let checked = check_all(&signer.keys, |key, problem| {
         told.push((key.gun.clone(), problem.map(|problem| problem.to_string())));
     });
-    assert_eq!(checked.await.unwrap(), Checked { open: 1, shut: 3 });
+    assert_eq!(
+        checked.await.unwrap(),
+        Checked {
+            usable: 1,
+            unusable: 3
+        }
+    );
     let problem = |gun: &str| {
         let (_, problem) = told.iter().find(|(told, _)| told == gun).unwrap();
         problem.clone().unwrap_or_default()
@@ -172,7 +184,13 @@ async fn an_interrupted_rotation_leaves_every_key_usable_and_is_continued() {
         _ = rotation => panic!("it should have been interrupted"),
     }
     let checked = check_all(&signer.keys, |_, _| ()).await.unwrap();
-    assert_eq!(checked, Checked { open: 40, shut: 0 });
+    assert_eq!(
+        checked,
+        Checked {
+            usable: 40,
+            unusable: 0
+        }
+    );
 
     let again = rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
     assert!(again.untouched >= 5 && again.moved > 0, "{again:?}");

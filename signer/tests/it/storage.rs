@@ -257,7 +257,7 @@ async fn the_memory_backend_needs_no_passphrase_and_hands_out_pending_keys_alike
     )
     .await
     .unwrap();
-    signer::open::test_passphrases(&keys).await.unwrap();
+    signer::open::check_keys(&keys).await.unwrap();
     let purpose = Purpose {
         algorithm: KeyAlgorithm::Ed25519,
         gun: "a".to_owned(),

@@ -11,9 +11,14 @@ use proto::{
 };
 use serde_json::Value;
 use signer::{
-    custody::encrypted::cipher::Vault, custody::encrypted::envelope::DEFAULT_ROUNDS,
-    custody::encrypted::passphrases::Passphrases, grpc, grpc::clients::Clients, health::Health,
-    keys::Keys, keys::cache::CacheLimits, keystore::schema::SQLITE, keystore::sql::SqlStore,
+    custody::{
+        encrypted::{EncryptedRows, envelope::DEFAULT_ROUNDS, passphrases::Passphrases},
+        registry::Custodies,
+    },
+    grpc::{self, clients::Clients},
+    health::Health,
+    keys::{Keys, cache::CacheLimits},
+    keystore::{schema::SQLITE, sql::SqlStore},
 };
 use sqlx::{AssertSqlSafe, Sqlite};
 use tempfile::TempDir;
@@ -34,6 +39,16 @@ pub(crate) fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString
         .iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect()
+}
+
+/// Keys in encrypted rows alone, new ones under [`ALIAS`].
+pub(crate) fn custodies(environment: Vec<(OsString, OsString)>) -> Custodies {
+    let passphrases = Passphrases::new(environment, []);
+    Custodies::new(EncryptedRows::new(
+        passphrases,
+        ALIAS.to_owned(),
+        DEFAULT_ROUNDS,
+    ))
 }
 
 /// A recorded file of vectors.
@@ -106,10 +121,8 @@ impl TestSigner {
             .await
             .unwrap();
         migrate(&pool, &SQLITE).await.unwrap();
-        let passphrases = Passphrases::new(environment, []);
-        let vault = Vault::new(Arc::new(passphrases), DEFAULT_ROUNDS);
         let store = Arc::new(SqlStore::new(pool.clone()));
-        let keys = Arc::new(Keys::new(store, vault, limits, ALIAS.to_owned(), now));
+        let keys = Arc::new(Keys::new(store, custodies(environment), limits, now));
         let health = Health::default();
         let router = grpc::router(&keys, Clients::default(), health.service());
         Self {
@@ -125,11 +138,23 @@ impl TestSigner {
     pub(crate) async fn with_max_pending(&self, most: u32) -> Self {
         let other = self.beside().await;
         let passphrases = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
-        let vault = Vault::new(Arc::new(Passphrases::new(passphrases, [])), DEFAULT_ROUNDS);
         let store = Arc::new(SqlStore::new(other.pool.clone()));
         let limits = CacheLimits::default();
-        let keys = Keys::new(store, vault, limits, ALIAS.to_owned(), now).with_max_pending(most);
+        let keys = Keys::new(store, custodies(passphrases), limits, now).with_max_pending(most);
         let keys = Arc::new(keys);
+        let router = grpc::router(&keys, Clients::default(), other.health.service());
+        Self {
+            keys,
+            router,
+            ..other
+        }
+    }
+
+    /// Another signer on the same database, whose keys live in `custodies`.
+    pub(crate) async fn beside_with_custodies(&self, custodies: Custodies) -> Self {
+        let other = self.beside().await;
+        let store = Arc::new(SqlStore::new(other.pool.clone()));
+        let keys = Arc::new(Keys::new(store, custodies, CacheLimits::default(), now));
         let router = grpc::router(&keys, Clients::default(), other.health.service());
         Self {
             keys,

@@ -276,7 +276,7 @@ async fn recorded_keys_of_every_form_open_and_sign(server: Server) -> Result<()>
         ensure!(verified, "{id}");
     }
     let checked = check_all(&keys, |_, _| ()).await?;
-    assert_eq!((checked.open, checked.shut), (rows.len(), 0));
+    assert_eq!((checked.usable, checked.unusable), (rows.len(), 0));
     Ok(())
 }
 
@@ -312,13 +312,16 @@ async fn a_passphrase_is_rotated_while_a_signer_goes_on_signing(server: Server) 
     let later = keys(&fresh, &[NEXT]).await?;
     assert_eq!(
         check_all(&later, |_, _| ()).await?,
-        Checked { open: 3, shut: 0 }
+        Checked {
+            usable: 3,
+            unusable: 0
+        }
     );
     // Who has the old passphrase alone is told which one is missing.
     let behind = keys(&fresh, &[PASSPHRASE]).await?;
     let mut problems = Vec::new();
     let checked = check_all(&behind, |_, problem| problems.extend(problem)).await?;
-    assert_eq!(checked.shut, 3);
+    assert_eq!(checked.unusable, 3);
     assert!(
         problems[0].to_string().contains("NOTARY_SIGNER_NEXT"),
         "{}",

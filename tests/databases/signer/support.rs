@@ -6,9 +6,14 @@ use anyhow::Result;
 use database::{Backend, DatabaseUrl, PoolLimits};
 use harness::database::{Fresh, MariaDb, PASSWORD, Postgres, USER};
 use signer::{
-    config::Storage, custody::encrypted::cipher::Vault,
-    custody::encrypted::envelope::DEFAULT_ROUNDS, custody::encrypted::passphrases::Passphrases,
-    keys::Keys, keys::cache::CacheLimits, keystore::KeyStore, open,
+    config::Storage,
+    custody::{
+        encrypted::{EncryptedRows, envelope::DEFAULT_ROUNDS, passphrases::Passphrases},
+        registry::Custodies,
+    },
+    keys::{Keys, cache::CacheLimits},
+    keystore::KeyStore,
+    open,
 };
 use time::{OffsetDateTime, macros::datetime};
 
@@ -166,13 +171,12 @@ pub(crate) async fn keys(fresh: &Fresh, passphrases: &[(&str, &str)]) -> Result<
     let environment = passphrases
         .iter()
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let vault = Vault::new(Arc::new(Passphrases::new(environment, [])), DEFAULT_ROUNDS);
-    let limits = CacheLimits::default();
+    let passphrases = Passphrases::new(environment, []);
+    let encrypted = EncryptedRows::new(passphrases, ALIAS.to_owned(), DEFAULT_ROUNDS);
     Ok(Keys::new(
         store(fresh).await?,
-        vault,
-        limits,
-        ALIAS.to_owned(),
+        Custodies::new(encrypted),
+        CacheLimits::default(),
         noon,
     ))
 }

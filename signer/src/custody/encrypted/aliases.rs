@@ -1,116 +1,120 @@
-//! What the passphrases at hand are good for: the question at the start, and every minute from then on.
+//! What the passphrases at hand open: checked at the start, and every minute from then on.
 
 use std::sync::Arc;
 
-use crate::{
-    custody::encrypted::cipher::VaultError,
-    custody::encrypted::evidence::{Examined, examine, judge, still_proven},
-    custody::encrypted::passphrases::Passphrase,
-    keys::Keys,
-    keystore::StoreError,
+use super::{
+    super::{CustodyError, Report},
+    EncryptedRows,
+    cipher::RowError,
+    evidence::{self, Evidence},
+    passphrases::Passphrase,
 };
-
-/// What is wrong.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// Why this signer is of no use: the alias of new keys has no passphrase, or another one than its keys;
-    /// or no key under any alias opens.
-    pub faults: Vec<VaultError>,
-    /// Aliases, one problem each, that do not keep this signer from being of use: it serves the keys of the
-    /// others, and, where a passphrase was changed while it ran, those of this one as well.
-    pub aliases: Vec<VaultError>,
-    /// Keys that do not open although nothing is wrong with the passphrase of their alias.
-    pub keys: Vec<VaultError>,
-}
+use crate::keystore::{KeyStore, StoreError};
 
 /// How an alias is doing.
 enum State {
     /// Its passphrase opens keys.
-    Opens,
+    Verified,
     /// Nothing is known against its passphrase, for want of keys.
-    New,
-    /// Keys open and nothing is encrypted: its passphrase was changed while this signer ran, and the one
-    /// before opens them; or it is a reference, with which they were encrypted by mistake.
-    Changed(VaultError),
+    Inconclusive,
+    /// Keys open and nothing is encrypted: its passphrase was changed while this signer ran, and
+    /// the one before opens them; or it is a reference, with which they were encrypted by mistake.
+    Changed(RowError),
     /// It has no passphrase, or one that opens no key.
-    Shut(VaultError),
+    Rejected(RowError),
 }
 
-/// Tries the passphrase of every alias in use, and of the alias of new keys, on stored keys. Those that open
-/// some are [proven](crate::custody::encrypted::evidence) by it. Fails if the database does.
-pub async fn survey(keys: &Keys) -> Result<Survey, StoreError> {
-    let mut survey = Survey::default();
-    let mut aliases = keys.aliases().await?;
-    if !aliases.iter().any(|alias| alias == keys.default_alias()) {
-        aliases.push(keys.default_alias().to_owned());
+/// Tries the passphrase of every alias in use, and of the alias of new keys if there may be any,
+/// on keys in `rows`. Those that open some are proven by it.
+pub(super) async fn check(
+    custody: &EncryptedRows,
+    rows: &dyn KeyStore,
+    takes_new_keys: bool,
+) -> Result<Report, StoreError> {
+    let mut report = Report::default();
+    let mut aliases = custody.aliases(rows).await?;
+    let default = custody.default_alias();
+    if takes_new_keys && !aliases.iter().any(|alias| alias == default) {
+        aliases.push(default.to_owned());
     }
-    let (mut opens_any, mut shut) = (false, Vec::new());
+    let (mut opens_any, mut rejected) = (false, Vec::new());
     for alias in aliases {
-        let (state, odd) = look_at(keys, &alias).await?;
-        survey.keys.extend(odd);
-        opens_any |= matches!(state, State::Opens | State::Changed(_));
+        let (state, warning) = check_alias(custody, rows, &alias).await?;
+        report.keys.extend(warning.map(CustodyError::from));
+        report.advice.extend(custody.cipher.advice(&alias).await);
+        opens_any |= matches!(state, State::Verified | State::Changed(_));
         match state {
-            State::Opens | State::New => {}
-            State::Changed(problem) => survey.aliases.push(problem),
-            State::Shut(problem) if alias == keys.default_alias() => survey.faults.push(problem),
-            State::Shut(problem) => shut.push(problem),
+            State::Verified | State::Inconclusive => {}
+            State::Changed(problem) => report.warnings.push(problem.into()),
+            State::Rejected(problem) if takes_new_keys && alias == default => {
+                report.faults.push(problem.into());
+            }
+            State::Rejected(problem) => rejected.push(problem.into()),
         }
     }
     if opens_any {
-        survey.aliases.extend(shut);
+        report.warnings.extend(rejected);
     } else {
-        survey.faults.extend(shut);
+        report.faults.extend(rejected);
     }
-    Ok(survey)
+    Ok(report)
 }
 
 /// How `alias` is doing, and what is wrong with one of its keys if others open.
-async fn look_at(keys: &Keys, alias: &str) -> Result<(State, Option<VaultError>), StoreError> {
-    let passphrase = match keys.vault().passphrase(alias).await {
+async fn check_alias(
+    custody: &EncryptedRows,
+    rows: &dyn KeyStore,
+    alias: &str,
+) -> Result<(State, Option<RowError>), StoreError> {
+    let EncryptedRows {
+        cipher, findings, ..
+    } = custody;
+    let passphrase = match cipher.passphrase(alias).await {
         Ok(passphrase) => passphrase,
-        Err(problem) => return Ok((State::Shut(problem), None)),
+        Err(problem) => return Ok((State::Rejected(problem), None)),
     };
-    let unresolved = keys.vault().check_resolved(alias, &passphrase).err();
-    if let Some(problem) = unresolved {
-        let examined = examine(keys.store(), keys.vault(), alias, &passphrase).await?;
-        let opens = matches!(examined, Examined::Opens { .. })
-            || still_opens(keys, alias, &passphrase).await?;
-        let state = if opens { State::Changed } else { State::Shut };
+    if let Err(problem) = cipher.check_resolved(alias, &passphrase) {
+        let evidence = evidence::examine(rows, cipher, alias, &passphrase).await?;
+        let opens = matches!(evidence, Evidence::Verified { .. })
+            || opens_with_last(custody, rows, alias, &passphrase).await?;
+        let state = if opens {
+            State::Changed
+        } else {
+            State::Rejected
+        };
         return Ok((state(problem), None));
     }
-    if !keys.store().is_indexed()
-        && still_proven(keys.store(), keys.vault(), alias, &passphrase).await?
+    if !rows.is_indexed()
+        && evidence::is_still_proven(rows, cipher, findings, alias, &passphrase).await?
     {
-        return Ok((State::Opens, None));
+        return Ok((State::Verified, None));
     }
-    Ok(
-        match judge(keys.store(), keys.vault(), alias, &passphrase).await? {
-            Examined::Opens { odd, .. } => (State::Opens, odd),
-            Examined::Silent { odd, .. } => (State::New, odd),
-            Examined::Shut { id, error } => {
-                if still_opens(keys, alias, &passphrase).await? {
-                    let problem = keys.vault().unproven(alias, id);
-                    (State::Changed(problem), None)
-                } else {
-                    (State::Shut(error), None)
-                }
+    Ok(match custody.examine(rows, alias, &passphrase).await? {
+        Evidence::Verified { warning, .. } => (State::Verified, warning),
+        Evidence::Inconclusive { warning, .. } => (State::Inconclusive, warning),
+        Evidence::Rejected { key, error } => {
+            if opens_with_last(custody, rows, alias, &passphrase).await? {
+                (State::Changed(cipher.unproven(alias, key)), None)
+            } else {
+                (State::Rejected(error), None)
             }
-        },
-    )
+        }
+    })
 }
 
 /// Whether keys under `alias` open with the passphrase that it had before the present one.
-async fn still_opens(
-    keys: &Keys,
+async fn opens_with_last(
+    custody: &EncryptedRows,
+    rows: &dyn KeyStore,
     alias: &str,
     present: &Arc<Passphrase>,
 ) -> Result<bool, StoreError> {
-    let Some(before) = keys.vault().proofs().last(alias) else {
+    let Some(last) = custody.findings.last_verified(alias) else {
         return Ok(false);
     };
-    if before.is_same(present) {
+    if last.is_same(present) {
         return Ok(false);
     }
-    let examined = examine(keys.store(), keys.vault(), alias, &before).await?;
-    Ok(matches!(examined, Examined::Opens { .. }))
+    let evidence = evidence::examine(rows, &custody.cipher, alias, &last).await?;
+    Ok(matches!(evidence, Evidence::Verified { .. }))
 }

@@ -1,34 +1,30 @@
-//! Between stored keys and usable ones: finds the passphrase, encrypts and decrypts, and believes
-//! nothing that a row says about its key.
+//! Encrypts and decrypts private keys, and believes nothing that a row says about its key.
 
 use std::{num::NonZeroU32, sync::Arc, thread, time::Instant};
 
 use daemon::secret::Reference;
 use tokio::sync::Semaphore;
-use tuf::{PrivateKey, StoredKeyError};
+use tuf::{PrivateKey, SigningError, StoredKeyError};
 use zeroize::Zeroizing;
 
-use crate::{
-    custody::encrypted::envelope::{self, EnvelopeError},
-    custody::encrypted::findings::{Proofs, Proven},
-    custody::encrypted::passphrases::{Passphrase, PassphraseError, Passphrases},
-    keystore::StoredKey,
-    metrics,
+use super::{
+    super::CustodyError,
+    envelope::{self, EnvelopeError},
+    passphrases::{Passphrase, PassphraseError, Passphrases},
 };
+use crate::{keystore::StoredKey, metrics};
 
 /// Encrypts and decrypts private keys. Deriving keys from passphrases is slow on purpose: it runs
 /// on threads of its own, no more at once than the machine has cores.
-#[derive(Clone)]
-pub struct Vault {
+pub(super) struct Cipher {
     passphrases: Arc<Passphrases>,
-    proofs: Arc<Proofs>,
     cores: Arc<Semaphore>,
     rounds: NonZeroU32,
 }
 
-/// Why a key does not open, or cannot be put away.
+/// Why an encrypted key does not open, or a new one cannot be encrypted.
 #[derive(Debug, thiserror::Error)]
-pub enum VaultError {
+pub enum RowError {
     /// The alias has no passphrase.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
@@ -42,11 +38,12 @@ pub enum VaultError {
         /// The key.
         id: String,
     },
-    /// The passphrase may not encrypt: there are keys under its alias, and it is not theirs.
+    /// The passphrase may not encrypt: there are keys under its alias that it does not open.
     #[error(
-        "nothing is encrypted with the present passphrase of alias {alias} ({source_name}), for it does \
-         not open key {id} of that alias: put the one back with which that was encrypted; another \
-         passphrase needs an alias of its own, to which `notary-signer key rotate-passphrase` moves keys"
+        "nothing is encrypted with the present passphrase of alias {alias} ({source_name}), for it \
+         does not open key {id} of that alias: put the one back with which that was encrypted; \
+         another passphrase needs an alias of its own, to which \
+         `notary-signer key rotate-passphrase` moves keys"
     )]
     Unproven {
         /// The alias.
@@ -56,11 +53,12 @@ pub enum VaultError {
         /// A key that it does not open.
         id: String,
     },
-    /// The passphrase may not encrypt: it is a reference to one, which anyone who sees the manifest can read.
+    /// The passphrase may not encrypt: it is a reference to one, which anyone who sees the
+    /// manifest can read.
     #[error(
-        "the passphrase of alias {alias} ({source_name}) encrypts nothing, for {reference}. If keys are \
-         encrypted with the reference already, give the passphrase itself an alias of its own, to which \
-         `notary-signer key rotate-passphrase` moves them"
+        "the passphrase of alias {alias} ({source_name}) encrypts nothing, for {reference}. If \
+         keys are encrypted with the reference already, give the passphrase itself an alias of its \
+         own, to which `notary-signer key rotate-passphrase` moves them"
     )]
     Unresolved {
         /// The alias.
@@ -70,7 +68,13 @@ pub enum VaultError {
         /// What it begins with, and what resolves it.
         reference: Reference,
     },
-    /// The envelope is not in order.
+    /// The alias would mark the row as one of another custody.
+    #[error(
+        "{0} cannot be the alias of a passphrase: aliases that begin with `custody:` mark keys \
+             that are kept elsewhere"
+    )]
+    Reserved(String),
+    /// The envelope is malformed, or was altered.
     #[error("key {id}: {error}")]
     Envelope {
         /// The key.
@@ -86,8 +90,8 @@ pub enum VaultError {
         /// What is wrong.
         error: StoredKeyError,
     },
-    /// The key is in order, but another than its id says.
-    #[error("key {id} is in truth key {found}")]
+    /// The key is whole, but another than its id says.
+    #[error("key {id} does not match its id (computed {found})")]
     OtherKey {
         /// What the row says.
         id: String,
@@ -97,49 +101,60 @@ pub enum VaultError {
     /// A new key cannot be encrypted.
     #[error("a key cannot be encrypted: {0}")]
     Seal(EnvelopeError),
+    /// The key could not be made, or could not sign.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
 }
 
-impl Vault {
-    /// A vault that encrypts with `rounds` rounds of PBKDF2.
-    #[must_use]
-    pub fn new(passphrases: Arc<Passphrases>, rounds: NonZeroU32) -> Self {
+impl From<RowError> for CustodyError {
+    fn from(error: RowError) -> Self {
+        match error {
+            // It is a matter of the passphrase, not of the request.
+            RowError::Unproven { .. } | RowError::Unresolved { .. } => {
+                Self::Unavailable(Box::new(error))
+            }
+            _ => Self::Broken(Box::new(error)),
+        }
+    }
+}
+
+impl Cipher {
+    /// Encrypts with `rounds` rounds of PBKDF2.
+    pub(super) fn new(passphrases: Arc<Passphrases>, rounds: NonZeroU32) -> Self {
         let cores = thread::available_parallelism().map_or(1, Into::into);
         Self {
             passphrases,
-            proofs: Arc::default(),
             cores: Arc::new(Semaphore::new(cores)),
             rounds,
         }
     }
 
-    /// Where the passphrases come from.
-    #[must_use]
-    pub fn passphrases(&self) -> &Passphrases {
-        &self.passphrases
-    }
-
-    /// What was found out about the passphrases.
-    pub(crate) fn proofs(&self) -> &Proofs {
-        &self.proofs
-    }
-
     /// The passphrase that `alias` has at this moment. Getting it may take the time of a command.
-    pub async fn passphrase(&self, alias: &str) -> Result<Arc<Passphrase>, VaultError> {
+    pub(super) async fn passphrase(&self, alias: &str) -> Result<Arc<Passphrase>, RowError> {
         let (passphrases, alias) = (Arc::clone(&self.passphrases), alias.to_owned());
         self.slowly(move || Ok(Arc::new(passphrases.get(&alias)?)))
             .await
     }
 
-    /// Decrypts `stored`, and checks that it is the key it says it is. Where the passphrase of its alias
-    /// was changed meanwhile and does not open it, the one is taken that opened keys before.
-    pub async fn open(&self, stored: StoredKey) -> Result<PrivateKey, VaultError> {
-        let (passphrases, proofs) = (Arc::clone(&self.passphrases), Arc::clone(&self.proofs));
+    /// What an operator should hear about the passphrase of `alias`.
+    pub(super) async fn advice(&self, alias: &str) -> Vec<String> {
+        let (passphrases, alias) = (Arc::clone(&self.passphrases), alias.to_owned());
+        self.slowly(move || passphrases.warnings(&alias)).await
+    }
+
+    /// Decrypts `stored` with the present passphrase of its alias, or else with the one `before`
+    /// that, and checks that it is the key that its row names.
+    pub(super) async fn open(
+        &self,
+        stored: StoredKey,
+        before: Option<Arc<Passphrase>>,
+    ) -> Result<PrivateKey, RowError> {
+        let passphrases = Arc::clone(&self.passphrases);
         self.timed(move || {
             let present = passphrases.get(&stored.alias)?;
             let opened = open(&stored, &present, &passphrases);
-            let before = proofs.last(&stored.alias);
             match (&opened, before) {
-                (Err(VaultError::WrongPassphrase { .. }), Some(before))
+                (Err(RowError::WrongPassphrase { .. }), Some(before))
                     if !before.is_same(&present) =>
                 {
                     open(&stored, &before, &passphrases)
@@ -150,33 +165,33 @@ impl Vault {
         .await
     }
 
-    /// Decrypts `stored` with `passphrase` and no other, and checks that it is the key it says it is.
-    pub async fn open_with(
+    /// Like `open`, with `passphrase` and no other.
+    pub(super) async fn open_with(
         &self,
         stored: StoredKey,
         passphrase: &Arc<Passphrase>,
-    ) -> Result<PrivateKey, VaultError> {
+    ) -> Result<PrivateKey, RowError> {
         let (passphrases, passphrase) = (Arc::clone(&self.passphrases), Arc::clone(passphrase));
         self.timed(move || open(&stored, &passphrase, &passphrases))
             .await
     }
 
-    /// Encrypts `key` with a passphrase that is known to be the right one for its alias.
-    pub async fn seal(
+    /// Encrypts `private`. The caller has proven that the passphrase is the right one.
+    pub(super) async fn seal(
         &self,
-        proven: &Proven,
-        key: Zeroizing<Vec<u8>>,
-    ) -> Result<String, VaultError> {
-        let (passphrase, rounds) = (Arc::clone(proven.passphrase()), self.rounds);
+        passphrase: &Arc<Passphrase>,
+        private: Zeroizing<Vec<u8>>,
+    ) -> Result<String, RowError> {
+        let (passphrase, rounds) = (Arc::clone(passphrase), self.rounds);
         self.slowly(move || {
-            envelope::seal(&key, passphrase.octets(), rounds).map_err(VaultError::Seal)
+            envelope::seal(&private, passphrase.bytes(), rounds).map_err(RowError::Seal)
         })
         .await
     }
 
     /// Why the present passphrase of `alias` may not encrypt: it does not open key `id`.
-    pub(crate) fn unproven(&self, alias: &str, id: String) -> VaultError {
-        VaultError::Unproven {
+    pub(super) fn unproven(&self, alias: &str, id: String) -> RowError {
+        RowError::Unproven {
             alias: alias.to_owned(),
             source_name: self.passphrases.source(alias),
             id,
@@ -184,14 +199,14 @@ impl Vault {
     }
 
     /// Fails if `passphrase` is a reference to one, so that it must encrypt nothing.
-    pub(crate) fn check_resolved(
+    pub(super) fn check_resolved(
         &self,
         alias: &str,
         passphrase: &Passphrase,
-    ) -> Result<(), VaultError> {
+    ) -> Result<(), RowError> {
         match passphrase.reference() {
             None => Ok(()),
-            Some(reference) => Err(VaultError::Unresolved {
+            Some(reference) => Err(RowError::Unresolved {
                 alias: alias.to_owned(),
                 source_name: self.passphrases.source(alias),
                 reference,
@@ -202,8 +217,8 @@ impl Vault {
     /// Opens a key off the threads that serve requests, and notes how long that took.
     async fn timed(
         &self,
-        open: impl FnOnce() -> Result<PrivateKey, VaultError> + Send + 'static,
-    ) -> Result<PrivateKey, VaultError> {
+        open: impl FnOnce() -> Result<PrivateKey, RowError> + Send + 'static,
+    ) -> Result<PrivateKey, RowError> {
         let start = Instant::now();
         let opened = self.slowly(open).await;
         metrics::key_opened(start.elapsed());
@@ -214,12 +229,12 @@ impl Vault {
     async fn slowly<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let core = core.expect("the semaphore is never closed");
-        // The work goes on when the caller hangs up, and holds its place until it ends.
-        let placed = move || {
+        // The work goes on when the caller hangs up, and holds its core until it ends.
+        let on_core = move || {
             let _core = core;
             work()
         };
-        tokio::task::spawn_blocking(placed)
+        tokio::task::spawn_blocking(on_core)
             .await
             .expect("decrypting does not panic")
     }
@@ -230,26 +245,24 @@ fn open(
     stored: &StoredKey,
     passphrase: &Passphrase,
     passphrases: &Passphrases,
-) -> Result<PrivateKey, VaultError> {
+) -> Result<PrivateKey, RowError> {
     let id = || stored.id.clone();
-    let private = match envelope::open(&stored.envelope, passphrase.octets()) {
+    let private = match envelope::open(&stored.private, passphrase.bytes()) {
         Ok(private) => private,
         Err(EnvelopeError::WrongPassphrase) => {
-            let source_name = passphrases.source(&stored.alias);
-            let alias = stored.alias.clone();
-            return Err(VaultError::WrongPassphrase {
-                alias,
-                source_name,
+            return Err(RowError::WrongPassphrase {
+                alias: stored.alias.clone(),
+                source_name: passphrases.source(&stored.alias),
                 id: id(),
             });
         }
-        Err(error) => return Err(VaultError::Envelope { id: id(), error }),
+        Err(error) => return Err(RowError::Envelope { id: id(), error }),
     };
     let key = PrivateKey::from_stored(&stored.algorithm, &private, &stored.public)
-        .map_err(|error| VaultError::Key { id: id(), error })?;
+        .map_err(|error| RowError::Key { id: id(), error })?;
     if key.public().id().as_str() != stored.id {
         let found = key.public().id().to_string();
-        return Err(VaultError::OtherKey { id: id(), found });
+        return Err(RowError::OtherKey { id: id(), found });
     }
     Ok(key)
 }

@@ -6,166 +6,159 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{custody::encrypted::passphrases::Passphrase, keystore::Basis};
+use super::passphrases::Passphrase;
+use crate::keystore::Precondition;
 
-/// How long a passphrase that was refused is not tried again: every request for a key would do so otherwise.
+/// How long a rejected passphrase is not tried again: every request for a key would do so
+/// otherwise.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// A passphrase that keys may be encrypted with under its alias. It has no `Debug`.
 pub struct Proven {
     alias: String,
     passphrase: Arc<Passphrase>,
-    basis: Basis,
+    precondition: Precondition,
 }
 
 impl Proven {
-    /// For [`crate::custody::encrypted::evidence::prove`] alone.
-    pub(crate) fn new(alias: &str, passphrase: Arc<Passphrase>, basis: Basis) -> Self {
+    /// For [`prove`](super::evidence::prove) alone.
+    pub(super) fn new(
+        alias: &str,
+        passphrase: Arc<Passphrase>,
+        precondition: Precondition,
+    ) -> Self {
         Self {
             alias: alias.to_owned(),
             passphrase,
-            basis,
+            precondition,
         }
     }
 
     /// The alias.
-    #[must_use]
-    pub fn alias(&self) -> &str {
+    pub(super) fn alias(&self) -> &str {
         &self.alias
     }
 
-    /// What must still hold when the key is stored.
-    #[must_use]
-    pub fn basis(&self) -> &Basis {
-        &self.basis
+    /// What must still be so when the key is written.
+    pub(super) fn precondition(&self) -> &Precondition {
+        &self.precondition
     }
 
-    /// The octets that were proven, whatever the alias's file says by now.
-    pub(crate) fn passphrase(&self) -> &Arc<Passphrase> {
+    /// The bytes that were proven, whatever the alias's file says by now.
+    pub(super) fn passphrase(&self) -> &Arc<Passphrase> {
         &self.passphrase
     }
 }
 
 /// What was found out about passphrases, by alias.
 #[derive(Default)]
-pub(crate) struct Proofs {
+pub(super) struct Findings {
     known: Mutex<HashMap<String, Known>>,
-    /// Who finds out something.
+    /// Held while one finds out something.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Known {
-    proven: Option<Opens>,
-    refused: Option<Refused>,
+    verified: Option<Verified>,
+    rejected: Option<Rejected>,
 }
 
 /// A passphrase that opens keys.
-struct Opens {
+struct Verified {
     passphrase: Arc<Passphrase>,
     /// One of them, unless it is gone from the alias.
-    witness: Option<String>,
+    sample_key: Option<String>,
 }
 
 /// A passphrase that opens none.
-struct Refused {
+struct Rejected {
     passphrase: Arc<Passphrase>,
     /// One that it does not open.
-    id: String,
+    key: String,
     at: Instant,
 }
 
 /// What is known of a passphrase without asking the database.
-pub(crate) enum Verdict {
+pub(super) enum Finding {
     /// It opens this key.
-    Opens(String),
+    Verified(String),
     /// It did not open this key, a moment ago.
-    Shut(String),
+    Rejected(String),
 }
 
-impl Verdict {
-    /// Why the passphrase may encrypt, or the key for which it may not.
-    pub(crate) fn basis(self) -> Result<Basis, String> {
-        match self {
-            Self::Opens(id) => Ok(Basis::Opens(id)),
-            Self::Shut(id) => Err(id),
-        }
-    }
-}
-
-impl Proofs {
-    /// Waits until nobody else finds out something.
-    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+impl Findings {
+    /// Waits until no other task finds out something.
+    pub(super) async fn wait_for_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 
     /// What is known of `passphrase` without asking the database.
-    pub(crate) fn look(
+    pub(super) fn recall(
         &self,
         alias: &str,
         passphrase: &Passphrase,
         now: Instant,
-    ) -> Option<Verdict> {
+    ) -> Option<Finding> {
         let all = self.known();
         let known = all.get(alias)?;
-        let is_proven = |proven: &&Opens| proven.passphrase.is_same(passphrase);
-        let proven = known.proven.as_ref().filter(is_proven);
-        if let Some(witness) = proven.and_then(|proven| proven.witness.clone()) {
-            return Some(Verdict::Opens(witness));
+        let verified = known.verified.as_ref();
+        let verified = verified.filter(|verified| verified.passphrase.is_same(passphrase));
+        if let Some(sample_key) = verified.and_then(|verified| verified.sample_key.clone()) {
+            return Some(Finding::Verified(sample_key));
         }
-        let refused = known.refused.as_ref()?;
-        let is_fresh = now.saturating_duration_since(refused.at) < PAUSE;
-        (is_fresh && refused.passphrase.is_same(passphrase))
-            .then(|| Verdict::Shut(refused.id.clone()))
+        let rejected = known.rejected.as_ref()?;
+        let is_fresh = now.saturating_duration_since(rejected.at) < PAUSE;
+        (is_fresh && rejected.passphrase.is_same(passphrase))
+            .then(|| Finding::Rejected(rejected.key.clone()))
     }
 
     /// The passphrase of `alias` that opened keys when it was last tried, if one did.
-    pub(crate) fn last(&self, alias: &str) -> Option<Arc<Passphrase>> {
+    pub(super) fn last_verified(&self, alias: &str) -> Option<Arc<Passphrase>> {
         let all = self.known();
-        Some(Arc::clone(&all.get(alias)?.proven.as_ref()?.passphrase))
+        Some(Arc::clone(&all.get(alias)?.verified.as_ref()?.passphrase))
     }
 
-    /// A key was put under its alias with `proven`: what rested on nothing rests on that key now.
-    pub(crate) fn confirm(&self, proven: &Proven, id: &str) {
-        if matches!(proven.basis, Basis::First { .. }) {
-            self.remember(&proven.alias, &proven.passphrase, id);
+    /// Key `id` was put under its alias with `proven`: if that was the first, it is the sample key
+    /// from now on.
+    pub(super) fn confirm(&self, proven: &Proven, id: &str) {
+        if matches!(proven.precondition, Precondition::NoKeyUnderAliasBut(_)) {
+            self.verify(&proven.alias, &proven.passphrase, id);
         }
     }
 
-    /// The key on which the proof rested is gone from `alias`: the next use needs another proof.
-    pub(crate) fn forget_witness(&self, alias: &str) {
-        if let Some(proven) = self
-            .known()
-            .get_mut(alias)
-            .and_then(|it| it.proven.as_mut())
-        {
-            proven.witness = None;
+    /// The sample key is gone from `alias`: the next use needs another proof.
+    pub(super) fn forget_sample_key(&self, alias: &str) {
+        let mut all = self.known();
+        let known = all.get_mut(alias);
+        if let Some(verified) = known.and_then(|known| known.verified.as_mut()) {
+            verified.sample_key = None;
         }
     }
 
-    /// `passphrase` opens key `witness`.
-    pub(crate) fn remember(&self, alias: &str, passphrase: &Arc<Passphrase>, witness: &str) {
-        let proven = Some(Opens {
+    /// `passphrase` opens key `sample_key`.
+    pub(super) fn verify(&self, alias: &str, passphrase: &Arc<Passphrase>, sample_key: &str) {
+        let verified = Some(Verified {
             passphrase: Arc::clone(passphrase),
-            witness: Some(witness.to_owned()),
+            sample_key: Some(sample_key.to_owned()),
         });
-        let refused = None;
+        let rejected = None;
         self.known()
-            .insert(alias.to_owned(), Known { proven, refused });
+            .insert(alias.to_owned(), Known { verified, rejected });
     }
 
-    /// `passphrase` does not open key `id`.
-    pub(crate) fn refuse(&self, alias: &str, passphrase: &Arc<Passphrase>, id: &str, at: Instant) {
+    /// `passphrase` does not open `key`.
+    pub(super) fn reject(&self, alias: &str, passphrase: &Arc<Passphrase>, key: &str, at: Instant) {
         let mut all = self.known();
         let known = all.entry(alias.to_owned()).or_default();
-        let proven = known.proven.as_mut();
+        let verified = known.verified.as_mut();
         // It was right once, and is no longer: only the other ones that it may open are left.
-        if let Some(proven) = proven.filter(|proven| proven.passphrase.is_same(passphrase)) {
-            proven.witness = None;
+        if let Some(verified) = verified.filter(|known| known.passphrase.is_same(passphrase)) {
+            verified.sample_key = None;
         }
-        known.refused = Some(Refused {
+        known.rejected = Some(Rejected {
             passphrase: Arc::clone(passphrase),
-            id: id.to_owned(),
+            key: key.to_owned(),
             at,
         });
     }
@@ -186,28 +179,32 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_passphrase_is_tried_again_after_a_pause_and_another_at_once() {
-        let (proofs, now) = (Proofs::default(), Instant::now());
+    fn a_rejected_passphrase_is_tried_again_after_a_pause_and_another_at_once() {
+        let (findings, now) = (Findings::default(), Instant::now());
         let (wrong, other) = (passphrase(), passphrase());
-        proofs.refuse("a", &wrong, "key", now);
-        let is_known = |passphrase, later| proofs.look("a", passphrase, now + later).is_some();
+        findings.reject("a", &wrong, "key", now);
+        let is_known = |passphrase, later| findings.recall("a", passphrase, now + later).is_some();
         assert!(is_known(&wrong, Duration::ZERO));
         assert!(is_known(&wrong, PAUSE / 2));
         assert!(!is_known(&wrong, PAUSE));
         assert!(!is_known(&other, Duration::ZERO));
-        assert!(proofs.look("b", &wrong, now).is_none(), "another alias");
+        assert!(findings.recall("b", &wrong, now).is_none(), "another alias");
     }
 
     #[test]
     fn a_proof_lasts_as_long_as_its_key_and_the_passphrase_beyond() {
-        let (proofs, now) = (Proofs::default(), Instant::now());
+        let (findings, now) = (Findings::default(), Instant::now());
         let (right, wrong) = (passphrase(), passphrase());
-        proofs.remember("a", &right, "key");
-        proofs.refuse("a", &wrong, "key", now);
-        let opens = |proofs: &Proofs| matches!(proofs.look("a", &right, now + 100 * PAUSE), Some(Verdict::Opens(id)) if id == "key");
-        assert!(opens(&proofs), "a refusal of another does not matter");
-        proofs.forget_witness("a");
-        assert!(!opens(&proofs));
-        assert!(proofs.last("a").is_some_and(|last| last.is_same(&right)));
+        findings.verify("a", &right, "key");
+        findings.reject("a", &wrong, "key", now);
+        let opens = |findings: &Findings| matches!(findings.recall("a", &right, now + 100 * PAUSE), Some(Finding::Verified(id)) if id == "key");
+        assert!(opens(&findings), "a rejection of another does not matter");
+        findings.forget_sample_key("a");
+        assert!(!opens(&findings));
+        assert!(
+            findings
+                .last_verified("a")
+                .is_some_and(|last| last.is_same(&right))
+        );
     }
 }

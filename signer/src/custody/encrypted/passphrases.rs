@@ -31,23 +31,23 @@ const SAMPLE: &[u8] = b"testpassword";
 pub struct Passphrase(Secret);
 
 impl Passphrase {
-    /// The octets that keys are derived from: exactly as given, without any normalisation.
+    /// The bytes that keys are derived from: exactly as given, without any normalisation.
     #[must_use]
-    pub fn octets(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// Whether `other` is the same, found out in a time that depends on their lengths alone.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.octets().ct_eq(other.octets()).into()
+        self.bytes().ct_eq(other.bytes()).into()
     }
 
     /// What it is, if it is a reference to a passphrase that nothing has resolved. It may be what keys
     /// were encrypted with by mistake; it must not encrypt any more.
     #[must_use]
     pub fn reference(&self) -> Option<Reference> {
-        Reference::find(self.octets())
+        Reference::find(self.bytes())
     }
 
     /// Whether this is the one that stands in Notary's sample files for all to read.
@@ -253,7 +253,7 @@ mod tests {
 
     fn value(passphrases: &Passphrases, alias: &str) -> Option<String> {
         let passphrase = passphrases.get(alias).ok()?;
-        Some(String::from_utf8(passphrase.octets().to_vec()).unwrap())
+        Some(String::from_utf8(passphrase.bytes().to_vec()).unwrap())
     }
 
     #[test]

@@ -6,12 +6,9 @@ use time::OffsetDateTime;
 use tuf::{KeyType, PublicKey};
 
 use super::{precondition, statements};
-use crate::{
-    custody::encrypted::envelope::{ENCRYPTION, KEY_WRAPPING},
-    keystore::{
-        Basis, NewKey, Purpose, StoreError, algorithm_name,
-        dialect::{KeyDialect, Turn},
-    },
+use crate::keystore::{
+    NewKey, Purpose, StoreError, algorithm_name,
+    dialect::{KeyDialect, Turn},
 };
 
 /// What became of an attempt to insert a key.
@@ -20,15 +17,14 @@ pub(super) enum Inserted {
     Pending(PublicKey),
     /// The row that was inserted read as another, and was taken back.
     Altered,
-    /// Nothing is pending, and nothing was inserted: the passphrase may not be used any more.
-    Baseless,
+    /// Nothing is pending, and nothing was inserted: the precondition is not met.
+    PreconditionFailed,
 }
 
-/// Inserts `key` unless its purpose has a pending key, or there is no `basis` for it.
+/// Inserts `key` unless its purpose has a pending key, or its precondition is not met.
 pub(super) async fn insert_unless_pending<DB>(
     pool: &Pool<DB>,
     key: &NewKey,
-    basis: &Basis,
     now: OffsetDateTime,
 ) -> Result<Inserted, sqlx::Error>
 where
@@ -44,8 +40,8 @@ where
     if DB::TURN_IS_THE_CONNECTIONS {
         transaction.close_at_end();
     }
-    let outcome = insert_in_turn(&mut transaction, key, basis, now).await;
-    if let Ok(Inserted::Altered | Inserted::Baseless) = outcome {
+    let outcome = insert_in_turn(&mut transaction, key, now).await;
+    if let Ok(Inserted::Altered | Inserted::PreconditionFailed) = outcome {
         transaction.rollback().await;
         return outcome;
     }
@@ -56,7 +52,6 @@ where
 async fn insert_in_turn<DB>(
     transaction: &mut Transaction<DB>,
     key: &NewKey,
-    basis: &Basis,
     now: OffsetDateTime,
 ) -> Result<Inserted, sqlx::Error>
 where
@@ -69,12 +64,12 @@ where
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     DB::take_turn(transaction, &Turn::at_purpose(&key.purpose)).await?;
-    precondition::take_turn(transaction, &key.alias, basis).await?;
+    precondition::take_turn(transaction, &key.holding).await?;
     if let Some(winner) = choose(rivals(transaction, key).await?, &key.purpose) {
         return Ok(Inserted::Pending(winner));
     }
-    if !precondition::holds(transaction, &key.alias, basis).await? {
-        return Ok(Inserted::Baseless);
+    if !precondition::is_met(transaction, &key.holding).await? {
+        return Ok(Inserted::PreconditionFailed);
     }
     insert(transaction, key, now).await?;
     // By its id: another look at the purpose could cost one at every key.
@@ -176,12 +171,12 @@ where
         .bind(now)
         .bind(now)
         .bind(key.public.id().as_str())
-        .bind(ENCRYPTION)
-        .bind(KEY_WRAPPING)
+        .bind(key.holding.encryption)
+        .bind(key.holding.wrapping)
         .bind(algorithm_name(key.purpose.algorithm))
-        .bind(key.alias.as_str())
+        .bind(key.holding.alias.as_str())
         .bind(key.public.public_bytes())
-        .bind(key.envelope.as_bytes())
+        .bind(key.holding.private.as_slice())
         .bind(key.purpose.gun.as_str())
         .bind(key.purpose.role.as_str())
         .execute(transaction.executor())

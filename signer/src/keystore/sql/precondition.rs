@@ -1,31 +1,35 @@
-//! Whether there is still a reason to put a key under an alias.
+//! Whether what a holding rests on is still so.
 
 use database::Transaction;
 use sqlx::{Encode, Executor, FromRow, Type};
 
 use super::statements;
 use crate::keystore::{
-    Basis,
+    Holding, Precondition,
     dialect::{KeyDialect, Turn},
 };
 
-/// Keeps other signers from putting a first key under `alias`, if that is what this one is about to do.
-pub(super) async fn take_turn<DB: KeyDialect>(
-    transaction: &mut Transaction<DB>,
-    alias: &str,
-    basis: &Basis,
-) -> Result<(), sqlx::Error> {
-    match basis {
-        Basis::First { .. } => DB::take_turn(transaction, &Turn::at_alias(alias)).await,
-        Basis::Opens(_) => Ok(()),
-    }
+/// Whether writing on this `precondition` takes a turn at the alias.
+pub(super) fn needs_turn(precondition: &Precondition) -> bool {
+    matches!(precondition, Precondition::NoKeyUnderAliasBut(_))
 }
 
-/// Whether `basis` holds for `alias` at this moment.
-pub(super) async fn holds<DB>(
+/// Keeps other signers from putting a first key under the alias of `holding`, if that is what this
+/// one is about to do.
+pub(super) async fn take_turn<DB: KeyDialect>(
     transaction: &mut Transaction<DB>,
-    alias: &str,
-    basis: &Basis,
+    holding: &Holding,
+) -> Result<(), sqlx::Error> {
+    if needs_turn(&holding.precondition) {
+        DB::take_turn(transaction, &Turn::at_alias(&holding.alias)).await?;
+    }
+    Ok(())
+}
+
+/// Whether the precondition of `holding` is met at this moment.
+pub(super) async fn is_met<DB>(
+    transaction: &mut Transaction<DB>,
+    holding: &Holding,
 ) -> Result<bool, sqlx::Error>
 where
     DB: KeyDialect,
@@ -34,8 +38,10 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    match basis {
-        Basis::Opens(id) => {
+    let alias = holding.alias.as_str();
+    match &holding.precondition {
+        Precondition::None => Ok(true),
+        Precondition::KeyUnderAlias(id) => {
             let found: Option<(String,)> = sqlx::query_as(DB::sql(statements::ALIAS))
                 .bind(id.as_str())
                 .bind(id.as_str())
@@ -43,16 +49,16 @@ where
                 .await?;
             Ok(found.is_some_and(|(found,)| found == alias))
         }
-        Basis::First { beside } => {
+        Precondition::NoKeyUnderAliasBut(ids) => {
             // One more than there may be.
-            let most = i64::try_from(beside.len()).unwrap_or(i64::MAX - 1) + 1;
+            let most = i64::try_from(ids.len()).unwrap_or(i64::MAX - 1) + 1;
             let found: Vec<(String,)> = sqlx::query_as(DB::sql(statements::IDS_UNDER_ALIAS))
                 .bind(alias)
                 .bind(alias)
                 .bind(most)
                 .fetch_all(transaction.executor())
                 .await?;
-            Ok(found.iter().all(|(id,)| beside.contains(id)))
+            Ok(found.iter().all(|(id,)| ids.contains(id)))
         }
     }
 }
