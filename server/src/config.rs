@@ -19,6 +19,7 @@ use authn::settings::Access;
 use daemon::{Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
 use ipnet::IpNet;
+use trust::store::Storage;
 
 pub use door::Doors;
 pub use keys::KEYS;
@@ -90,20 +91,10 @@ pub struct MaxAge {
 }
 
 impl MaxAge {
-    /// Whether what is remembered may be served without asking the database.
+    /// How long a file is served from memory without asking the database.
     #[must_use]
-    pub fn is_memory_trusted(&self) -> bool {
-        self.memory > 0
-    }
-
-    /// How long to remember files: as long as they may be served unasked, or as long as they may be
-    /// of use.
-    #[must_use]
-    pub fn memory_lifetime(&self) -> Duration {
-        match self.memory {
-            0 => Duration::from_hours(1),
-            seconds => Duration::from_secs(u64::from(seconds)),
-        }
+    pub fn memory(&self) -> Duration {
+        Duration::from_secs(u64::from(self.memory))
     }
 }
 
@@ -113,26 +104,6 @@ impl Default for MaxAge {
             current_metadata: 300,
             consistent_metadata: 2_592_000,
             memory: 0,
-        }
-    }
-}
-
-/// Where trust data is kept.
-#[derive(Clone, Debug)]
-pub struct Storage {
-    /// The database.
-    pub url: DatabaseUrl,
-    /// How many connections to it there may be.
-    pub limits: PoolLimits,
-}
-
-impl Storage {
-    /// The same, with enough connections for `migrate`.
-    #[must_use]
-    pub fn for_migration(&self) -> Self {
-        Self {
-            limits: self.limits.for_adoption(),
-            ..self.clone()
         }
     }
 }

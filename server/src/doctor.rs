@@ -19,11 +19,9 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
+use trust::signer::Diagnosis;
 
-use crate::{
-    config::{Config, TrustService},
-    signer::Diagnosis,
-};
+use crate::config::{Config, TrustService};
 
 pub use command::run;
 pub(crate) use command::{NAME, command};

@@ -72,7 +72,7 @@ pub async fn run(app: App, shutdown: CancellationToken) {
         }
     };
     let listen = async {
-        let mut condition = app.store.condition();
+        let mut condition = app.repositories.store.condition();
         // The store, which is at the other end, lives as long as the app.
         while condition.changed().await.is_ok() {
             let condition = condition.borrow_and_update().clone();
@@ -96,7 +96,7 @@ fn note(app: &App, condition: &Condition) {
 
 /// Runs every check once.
 pub async fn check(app: &App) {
-    let store = app.store.check().await;
+    let store = app.repositories.store.check().await;
     if let Err(error) = &store
         && !error.is_temporary()
     {
@@ -105,6 +105,7 @@ pub async fn check(app: &App) {
     let store = store.err().map(|_| NO_DATABASE.to_owned());
     app.health.set(DATABASE, store);
     let signer = app
+        .repositories
         .signer
         .check()
         .await

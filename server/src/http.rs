@@ -24,17 +24,13 @@ use grant::{Admitted, Granted, Open, Somebody};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
 use origin::{Origin, Surroundings};
 use tracing::Instrument as _;
+use trust::signer::REQUEST_ID;
 
 pub use error::ApiError;
 pub(crate) use observe::register as register_metrics;
 pub use path::{GunName, RoleName, Route, route};
 
 use crate::App;
-
-tokio::task_local! {
-    /// The id of the request being answered, for calls made on its behalf.
-    pub(crate) static REQUEST_ID: String;
-}
 
 /// Which listener a request came in by.
 #[derive(Clone, Copy, PartialEq, Eq)]

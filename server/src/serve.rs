@@ -11,19 +11,24 @@ use daemon::{
 use database::{Backend, Connected, OpenMode};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use trust::{
+    Repositories,
+    cache::MetadataCache,
+    locks::GunLocks,
+    memory::MemoryLimits,
+    renewal::{self, Pace},
+    signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
+    store::{self, Storage},
+};
 
 use crate::{
-    App, KeyLimiter, Parts, Turns, UploadLimits,
+    App, KeyLimiter, Parts, UploadLimits,
     audit::Audit,
     auth, backup,
-    cache::MetadataCache,
-    config::{self, Config, Storage, TrustService},
+    config::{self, Config, TrustService},
     doctor,
     health::{self, Health},
     http,
-    renewal::{self, Pace},
-    signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
-    store,
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -285,7 +290,7 @@ async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
     let tls = server_tls(config)?;
     let app = app(config, metrics.clone()).await?;
     let outcome = serve_app(config, app.clone(), tls, metrics, debug, log).await;
-    app.store.close().await;
+    app.repositories.store.close().await;
     outcome
 }
 
@@ -309,7 +314,11 @@ async fn serve_app(
     }
     let mut background = vec![
         tokio::spawn(health::run(app.clone(), shutdown.clone())),
-        tokio::spawn(renewal::run(app.clone(), Pace::default(), shutdown.clone())),
+        tokio::spawn(renewal::run(
+            app.repositories.clone(),
+            Pace::default(),
+            shutdown.clone(),
+        )),
         tokio::spawn(app.guard.clone().tend(clock::now, shutdown.clone())),
     ];
     if let Some(socket) = monitoring {
@@ -361,14 +370,21 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
     // The last that can fail: nothing leaves it open.
     let store = store::open(&config.storage, OpenMode::MayCreate).await?;
     Ok(App::new(Parts {
+        repositories: Repositories {
+            store,
+            signer,
+            cache: Arc::new(MetadataCache::new(
+                config.cache_bytes,
+                config.caching.memory(),
+            )),
+            locks: Arc::new(GunLocks::default()),
+            memory: Arc::new(MemoryLimits::new(config.upload_bytes)),
+            clock: Arc::new(clock::now),
+        },
         guard,
-        signer,
-        store,
-        cache: MetadataCache::new(config.cache_bytes, config.caching.memory_lifetime()),
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
         limits: UploadLimits::new(config.upload_bytes, config.limits),
-        turns: Turns::default(),
         health: Health::default(),
         metrics,
         audit,
@@ -377,7 +393,6 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         public_url: config.public_url.clone(),
         is_tls: config.tls.is_some(),
         monitoring_apart: config.monitoring_addr.is_some(),
-        clock: Box::new(clock::now),
     }))
 }
 

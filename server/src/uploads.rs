@@ -49,14 +49,8 @@ pub struct UploadLimits {
     /// What one caller's bodies may take beyond their beginnings, in KiB.
     share: u32,
     shares: Mutex<HashMap<Payer, Weak<Share>>>,
-    /// For stored files that updates are checked against, in KiB.
-    stored: Arc<Semaphore>,
     /// How long an upload waits for others to make room.
     patience: Duration,
-    /// Held while stored files are read: of two that each hold a part, neither could go on.
-    reading: tokio::sync::Mutex<()>,
-    /// Held while a large stored snapshot is read.
-    snapshots: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Whose share an upload is taken from.
@@ -134,12 +128,7 @@ impl UploadLimits {
             // A body of the largest size always fits into one share.
             share: (large / 2).max(largest),
             shares: Mutex::default(),
-            stored: Arc::new(Semaphore::new(
-                kibibytes(self::stored_bytes(upload_bytes)) as usize
-            )),
             patience: ROOM_TIME,
-            reading: tokio::sync::Mutex::default(),
-            snapshots: Arc::default(),
         }
     }
 
@@ -153,25 +142,9 @@ impl UploadLimits {
         }
     }
 
-    /// The memory of stored files that an update is checked against; none is taken yet.
-    pub(crate) fn no_stored(&self) -> StoredSpace<'_> {
-        StoredSpace {
-            limits: self,
-            reading: None,
-            held: Vec::new(),
-            kibibytes: 0,
-            bytes: 0,
-        }
-    }
-
     async fn acquire(&self, room: &Arc<Semaphore>, kibibytes: u32) -> Option<OwnedSemaphorePermit> {
         let permit = room.clone().acquire_many_owned(kibibytes);
         timeout(self.patience, permit).await.ok()?.ok()
-    }
-
-    /// A turn to read a large stored snapshot: one at a time.
-    pub(crate) async fn turn_to_read(&self) -> tokio::sync::OwnedMutexGuard<()> {
-        self.snapshots.clone().lock_owned().await
     }
 
     fn share_of(&self, payer: Payer) -> Arc<Share> {
@@ -184,11 +157,6 @@ impl UploadLimits {
         shares.insert(payer, Arc::downgrade(&share));
         share
     }
-}
-
-/// How many bytes of stored files one update may be checked against.
-fn stored_bytes(upload_bytes: u64) -> u64 {
-    upload_bytes.saturating_mul(2).max(1 << 20)
 }
 
 /// The memory that one body occupies while it arrives; given back when dropped.
@@ -263,54 +231,6 @@ pub(crate) struct Held {
     /// As long as there is anybody who holds some of it, a caller has no second share.
     _share: Arc<Share>,
     _permits: Vec<OwnedSemaphorePermit>,
-}
-
-/// The memory of stored files that one update is checked against; given back when dropped.
-pub(crate) struct StoredSpace<'l> {
-    limits: &'l UploadLimits,
-    reading: Option<tokio::sync::MutexGuard<'l, ()>>,
-    held: Vec<OwnedSemaphorePermit>,
-    /// What is held.
-    kibibytes: u32,
-    bytes: u64,
-}
-
-/// Why stored files do not fit into memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoSpace {
-    /// Others need the memory at the moment.
-    Busy,
-    /// There is never so much; how much there is, in bytes.
-    TooMuch(u64),
-}
-
-impl StoredSpace<'_> {
-    /// Counts a file of `bytes`. As many as fit into a [`BEGINNING`] are free.
-    pub(crate) async fn add(&mut self, bytes: u64) -> Result<(), NoSpace> {
-        let most = stored_bytes(self.limits.upload_bytes);
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > most {
-            return Err(NoSpace::TooMuch(most));
-        }
-        if kibibytes(self.bytes) <= BEGINNING {
-            return Ok(());
-        }
-        if self.reading.is_none() {
-            let turn = timeout(self.limits.patience, self.limits.reading.lock()).await;
-            self.reading = Some(turn.map_err(|_| NoSpace::Busy)?);
-        }
-        let (limits, wanted) = (self.limits, kibibytes(self.bytes));
-        let more = wanted.saturating_sub(self.kibibytes);
-        let permit = limits.acquire(&limits.stored, more).await;
-        self.held.push(permit.ok_or(NoSpace::Busy)?);
-        self.kibibytes = wanted;
-        Ok(())
-    }
-
-    /// All files have been read: others may begin.
-    pub(crate) fn complete(&mut self) {
-        self.reading = None;
-    }
 }
 
 fn kibibytes(bytes: u64) -> u32 {
@@ -390,18 +310,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_small_stored_files_count_for_what_they_are() {
-        let limits = UploadLimits {
-            patience: Duration::from_millis(50),
-            ..UploadLimits::new(1000, tuf::Limits::default())
-        };
-        let mut stored = limits.no_stored();
-        for _ in 0..1020 {
-            assert_eq!(stored.add(1025).await, Ok(()));
-        }
-    }
-
-    #[tokio::test]
     async fn room_is_given_back() {
         let limits = limits();
         for _ in 0..20 {
@@ -411,23 +319,8 @@ mod tests {
             }
             let held = space.room_to_check().await;
             assert!(held.is_some());
-            let mut stored = limits.no_stored();
-            assert_eq!(stored.add(40 * MIB).await, Ok(()));
         }
         assert_eq!(limits.shares.lock().unwrap().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn stored_files_have_a_limit_together() {
-        let limits = limits();
-        let mut stored = limits.no_stored();
-        assert_eq!(stored.add(40 * MIB).await, Ok(()));
-        let mut other = limits.no_stored();
-        assert_eq!(other.add(1000).await, Ok(()), "small ones do not wait");
-        assert_eq!(other.add(MIB).await, Err(NoSpace::Busy));
-        stored.complete();
-        assert_eq!(other.add(MIB).await, Ok(()));
-        assert_eq!(stored.add(40 * MIB).await, Err(NoSpace::TooMuch(64 * MIB)));
     }
 
     #[tokio::test]

@@ -12,9 +12,8 @@ use archive::{ArchiveError, FileRow, Kind, Place, Progress, Row, escrow::Private
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
+use trust::clients;
 use tuf::{Gun, Role, Walked, Wanted, walk};
-
-use crate::clients;
 
 /// What is known of a backup that could be read to its end.
 #[derive(Debug)]

@@ -6,10 +6,7 @@ use database::{Backend, DatabaseError, Fault, OpenMode, adopt::Survey, fault, wi
 use time::{Duration, OffsetDateTime};
 
 use super::{Check, Report, words};
-use crate::{
-    config::Storage,
-    store::{self, OpenError, Page, SqlStore, StoreError, TrustStore},
-};
+use trust::store::{self, OpenError, Page, SqlStore, Storage, StoreError, TrustStore};
 
 /// How far a row may lie in the future: clocks of several servers differ a little.
 const TOLERANCE: Duration = Duration::minutes(5);

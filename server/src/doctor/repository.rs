@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use tuf::{Gun, Met, Role, WalkError, Walked};
-
-use super::{Check, NOTICE, Report, signer, words};
-use crate::{
+use trust::{
     clients,
-    config::{Config, TrustService},
     renewal::LEAD,
     signer::{MAX_ASKED, RemoteSigner, Signer as _, SignerError},
     store::TrustStore,
 };
+use tuf::{Gun, Met, Role, WalkError, Walked};
+
+use super::{Check, NOTICE, Report, signer, words};
+use crate::config::{Config, TrustService};
 
 /// Looks at the repository `name`; `behind` picks one kind of returning clients.
 pub(super) async fn check(

@@ -12,15 +12,13 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use trust::signer::{DEADLINE, RemoteSigner, RemoteSignerConfig, Signer as _};
 
 use super::{
     Check, Report, Verdict,
     certificates::{self, Chain},
 };
-use crate::{
-    config::TrustService,
-    signer::{DEADLINE, RemoteSigner, RemoteSignerConfig, Signer as _},
-};
+use crate::config::TrustService;
 use fault::{Fault, explain_health};
 use onlooker::Onlooker;
 

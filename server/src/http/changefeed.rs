@@ -4,6 +4,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 use time::{UtcOffset, format_description::well_known::Rfc3339};
+use trust::store::{Change, Page};
 
 use super::{
     ApiError,
@@ -11,10 +12,7 @@ use super::{
     grant::{Admin, Granted, Pull},
     text,
 };
-use crate::{
-    App,
-    store::{Change, Page},
-};
+use crate::App;
 
 /// Length of a page whose request does not say.
 const DEFAULT_RECORDS: u32 = 100;
@@ -68,7 +66,7 @@ pub(super) async fn of_one(
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
     let changes = match granted.gun() {
-        Some(gun) => app.store.changes(Some(&gun), page).await?,
+        Some(gun) => app.repositories.store.changes(Some(&gun), page).await?,
         None => Vec::new(),
     };
     answered(changes)
@@ -81,7 +79,7 @@ pub(super) async fn of_all(
     query: Option<&str>,
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
-    answered(app.store.changes(None, page).await?)
+    answered(app.repositories.store.changes(None, page).await?)
 }
 
 fn answered(changes: Vec<Change>) -> Result<Response, ApiError> {

@@ -22,9 +22,9 @@ pub(crate) use detail::html_safe;
 use detail::Detail;
 
 use super::path::LONGEST_TARGET;
-use crate::{
-    publish::PublishError, repository::ReadError, signer::SignerError, store::StoreError,
-    uploads::NoSpace,
+use trust::{
+    memory::NoSpace, publish::PublishError, repository::ReadError, signer::SignerError,
+    store::StoreError,
 };
 
 /// What a client is told while the signer makes no more keys.

@@ -9,15 +9,16 @@ use access::{Authorization, Caller, Identity, Need, Policy, Scope, TokenFault};
 use authn::{Shown, Unproven, network};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
+use trust::{
+    publish::{Authority, Denied},
+    signer::REQUEST_ID,
+};
 use tuf::{Gun, Role};
 
-use super::{
-    ApiError, GunName, REQUEST_ID, RoleName, Route, error::Unauthorized, observe, origin::Origin,
-};
+use super::{ApiError, GunName, RoleName, Route, error::Unauthorized, observe, origin::Origin};
 use crate::{
     App,
     audit::{Act, Actor, Event, Outcome},
-    publish::{Authority, Denied},
     uploads::Payer,
 };
 

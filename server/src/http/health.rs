@@ -23,14 +23,14 @@ pub(super) fn report(app: &App) -> Response {
 
 /// What Prometheus scrapes.
 pub(super) fn metrics(app: &App) -> Response {
-    let pool = app.store.pool();
+    let pool = app.repositories.store.pool();
     metrics::gauge!("notary_server_db_connections", "state" => "open").set(f64::from(pool.open));
     metrics::gauge!("notary_server_db_connections", "state" => "idle").set(f64::from(pool.idle));
     #[expect(
         clippy::cast_precision_loss,
         reason = "a gauge is a float; the cache is far below 2^52 bytes"
     )]
-    metrics::gauge!("notary_server_cache_bytes").set(app.cache.bytes() as f64);
+    metrics::gauge!("notary_server_cache_bytes").set(app.repositories.cache.bytes() as f64);
     typed(
         StatusCode::OK,
         "text/plain; version=0.0.4; charset=utf-8",

@@ -4,6 +4,10 @@
 use std::time::Instant;
 
 use axum::response::Response;
+use trust::{
+    repository,
+    signer::{MAX_ASKED, PATIENCE, SignerError},
+};
 use tuf::{Gun, PublicKey, Role};
 
 use super::{
@@ -14,8 +18,6 @@ use super::{
 use crate::{
     App,
     audit::{Act, Outcome},
-    repository,
-    signer::{MAX_ASKED, PATIENCE, SignerError},
 };
 
 /// Answers the key in force for `role`: of those that root lists, the first that the signer holds.
@@ -55,7 +57,7 @@ pub(super) async fn rotate(
 
 /// The first of the keys that root lists which the signer holds.
 async fn in_force(app: &App, gun: &Gun, role: &Role) -> Result<Option<PublicKey>, ApiError> {
-    let Some(root) = repository::root(app, gun).await? else {
+    let Some(root) = repository::root(&app.repositories, gun).await? else {
         return Ok(None);
     };
     let listed =
@@ -70,7 +72,7 @@ async fn in_force(app: &App, gun: &Gun, role: &Role) -> Result<Option<PublicKey>
             ))
             .into());
         }
-        match app.signer.public_key(key.id()).await {
+        match app.repositories.signer.public_key(key.id()).await {
             Ok(key) => return Ok(Some(key)),
             Err(SignerError::KeyNotFound(_)) => {}
             Err(error) => return Err(error.into()),
@@ -97,7 +99,7 @@ async fn create<A: OnGun>(
     app.key_limiter
         .take(granted.network())
         .map_err(ApiError::TooManyRequests)?;
-    let key = app.signer.create_key(gun, role).await?;
+    let key = app.repositories.signer.create_key(gun, role).await?;
     tracing::info!(%gun, %role, key_id = %key.id(), "handed out a key");
     Ok(key)
 }

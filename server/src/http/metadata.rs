@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
+use trust::{repository, store::StoredMetadata};
 
 use super::{
     ApiError, RoleName, empty,
@@ -12,8 +13,6 @@ use super::{
 use crate::{
     App,
     audit::{Act, Outcome},
-    repository,
-    store::StoredMetadata,
 };
 
 /// Serves the current version of a role, byte for byte as it was signed.
@@ -26,7 +25,7 @@ pub(super) async fn current(
         .gun()
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
-    let found = repository::current(app, &gun, &role, app.now()).await?;
+    let found = repository::current(&app.repositories, &gun, &role, app.now()).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,
@@ -46,7 +45,7 @@ pub(super) async fn by_checksum(
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
     let sha256 = sha256.ok_or(ApiError::MetadataNotFound)?;
-    let found = repository::named(app, &gun, &role, sha256).await?;
+    let found = repository::named(&app.repositories, &gun, &role, sha256).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,
@@ -69,7 +68,7 @@ pub(super) async fn by_version(
         .parse()
         .map_err(|_| ApiError::VersionOutOfRange(version.to_owned()))?;
     let version = i32::try_from(version).map_err(|_| ApiError::MetadataNotFound)?;
-    let found = repository::by_version(app, &gun, &role, version).await?;
+    let found = repository::by_version(&app.repositories, &gun, &role, version).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,
@@ -90,8 +89,8 @@ pub(super) async fn delete(app: &App, granted: &Granted<Delete>) -> Result<Respo
 
 async fn deleted(app: &App, granted: &Granted<Delete>) -> Result<(), ApiError> {
     if let Some(gun) = granted.gun() {
-        let any = app.store.delete(&gun, app.now()).await?;
-        app.cache.forget(&gun);
+        let any = app.repositories.store.delete(&gun, app.now()).await?;
+        app.repositories.cache.forget(&gun);
         if any {
             tracing::info!(%gun, "trust data deleted");
         }

@@ -190,10 +190,6 @@ pub(crate) fn register() {
         "notary_server_audit_failures_total",
         "Lines that the audit file did not take."
     );
-    metrics::describe_counter!(
-        "notary_server_cache_lookups_total",
-        "Look-ups of remembered metadata, by outcome."
-    );
     metrics::describe_gauge!(
         "notary_server_certificate_seconds_left",
         "Seconds until the server's own certificate expires; negative once it has."
@@ -205,22 +201,6 @@ pub(crate) fn register() {
     metrics::describe_gauge!(
         "notary_server_db_connections",
         "Connections to the database, by state."
-    );
-    metrics::describe_counter!(
-        "notary_server_renewals_total",
-        "Timestamps renewed in the background, by outcome."
-    );
-    metrics::describe_gauge!(
-        "notary_server_renewals_failing",
-        "Repositories whose timestamp could not be renewed in the last walk."
-    );
-    metrics::describe_gauge!(
-        "notary_server_unreadable_repositories",
-        "Repositories that clients cannot read, as found in the last walk."
-    );
-    metrics::describe_histogram!(
-        "notary_server_signer_request_duration_seconds",
-        "Time the signer took for a signature, by role and outcome."
     );
 }
 

@@ -9,18 +9,21 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
-use tuf::{File, Gun, InvalidUpload, Limits, Role, Uploaded};
+use trust::{
+    publish::{self, PublishError},
+    repository,
+    signer::REQUEST_ID,
+};
+use tuf::{File, Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
 use super::{
-    ApiError, REQUEST_ID, empty,
+    ApiError, empty,
     grant::{Contribute, Granted},
     multipart::{self, Malformed, Part},
 };
 use crate::{
     App,
     audit::{Act, Outcome},
-    publish::{self, PublishError},
-    repository,
     uploads::{Payer, UploadSpace},
 };
 
@@ -77,7 +80,12 @@ async fn store(
     let files = read(app, gun, form, boundary).await?;
     let sent = versions(files.iter().map(Uploaded::file));
     let authority = Arc::new(granted.authority(app)?);
-    match publish::publish(app, gun, &authority, files, app.now()).await {
+    let mut update = Update::default().within(app.limits.files);
+    for file in files {
+        update.insert(file);
+    }
+    let (repositories, now) = (&app.repositories, app.now());
+    match publish::publish(repositories, gun, &authority, update, now).await {
         Ok(stored) => {
             record(app, granted, &versions(&stored), Outcome::Done);
             Ok(empty(StatusCode::OK))
@@ -128,10 +136,7 @@ async fn read(
 /// The limits, or the size of the stored file of `role` where that is beyond them.
 async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiError> {
     let limits = app.limits.files;
-    let Some(view) = repository::open(app, gun).await?.view_or_new(gun)? else {
-        return Ok(limits);
-    };
-    let stored = repository::listed(app, gun, &view, role).await?;
+    let stored = repository::load_replaced(&app.repositories, gun, role).await?;
     Ok(match stored {
         Some(stored) => {
             let role = role.clone();

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use archive::{Emptiness, Header, Incoming, Kind, RestoreError, Row, Transfer, TransferError};
 use database::Pool;
-use server::store::SqlStore;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite};
 use tempfile::TempDir;
 use time::Duration;
 use tokio::sync::mpsc::channel;
+use trust::store::SqlStore;
 
 use crate::support::{TestServer, memory_pool};
 
@@ -189,7 +189,7 @@ async fn a_backup_shows_one_moment_however_long_it_takes() {
     let pool = database::connect_sqlite(url.to_str().unwrap())
         .await
         .unwrap();
-    database::migrate(&pool, &server::store::MIGRATIONS)
+    database::migrate(&pool, &trust::store::MIGRATIONS)
         .await
         .unwrap();
     let server = TestServer::start().await.moved(pool.clone());

@@ -11,10 +11,10 @@ use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use server::{
     config::TrustService,
     doctor::{Check, Report, Verdict, examine, signer_diagnosis},
-    signer::{DEADLINE, RemoteSigner, RemoteSignerConfig, Signer as _},
 };
 use time::{Duration, macros::datetime};
 use tokio::net::TcpListener;
+use trust::signer::{DEADLINE, RemoteSigner, RemoteSignerConfig, Signer as _};
 
 use stage::{Authority, Leaf, Stage, store};
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use fixtures::{Named, Part};
 use http::StatusCode;
-use server::signer::MAX_ASKED;
+use trust::signer::MAX_ASKED;
 use tuf::{File, Gun, Role};
 
 use crate::support::TestServer;
@@ -90,6 +90,7 @@ async fn the_signer_is_asked_about_a_bounded_number_of_keys() {
     let now = server.now();
     server
         .app
+        .repositories
         .store
         .publish(&gun, None, &files, now)
         .await

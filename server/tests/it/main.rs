@@ -18,7 +18,6 @@ mod reading;
 mod remote;
 mod renewal;
 mod secrets;
-mod store;
 mod support;
 mod token_service;
 mod upload;

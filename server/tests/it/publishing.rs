@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use fixtures::{Key, Publisher, lists, resign};
 use http::StatusCode;
 use serde_json::json;
-use server::signer::{Origin, Signer, SignerError};
+use trust::signer::{Origin, Signer, SignerError};
 use tuf::{Gun, KeyId, PublicKey, Role};
 
 use crate::support::{MoodySigner, TestServer};
@@ -487,7 +487,7 @@ async fn a_database_that_is_locked_or_out_of_connections_is_503_until_it_is_not(
     let url = database::SqliteUrl::parse(file.to_str().unwrap()).unwrap();
     let may_create = database::OpenMode::MayCreate;
     let pool = url.connect(limits, may_create).await.unwrap();
-    database::migrate(&pool, &server::store::MIGRATIONS)
+    database::migrate(&pool, &trust::store::MIGRATIONS)
         .await
         .unwrap();
     let server = TestServer::start().await.moved(pool.clone());

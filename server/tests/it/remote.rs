@@ -22,11 +22,11 @@ use proto::{
     signer_server::{Signer as WireSigner, SignerServer},
 };
 use rcgen::{CertificateParams, KeyPair};
-use server::signer::{Origin, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
 use tempfile::TempDir;
 use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
+use trust::signer::{Origin, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
 use tuf::{Gun, KeyAlgorithm, PrivateKey, PublicKey, Role};
 
 use crate::support::TestServer;

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
-use server::renewal::{self, Pace, Walk};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
+use trust::renewal::{self, Pace, Walk};
 
 use crate::support::TestServer;
 
@@ -73,14 +73,14 @@ async fn only_reads_of_what_expired_renew_it() {
 async fn a_timestamp_that_is_about_to_expire_is_renewed_in_the_background() {
     let server = TestServer::start().await;
     server.published(GUN).await;
-    renewal::walk(&server.app).await;
+    renewal::walk(&server.app.repositories).await;
     assert_eq!(server.version(GUN, "timestamp").await, 1);
 
     server.advance(Duration::days(10));
-    renewal::walk(&server.app).await;
+    renewal::walk(&server.app.repositories).await;
 
     assert_eq!(server.version(GUN, "timestamp").await, 2);
-    renewal::walk(&server.app).await;
+    renewal::walk(&server.app.repositories).await;
     assert_eq!(server.version(GUN, "timestamp").await, 2);
 }
 
@@ -91,7 +91,7 @@ async fn the_walk_reaches_every_gun() {
         server.published(&format!("gun/{n}")).await;
     }
     server.advance(Duration::days(10));
-    renewal::walk(&server.app).await;
+    renewal::walk(&server.app.repositories).await;
     for n in 0..5 {
         assert_eq!(server.version(&format!("gun/{n}"), "timestamp").await, 2);
     }
@@ -108,7 +108,7 @@ async fn one_gun_that_cannot_be_renewed_does_not_stop_the_others() {
         .unwrap();
     let fresh = server.sibling();
     fresh.advance(Duration::days(10));
-    renewal::walk(&fresh.app).await;
+    renewal::walk(&fresh.app.repositories).await;
     assert_eq!(fresh.version("b", "timestamp").await, 2);
 }
 
@@ -132,7 +132,7 @@ async fn a_snapshot_never_expires_between_two_looks_at_its_timestamp() {
     // Each walk finds a timestamp that has just become due: the snapshot is looked at as rarely as can be.
     for _ in 0..(3 * 365 / 9 + 2) {
         server.advance(Duration::days(9) + Duration::minutes(1));
-        renewal::walk(&server.app).await;
+        renewal::walk(&server.app.repositories).await;
         let snapshot = server.file(GUN, "snapshot.json").await.ok().json();
         let expires = snapshot["signed"]["expires"].as_str().unwrap();
         let expires = OffsetDateTime::parse(expires, &Rfc3339).unwrap();
@@ -152,7 +152,7 @@ async fn an_expired_snapshot_of_a_client_waits_for_the_client() {
     server.publish(GUN, &publisher.first_publish()).await.ok();
 
     server.advance(Duration::days(28));
-    renewal::walk(&server.app).await;
+    renewal::walk(&server.app.repositories).await;
     assert_eq!(server.version(GUN, "timestamp").await, 2);
     server.advance(Duration::days(3));
     assert_eq!(
@@ -215,7 +215,7 @@ async fn a_repository_that_clients_cannot_read_is_counted() {
     let server = TestServer::start().await;
     server.published(GUN).await;
     server.keep_unreadable("example.com/broken").await;
-    renewal::walk(&server.app).await;
+    renewal::walk(&server.app.repositories).await;
     let metrics = server.get("/metrics").await.ok().text();
     assert!(
         metrics.contains("\nnotary_server_unreadable_repositories 1\n"),
@@ -231,14 +231,17 @@ async fn a_walk_asks_a_signer_that_is_away_once_and_says_that_it_may_succeed_soo
     server.advance(Duration::days(10));
     server.signer.is_away.store(true, Ordering::SeqCst);
     let before = server.signer.signatures.load(Ordering::SeqCst);
-    assert_eq!(renewal::walk(&server.app).await, Walk::Hindered);
+    assert_eq!(
+        renewal::walk(&server.app.repositories).await,
+        Walk::Hindered
+    );
     let asked = server.signer.signatures.load(Ordering::SeqCst) - before;
     assert_eq!(asked, 1, "the others are not tried in vain");
 
     server.signer.is_away.store(false, Ordering::SeqCst);
     server.signer.is_forgetful.store(true, Ordering::SeqCst);
     assert_eq!(
-        renewal::walk(&server.app).await,
+        renewal::walk(&server.app.repositories).await,
         Walk::Done,
         "keys that are lost do not come back soon"
     );
@@ -255,7 +258,11 @@ async fn what_could_not_be_renewed_for_want_of_the_signer_is_renewed_when_it_is_
         soon: std::time::Duration::from_millis(20),
     };
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(renewal::run(server.app.clone(), pace, shutdown.clone()));
+    let running = tokio::spawn(renewal::run(
+        server.app.repositories.clone(),
+        pace,
+        shutdown.clone(),
+    ));
     let asked = server.signer.signatures.load(Ordering::SeqCst);
     while server.signer.signatures.load(Ordering::SeqCst) == asked {
         tokio::task::yield_now().await;

@@ -12,17 +12,17 @@ use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{
-    App, KeyLimiter, Parts, Turns, UploadLimits,
-    audit::Audit,
+use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, health::Health};
+use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
+use trust::{
+    Repositories,
     cache::MetadataCache,
-    config::MaxAge,
-    health::Health,
+    locks::GunLocks,
+    memory::MemoryLimits,
     signer::{LocalSigner, Origin, Signer, SignerError},
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
-use time::{Duration, OffsetDateTime};
-use tokio::sync::Notify;
 use tuf::{File, Gun, KeyId, PublicKey, Role};
 
 /// A metadata file: the role it is sent for, and its bytes.
@@ -276,9 +276,19 @@ impl TestServer {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
         let app = App::new(Parts {
-            store,
-            signer,
-            cache: MetadataCache::new(settings.cache_bytes, settings.caching.memory_lifetime()),
+            repositories: Repositories {
+                store,
+                signer,
+                cache: Arc::new(MetadataCache::new(
+                    settings.cache_bytes,
+                    settings.caching.memory(),
+                )),
+                locks: Arc::new(GunLocks::default()),
+                memory: Arc::new(MemoryLimits::new(settings.upload_bytes)),
+                clock: Arc::new(move || {
+                    fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst))
+                }),
+            },
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
             limits: {
@@ -286,7 +296,6 @@ impl TestServer {
                 limits.slow_start = settings.slow_start;
                 limits
             },
-            turns: Turns::default(),
             health: Health::default(),
             metrics: daemon::metrics::install_recorder(&[]),
             guard: settings.guard,
@@ -296,9 +305,6 @@ impl TestServer {
             public_url: None,
             is_tls: true,
             monitoring_apart: settings.monitoring_apart,
-            clock: Box::new(move || {
-                fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst))
-            }),
         });
         Self {
             app,
@@ -388,6 +394,7 @@ impl TestServer {
         let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
         let gun = Gun::parse(gun).unwrap();
         self.app
+            .repositories
             .store
             .publish(&gun, None, &files, self.now())
             .await

@@ -142,7 +142,11 @@ async fn a_file_beyond_the_limits_may_be_replaced_by_one_that_is_no_larger() {
     let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse("a").unwrap();
-    let stored = server.app.store.publish(&gun, None, &files, server.now());
+    let stored = server
+        .app
+        .repositories
+        .store
+        .publish(&gun, None, &files, server.now());
     stored.await.unwrap();
 
     server.publish("a", &publisher.next(&["root"])).await.ok();

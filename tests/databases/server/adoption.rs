@@ -3,7 +3,7 @@
 use anyhow::Result;
 use database::adopt::Survey;
 use harness::{Fresh, database::USER};
-use server::store::{self, OpenError};
+use trust::store::{self, OpenError};
 
 use crate::support::{Server, connect, on_both, open};
 

@@ -9,9 +9,9 @@ use archive::{
 };
 use database::{Connected, with_pool};
 use harness::Fresh;
-use server::store::{self, Page, SqlStore};
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::mpsc::channel;
+use trust::store::{self, Page, SqlStore};
 use tuf::{File, Gun, Role};
 
 use crate::support::{Server, connect, on_both, open};

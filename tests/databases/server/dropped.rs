@@ -9,10 +9,7 @@ use anyhow::{Result, ensure};
 use database::{Backend, DatabaseUrl, PoolLimits};
 use fixtures::hang_up;
 use harness::Fresh;
-use server::{
-    config::Storage,
-    store::{self, StoreError, TrustStore},
-};
+use trust::store::{self, Storage, StoreError, TrustStore};
 use tuf::{File, Gun, Role};
 
 use crate::{

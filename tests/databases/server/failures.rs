@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Result, ensure};
 use database::{Connected, Dialect, Fault, Pool, fault, is_transient, with_pool};
 use harness::Fresh;
-use server::store::{Page, SqlStore, StoreError, TrustStore};
 use sqlx::{ColumnIndex, Executor};
+use trust::store::{Page, SqlStore, StoreError, TrustStore};
 use tuf::{File, Gun, Role};
 
 use crate::{
@@ -49,7 +49,7 @@ async fn impatient(fresh: &Fresh, connections: u32) -> Result<(Connected, Arc<dy
     let mut storage = storage(fresh);
     storage.limits.connections = connections;
     storage.limits.wait = Duration::from_secs(2);
-    let connected = server::store::connect(&storage, database::OpenMode::MayCreate).await?;
+    let connected = trust::store::connect(&storage, database::OpenMode::MayCreate).await?;
     let store: Arc<dyn TrustStore> =
         with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)));
     Ok((connected, store))

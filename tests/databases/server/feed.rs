@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Result, ensure};
 use database::{Connected, Dialect, Pool};
-use server::store::{Page, SqlStore, TrustStore};
 use sqlx::{AssertSqlSafe, Executor};
+use trust::store::{Page, SqlStore, TrustStore};
 use tuf::{File, Gun, Role};
 
 use crate::{

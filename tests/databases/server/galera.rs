@@ -12,10 +12,10 @@ use anyhow::{Result, ensure};
 use database::Connected;
 use harness::{Fresh, Galera};
 use http::StatusCode;
-use server::store::{Head, Page, StoreError, TrustStore};
 use sqlx::Executor as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use trust::store::{Head, Page, StoreError, TrustStore};
 use tuf::{File, Gun, Role};
 
 use crate::{

@@ -3,7 +3,7 @@
 
 mod adoption;
 mod backup;
-#[path = "../../../server/tests/it/store/behaviour.rs"]
+#[path = "../../../trust/tests/it/store/behaviour.rs"]
 mod behaviour;
 mod dropped;
 mod failures;

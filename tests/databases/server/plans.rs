@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use database::{Connected, Dialect};
-use server::store::statements;
 use sqlx::{AssertSqlSafe, Executor as _, MySql, Postgres, Row as _, SqlSafeStr as _};
+use trust::store::statements;
 
 use crate::support::{Server, connect, on_both};
 

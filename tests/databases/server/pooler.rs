@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use database::{Fault, fault};
 use harness::{Fresh, PgBouncer, Postgres};
-use server::store::StoreError;
+use trust::store::StoreError;
 use tuf::Gun;
 
 use crate::{

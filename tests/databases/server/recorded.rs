@@ -10,9 +10,10 @@ use harness::Fresh;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{
-    App, KeyLimiter, Parts, Turns, UploadLimits, audit::Audit, cache::MetadataCache,
-    config::MaxAge, health::Health, signer::LocalSigner, store::TrustStore,
+use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, health::Health};
+use trust::{
+    Repositories, cache::MetadataCache, locks::GunLocks, memory::MemoryLimits, signer::LocalSigner,
+    store::TrustStore,
 };
 
 use crate::support::{Server, on_both, open};
@@ -22,13 +23,17 @@ on_both!(every_recorded_request_is_answered_from_the_rows_as_they_are);
 /// A server on `store`.
 pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
     App::new(Parts {
-        store,
-        signer: Arc::new(LocalSigner::default()),
-        cache: MetadataCache::new(1 << 20, MaxAge::default().memory_lifetime()),
+        repositories: Repositories {
+            store,
+            signer: Arc::new(LocalSigner::default()),
+            cache: Arc::new(MetadataCache::new(1 << 20, MaxAge::default().memory())),
+            locks: Arc::new(GunLocks::default()),
+            memory: Arc::new(MemoryLimits::new(1 << 20)),
+            clock: Arc::new(fixtures::clock),
+        },
         caching: MaxAge::default(),
         gun_prefixes: Vec::new(),
         limits: UploadLimits::new(1 << 20, tuf::Limits::default()),
-        turns: Turns::default(),
         health: Health::default(),
         metrics: daemon::metrics::install_recorder(&[]),
         guard: Arc::new(Guard::open()),
@@ -38,7 +43,6 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         public_url: None,
         is_tls: false,
         monitoring_apart: false,
-        clock: Box::new(fixtures::clock),
     })
 }
 

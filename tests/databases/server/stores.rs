@@ -29,7 +29,7 @@ async fn every_behaviour(server: &Server, new: bool) -> Result<()> {
         ($behaviour:ident) => {
             let fresh = if new {
                 let fresh = server.empty()?;
-                server::store::migrate(&connect(&fresh).await?).await?;
+                trust::store::migrate(&connect(&fresh).await?).await?;
                 fresh
             } else {
                 server.notarys()?
@@ -73,7 +73,7 @@ async fn what_others_left_out_of_rows_is_made_up_for(server: Server) -> Result<(
     let role = tuf::Role::Timestamp;
     let found = store.by_checksum(&gun, &role, &head.sha256).await?;
     assert_eq!(&found.expect("it is there").bytes[..], b"{}");
-    let page = server::store::Page::After { id: 0, limit: 9 };
+    let page = trust::store::Page::After { id: 0, limit: 9 };
     assert_eq!(store.changes(None, page).await?[0].sha256, "");
     Ok(())
 }

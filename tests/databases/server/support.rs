@@ -5,10 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use database::{Backend, Connected, DatabaseUrl, PoolLimits};
 use harness::{Fresh, MariaDb, Postgres};
-use server::{
-    config::Storage,
-    store::{self, TrustStore},
-};
+use trust::store::{self, Storage, TrustStore};
 
 /// A server of either kind.
 pub(crate) enum Server {

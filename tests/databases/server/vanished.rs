@@ -12,15 +12,12 @@ use std::{
 use anyhow::{Result, ensure};
 use database::{Backend, DatabaseUrl, Fault, PoolLimits, fault};
 use harness::Fresh;
-use server::{
-    config::Storage,
-    store::{self, StoreError, TrustStore},
-};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+use trust::store::{self, Storage, StoreError, TrustStore};
 use tuf::{File, Gun, Role};
 
 use crate::{

@@ -2,15 +2,13 @@
 
 use rustls::{AlertDescription, CertificateError};
 use time::OffsetDateTime;
+use trust::signer::SignerError;
 
 use super::Visit;
-use crate::{
-    doctor::{
-        Report,
-        certificates::{self, Chain},
-        words,
-    },
-    signer::SignerError,
+use crate::doctor::{
+    Report,
+    certificates::{self, Chain},
+    words,
 };
 
 /// One thing that is wrong, and its cure.

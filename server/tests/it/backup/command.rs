@@ -5,8 +5,8 @@ use std::{
     process::{Command, Output},
 };
 
-use server::store::MIGRATIONS;
 use tempfile::TempDir;
+use trust::store::MIGRATIONS;
 
 use super::GUN;
 use crate::support::TestServer;

@@ -28,15 +28,13 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
-use server::{
-    config::{self, Config},
-    store::{MIGRATIONS, SqlStore, TrustStore as _},
-};
+use server::config::{self, Config};
 use sqlx::Sqlite;
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
+use trust::store::{MIGRATIONS, SqlStore, TrustStore as _};
 use tuf::{File, Gun, KeyType, PublicKey, Role};
 
 use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};

@@ -7,11 +7,11 @@ use std::sync::{
 
 use async_trait::async_trait;
 use database::Condition;
-use server::store::{
-    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, VersionName,
-};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use trust::store::{
+    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, VersionName,
+};
 use tuf::{File, Gun, Role};
 
 /// When the store is interrupted.

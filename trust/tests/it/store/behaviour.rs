@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Instant};
 
 use fixtures::hang_up;
-use server::store::{Head, Page, StoreError, TrustStore};
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
+use trust::store::{Head, Page, StoreError, TrustStore};
 use tuf::{File, Gun, Role};
 
 /// Makes a test of each behaviour by the macro named, which is given its name.

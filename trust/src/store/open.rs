@@ -9,8 +9,7 @@ use database::{
     with_pool,
 };
 
-use super::{BLUEPRINT, MIGRATIONS, SqlStore, TrustStore};
-use crate::config::Storage;
+use super::{BLUEPRINT, MIGRATIONS, SqlStore, Storage, TrustStore};
 
 /// Why there is no store to work with.
 #[derive(Debug, thiserror::Error)]

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use access::{Caller, Need, Policy, Reason, Scope};
 use time::OffsetDateTime;
-use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update, Uploaded};
+use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update};
 
 use crate::{
-    App,
+    Repositories,
+    memory::StoredSpace,
     repository::{self, ATTEMPTS, ReadError, pause_before},
     signer::{NewKeyError, SealError, SignerError, check_new_keys, seal},
     store::{Head, StoreError},
-    uploads::StoredSpace,
 };
 
 /// Why an update was not taken.
@@ -115,25 +115,21 @@ impl Authority {
 /// Takes the files of an update, together with the snapshot and timestamp that vouch for them: all of
 /// it is stored, or nothing. Says what was stored.
 pub async fn publish(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     authority: &Arc<Authority>,
-    sent: Vec<Uploaded>,
+    update: Update,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let mut update = Update::default().within(app.limits.files);
-    for file in sent {
-        update.insert(file);
-    }
     let mut turn = None;
     let mut conflict = None;
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
         if turn.is_none() {
-            turn = app.turns.wait(gun).await;
+            turn = repositories.locks.wait(gun).await;
         }
-        match publish_once(app, gun, authority, &update, now).await {
-            Err(error) if is_lost_race(app, gun, &update, &error).await? => {
+        match publish_once(repositories, gun, authority, &update, now).await {
+            Err(error) if is_lost_race(repositories, gun, &update, &error).await? => {
                 tracing::debug!(%gun, attempt, %error, "a rival came first; trying again");
                 conflict = Some(error);
             }
@@ -146,17 +142,17 @@ pub async fn publish(
 
 /// One attempt: check the update against what is current, seal it, store it.
 async fn publish_once(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     authority: &Arc<Authority>,
     update: &Update,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let mut space = app.limits.no_stored();
-    let current = Current::load(app, gun, update, &mut space).await?;
+    let mut space = repositories.memory.no_stored();
+    let current = Current::load(repositories, gun, update, &mut space).await?;
     let is_repeated = current.holds(update);
     let before = if is_repeated && !authority.is_open() {
-        versions_before(app, gun, update, &mut space).await?
+        versions_before(repositories, gun, update, &mut space).await?
     } else {
         current.stored.clone()
     };
@@ -166,9 +162,10 @@ async fn publish_once(
         tracing::info!(%gun, "the update is stored already and current");
         return Ok(accepted.into_files());
     }
-    check_new_keys(&*app.signer, gun, &accepted).await?;
-    let files = sealed(app, accepted, now).await?;
-    app.store
+    check_new_keys(&*repositories.signer, gun, &accepted).await?;
+    let files = sealed(repositories, accepted, now).await?;
+    repositories
+        .store
         .publish(gun, current.head.as_ref(), &files, now)
         .await?;
     log_success(gun, &files);
@@ -177,7 +174,7 @@ async fn publish_once(
 
 /// Whether `error` only says that a rival was faster, so that the update may be tried again.
 async fn is_lost_race(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     update: &Update,
     error: &PublishError,
@@ -194,7 +191,14 @@ async fn is_lost_race(
     };
     // The client's own version of `role` is taken, unless an earlier attempt at the same update took
     // it: the next attempt will find that one.
-    match Current::load(app, gun, update, &mut app.limits.no_stored()).await {
+    match Current::load(
+        repositories,
+        gun,
+        update,
+        &mut repositories.memory.no_stored(),
+    )
+    .await
+    {
         Ok(current) => Ok(current.holds(update)),
         Err(ReadError::Outdated(_)) => Ok(true),
         Err(error) => {
@@ -230,12 +234,12 @@ async fn check(
 /// Everything there is to store for an update: its files, then the snapshot and timestamp that vouch
 /// for them.
 async fn sealed(
-    app: &App,
+    repositories: &Repositories,
     accepted: Accepted,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
     let made = match accepted.snapshot_to_make(now) {
-        Some(draft) => Some(seal(&app.signer, draft).await.map_err(refused)?),
+        Some(draft) => Some(seal(&repositories.signer, draft).await.map_err(refused)?),
         None => None,
     };
     let snapshot = made
@@ -243,7 +247,7 @@ async fn sealed(
         .or_else(|| accepted.files().last())
         .expect("a snapshot is either made here or sent, as the last of its update");
     let draft = accepted.timestamp_to_make(snapshot, now);
-    let timestamp = seal(&app.signer, draft).await.map_err(refused)?;
+    let timestamp = seal(&repositories.signer, draft).await.map_err(refused)?;
     let mut files = accepted.into_files();
     files.extend(made);
     files.push(timestamp);
@@ -275,20 +279,27 @@ struct Current {
 impl Current {
     /// Reads the files, counting their memory in `space`.
     async fn load(
-        app: &App,
+        repositories: &Repositories,
         gun: &Gun,
         update: &Update,
         space: &mut StoredSpace<'_>,
     ) -> Result<Self, ReadError> {
-        let Some(view) = repository::open(app, gun).await?.view_or_new(gun)? else {
+        let Some(view) = repository::open(repositories, gun)
+            .await?
+            .view_or_new(gun)?
+        else {
             return Ok(Self::default());
         };
         let bytes = async |role: &Role| -> Result<Option<bytes::Bytes>, ReadError> {
-            let file = repository::listed(app, gun, &view, role).await?;
+            let file = repository::listed(repositories, gun, &view, role).await?;
             Ok(file.map(|file| file.bytes))
         };
         let mut stored = Stored {
-            root: Some(repository::current_root(app, gun, &view).await?.bytes),
+            root: Some(
+                repository::current_root(repositories, gun, &view)
+                    .await?
+                    .bytes,
+            ),
             timestamp: Some(view.timestamp.bytes.clone()),
             snapshot: bytes(&Role::Snapshot).await?,
             ..Stored::default()
@@ -322,7 +333,7 @@ impl Current {
 /// The files that those of `update` replaced when they were stored: what the update changed follows
 /// from them, and with it who may publish it.
 async fn versions_before(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     update: &Update,
     space: &mut StoredSpace<'_>,
@@ -330,7 +341,10 @@ async fn versions_before(
     let mut before = Stored::default();
     for file in update.files() {
         let role = file.role();
-        let found = app.store.before_version(gun, role, file.version()).await?;
+        let found = repositories
+            .store
+            .before_version(gun, role, file.version())
+            .await?;
         let Some(bytes) = found.map(|file| file.bytes) else {
             continue;
         };

@@ -14,7 +14,7 @@ use crate::{
 
 /// The walk over what the store holds. Where others changed the repository during the walk, what it
 /// found wrong may only be half of a change: it is walked again then.
-pub(crate) async fn walk_stored(
+pub async fn walk_stored(
     store: Arc<dyn TrustStore>,
     gun: &Gun,
     now: OffsetDateTime,
@@ -75,7 +75,8 @@ async fn read(
 /// What to do about a file that clients cannot read; `None` if that is not what is wrong.
 ///
 /// Such files were stored before uploads were checked for it.
-pub(crate) fn unreadable_cure(error: &WalkError) -> Option<&'static str> {
+#[must_use]
+pub fn unreadable_cure(error: &WalkError) -> Option<&'static str> {
     let WalkError::Unreadable { role, .. } = error else {
         return None;
     };

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tuf::Gun;
 
 use crate::{
-    App,
+    Repositories,
     repository::{self, Horizon, ReadError},
     signer::SignerError,
     store::Aging,
@@ -74,21 +74,23 @@ pub enum Walk {
 }
 
 /// Walks for ever, the first time at once; ends when `shutdown` says so.
-pub async fn run(app: App, pace: Pace, shutdown: CancellationToken) {
-    shutdown.run_until_cancelled(keep_walking(&app, pace)).await;
+pub async fn run(repositories: Repositories, pace: Pace, shutdown: CancellationToken) {
+    shutdown
+        .run_until_cancelled(keep_walking(&repositories, pace))
+        .await;
 }
 
-async fn keep_walking(app: &App, pace: Pace) {
+async fn keep_walking(repositories: &Repositories, pace: Pace) {
     let (mut inspector, mut soon) = (Inspector::default(), pace.soon);
     loop {
-        match walk_and_inspect(app, &mut inspector).await {
+        match walk_and_inspect(repositories, &mut inspector).await {
             Walk::Done => {
                 soon = pace.soon;
                 tokio::time::sleep(pace.rest).await;
             }
             Walk::Hindered => {
-                if is_signer_away(app).await {
-                    await_signer(app, pace).await;
+                if is_signer_away(repositories).await {
+                    await_signer(repositories, pace).await;
                 } else {
                     tokio::time::sleep(soon).await;
                     soon = (soon * 2).min(pace.rest);
@@ -99,34 +101,37 @@ async fn keep_walking(app: &App, pace: Pace) {
 }
 
 /// Waits until the signer is back, but not for ever: the database may tell another server's renewals.
-async fn await_signer(app: &App, pace: Pace) {
+async fn await_signer(repositories: &Repositories, pace: Pace) {
     let mut waited = StdDuration::ZERO;
     while waited < pace.rest {
         tokio::time::sleep(pace.soon).await;
         waited += pace.soon;
-        if !is_signer_away(app).await {
+        if !is_signer_away(repositories).await {
             return;
         }
     }
 }
 
-async fn is_signer_away(app: &App) -> bool {
-    matches!(app.signer.check().await, Err(SignerError::Unavailable(_)))
+async fn is_signer_away(repositories: &Repositories) -> bool {
+    matches!(
+        repositories.signer.check().await,
+        Err(SignerError::Unavailable(_))
+    )
 }
 
 /// One walk over all GUNs.
-pub async fn walk(app: &App) -> Walk {
-    walk_and_inspect(app, &mut Inspector::default()).await
+pub async fn walk(repositories: &Repositories) -> Walk {
+    walk_and_inspect(repositories, &mut Inspector::default()).await
 }
 
-async fn walk_and_inspect(app: &App, inspector: &mut Inspector) -> Walk {
+async fn walk_and_inspect(repositories: &Repositories, inspector: &mut Inspector) -> Walk {
     inspector.begin();
     let mut after = String::new();
     let (mut failed, mut outcome) = (0_u32, Walk::Done);
     // Whoever is due then is counted without being tried: each would wait for an answer in vain.
     let mut is_away = false;
     loop {
-        let page = match app.store.timestamps(&after, PAGE).await {
+        let page = match repositories.store.timestamps(&after, PAGE).await {
             Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "cannot look for timestamps to renew; trying again soon");
@@ -136,19 +141,19 @@ async fn walk_and_inspect(app: &App, inspector: &mut Inspector) -> Walk {
         let Some(last) = page.last() else { break };
         after.clone_from(&last.name);
         for aging in page {
-            if let Some(gun) = due(app, &aging) {
+            if let Some(gun) = due(repositories, &aging) {
                 let renewal = if is_away {
                     Renewal::Hindered
                 } else {
-                    renew(app, gun).await
+                    renew(repositories, gun).await
                 };
                 failed += u32::from(renewal != Renewal::Well);
                 if renewal == Renewal::Hindered {
                     outcome = Walk::Hindered;
-                    is_away = is_away || is_signer_away(app).await;
+                    is_away = is_away || is_signer_away(repositories).await;
                 }
             }
-            inspector.inspect(app, &aging).await;
+            inspector.inspect(repositories, &aging).await;
         }
     }
     metrics::gauge!("notary_server_renewals_failing").set(f64::from(failed));
@@ -157,8 +162,8 @@ async fn walk_and_inspect(app: &App, inspector: &mut Inspector) -> Walk {
 }
 
 /// The GUN, if its timestamp is old enough to be opened.
-fn due<'a>(app: &App, aging: &'a Aging) -> Option<&'a Gun> {
-    let is_due = app.now() - aging.created_at >= MIDDLE_AGE;
+fn due<'a>(repositories: &Repositories, aging: &'a Aging) -> Option<&'a Gun> {
+    let is_due = repositories.now() - aging.created_at >= MIDDLE_AGE;
     aging.gun.as_ref().filter(|_| is_due)
 }
 
@@ -174,13 +179,13 @@ enum Renewal {
 }
 
 /// Renews one GUN if it needs it.
-async fn renew(app: &App, gun: &Gun) -> Renewal {
-    let now = app.now();
+async fn renew(repositories: &Repositories, gun: &Gun) -> Renewal {
+    let now = repositories.now();
     let horizon = Horizon {
         timestamp: now + LEAD,
         snapshot: now + SNAPSHOT_LEAD,
     };
-    let outcome = repository::renew(app, gun, horizon, now).await;
+    let outcome = repository::renew(repositories, gun, horizon, now).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     metrics::counter!("notary_server_renewals_total", "outcome" => label).increment(1);
     let Err(error) = outcome else {

@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use tuf::{Gun, Role};
 
 use crate::{
-    Turns,
+    locks::GunLocks,
     store::{Head, StoredMetadata},
 };
 
@@ -60,6 +60,9 @@ impl View {
 
 type FileKey = (Gun, Role, [u8; 32]);
 
+/// How long files are remembered if they are not served unasked.
+const LIFETIME: Duration = Duration::from_hours(1);
+
 /// The memory of one process.
 #[derive(Debug)]
 pub struct MetadataCache {
@@ -67,8 +70,9 @@ pub struct MetadataCache {
     views: Cache<Gun, Arc<View>>,
     deletions: AtomicU64,
     gate: RwLock<()>,
+    is_trusted: bool,
     /// One load of a file at a time: a large one would otherwise be in memory for each of its readers.
-    pub(crate) loads: Turns,
+    pub(crate) loads: GunLocks,
 }
 
 /// The right to remember what was read, as long as nothing was deleted since it was issued.
@@ -76,9 +80,13 @@ pub struct MetadataCache {
 pub struct Ticket(u64);
 
 impl MetadataCache {
-    /// A memory of at most `bytes`, the larger part for files; none is kept longer than `lifetime`.
+    /// A memory of at most `bytes`, the larger part for files.
+    ///
+    /// For `unasked`, a file is served by checksum without asking the store whether it is still there;
+    /// with zero the store is always asked.
     #[must_use]
-    pub fn new(bytes: u64, lifetime: Duration) -> Self {
+    pub fn new(bytes: u64, unasked: Duration) -> Self {
+        let lifetime = if unasked.is_zero() { LIFETIME } else { unasked };
         let weigh = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         Self {
             files: Cache::builder()
@@ -95,8 +103,15 @@ impl MetadataCache {
                 .build(),
             deletions: AtomicU64::new(0),
             gate: RwLock::new(()),
-            loads: Turns::default(),
+            is_trusted: !unasked.is_zero(),
+            loads: GunLocks::default(),
         }
+    }
+
+    /// Whether what is remembered may be served without asking the store.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.is_trusted
     }
 
     /// To be taken before reading what may be remembered.
@@ -179,8 +194,6 @@ fn count(kind: &'static str, hit: bool) {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_hours(1);
-
     fn file(bytes: &'static [u8]) -> StoredMetadata {
         StoredMetadata {
             bytes: bytes::Bytes::from_static(bytes),
@@ -194,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_file_is_found_under_its_own_gun_and_role_only() {
-        let cache = MetadataCache::new(1 << 20, LONG);
+        let cache = MetadataCache::new(1 << 20, Duration::ZERO);
         cache.keep_file(cache.ticket(), &gun("a"), &Role::Root, [1; 32], &file(b"x"));
         assert!(cache.file(&gun("a"), &Role::Root, &[1; 32]).is_some());
         assert!(cache.file(&gun("b"), &Role::Root, &[1; 32]).is_none());
@@ -203,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_began_before_a_deletion_cannot_undo_it() {
-        let cache = MetadataCache::new(1 << 20, LONG);
+        let cache = MetadataCache::new(1 << 20, Duration::ZERO);
         let before = cache.ticket();
         cache.keep_file(before, &gun("a"), &Role::Root, [1; 32], &file(b"x"));
         cache.forget(&gun("a"));
@@ -214,7 +227,7 @@ mod tests {
 
     #[test]
     fn it_holds_no_more_bytes_than_it_may() {
-        let cache = MetadataCache::new(64 << 10, LONG);
+        let cache = MetadataCache::new(64 << 10, Duration::ZERO);
         for n in 0..1000_u32 {
             let mut sum = [0; 32];
             sum[..4].copy_from_slice(&n.to_be_bytes());

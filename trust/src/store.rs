@@ -11,7 +11,7 @@ pub mod statements;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use database::Condition;
+use database::{Condition, DatabaseUrl, PoolLimits};
 use sqlx::migrate::Migrator;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -20,6 +20,26 @@ use tuf::{File, Gun, Role};
 pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
 pub use schema::BLUEPRINT;
 pub use sql::SqlStore;
+
+/// Which database trust data is kept in.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// How many connections to it there may be.
+    pub limits: PoolLimits,
+}
+
+impl Storage {
+    /// The same, with enough connections for `migrate`.
+    #[must_use]
+    pub fn for_migration(&self) -> Self {
+        Self {
+            limits: self.limits.for_adoption(),
+            ..self.clone()
+        }
+    }
+}
 
 /// The tables of this program in an embedded database.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/server/sqlite");

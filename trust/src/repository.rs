@@ -19,11 +19,11 @@ use time::OffsetDateTime;
 use tuf::{Checksums, Damaged, File, Gun, Role, SnapshotView, TimestampView};
 
 use crate::{
-    App,
+    Repositories,
     cache::View,
+    memory::NoSpace,
     signer::{SealError, SignerError, seal},
     store::{Head, StoreError, StoredMetadata, VersionName},
-    uploads::NoSpace,
 };
 
 /// How often something is tried before rivals count as too many.
@@ -85,14 +85,14 @@ pub enum ReadError {
 
 /// The current version of `role`, with the time it was stored.
 pub async fn current(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     now: OffsetDateTime,
 ) -> Result<Option<StoredMetadata>, ReadError> {
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
-        match current_once(app, gun, role, now).await {
+        match current_once(repositories, gun, role, now).await {
             Err(ReadError::Outdated(_)) => {}
             outcome => return outcome,
         }
@@ -101,16 +101,16 @@ pub async fn current(
 }
 
 async fn current_once(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     now: OffsetDateTime,
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let Some(mut view) = open(app, gun).await?.view() else {
+    let Some(mut view) = open(repositories, gun).await?.view() else {
         return Ok(None);
     };
     if matches!(role, Role::Timestamp | Role::Snapshot) && expired(&view, now) {
-        view = match renew(app, gun, Horizon::expired(now), now).await? {
+        view = match renew(repositories, gun, Horizon::expired(now), now).await? {
             Some(renewed) => renewed,
             None => return Ok(None),
         };
@@ -118,61 +118,67 @@ async fn current_once(
     if *role == Role::Timestamp {
         return Ok(Some(view.timestamp.clone()));
     }
-    listed(app, gun, &view, role).await
+    listed(repositories, gun, &view, role).await
 }
 
 /// The version of `role` with this checksum.
 pub async fn by_checksum(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    match app.cache.file(gun, role, sha256) {
+    match repositories.cache.file(gun, role, sha256) {
         Some(file) => Ok(Some(file)),
-        None => loaded(app, gun, role, sha256).await,
+        None => loaded(repositories, gun, role, sha256).await,
     }
 }
 
 /// One version of `role`. What is remembered is shared by all who read it, which matters for a large
 /// file that many ask for and read slowly.
 pub async fn by_version(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     version: i32,
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    match app.store.name_of_version(gun, role, version).await? {
+    match repositories
+        .store
+        .name_of_version(gun, role, version)
+        .await?
+    {
         None => Ok(None),
-        Some(VersionName::Sha256(sha256)) => by_checksum(app, gun, role, &sha256).await,
-        Some(VersionName::Unknown) => Ok(app.store.by_version(gun, role, version).await?),
+        Some(VersionName::Sha256(sha256)) => by_checksum(repositories, gun, role, &sha256).await,
+        Some(VersionName::Unknown) => Ok(repositories.store.by_version(gun, role, version).await?),
     }
 }
 
 /// The same from the store, to be remembered. Of several who want the same file one loads it.
 async fn loaded(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let _turn = app.cache.loads.wait(&(gun, role, sha256)).await;
-    match app.cache.file(gun, role, sha256) {
+    let _turn = repositories.cache.loads.wait(&(gun, role, sha256)).await;
+    match repositories.cache.file(gun, role, sha256) {
         Some(file) => Ok(Some(file)),
-        None => load(app, gun, role, sha256).await,
+        None => load(repositories, gun, role, sha256).await,
     }
 }
 
 async fn load(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let ticket = app.cache.ticket();
-    let found = stored(app, gun, role, sha256).await?;
+    let ticket = repositories.cache.ticket();
+    let found = stored(repositories, gun, role, sha256).await?;
     if let Some(file) = &found {
-        app.cache.keep_file(ticket, gun, role, *sha256, file);
+        repositories
+            .cache
+            .keep_file(ticket, gun, role, *sha256, file);
     }
     Ok(found)
 }
@@ -181,30 +187,30 @@ async fn load(
 /// the operator has allowed to do without. Another server on the same database may have deleted the
 /// repository.
 pub async fn named(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let Some(file) = app.cache.file(gun, role, sha256) else {
-        return loaded(app, gun, role, sha256).await;
+    let Some(file) = repositories.cache.file(gun, role, sha256) else {
+        return loaded(repositories, gun, role, sha256).await;
     };
-    if app.caching.is_memory_trusted() || app.store.holds(gun, role, sha256).await? {
+    if repositories.cache.is_trusted() || repositories.store.holds(gun, role, sha256).await? {
         return Ok(Some(file));
     }
     // What is remembered must not count now.
-    load(app, gun, role, sha256).await
+    load(repositories, gun, role, sha256).await
 }
 
 /// The same from the store, and only if the bytes are what their checksum says: the last line of
 /// defence against a database that was tampered with or has rotted.
 async fn stored(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let found = app.store.by_checksum(gun, role, sha256).await?;
+    let found = repositories.store.by_checksum(gun, role, sha256).await?;
     match found {
         Some(file) if Checksums::of(&file.bytes).sha256 != *sha256 => Err(damaged(
             gun,
@@ -258,25 +264,25 @@ impl Found {
 /// # Errors
 ///
 /// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
-pub(crate) async fn open(app: &App, gun: &Gun) -> Result<Found, ReadError> {
-    let ticket = app.cache.ticket();
-    let Some(head) = app.store.head(gun).await? else {
+pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found, ReadError> {
+    let ticket = repositories.cache.ticket();
+    let Some(head) = repositories.store.head(gun).await? else {
         return Ok(Found::Nothing);
     };
-    if let Some(view) = app.cache.view(gun, &head) {
+    if let Some(view) = repositories.cache.view(gun, &head) {
         return Ok(Found::Whole(view));
     }
-    let timestamp = stored(app, gun, &Role::Timestamp, &head.sha256).await?;
-    let Some(timestamp) = unless_outdated(app, gun, &head, timestamp).await? else {
+    let timestamp = stored(repositories, gun, &Role::Timestamp, &head.sha256).await?;
+    let Some(timestamp) = unless_outdated(repositories, gun, &head, timestamp).await? else {
         return Ok(Found::Broken(Role::Timestamp));
     };
     let opened = TimestampView::parse(&timestamp.bytes)
         .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
-    let snapshot = by_checksum(app, gun, &Role::Snapshot, &opened.snapshot_sha256).await?;
-    let Some(snapshot) = unless_outdated(app, gun, &head, snapshot).await? else {
+    let snapshot = by_checksum(repositories, gun, &Role::Snapshot, &opened.snapshot_sha256).await?;
+    let Some(snapshot) = unless_outdated(repositories, gun, &head, snapshot).await? else {
         return Ok(Found::Broken(Role::Snapshot));
     };
-    let listed = listing(app, &snapshot.bytes).await;
+    let listed = listing(repositories, &snapshot.bytes).await;
     let listed = listed.map_err(|error| damaged(gun, Role::Snapshot, &error))?;
     let view = Arc::new(View {
         head,
@@ -290,7 +296,7 @@ pub(crate) async fn open(app: &App, gun: &Gun) -> Result<Found, ReadError> {
             .filter_map(|(name, sha256)| Some((Role::parse(&name).ok()?, sha256)))
             .collect(),
     });
-    app.cache.keep_view(ticket, gun, &view);
+    repositories.cache.keep_view(ticket, gun, &view);
     Ok(Found::Whole(view))
 }
 
@@ -300,7 +306,7 @@ pub(crate) async fn open(app: &App, gun: &Gun) -> Result<Found, ReadError> {
 ///
 /// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
 pub(crate) async fn listed(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     view: &View,
     role: &Role,
@@ -308,19 +314,19 @@ pub(crate) async fn listed(
     let Some(sha256) = view.checksum(role) else {
         return Ok(None);
     };
-    let found = by_checksum(app, gun, role, &sha256).await?;
-    unless_outdated(app, gun, &view.head, found).await
+    let found = by_checksum(repositories, gun, role, &sha256).await?;
+    unless_outdated(repositories, gun, &view.head, found).await
 }
 
 /// `found`, what `head` leads to. Files go only by a deletion, and a deletion takes the newest timestamp
 /// with them: if something is missing while `head` is still the newest, it really is not stored.
 async fn unless_outdated(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     head: &Head,
     found: Option<StoredMetadata>,
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    if found.is_none() && app.store.head(gun).await?.as_ref() != Some(head) {
+    if found.is_none() && repositories.store.head(gun).await?.as_ref() != Some(head) {
         tracing::debug!(%gun, "the repository was deleted while it was read; reading it again");
         return Err(ReadError::Outdated(gun.clone()));
     }
@@ -356,7 +362,7 @@ impl Horizon {
 /// A snapshot whose key a client holds is left alone while it is valid; after that nobody but the
 /// client can help.
 pub async fn renew(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     horizon: Horizon,
     now: OffsetDateTime,
@@ -365,9 +371,9 @@ pub async fn renew(
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
         if turn.is_none() {
-            turn = app.turns.wait(gun).await;
+            turn = repositories.locks.wait(gun).await;
         }
-        match renew_once(app, gun, horizon, now).await {
+        match renew_once(repositories, gun, horizon, now).await {
             Err(
                 ReadError::Outdated(_)
                 | ReadError::Store(StoreError::Moved | StoreError::VersionExists(_)),
@@ -381,37 +387,42 @@ pub async fn renew(
 }
 
 async fn renew_once(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     horizon: Horizon,
     now: OffsetDateTime,
 ) -> Result<Option<Arc<View>>, ReadError> {
-    let Some(view) = open(app, gun).await?.view() else {
+    let Some(view) = open(repositories, gun).await?.view() else {
         return Ok(None);
     };
     if view.timestamp_expires >= horizon.timestamp && view.snapshot_expires >= horizon.snapshot {
         return Ok(Some(view));
     }
-    let Some(files) = renewed(app, gun, &view, horizon, now).await? else {
+    let Some(files) = renewed(repositories, gun, &view, horizon, now).await? else {
         return Ok(Some(view));
     };
-    app.store
+    repositories
+        .store
         .publish(gun, Some(&view.head), &files, now)
         .await?;
     tracing::info!(%gun, "renewed the timestamp");
-    Ok(open(app, gun).await?.view())
+    Ok(open(repositories, gun).await?.view())
 }
 
 /// The files of a renewal; `None` if there is nothing this server can renew and nothing has expired.
 async fn renewed(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     view: &View,
     horizon: Horizon,
     now: OffsetDateTime,
 ) -> Result<Option<Vec<File>>, ReadError> {
-    let root = parsed(gun, Role::Root, &current_root(app, gun, view).await?)?;
-    let previous = listed(app, gun, view, &Role::Snapshot)
+    let root = parsed(
+        gun,
+        Role::Root,
+        &current_root(repositories, gun, view).await?,
+    )?;
+    let previous = listed(repositories, gun, view, &Role::Snapshot)
         .await?
         .ok_or_else(|| damaged(gun, Role::Snapshot, &"it is not stored"))?;
     let previous = parsed(gun, Role::Snapshot, &previous)?;
@@ -420,7 +431,7 @@ async fn renewed(
     if view.snapshot_expires < horizon.snapshot {
         let draft = tuf::renew_snapshot(&root, &previous, now)
             .map_err(|error| damaged(gun, Role::Snapshot, &error))?;
-        match seal(&app.signer, draft).await {
+        match seal(&repositories.signer, draft).await {
             Ok(snapshot) => files.push(snapshot),
             Err(SealError::KeysMissing(role)) if view.snapshot_expires < now => {
                 return Err(ReadError::CannotRenew {
@@ -438,7 +449,7 @@ async fn renewed(
     let snapshot = files.first().unwrap_or(&previous);
     let draft = tuf::renew_timestamp(&root, snapshot, &timestamp, now)
         .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
-    let timestamp = seal(&app.signer, draft)
+    let timestamp = seal(&repositories.signer, draft)
         .await
         .map_err(|error| match error {
             SealError::KeysMissing(role) => ReadError::CannotRenew {
@@ -463,22 +474,38 @@ fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
     }
 }
 
+/// The file of `role` that an update of `gun` would replace; `None` if there is none.
+///
+/// # Errors
+///
+/// A repository whose timestamp leads nowhere is damaged, not new.
+pub async fn load_replaced(
+    repositories: &Repositories,
+    gun: &Gun,
+    role: &Role,
+) -> Result<Option<StoredMetadata>, ReadError> {
+    match open(repositories, gun).await?.view_or_new(gun)? {
+        Some(view) => listed(repositories, gun, &view, role).await,
+        None => Ok(None),
+    }
+}
+
 /// The root that `view` leads to.
 pub(crate) async fn current_root(
-    app: &App,
+    repositories: &Repositories,
     gun: &Gun,
     view: &View,
 ) -> Result<StoredMetadata, ReadError> {
-    listed(app, gun, view, &Role::Root)
+    listed(repositories, gun, view, &Role::Root)
         .await?
         .ok_or_else(|| damaged(gun, Role::Root, &"it is not stored"))
 }
 
 /// The root in force, as the key endpoint needs it; `None` if the GUN has no trust data.
-pub async fn root(app: &App, gun: &Gun) -> Result<Option<File>, ReadError> {
+pub async fn root(repositories: &Repositories, gun: &Gun) -> Result<Option<File>, ReadError> {
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
-        match root_once(app, gun).await {
+        match root_once(repositories, gun).await {
             Err(ReadError::Outdated(_)) => {}
             outcome => return outcome,
         }
@@ -486,9 +513,14 @@ pub async fn root(app: &App, gun: &Gun) -> Result<Option<File>, ReadError> {
     Err(ReadError::Contended(gun.clone()))
 }
 
-async fn root_once(app: &App, gun: &Gun) -> Result<Option<File>, ReadError> {
-    match open(app, gun).await?.view_or_new(gun)? {
-        Some(view) => parsed(gun, Role::Root, &current_root(app, gun, &view).await?).map(Some),
+async fn root_once(repositories: &Repositories, gun: &Gun) -> Result<Option<File>, ReadError> {
+    match open(repositories, gun).await?.view_or_new(gun)? {
+        Some(view) => parsed(
+            gun,
+            Role::Root,
+            &current_root(repositories, gun, &view).await?,
+        )
+        .map(Some),
         None => Ok(None),
     }
 }
@@ -498,11 +530,14 @@ const LARGE_SNAPSHOT: usize = 1 << 20;
 
 /// What a stored snapshot lists. A large one takes a while and several times its size in memory, so
 /// one is read at a time, and not where other requests would have to wait.
-async fn listing(app: &App, bytes: &bytes::Bytes) -> Result<SnapshotView, Damaged> {
+async fn listing(
+    repositories: &Repositories,
+    bytes: &bytes::Bytes,
+) -> Result<SnapshotView, Damaged> {
     if bytes.len() < LARGE_SNAPSHOT {
         return SnapshotView::parse(bytes);
     }
-    let turn = app.limits.turn_to_read().await;
+    let turn = repositories.memory.turn_to_read().await;
     let bytes = bytes.clone();
     // It is read to its end when the client hangs up, and the next one waits for that.
     let reading = move || {

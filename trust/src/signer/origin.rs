@@ -63,7 +63,8 @@ pub(crate) async fn check_new_keys(
 
 impl Origin {
     /// Whether nothing says that the key was made for another role or repository.
-    pub(crate) fn fits(&self, gun: &Gun, role: &Role) -> bool {
+    #[must_use]
+    pub fn fits(&self, gun: &Gun, role: &Role) -> bool {
         let fits = |made_for: &str, used_for: &str| made_for.is_empty() || made_for == used_for;
         fits(&self.gun, gun.as_str()) && fits(&self.role, role.as_str())
     }

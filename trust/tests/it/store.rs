@@ -5,12 +5,9 @@ mod behaviour;
 
 use std::sync::Arc;
 
-use server::{
-    config::Storage,
-    store::{self, Head, SqlStore, StoreError, TrustStore, statements},
-};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use time::Duration;
+use trust::store::{self, Head, SqlStore, Storage, StoreError, TrustStore, statements};
 use tuf::{File, Gun, Role};
 
 use crate::support::memory_pool;

@@ -16,6 +16,11 @@ pub use local::LocalSigner;
 pub(crate) use origin::{NewKeyError, check_new_keys};
 pub use remote::{DEADLINE, Diagnosis, RemoteSigner, RemoteSignerConfig};
 
+tokio::task_local! {
+    /// The id of the request that is being answered; calls to the signer carry it.
+    pub static REQUEST_ID: String;
+}
+
 /// Why a signer gave no key or no signature.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SignerError {
@@ -87,7 +92,7 @@ pub enum SealError {
 pub const MAX_ASKED: usize = 100;
 
 /// How long the calls for one role may take together.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Has `draft` signed by as many of its keys as it takes.
 ///

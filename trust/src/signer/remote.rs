@@ -36,8 +36,7 @@ use tonic_health::pb::{
 };
 use tuf::{Gun, KeyId, KeyType, PublicKey, Role};
 
-use super::{Origin, Signer, SignerError};
-use crate::http::REQUEST_ID;
+use super::{Origin, REQUEST_ID, Signer, SignerError};
 
 /// What keeps this server from its signer, in a sentence with a cure; nothing if that is not known.
 pub type Diagnosis = Arc<dyn Fn() -> BoxFuture<'static, Option<String>> + Send + Sync>;

@@ -10,7 +10,7 @@ use std::{
 
 use tuf::{Gun, WalkError};
 
-use crate::{App, clients, store::Aging};
+use crate::{Repositories, clients, store::Aging};
 
 /// How many repositories are inspected in one walk: each means reading all of its current files.
 const INSPECTIONS: u32 = 1_000;
@@ -42,14 +42,14 @@ impl Inspector {
     }
 
     /// Warns if clients cannot read the repository.
-    pub(super) async fn inspect(&mut self, app: &App, aging: &Aging) {
+    pub(super) async fn inspect(&mut self, repositories: &Repositories, aging: &Aging) {
         let Some(gun) = &aging.gun else { return };
         let fingerprint = self.hasher.hash_one((&aging.name, aging.created_at));
         if self.left == 0 || self.inspected.contains(&fingerprint) {
             return;
         }
         self.left -= 1;
-        if is_readable(app, gun).await {
+        if is_readable(repositories, gun).await {
             self.inspected.insert(fingerprint);
         } else {
             self.unreadable += 1;
@@ -62,8 +62,8 @@ impl Inspector {
     }
 }
 
-async fn is_readable(app: &App, gun: &Gun) -> bool {
-    let walked = clients::walk_stored(app.store.clone(), gun, app.now()).await;
+async fn is_readable(repositories: &Repositories, gun: &Gun) -> bool {
+    let walked = clients::walk_stored(repositories.store.clone(), gun, repositories.now()).await;
     // Anything else that is wrong may be a publish or a deletion meanwhile.
     let Ok(Err(error @ WalkError::Unreadable { .. })) = walked else {
         return true;

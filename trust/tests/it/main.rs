@@ -1,0 +1,4 @@
+//! The store and the client of the signer, on `SQLite` and against a signer made for the test.
+
+mod store;
+mod support;
