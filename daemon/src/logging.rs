@@ -1,14 +1,17 @@
 //! Logs on standard error, in the form Notary's had: one line an event, a level that signals can move.
 
+mod fields;
+mod filter;
 mod format;
-mod layer;
 mod safe;
+#[cfg(test)]
+mod tests;
 
 use std::{
     backtrace::Backtrace,
     error::Error,
     fmt,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     panic,
     str::FromStr,
     sync::{
@@ -17,9 +20,16 @@ use std::{
     },
 };
 
-use tracing_subscriber::{Registry, layer::SubscriberExt as _};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    Registry,
+    fmt::{self as subscriber_fmt, MakeWriter},
+    layer::SubscriberExt as _,
+};
 
-use layer::Lines;
+use fields::FieldLines;
+use filter::Filter;
+use format::Lines;
 
 pub use safe::{Plain, plain_json};
 
@@ -196,17 +206,38 @@ pub fn init(crates: &'static [&'static str], format: LogFormat, level: Level) ->
     let control = LOG.get_or_init(|| {
         let control = LogControl::new(level);
         let colour = io::stderr().is_terminal();
-        let lines = Lines::new(crates, control.clone(), format, colour, |line: &str| {
-            // A log that cannot be written must not stop the service.
-            let _ = io::stderr().lock().write_all(line.as_bytes());
-        });
-        // Whoever installed another subscriber before us keeps it.
-        let _ = tracing::subscriber::set_global_default(Registry::default().with(lines));
+        let subscriber = subscriber(crates, &control, format, colour, io::stderr);
+        // A subscriber that was installed before stays.
+        let _ = tracing::subscriber::set_global_default(subscriber);
         log_panics();
         control
     });
     control.set(level);
     control.clone()
+}
+
+/// Writes a line for each event that the level of `control` lets through.
+fn subscriber<W>(
+    crates: &'static [&'static str],
+    control: &LogControl,
+    format: LogFormat,
+    colour: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = Filter {
+        crates,
+        control: control.clone(),
+    };
+    let lines = subscriber_fmt::layer()
+        .fmt_fields(FieldLines)
+        .event_format(Lines { format, colour })
+        .with_writer(writer)
+        // A log that cannot be written must not stop the service, and this would panic then.
+        .log_internal_errors(false);
+    Registry::default().with(filter).with(lines)
 }
 
 /// Logs why the program ends, with all causes, at level fatal. The caller ends it with status 1.

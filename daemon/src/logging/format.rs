@@ -1,96 +1,145 @@
-//! The three forms of a line.
+//! The four forms of a line.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-};
+use std::fmt::{self, Write};
 
-use serde_json::Value;
 use time::{OffsetDateTime, macros::format_description};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    fmt::{FmtContext, FormatEvent, format::Writer},
+    registry::LookupSpan,
+};
 
 use super::{
     Level, LogFormat,
-    safe::{Plain, plain_json},
+    fields::{self, FieldLines, Fields, text_of, write_json},
+    filter::level_of,
+    safe::Plain,
 };
+use crate::clock;
 
-/// Fields by their name, sorted as logrus sorts them.
-pub(super) type Fields = BTreeMap<String, Value>;
+/// Writes a line for each event.
+pub(super) struct Lines {
+    /// The form of the lines.
+    pub(super) format: LogFormat,
+    /// Whether lines for reading are in colour.
+    pub(super) colour: bool,
+}
 
-/// One event, ready to be written.
-pub(super) struct Line<'a> {
+impl<S> FormatEvent<S, FieldLines> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, FieldLines>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let lines = fields::lines_of(context, event);
+        let mut fields = fields::parse(&lines);
+        let line = Line {
+            level: level_of(event.metadata()),
+            message: fields.remove("message").unwrap_or_default(),
+            fields,
+            time: clock::now(),
+        };
+        match self.format {
+            LogFormat::Json => line.write_json(&mut out),
+            LogFormat::Logfmt => line.write_logfmt(&mut out),
+            LogFormat::Human => line.write_human(&mut out, self.colour),
+            LogFormat::Sentence => line.write_sentence(&mut out),
+        }?;
+        out.write_char('\n')
+    }
+}
+
+/// One event.
+struct Line<'a> {
     /// How grave it is.
-    pub(super) level: Level,
-    /// What happened.
-    pub(super) message: &'a str,
+    level: Level,
+    /// What happened, as JSON.
+    message: &'a str,
     /// With what; those of the spans around it included.
-    pub(super) fields: Fields,
+    fields: Fields<'a>,
     /// When, in UTC.
-    pub(super) time: OffsetDateTime,
+    time: OffsetDateTime,
+}
+
+/// A member of a line in JSON.
+#[derive(Clone, Copy)]
+enum Member<'a> {
+    Json(&'a str),
+    /// Text that needs no escapes.
+    Text(&'a str),
 }
 
 impl Line<'_> {
-    /// The line in `format`, with its newline.
-    pub(super) fn written(self, format: LogFormat, colour: bool) -> String {
-        let mut line = match format {
-            LogFormat::Json => self.json(),
-            LogFormat::Logfmt => self.logfmt(),
-            LogFormat::Human => self.human(colour),
-            LogFormat::Sentence => self.sentence(),
-        };
-        line.push('\n');
-        line
-    }
-
-    fn json(self) -> String {
+    fn write_json(&self, out: &mut dyn Write) -> fmt::Result {
         let time = self.timestamp();
-        let mut members: Fields = self.fields.into_iter().map(renamed).collect();
-        members.insert("level".to_owned(), self.level.name().into());
-        members.insert("msg".to_owned(), self.message.into());
-        members.insert("time".to_owned(), time.into());
-        let line = serde_json::to_string(&members);
-        plain_json(&line.expect("a map from text to JSON values is JSON"))
+        let fields = self.fields.iter();
+        let mut members: std::collections::BTreeMap<_, _> = fields
+            .map(|(name, value)| (member_name(name), Member::Json(value)))
+            .collect();
+        members.insert("level", Member::Text(self.level.name()));
+        members.insert("msg", self.message_member());
+        members.insert("time", Member::Text(&time));
+        let mut separator = '{';
+        for (name, member) in members {
+            out.write_char(separator)?;
+            write_json(out, name)?;
+            match member {
+                Member::Json(json) => write!(out, ":{json}")?,
+                Member::Text(text) => write!(out, ":\"{text}\"")?,
+            }
+            separator = ',';
+        }
+        out.write_char('}')
     }
 
-    fn logfmt(self) -> String {
-        let (level, message) = (self.level.name(), Word(self.message));
-        let mut line = format!("time=\"{}\" level={level} msg={message}", self.timestamp());
-        append(&mut line, self.fields.into_iter().map(renamed));
-        line
+    /// The message is text, whatever it was made of.
+    fn message_member(&self) -> Member<'_> {
+        if self.message.starts_with('"') {
+            Member::Json(self.message)
+        } else {
+            Member::Text(self.message)
+        }
     }
 
-    fn human(self, colour: bool) -> String {
+    fn write_logfmt(&self, out: &mut dyn Write) -> fmt::Result {
+        let (time, level) = (self.timestamp(), self.level.name());
+        let message = text_of(self.message);
+        write!(out, "time=\"{time}\" level={level} msg={}", Word(&message))?;
+        let fields = self.fields.iter();
+        append(out, fields.map(|(name, value)| (member_name(name), *value)))
+    }
+
+    fn write_human(&self, out: &mut dyn Write, colour: bool) -> fmt::Result {
         let clock = format_description!("[hour]:[minute]:[second]");
-        let time = self
-            .time
-            .format(clock)
-            .expect("a time has hours, minutes and seconds");
+        let time = self.time.format(clock).map_err(|_| fmt::Error)?;
         let level = self.level.name().to_uppercase();
         let (start, end) = if colour {
             (paint(self.level), "\u{1b}[0m")
         } else {
             ("", "")
         };
-        let mut line = format!("{time} {start}{level:<7}{end} {}", Plain(self.message));
-        append(&mut line, self.fields);
-        line
+        let message = text_of(self.message);
+        write!(out, "{time} {start}{level:<7}{end} {}", Plain(&message))?;
+        append(out, self.fields.iter().map(|(name, value)| (*name, *value)))
     }
 
-    fn sentence(self) -> String {
-        let kind = match self.level {
+    fn write_sentence(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str(match self.level {
             Level::Panic | Level::Fatal | Level::Error => "error: ",
             Level::Warn => "warning: ",
             Level::Info | Level::Debug | Level::Trace => "",
-        };
+        })?;
         // A list of findings has a line each; nothing else in a text moves the cursor.
-        let lines: Vec<String> = self
-            .message
-            .trim_end()
-            .lines()
-            .map(|line| Plain(line).to_string())
-            .collect();
-        let mut text = format!("{kind}{}", lines.join("\n"));
-        append(&mut text, self.fields);
-        text
+        let message = text_of(self.message);
+        for (number, line) in message.trim_end().lines().enumerate() {
+            let separator = if number == 0 { "" } else { "\n" };
+            write!(out, "{separator}{}", Plain(line))?;
+        }
+        append(out, self.fields.iter().map(|(name, value)| (*name, *value)))
     }
 
     /// RFC 3339 in whole seconds, as logrus writes it.
@@ -101,21 +150,20 @@ impl Line<'_> {
 }
 
 /// A field named like one of the line's own members gives way, as with logrus.
-fn renamed((name, value): (String, Value)) -> (String, Value) {
-    match name.as_str() {
-        "level" | "msg" | "time" => (format!("fields.{name}"), value),
-        _ => (name, value),
+fn member_name(name: &str) -> &str {
+    match name {
+        "level" => "fields.level",
+        "msg" => "fields.msg",
+        "time" => "fields.time",
+        name => name,
     }
 }
 
-fn append(line: &mut String, fields: impl IntoIterator<Item = (String, Value)>) {
-    for (name, value) in fields {
-        let text = match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        write!(line, " {name}={}", Word(&text)).expect("a String takes all that is written");
-    }
+fn append<'a>(
+    out: &mut dyn Write,
+    mut fields: impl Iterator<Item = (&'a str, &'a str)>,
+) -> fmt::Result {
+    fields.try_for_each(|(name, value)| write!(out, " {name}={}", Word(&text_of(value))))
 }
 
 fn paint(level: Level) -> &'static str {

@@ -4,9 +4,12 @@
 //! log lines pass: cut to a length, and without characters that could end a line, move a cursor or
 //! turn text around.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    io,
+};
 
-/// The longest field of a line, in octets, and the longest message.
+/// The longest field of a line, in bytes, and the longest message.
 const LONGEST_FIELD: usize = 1024;
 const LONGEST_MESSAGE: usize = 4 * 1024;
 
@@ -23,7 +26,7 @@ pub(super) enum Length {
 }
 
 impl Length {
-    /// How many octets the field `name` may have.
+    /// How many bytes the field `name` may have.
     pub(super) fn of(self, name: &str) -> usize {
         match self {
             Self::OfRequest if name == "message" => LONGEST_MESSAGE,
@@ -109,16 +112,34 @@ impl fmt::Display for Plain<'_> {
 #[must_use]
 pub fn plain_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_unsafe(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
+    write_plain_json(&mut out, json).expect("a String takes all that is written");
+    out
+}
+
+fn write_plain_json(out: &mut dyn fmt::Write, json: &str) -> fmt::Result {
+    for piece in json.split_inclusive(is_unsafe) {
+        let harmless = piece.trim_end_matches(is_unsafe);
+        out.write_str(harmless)?;
+        for unit in piece[harmless.len()..].encode_utf16() {
+            write!(out, "\\u{unit:04x}")?;
         }
     }
-    out
+    Ok(())
+}
+
+/// Makes the JSON that is written to it like [`plain_json`] does.
+pub(super) struct PlainWriter<'a>(pub(super) &'a mut dyn fmt::Write);
+
+impl io::Write for PlainWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let json = str::from_utf8(bytes).map_err(io::Error::other)?;
+        write_plain_json(self.0, json).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
