@@ -8,6 +8,7 @@ pub mod address;
 pub mod clock;
 pub mod debug;
 pub mod expiry;
+pub mod fetch;
 pub mod flags;
 pub mod listener;
 pub mod logging;

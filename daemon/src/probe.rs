@@ -1,14 +1,11 @@
 //! Asking a running program how it is, as health checks of containers do.
 
-use std::{fmt, future::Future, io, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, path::Path, process::ExitCode, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
 use rustls_pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
+use tokio::{net::TcpStream, time::timeout};
 use tonic::transport::Endpoint;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -16,6 +13,7 @@ use tonic_health::pb::{
 
 use crate::{
     address::Address,
+    fetch::{Bounds, Client, FetchError},
     tls::{ClientTls, Glance, connector},
 };
 
@@ -23,8 +21,11 @@ use crate::{
 /// time to say what is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
-/// More than any health page: what comes beyond it is not read.
-const PAGE: u64 = 64 * 1024;
+/// More than any health page needs.
+const BOUNDS: Bounds = Bounds {
+    time: PATIENCE,
+    body: 64 * 1024,
+};
 
 /// Why a program is not well, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,43 +58,27 @@ pub async fn within(
 ///
 /// [`Unwell`] with what was answered instead.
 pub async fn page(address: &Address, path: &str, tls: Option<ClientTls>) -> Result<(), Unwell> {
-    let page = get(address, path, tls).await.map_err(Unwell::because)?;
-    let parts = page.strip_prefix("HTTP/1.1 ");
-    match parts.and_then(|page| page.split_once("\r\n\r\n")) {
-        Some((head, _)) if head.starts_with("200 ") => Ok(()),
-        Some((head, body)) => {
-            let status = head.lines().next().unwrap_or_default();
-            Err(Unwell(format!("it answers {status} {}", body.trim())))
-        }
-        None => Err(Unwell("its health page is no HTTP".to_owned())),
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let request = Request::get(format!("{scheme}://{}{path}", address.reachable()))
+        .header(header::HOST, address.shown())
+        .body(Bytes::new())
+        .map_err(Unwell::because)?;
+    let answer = Client::new(tls, BOUNDS).send(request).await?;
+    if answer.status() == StatusCode::OK {
+        return Ok(());
     }
+    let (status, body) = (answer.status(), String::from_utf8_lossy(answer.body()));
+    Err(Unwell(format!("it answers {status} {}", body.trim())))
 }
 
-/// One plain HTTP/1.1 request: a client library would be larger than what asks.
-async fn get(address: &Address, path: &str, tls: Option<ClientTls>) -> io::Result<String> {
-    let host = address.shown();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    let stream = connect(address).await?;
-    let Some(tls) = tls else {
-        return exchange(stream, &request).await;
-    };
-    let mut config = (*tls.config()).clone();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connector = TlsConnector::from(Arc::new(config));
-    let stream = connector.connect(name(address)?, stream).await?;
-    exchange(stream, &request).await
-}
-
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &str,
-) -> io::Result<String> {
-    stream.write_all(request.as_bytes()).await?;
-    let mut page = Vec::new();
-    // A peer that closes without saying so at the TLS level has still said all there is.
-    match stream.take(PAGE).read_to_end(&mut page).await {
-        Err(error) if page.is_empty() => Err(error),
-        _ => Ok(String::from_utf8_lossy(&page).into_owned()),
+impl From<FetchError> for Unwell {
+    /// Without the cures: the address is that of a program of this machine.
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Connect(cause) | FetchError::Tls(cause) => Self::because(cause),
+            FetchError::Slow(_) => Self("it did not answer".to_owned()),
+            other => Self::because(other),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use access::token::TrustedKeys;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, sleep_until},
@@ -39,7 +40,7 @@ pub(super) struct Remote {
 struct Asked {
     at: Instant,
     /// The answer's body; a set that is the same again is no news.
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Remote {
@@ -106,7 +107,7 @@ impl Remote {
 }
 
 /// The set for the start, which an address that is just starting, too, does not stop.
-async fn first(address: &Address, pauses: &[Duration]) -> anyhow::Result<(Vec<u8>, TrustedKeys)> {
+async fn first(address: &Address, pauses: &[Duration]) -> anyhow::Result<(Bytes, TrustedKeys)> {
     let mut outcome = None;
     for pause in pauses {
         sleep(*pause).await;
@@ -118,7 +119,7 @@ async fn first(address: &Address, pauses: &[Duration]) -> anyhow::Result<(Vec<u8
     Err(outcome.expect("there is at least one try"))
 }
 
-async fn ask(address: &Address) -> anyhow::Result<(Vec<u8>, TrustedKeys)> {
+async fn ask(address: &Address) -> anyhow::Result<(Bytes, TrustedKeys)> {
     let body = address.fetch().await?;
     let keys = TrustedKeys::from_jwks(&body).context("the answer is of no use")?;
     Ok((body, keys))

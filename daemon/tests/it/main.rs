@@ -4,6 +4,7 @@ mod certificates;
 mod client;
 mod client_certificates;
 mod debug;
+mod fetch;
 mod flags;
 mod hostile;
 mod listener;
