@@ -14,7 +14,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, Error, ServerConfig,
-    client::{Resumption, danger::ServerCertVerifier},
+    client::Resumption,
     crypto::CryptoProvider,
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
@@ -26,12 +26,13 @@ use tokio::sync::watch;
 pub use connector::{SignerConnector, connector};
 pub use error::{HALF_PAIR, TlsError};
 pub use pinned::{Glance, accepts_itself};
+pub use verifier::{CheckServer, server_verifier};
 
 pub(crate) use files::validity;
 
 use files::{Files, Material, Reloading};
 use trust::Trust;
-use verifier::{ClientVerifier, Insistence, ServerVerifier};
+use verifier::{ClientVerifier, Insistence};
 
 /// The certificate of a listener, and whose clients it lets in.
 #[derive(Debug)]
@@ -198,13 +199,12 @@ fn client_config(material: &Material, files: &Files) -> Result<ClientConfig, Tls
         Some(trust) => trust,
         None => Trust::of_the_system()?,
     };
-    let verifier = ServerVerifier::new(trust, &provider);
-    Ok(believing(Arc::new(verifier), identity, provider))
+    Ok(believing(Arc::new(trust), identity, provider))
 }
 
-/// A client that believes whom `verifier` believes, and shows `identity` if asked.
+/// A client that believes the servers that `check` believes, and shows `identity` if asked.
 fn believing(
-    verifier: Arc<dyn ServerCertVerifier>,
+    check: Arc<dyn CheckServer>,
     identity: Option<CertifiedKey>,
     provider: Arc<CryptoProvider>,
 ) -> ClientConfig {
@@ -212,7 +212,7 @@ fn believing(
         .with_safe_default_protocol_versions()
         .expect("ring has suites for TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(server_verifier(check));
     let mut config = match identity {
         Some(identity) => {
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))

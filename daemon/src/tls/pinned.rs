@@ -12,12 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
-    version::TLS13,
-};
+use rustls::{CertificateError, ClientConfig, Error, version::TLS13};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -25,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use super::{
     ClientTls, Files, Material, Reloading, TlsError, believing, provider,
     trust::Purpose,
-    verifier::{public_key, verify_tls12},
+    verifier::{CheckServer, server_verifier},
 };
 use crate::clock;
 
@@ -45,8 +40,11 @@ impl ClientTls {
 fn pinned_config(material: &Material, files: &Files) -> Result<ClientConfig, TlsError> {
     let provider = provider();
     let identity = material.identity(files, &provider)?;
-    let verifier = Pinned::new(material.first_trusted(files)?, None);
-    Ok(believing(Arc::new(verifier), identity, provider))
+    let check = Pinned {
+        certificate: material.first_trusted(files)?,
+        met: None,
+    };
+    Ok(believing(Arc::new(check), identity, provider))
 }
 
 /// Whether a listener with the certificate `cert` would let in a client that shows it, going by its own
@@ -93,14 +91,16 @@ impl Glance {
     /// [`TlsError`] if there is none.
     pub fn new(cert: &Path) -> Result<Self, TlsError> {
         let files = Files::new(None, Some(cert));
-        let pinned = files.read()?.first_trusted(&files)?;
         let met = Arc::new(AtomicBool::new(false));
-        let verifier = Pinned::new(pinned, Some(met.clone()));
+        let check = Pinned {
+            certificate: files.read()?.first_trusted(&files)?,
+            met: Some(met.clone()),
+        };
         let config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13])
             .expect("ring has suites for TLS 1.3")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(server_verifier(Arc::new(check)))
             .with_no_client_auth();
         Ok(Self {
             config: Arc::new(config),
@@ -125,65 +125,32 @@ impl Glance {
 #[derive(Debug)]
 struct Pinned {
     certificate: CertificateDer<'static>,
-    algorithms: WebPkiSupportedAlgorithms,
     /// If set, is told that the server was met, which then ends the handshake.
     met: Option<Arc<AtomicBool>>,
 }
 
-impl Pinned {
-    fn new(certificate: CertificateDer<'static>, met: Option<Arc<AtomicBool>>) -> Self {
-        Self {
-            certificate,
-            algorithms: provider().signature_verification_algorithms,
-            met,
-        }
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
+impl CheckServer for Pinned {
+    fn check(
         &self,
         shown: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _name: &ServerName<'_>,
-        _ocsp_response: &[u8],
         _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<(), Error> {
         if *shown == self.certificate {
-            Ok(ServerCertVerified::assertion())
+            Ok(())
         } else {
             Err(CertificateError::UnknownIssuer.into())
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12(&self.algorithms, message, shown, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let key = public_key(shown)?;
-        let valid =
-            verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)?;
+    fn confirm(&self) -> Result<(), Error> {
         match &self.met {
-            None => Ok(valid),
+            None => Ok(()),
             Some(met) => {
                 met.store(true, Ordering::Relaxed);
                 Err(Error::General("seen enough".to_owned()))
             }
         }
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }

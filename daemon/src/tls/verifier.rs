@@ -1,8 +1,10 @@
-//! [`Trust`] as `rustls` asks for it.
+//! Certificates and signatures of handshakes, checked as `rustls` asks for it.
 
-use rustls::CertificateError;
+use std::{fmt, sync::Arc};
+
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved,
+    SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
     server::danger::{ClientCertVerified, ClientCertVerifier},
@@ -11,14 +13,17 @@ use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, Unix
 use webpki::RawPublicKeyEntity;
 use x509_parser::parse_x509_certificate;
 
-use super::trust::{Purpose, Trust, verify_name};
+use super::{
+    provider,
+    trust::{Purpose, Trust, verify_name},
+};
 
 /// Whether clients have to show a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Insistence {
-    /// Whoever shows none is refused.
+    /// Clients without one are refused.
     Required,
-    /// Whoever shows none is let in as nobody.
+    /// Clients without one are let in, without an identity.
     Optional,
 }
 
@@ -27,7 +32,7 @@ pub(super) enum Insistence {
 pub(super) struct ClientVerifier {
     trust: Trust,
     insistence: Insistence,
-    algorithms: WebPkiSupportedAlgorithms,
+    signatures: Signatures,
 }
 
 impl ClientVerifier {
@@ -35,7 +40,7 @@ impl ClientVerifier {
         Self {
             trust,
             insistence,
-            algorithms: provider.signature_verification_algorithms,
+            signatures: Signatures::of(provider),
         }
     }
 }
@@ -57,13 +62,9 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.trust.verify(
-            shown,
-            intermediates,
-            self.algorithms.all,
-            Purpose::Client,
-            now,
-        )?;
+        let algorithms = self.signatures.0.all;
+        self.trust
+            .verify(shown, intermediates, algorithms, Purpose::Client, now)?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -73,7 +74,7 @@ impl ClientCertVerifier for ClientVerifier {
         shown: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12(&self.algorithms, message, shown, signature)
+        self.signatures.verify_tls12(message, shown, signature)
     }
 
     fn verify_tls13_signature(
@@ -82,33 +83,45 @@ impl ClientCertVerifier for ClientVerifier {
         shown: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature_with_raw_key(
-            message,
-            &public_key(shown)?,
-            signature,
-            &self.algorithms,
-        )
+        self.signatures.verify_tls13(message, shown, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.signatures.0.supported_schemes()
     }
 }
 
-/// Decides which server is the one that was asked for.
+/// Decides whether a server is the one that was asked for.
+pub trait CheckServer: fmt::Debug + Send + Sync {
+    /// Whether its certificate is the right one for a server of this name.
+    fn check(
+        &self,
+        shown: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error>;
+
+    /// Called once the server has proved that it has the key of the certificate. An error ends the
+    /// handshake.
+    fn confirm(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Makes `rustls` ask `check` about certificates; the signatures of handshakes are verified here.
+#[must_use]
+pub fn server_verifier(check: Arc<dyn CheckServer>) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(ServerVerifier {
+        check,
+        signatures: Signatures::of(&provider()),
+    })
+}
+
 #[derive(Debug)]
-pub(super) struct ServerVerifier {
-    trust: Trust,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerVerifier {
-    pub(super) fn new(trust: Trust, provider: &CryptoProvider) -> Self {
-        Self {
-            trust,
-            algorithms: provider.signature_verification_algorithms,
-        }
-    }
+struct ServerVerifier {
+    check: Arc<dyn CheckServer>,
+    signatures: Signatures,
 }
 
 impl ServerCertVerifier for ServerVerifier {
@@ -120,14 +133,7 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.trust.verify(
-            shown,
-            intermediates,
-            self.algorithms.all,
-            Purpose::Server,
-            now,
-        )?;
-        verify_name(shown, name)?;
+        self.check.check(shown, intermediates, name, now)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -137,7 +143,8 @@ impl ServerCertVerifier for ServerVerifier {
         shown: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12(&self.algorithms, message, shown, signature)
+        let valid = self.signatures.verify_tls12(message, shown, signature)?;
+        self.check.confirm().map(|()| valid)
     }
 
     fn verify_tls13_signature(
@@ -146,52 +153,78 @@ impl ServerCertVerifier for ServerVerifier {
         shown: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature_with_raw_key(
-            message,
-            &public_key(shown)?,
-            signature,
-            &self.algorithms,
-        )
+        let valid = self.signatures.verify_tls13(message, shown, signature)?;
+        self.check.confirm().map(|()| valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.signatures.0.supported_schemes()
+    }
+}
+
+impl CheckServer for Trust {
+    fn check(
+        &self,
+        shown: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let algorithms = provider().signature_verification_algorithms.all;
+        self.verify(shown, intermediates, algorithms, Purpose::Server, now)?;
+        verify_name(shown, name)
+    }
+}
+
+/// Verifies the signatures of handshakes.
+#[derive(Debug)]
+struct Signatures(WebPkiSupportedAlgorithms);
+
+impl Signatures {
+    fn of(provider: &CryptoProvider) -> Self {
+        Self(provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature_with_raw_key(message, &public_key(shown)?, signature, &self.0)
+    }
+
+    /// One scheme may stand for several curves in TLS 1.2.
+    fn verify_tls12(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = public_key(shown)?;
+        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
+        let mut schemes = self.0.mapping.iter();
+        let (_, candidates) = schemes
+            .find(|(scheme, _)| *scheme == signature.scheme)
+            .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+        let verifies = |algorithm| {
+            key.verify_signature(algorithm, message, signature.signature())
+                .is_ok()
+        };
+        if candidates.iter().any(|algorithm| verifies(*algorithm)) {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
     }
 }
 
 /// The key of `certificate`. The functions of `rustls` that take the whole certificate refuse X.509
 /// version 1, which Go lets a listed certificate have.
-pub(super) fn public_key(
-    certificate: &CertificateDer<'_>,
-) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
+fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let (_, parsed) =
         parse_x509_certificate(certificate).map_err(|_| CertificateError::BadEncoding)?;
     Ok(SubjectPublicKeyInfoDer::from(
         parsed.public_key().raw.to_vec(),
     ))
-}
-
-/// Checks the signature of a TLS 1.2 handshake: one scheme may stand for several curves there.
-pub(super) fn verify_tls12(
-    algorithms: &WebPkiSupportedAlgorithms,
-    message: &[u8],
-    shown: &CertificateDer<'_>,
-    signature: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let key = public_key(shown)?;
-    let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
-    let (_, candidates) = algorithms
-        .mapping
-        .iter()
-        .find(|(scheme, _)| *scheme == signature.scheme)
-        .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    let verifies = |algorithm| {
-        key.verify_signature(algorithm, message, signature.signature())
-            .is_ok()
-    };
-    if candidates.iter().any(|algorithm| verifies(*algorithm)) {
-        Ok(HandshakeSignatureValid::assertion())
-    } else {
-        Err(CertificateError::BadSignature.into())
-    }
 }

@@ -6,7 +6,7 @@ mod onlooker;
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use daemon::ClientTls;
+use daemon::{ClientTls, tls::server_verifier};
 use rustls::{ClientConfig, Error};
 use rustls_pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
@@ -199,11 +199,11 @@ impl<'c> Visit<'c> {
 
     /// What the signer shows when it is called, believed or not. Nothing is sent to it.
     async fn look(&self) -> Chain {
-        let onlooker = Arc::new(Onlooker::new(&self.tls));
+        let onlooker = Arc::new(Onlooker::default());
         let mut config = ClientConfig::clone(&self.tls.config());
         config
             .dangerous()
-            .set_certificate_verifier(onlooker.clone());
+            .set_certificate_verifier(server_verifier(onlooker.clone()));
         if let Ok(socket) = self.reach().await {
             // Ends in the refusal that the onlooker makes of everything.
             drop(self.handshake(Arc::new(config), socket).await);
