@@ -30,6 +30,7 @@ impl fmt::Display for Address {
 }
 
 /// `url` as it may be shown.
+#[must_use]
 pub fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
