@@ -42,6 +42,9 @@ pub enum InvalidPattern {
     /// More than two stars in a row.
     #[error("{0:?} holds more than two stars in a row; * is within a segment, ** across segments")]
     Stars(String),
+    /// A registry's host alone, which is the name of no repository.
+    #[error("{0:?} is a host and names no repository; write {0}/ for all repositories below it")]
+    HostAlone(String),
     /// A role that is not in the targets tree, or that no role could be called.
     #[error(
         "{0:?} is no role that anybody pushes: targets, or targets/ and more, of a-z, 0-9, -, _, / and *"
@@ -56,7 +59,11 @@ impl GunPattern {
     ///
     /// [`InvalidPattern`], for what no GUN could match and for what another tool might read otherwise.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
-        Glob::parse(text).map(Self)
+        let glob = Glob::parse(text)?;
+        if is_host(text) {
+            return Err(InvalidPattern::HostAlone(text.to_owned()));
+        }
+        Ok(Self(glob))
     }
 
     /// Whether `gun` is one of those meant, byte for byte.
@@ -103,6 +110,11 @@ impl fmt::Display for RolePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.text)
     }
+}
+
+/// Whether `text` is the host of a registry, as docker recognises one at the beginning of a name.
+fn is_host(text: &str) -> bool {
+    !text.contains(['/', '*']) && (text == "localhost" || text.contains(['.', ':']))
 }
 
 /// Whether a role of the targets tree could have a name of this pattern.

@@ -115,6 +115,30 @@ fn a_pattern_that_no_gun_could_match_is_refused() {
 }
 
 #[test]
+fn a_host_without_a_repository_is_refused_with_the_prefix_to_write() {
+    for host in [
+        "registry.example.com",
+        "localhost",
+        "localhost:5000",
+        "[::1]:5000",
+    ] {
+        let error = gun_refused(host);
+        assert_eq!(error, InvalidPattern::HostAlone(host.to_owned()));
+        let error = error.to_string();
+        assert!(error.contains(&format!("write {host}/ for all")), "{error}");
+    }
+    for accepted in [
+        "registry.example.com/",
+        "registry.example.com/app",
+        "*.example.com/",
+    ] {
+        GunPattern::parse(accepted).unwrap();
+    }
+    // The notary CLI takes any name; one without a dot is taken for a repository.
+    assert!(matches("app", "app"));
+}
+
+#[test]
 fn roles_are_matched_like_guns() {
     assert!(role_matches("targets", "targets"));
     assert!(!role_matches("targets", "targets/releases"));
