@@ -55,7 +55,7 @@ pub enum LogFormat {
     Json,
     /// `key=value` pairs.
     Logfmt,
-    /// For reading: time, level, message, then the fields; in colour on a terminal.
+    /// For reading: date and time in UTC, level, message, then the fields; in colour on a terminal.
     Human,
     /// What commands say to the person who typed them: the message, behind `error: ` or `warning: ` if it is
     /// one. Cannot be asked for: every command but `serve` speaks like that by itself.

@@ -114,8 +114,7 @@ impl Line<'_> {
     }
 
     fn write_human(&self, out: &mut dyn Write, colour: bool) -> fmt::Result {
-        let clock = format_description!("[hour]:[minute]:[second]");
-        let time = self.time.format(clock).map_err(|_| fmt::Error)?;
+        let time = self.timestamp();
         let level = self.level.name().to_uppercase();
         let (start, end) = if colour {
             (paint(self.level), "\u{1b}[0m")

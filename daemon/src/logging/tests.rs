@@ -54,6 +54,19 @@ fn a_json_line_has_sorted_members_with_the_fields_of_its_spans() {
 }
 
 #[test]
+fn a_line_for_people_begins_with_date_and_zone() {
+    let lines = logged(LogFormat::Human, Level::Info, |_| {
+        tracing::info!(target: "server", "said");
+    });
+    let (time, rest) = lines[0].split_once(' ').unwrap();
+    assert!(
+        time.len() == 20 && time.as_bytes()[10] == b'T' && time.ends_with('Z'),
+        "date and time of UTC: {time}"
+    );
+    assert!(rest.starts_with("INFO"), "{rest}");
+}
+
+#[test]
 fn fields_named_like_the_lines_own_members_do_not_replace_them() {
     let lines = logged(LogFormat::Json, Level::Info, |_| {
         tracing::info!(target: "server", level = "forged", msg = "forged", "true");
