@@ -166,7 +166,13 @@ impl Report {
     fn configured(config: &Config) -> Self {
         let mut report = Self::default();
         report.ok(Check::Configuration, "the configuration makes sense");
-        for warning in &config.warnings {
+        // The check of access says the same with a cure.
+        let is_told_later = |warning: &&String| warning.starts_with("authentication is off");
+        for warning in config
+            .warnings
+            .iter()
+            .filter(|warning| !is_told_later(warning))
+        {
             report.add(Check::Configuration, Verdict::Warning, warning, None);
         }
         report
@@ -200,12 +206,27 @@ impl Report {
     }
 }
 
-/// One line a finding: verdict, subject, sentence, and the cure behind an arrow.
+/// One line a finding: verdict, subject, sentence, and the cure behind an arrow. A line at the end counts them.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.findings
-            .iter()
-            .try_for_each(|finding| writeln!(f, "{finding}"))
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        let count = |verdict| {
+            let findings = self.findings.iter();
+            findings
+                .filter(|finding| finding.verdict == verdict)
+                .count()
+        };
+        let warnings = match count(Verdict::Warning) {
+            0 => "no warnings".to_owned(),
+            1 => "1 warning".to_owned(),
+            warnings => format!("{warnings} warnings"),
+        };
+        match count(Verdict::Wrong) {
+            0 => writeln!(f, "nothing is wrong, {warnings}"),
+            wrong => writeln!(f, "{wrong} wrong, {warnings}"),
+        }
     }
 }
 

@@ -40,7 +40,11 @@ pub(super) fn check_listener(report: &mut Report, files: Option<&TlsFiles>, now:
             "issue it again with the host that clients use as subject alternative name",
         );
     } else if well {
-        let text = format!("{what} fits its key and names {}", words::list(&names));
+        let text = format!(
+            "{what} fits its key, names {}{}",
+            words::list(&names),
+            chain.end()
+        );
         report.ok(Check::Certificates, text);
     }
     if let Some(file) = &files.client_ca {
@@ -70,7 +74,10 @@ pub(super) fn check_signers(report: &mut Report, signer: &TrustService, now: Off
         if check_dates(report, &what, &chain, now)
             & check_purpose(report, &what, &chain, "clients", client_auth)
         {
-            report.ok(Check::Certificates, format!("{what} fits its key"));
+            report.ok(
+                Check::Certificates,
+                format!("{what} fits its key{}", chain.end()),
+            );
         }
     }
 }
@@ -101,6 +108,16 @@ impl Chain {
             return Vec::new();
         };
         names.value.general_names.iter().filter_map(host).collect()
+    }
+
+    /// When the first of them expires, as the end of a sentence.
+    fn end(&self) -> String {
+        let ends = self.parsed();
+        ends.map(|one| one.validity().not_after.to_datetime())
+            .min()
+            .map_or_else(String::new, |end| {
+                format!(" and expires on {}", words::day(end))
+            })
     }
 
     /// Who issued the last one.
@@ -240,7 +257,13 @@ fn check_authorities(report: &mut Report, key: &str, file: &Path, now: OffsetDat
         let text = format!("all authorities in {place} have expired: {}", some(ending));
         report.wrong(Check::Certificates, text, renew);
     } else if ending.is_empty() {
-        let text = format!("the authorities in {place} are current");
+        let text = match chain.parsed().map(|one| end(&one)).min() {
+            Some(first) => format!(
+                "the authorities in {place} are current; the first expires on {}",
+                words::day(first)
+            ),
+            None => format!("the authorities in {place} are current"),
+        };
         report.ok(Check::Certificates, text);
     } else {
         let text = format!("of the authorities in {place}, {}", some(ending));

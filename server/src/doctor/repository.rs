@@ -235,7 +235,17 @@ fn check_expiry(report: &mut Report, walked: &Walked, held: &[Role], now: Offset
         );
     }
     if report.findings.len() == before {
-        let text = "nothing expires soon that people have to renew";
+        let owners = walked.met.iter().filter(|met| !held.contains(&met.role));
+        let first = owners
+            .filter_map(|met| Some((met.expires?, &met.role)))
+            .min();
+        let text = match first {
+            Some((expires, role)) => format!(
+                "nothing expires soon that people have to renew; the first is {role}, on {}",
+                words::day(expires)
+            ),
+            None => "nothing expires soon that people have to renew".to_owned(),
+        };
         report.ok(Check::Repository, text);
     }
 }

@@ -59,9 +59,11 @@ async fn one_line_a_finding_is_printed_and_success_means_nothing_is_wrong() {
     stage.set("server", "http_addr", address);
     let (output, text) = doctor(&stage, &[]).await;
     assert_eq!(output.status.code(), Some(1), "{text}");
-    let last = text.lines().last().unwrap();
+    let mut last = text.lines().rev();
+    assert_eq!(last.next(), Some("1 wrong, 1 warning"), "{text}");
+    let finding = last.next().unwrap();
     assert!(
-        last.starts_with("WRONG    server         the server does not run: "),
+        finding.starts_with("WRONG    server         the server does not run: "),
         "{text}"
     );
 
@@ -76,9 +78,14 @@ async fn one_line_a_finding_is_printed_and_success_means_nothing_is_wrong() {
         "what is published can be stored",
         "MiB are free on the disk of the database",
         "the server runs and is well",
+        "and expires on 20",
     ] {
         assert!(text.contains(sentence), "{text}");
     }
+    let off = text.lines().filter(|line| line.contains("auth section"));
+    assert_eq!(off.count(), 1, "told once: {text}");
+    assert!(!text.contains("authentication is off"), "{text}");
+    assert!(text.ends_with("\nnothing is wrong, 1 warning\n"), "{text}");
 
     stage.set("trust_service", "tls_ca_file", "/nowhere/ca.crt");
     let (output, text) = doctor(&stage, &[]).await;
@@ -114,7 +121,7 @@ async fn a_configuration_that_makes_no_sense_is_the_first_finding_and_the_last()
     stage.set("storage", "backend", "papyrus");
     let (output, text) = doctor(&stage, &[]).await;
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.starts_with("WRONG    configuration  "), "{text}");
     assert!(text.contains("storage.backend"), "{text}");
 }
