@@ -18,10 +18,13 @@ const SIGNER: &str = "Trust operational";
 /// What is said of writes while reading goes on.
 const WRITES: &str = "writes";
 
-/// How often the checks run; the first time after as long.
+/// How often the checks run.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// How often they run after the start, until nothing fails or [`INTERVAL`] has passed: a signer or a
+/// database that starts beside the server soon counts.
+const SOON: Duration = Duration::from_millis(250);
 
-/// The outcome of the last checks: nothing fails until one has been seen to.
+/// The outcome of the last checks. Nothing fails before the first ones, which run at the start.
 #[derive(Debug, Default)]
 pub struct Health {
     failing: RwLock<BTreeMap<&'static str, String>>,
@@ -66,6 +69,7 @@ fn put(map: &RwLock<BTreeMap<&'static str, String>>, name: &'static str, reason:
 pub async fn run(app: App, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     let look = async {
+        check_at_start(&app).await;
         loop {
             ticks.tick().await;
             check(&app).await;
@@ -82,6 +86,25 @@ pub async fn run(app: App, shutdown: CancellationToken) {
     tokio::select! {
         () = shutdown.cancelled() => {}
         ((), ()) = async { tokio::join!(look, listen) } => {}
+    }
+}
+
+/// Runs the checks without a word until nothing fails, for [`INTERVAL`] at most: what fails until then may
+/// only be slower to start, and is in health but not yet in the log.
+async fn check_at_start(app: &App) {
+    let start = tokio::time::Instant::now();
+    while start.elapsed() < INTERVAL {
+        let store = app.repositories.store.check().await.err();
+        let signer = app.repositories.signer.check().await.err();
+        let is_well = store.is_none() && signer.is_none();
+        app.health
+            .set(DATABASE, store.map(|_| NO_DATABASE.to_owned()));
+        app.health
+            .set(SIGNER, signer.map(|error| error.to_string()));
+        if is_well {
+            return;
+        }
+        tokio::time::sleep(SOON).await;
     }
 }
 

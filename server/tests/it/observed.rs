@@ -1,6 +1,9 @@
 //! Health, metrics and request ids.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use access::Credentials;
 use authn::{Guard, settings};
@@ -8,6 +11,7 @@ use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, StatusCode};
 use server::health;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Settings, TestServer};
 
@@ -44,6 +48,27 @@ async fn health_names_what_fails_and_forgets_it_when_it_is_well_again() {
         .unwrap();
     health::check(&server.app).await;
     server.get("/_notary_server/health").await.ok();
+}
+
+#[tokio::test]
+async fn health_knows_soon_after_the_start_what_fails_and_what_has_come_up() {
+    let server = TestServer::start().await;
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    let stop = CancellationToken::new();
+    let checks = tokio::spawn(health::run(server.app.clone(), stop.clone()));
+    let until = async |status| {
+        while server.get("/_notary_server/health").await.status != status {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let soon = Duration::from_secs(5);
+    let is_told = tokio::time::timeout(soon, until(StatusCode::SERVICE_UNAVAILABLE)).await;
+    is_told.expect("the first check runs at the start");
+    server.signer.is_away.store(false, Ordering::SeqCst);
+    let is_told = tokio::time::timeout(soon, until(StatusCode::OK)).await;
+    is_told.expect("it is checked again before the first interval ends");
+    stop.cancel();
+    checks.await.unwrap();
 }
 
 #[tokio::test]
