@@ -40,7 +40,8 @@ fn cure(kind: io::ErrorKind, what: &str) -> String {
                 .to_owned()
         }
         io::ErrorKind::ReadOnlyFilesystem => {
-            "Mount it so that it can be written, in docker-compose.yml without `:ro`.".to_owned()
+            "Its disk is mounted read-only: mount it for writing (in docker-compose.yml, without `:ro`)."
+                .to_owned()
         }
         _ => format!(
             "Make it {what}: in a volume of docker-compose.yml for user 65532, to whom all files there belong; \

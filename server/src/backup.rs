@@ -185,6 +185,12 @@ fn key_set(file: &Path, escrow_key: Option<&Path>) -> Result<KeySet> {
     KeySet::read(file, escrow_key.as_ref()).with_context(|| file.display().to_string())
 }
 
+/// `count` of something, by its name for one and for several.
+fn counted(count: impl Into<u64>, one: &str, several: &str) -> String {
+    let count = count.into();
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 fn report(verified: &Verified, emptiness: Emptiness) -> Result<()> {
     for remark in &verified.remarks {
         println!("note: {remark}");
@@ -200,7 +206,11 @@ fn report(verified: &Verified, emptiness: Emptiness) -> Result<()> {
         ..
     } = verified;
     let taken_at = archive::moment(*taken_at);
-    println!("{rows} rows, {repositories} repositories, as they were at {taken_at}");
+    println!(
+        "{}, {}, as they were at {taken_at}",
+        counted(*rows, "row", "rows"),
+        counted(*repositories as u64, "repository", "repositories"),
+    );
     if !faults.is_empty() {
         bail!("the backup is not in order: {} faults", faults.len());
     }

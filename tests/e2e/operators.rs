@@ -82,7 +82,7 @@ fn a_running_notary_is_looked_at_without_touching_it(sandbox: &Sandbox) -> Resul
 
     scene.server_says(&["config", "check"], "storage.db_url")?;
     scene.signer_says(&["config", "check"], "storage.db_url")?;
-    scene.server_says(&["migrate", "--plan"], "nothing is to do")?;
+    scene.server_says(&["migrate", "--plan"], "the tables are up to date")?;
     scene.signer_says(&["migrate", "--plan"], "nothing was changed")?;
     // There is nothing to do for the server, so that no rights to do it are needed.
     scene.server_says(&["migrate"], "is up to date")?;
@@ -119,7 +119,7 @@ fn what_the_plan_adds_is_fine_for_a_running_notary(sandbox: &Sandbox) -> Result<
         .succeeds()?;
 
     ensure!(said.contains("private_keys"), "{said}");
-    scene.signer_says(&["migrate", "--plan"], "nothing is to do")?;
+    scene.signer_says(&["migrate", "--plan"], "the tables are up to date")?;
     before.are_kept_in(&Rows::read(scene.trust.database()?)?)?;
     scene.goes_on()?;
     scene.trust.hand_over_to(Pair::COUNTERSIGN)?;

@@ -239,7 +239,7 @@ impl fmt::Display for Survey {
             writeln!(formatter, "{urgency}: {}", step.what)?;
         }
         if self.is_complete() {
-            writeln!(formatter, "nothing is to do")?;
+            writeln!(formatter, "the tables are up to date")?;
         }
         Ok(())
     }

@@ -116,9 +116,21 @@ pub(crate) fn generate(command: &Command) -> anyhow::Result<bool> {
         return Ok(false);
     };
     let key = escrow::PrivateKey::generate()?;
+    let (private, public) = (
+        required(arguments, "private"),
+        required(arguments, "public"),
+    );
     // The private half first: a public one alone would seal backups that nobody opens.
-    write(&required(arguments, "private"), &key.to_pem())?;
-    write(&required(arguments, "public"), &key.public().to_pem())?;
+    write(&private, &key.to_pem())?;
+    write(&public, &key.public().to_pem())?;
+    println!(
+        "{}: seal backups with `backup --escrow {0}`",
+        public.display()
+    );
+    println!(
+        "{}: keep it in a safe and not on this machine; nothing else opens a sealed backup",
+        private.display()
+    );
     Ok(true)
 }
 

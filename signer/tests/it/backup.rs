@@ -235,6 +235,10 @@ async fn a_sealed_backup_goes_from_one_database_to_another_by_commands() {
 
     let made = from.run(&["escrow-key", "generate", "private.pem", "public.pem"]);
     assert!(made.status.success(), "{}", text(&made.stderr));
+    let made = text(&made.stdout);
+    assert!(
+        made.contains("public.pem: seal backups with") && made.contains("private.pem: keep it")
+    );
     let again = from.run(&["escrow-key", "generate", "private.pem", "other.pem"]);
     assert!(text(&again.stderr).contains("private.pem is there already"));
 

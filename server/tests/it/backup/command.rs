@@ -65,7 +65,7 @@ async fn a_trial_moves_to_another_database_by_three_commands() {
         "{said}{}",
         text(&verified.stderr)
     );
-    assert!(said.contains("5 rows, 1 repositories"), "{said}");
+    assert!(said.contains("5 rows, 1 repository,"), "{said}");
 
     let restored = to.run(&["restore", file]);
     assert!(restored.status.success(), "{}", text(&restored.stderr));
