@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign::address::Address;
-use countersign::prepare::{self, PrepareError};
+use countersign::prepare::{self, Name, PrepareError};
 use countersign::set::{Set, SetError};
-use countersign::setup::{Place, Wishes};
+use countersign::setup::{Place, UpOptions};
 use countersign::up::Up;
 use operate_command::{Both, Operated};
 use prepare_command::PrepareArguments;
@@ -155,6 +155,10 @@ struct UpArguments {
     /// Where the signer listens this time [default: as in signer.json, at first 127.0.0.1:7899]
     #[arg(long, value_name = "HOST:PORT")]
     signer_listen: Option<Address>,
+    /// A name or address by which other machines reach the server: its certificate gets it and keeps it. Several
+    /// with commas; those given before are replaced [default: as given before, at first this machine's own]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    host: Vec<Name>,
     /// The log level of both this time [default: as in their files, at first info]
     #[arg(long, value_name = "LEVEL", value_parser = ["error", "warning", "info", "debug", "trace"])]
     log: Option<String>,
@@ -311,6 +315,7 @@ fn run_up(arguments: UpArguments) -> ExitCode {
         data,
         listen,
         signer_listen,
+        host,
         log,
     } = arguments;
     let data = data_folder(data);
@@ -318,13 +323,14 @@ fn run_up(arguments: UpArguments) -> ExitCode {
         Ok(place) => place,
         Err(error) => return fail(&error),
     };
-    let wishes = Wishes {
+    let options = UpOptions {
         data,
         listen,
         signer_listen,
+        hosts: host,
     };
     let up = Up {
-        wishes,
+        options,
         log,
         executable,
         current,

@@ -8,12 +8,14 @@
 //! passphrases/development          encrypts the keys in signer.db
 //! server.json signer.json          Notary's own configuration files; edits stay
 //! server.db signer.db              SQLite
+//! hosts                            names by which other machines reach the server, one a line
 //! known                            what was here before, so that a loss is noticed
 //! ```
 
 mod configuration;
+mod hosts;
+mod instructions;
 mod known;
-mod lines;
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -25,9 +27,10 @@ use time::OffsetDateTime;
 use crate::address::Address;
 use crate::files::{self, Access, FileError, make_once};
 use crate::pki::{self, Authority, Leaf, Outcome, PkiError, Purpose};
+use crate::prepare::{InvalidName, Name};
 
-pub use lines::Lines;
-pub(crate) use lines::quoted;
+pub use instructions::Instructions;
+pub(crate) use instructions::quoted;
 
 /// Why the data folder cannot be used: one sentence, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,14 @@ pub enum SetupError {
     /// Configuration files are text, and have to name the folder.
     #[error("the name of the data folder {0:?} is no text. Choose another folder with --data.")]
     Name(PathBuf),
+    /// The file of the server's names was edited into something else.
+    #[error("{}: {cause}. Correct it, or give the names with --host.", path.display())]
+    Hosts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: InvalidName,
+    },
     /// Somebody else works in the folder.
     #[error(
         "another countersign is running with the data folder {}. Stop it first, or choose another \
@@ -140,13 +151,15 @@ pub enum SetupError {
 
 /// What a person may ask for.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub struct UpOptions {
     /// The data folder, if not the usual one.
     pub data: Option<PathBuf>,
     /// Where the server listens, if not where its configuration file says.
     pub listen: Option<Address>,
     /// Where the signer listens, if not where its configuration file says.
     pub signer_listen: Option<Address>,
+    /// The names by which other machines reach the server; empty for those of an earlier start.
+    pub hosts: Vec<Name>,
 }
 
 /// Where the files are.
@@ -198,6 +211,8 @@ pub struct Setup {
     pub server: Address,
     /// Where the signer will listen.
     pub signer: Address,
+    /// The names by which other machines reach the server.
+    pub hosts: Vec<Name>,
     /// What was made or renewed, in words for people; empty when all was found as it was.
     pub news: Vec<String>,
     _lock: File,
@@ -209,8 +224,12 @@ impl Setup {
     /// # Errors
     ///
     /// If the folder has lost something that it had, or cannot be used.
-    pub fn prepare(place: Place, wishes: &Wishes, now: OffsetDateTime) -> Result<Self, SetupError> {
-        Self::lay_out(place, wishes, now, known::check)
+    pub fn prepare(
+        place: Place,
+        options: &UpOptions,
+        now: OffsetDateTime,
+    ) -> Result<Self, SetupError> {
+        Self::lay_out(place, options, now, known::check)
     }
 
     /// The same, for a folder that a backup will be restored into: its databases may have been lost.
@@ -219,12 +238,12 @@ impl Setup {
     ///
     /// If the folder cannot be used.
     pub fn prepare_for_restore(place: Place, now: OffsetDateTime) -> Result<Self, SetupError> {
-        Self::lay_out(place, &Wishes::default(), now, |_| Ok(()))
+        Self::lay_out(place, &UpOptions::default(), now, |_| Ok(()))
     }
 
     fn lay_out(
         place: Place,
-        wishes: &Wishes,
+        options: &UpOptions,
         now: OffsetDateTime,
         check: impl FnOnce(&Place) -> Result<(), SetupError>,
     ) -> Result<Self, SetupError> {
@@ -240,12 +259,14 @@ impl Setup {
         check_database(&place.file("signer.db"))?;
         check(&place)?;
         make_passphrase(&place)?;
-        let (server, signer) = configuration::make(&place, wishes)?;
+        let (server, signer) = configuration::make(&place, options)?;
         let moved = configuration::make_relative(&place)?;
+        let hosts = hosts::keep(&place, &options.hosts)?;
         let mut setup = Self {
             place,
             server,
             signer,
+            hosts,
             news: Vec::new(),
             _lock: lock,
         };
@@ -267,17 +288,17 @@ impl Setup {
             Leaf {
                 name: "server",
                 purpose: Purpose::Listen,
-                hosts: hosts(&self.server),
+                hosts: names_of(&self.server, &self.hosts),
             },
             Leaf {
                 name: "signer",
                 purpose: Purpose::Listen,
-                hosts: hosts(&self.signer),
+                hosts: names_of(&self.signer, &[]),
             },
             Leaf {
                 name: "client",
                 purpose: Purpose::Connect,
-                hosts: hosts(&configuration::local(0)),
+                hosts: names_of(&configuration::local(0), &[]),
             },
         ] {
             tell(&mut news, leaf.name, authority.ensure(&leaf, now)?);
@@ -401,13 +422,14 @@ fn make_passphrase(place: &Place) -> Result<(), SetupError> {
     Ok(files::write(&path, text.as_bytes(), Access::Owner)?)
 }
 
-/// Every name of this machine to itself, and the one that was asked for.
-fn hosts(address: &Address) -> BTreeSet<String> {
-    let asked = address.reachable_host();
+/// The names of a certificate: this machine's own, the host of `address`, and `others`.
+fn names_of(address: &Address, others: &[Name]) -> BTreeSet<String> {
+    let host = address.reachable_host();
     ["localhost", "127.0.0.1", "::1"]
         .map(str::to_owned)
         .into_iter()
-        .chain([pki::host_name(asked)])
+        .chain([pki::host_name(host)])
+        .chain(others.iter().map(|name| name.as_str().to_owned()))
         .collect()
 }
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::health;
 use crate::process::{Display, Program, Running};
-use crate::setup::{Lines, Place, Setup, SetupError, Wishes};
+use crate::setup::{Instructions, Place, Setup, SetupError, UpOptions};
 
 /// Why the service does not run, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum UpError {
 #[derive(Debug)]
 pub struct Up {
     /// What the person asked for.
-    pub wishes: Wishes,
+    pub options: UpOptions,
     /// The log level of both programs, if not the one in their configuration files.
     pub log: Option<String>,
     /// This very program, which is also the two others.
@@ -69,8 +69,8 @@ impl Up {
     /// Runs the service until a signal ends it.
     pub async fn run(self) -> Result<(), UpError> {
         let mut stop = Stop::listen()?;
-        let place = Place::find(self.wishes.data.as_deref(), &self.current);
-        let setup = Setup::prepare(place, &self.wishes, (self.now)())?;
+        let place = Place::find(self.options.data.as_deref(), &self.current);
+        let setup = Setup::prepare(place, &self.options, (self.now)())?;
         say(&format!("Countersign {}", env!("CARGO_PKG_VERSION")));
         say(&format!("data    {}", setup.place.data.display()));
         say(&format!("CA      {}", setup.place.ca.display()));
@@ -111,7 +111,7 @@ impl Up {
         setup.note_databases()?;
         display.show_all();
         say("\nCtrl-C stops the service. To use it, paste these lines into another shell:\n");
-        writeln!(io::stdout(), "{}", Lines(setup))?;
+        writeln!(io::stdout(), "{}", Instructions(setup))?;
         tokio::select! {
             never = signer.keep() => match never {},
             never = server.keep() => match never {},
@@ -143,7 +143,7 @@ impl Up {
 
     fn server(&self, setup: &Setup) -> Program {
         let mut environment = vec![("NOTARY_SERVER_SERVER_HTTP_ADDR", setup.server.to_string())];
-        if self.wishes.signer_listen.is_some() {
+        if self.options.signer_listen.is_some() {
             let (host, port) = (setup.signer.reachable_host().to_owned(), setup.signer.port);
             environment.push(("NOTARY_SERVER_TRUST_SERVICE_HOSTNAME", host));
             environment.push(("NOTARY_SERVER_TRUST_SERVICE_PORT", port.to_string()));

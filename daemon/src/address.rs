@@ -45,6 +45,15 @@ impl Address {
         with_port(self.shown_host(), self.port)
     }
 
+    /// The same port on another host.
+    #[must_use]
+    pub fn with_host(&self, host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            port: self.port,
+        }
+    }
+
     /// `HOST:PORT` to connect to from this machine.
     #[must_use]
     pub fn reachable(&self) -> String {

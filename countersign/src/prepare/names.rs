@@ -23,6 +23,12 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it stands for many names, none of which it says.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with('*')
+    }
 }
 
 impl FromStr for Name {

@@ -7,22 +7,22 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::known::DATABASES;
-use super::{ALIAS, Place, SetupError, Wishes};
+use super::{ALIAS, Place, SetupError, UpOptions};
 use crate::address::{Address, InvalidAddress};
 use crate::files::{self, Access, make_once};
 
 /// Writes both configuration files unless they are there, and answers where the programs listen.
-pub(super) fn make(place: &Place, wishes: &Wishes) -> Result<(Address, Address), SetupError> {
-    let server = wishes.listen.clone().unwrap_or_else(|| local(4443));
-    let signer = wishes.signer_listen.clone().unwrap_or_else(|| local(7899));
+pub(super) fn make(place: &Place, options: &UpOptions) -> Result<(Address, Address), SetupError> {
+    let server = options.listen.clone().unwrap_or_else(|| local(4443));
+    let signer = options.signer_listen.clone().unwrap_or_else(|| local(7899));
     let found = make_configuration(place, "signer.json", &signer_configuration(&signer))?;
-    let signer = match &wishes.signer_listen {
+    let signer = match &options.signer_listen {
         Some(asked) => asked.clone(),
         None => listens(place, "signer.json", &found, "grpc_addr", signer)?,
     };
     let new = server_configuration(&server, &signer);
     let found = make_configuration(place, "server.json", &new)?;
-    let server = match &wishes.listen {
+    let server = match &options.listen {
         Some(asked) => asked.clone(),
         None => listens(place, "server.json", &found, "http_addr", server)?,
     };

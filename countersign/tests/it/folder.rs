@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use countersign::setup::{Lines, Place, Setup, Wishes};
+use countersign::setup::{Instructions, Place, Setup, UpOptions};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -34,14 +34,14 @@ fn a_second_start_finds_everything_as_it_was() {
     let data = folder.path().join("data");
     let first = prepare(&data, FIRST).unwrap();
     assert!(!first.news.is_empty());
-    let lines = Lines(&first).to_string();
+    let lines = Instructions(&first).to_string();
     drop(first);
     let before = contents(&data);
 
     let second = prepare(&data, FIRST + Duration::days(30)).unwrap();
 
     assert_eq!(second.news, Vec::<String>::new());
-    assert_eq!(Lines(&second).to_string(), lines);
+    assert_eq!(Instructions(&second).to_string(), lines);
     assert_eq!(contents(&data), before);
 }
 
@@ -140,7 +140,7 @@ fn an_edited_address_stays_and_is_what_people_are_told() {
 
     assert_eq!(fs::read_to_string(&path).unwrap(), edited);
     assert!(
-        Lines(&setup)
+        Instructions(&setup)
             .to_string()
             .contains("https://localhost:5443\n")
     );
@@ -151,15 +151,51 @@ fn an_address_that_is_asked_for_holds_for_this_start_alone() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path(), FIRST).unwrap();
     let place = Place::find(Some(folder.path()), Path::new("/"));
-    let wishes = Wishes {
+    let options = UpOptions {
         listen: Some("127.0.0.1:6443".parse().unwrap()),
-        ..Wishes::default()
+        ..UpOptions::default()
     };
     assert_eq!(
-        Setup::prepare(place, &wishes, FIRST).unwrap().server.port,
+        Setup::prepare(place, &options, FIRST).unwrap().server.port,
         6443
     );
     assert_eq!(prepare(folder.path(), FIRST).unwrap().server.port, 4443);
+}
+
+#[test]
+fn names_for_other_machines_stay_in_the_certificate_and_in_what_is_pasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::find(Some(folder.path()), Path::new("/"));
+    let with = |names: &[&str]| {
+        let options = UpOptions {
+            hosts: names.iter().map(|name| name.parse().unwrap()).collect(),
+            ..UpOptions::default()
+        };
+        Setup::prepare(place.clone(), &options, FIRST).unwrap()
+    };
+    let certificate = || fs::read(folder.path().join("server.crt")).unwrap();
+    with(&["*.example.com", "Trust.Example.com", "192.0.2.7"]);
+    let first = certificate();
+
+    let again = with(&[]);
+
+    assert_eq!(certificate(), first, "the names were kept");
+    assert_eq!(again.news, Vec::<String>::new());
+    let lines = Instructions(&again).to_string();
+    assert!(
+        lines.contains("https://trust.example.com:4443\n"),
+        "{lines}"
+    );
+    assert!(
+        lines.ends_with("~/.docker/tls/trust.example.com:4443/ca.crt"),
+        "{lines}"
+    );
+    drop(again);
+    assert_eq!(with(&["other.example.com"]).news, ["renewed server.crt"]);
+
+    fs::write(folder.path().join("hosts"), "https://other.example.com\n").unwrap();
+    let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
+    assert!(error.contains("--host") && error.contains("://"), "{error}");
 }
 
 #[test]
@@ -173,7 +209,7 @@ fn three_lines_tell_docker_what_it_has_to_know() {
          mkdir -p ~/.docker/tls/localhost:4443 && cp {} ~/.docker/tls/localhost:4443/ca.crt",
         ca.display()
     );
-    assert_eq!(Lines(&setup).to_string(), expected);
+    assert_eq!(Instructions(&setup).to_string(), expected);
     assert_eq!(
         fs::read(ca).unwrap(),
         fs::read(folder.path().join("ca.crt")).unwrap()
@@ -224,11 +260,11 @@ fn a_busy_port_is_named_with_the_program_and_the_flag_that_changes_it() {
     let address = taken.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let place = Place::find(Some(folder.path()), Path::new("/"));
-    let wishes = Wishes {
+    let options = UpOptions {
         signer_listen: Some(address.to_string().parse().unwrap()),
-        ..Wishes::default()
+        ..UpOptions::default()
     };
-    let setup = Setup::prepare(place, &wishes, FIRST).unwrap();
+    let setup = Setup::prepare(place, &options, FIRST).unwrap();
 
     let error = setup.check_ports().unwrap_err().to_string();
 

@@ -10,7 +10,7 @@ mod set;
 
 use std::path::Path;
 
-use countersign::setup::{Place, Setup, SetupError, Wishes};
+use countersign::setup::{Place, Setup, SetupError, UpOptions};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
@@ -20,7 +20,7 @@ const FIRST: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 fn prepare(folder: &Path, now: OffsetDateTime) -> Result<Setup, SetupError> {
     Setup::prepare(
         Place::find(Some(folder), Path::new("/")),
-        &Wishes::default(),
+        &UpOptions::default(),
         now,
     )
 }

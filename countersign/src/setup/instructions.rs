@@ -5,11 +5,15 @@ use std::fmt;
 use super::Setup;
 
 /// The lines to paste into a shell, after which docker's content trust uses this service.
-pub struct Lines<'a>(pub &'a Setup);
+pub struct Instructions<'a>(pub &'a Setup);
 
-impl fmt::Display for Lines<'_> {
+impl fmt::Display for Instructions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.server.shown();
+        let server = &self.0.server;
+        let shown = match self.0.hosts.iter().find(|name| !name.is_wildcard()) {
+            Some(name) => server.with_host(name.as_str()).shown(),
+            None => server.shown(),
+        };
         let ca = quoted(&self.0.place.ca.to_string_lossy());
         let folder = format!("~/.docker/tls/{shown}");
         writeln!(f, "export DOCKER_CONTENT_TRUST=1")?;
