@@ -29,14 +29,14 @@ pub enum FileError {
         cause: io::Error,
     },
     /// A folder, a pipe or a device is in the place of a file; reading some of them never ends.
-    #[error("{} is not a regular file. Move it away, and put the file there that belongs there.", .0.display())]
+    #[error("{} is not a regular file. Move it away, and put the right file in its place.", .0.display())]
     NotAFile(PathBuf),
 }
 
 fn cure(kind: io::ErrorKind, what: &str) -> String {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "Make room on its disk: what is there stays, and the next run goes on from it."
+            "Make room on its disk. Existing files are kept, and the next run continues from them."
                 .to_owned()
         }
         io::ErrorKind::ReadOnlyFilesystem => {
@@ -44,8 +44,8 @@ fn cure(kind: io::ErrorKind, what: &str) -> String {
                 .to_owned()
         }
         _ => format!(
-            "Make it {what}: in a volume of docker-compose.yml for user 65532, to whom all files there belong; \
-             or choose another folder, with --data (`prepare`: --folder)."
+            "Make it {what} (in a volume of docker-compose.yml, for user 65532, who owns all files there), or \
+             choose another folder with --data (`prepare`: --folder)."
         ),
     }
 }
@@ -100,7 +100,7 @@ pub fn new_secret() -> io::Result<Zeroizing<String>> {
     let mut random = Zeroizing::new([0; 32]);
     SystemRandom::new()
         .fill(&mut *random)
-        .map_err(|_| io::Error::other("the system has no random bytes"))?;
+        .map_err(|_| io::Error::other("the system's random number generator failed"))?;
     Ok(Zeroizing::new(hex::encode(*random)))
 }
 

@@ -33,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set up and run server and signer (what happens without a command).
+    /// Set up and run server and signer; the default without a command.
     Up(UpArguments),
     /// Back up trust data and keys into a folder, and verify the backup; the service may run.
     Backup {
@@ -43,7 +43,7 @@ enum Command {
         #[arg(long, value_name = "PUBLIC")]
         escrow: Option<PathBuf>,
     },
-    /// Say whether a backup could be restored, and whether clients could go on then.
+    /// Check whether a backup can be restored, and whether clients could then continue.
     VerifyBackup {
         #[command(flatten)]
         set: SetArguments,
@@ -51,7 +51,7 @@ enum Command {
         #[arg(long, value_name = "PRIVATE")]
         escrow_key: Option<PathBuf>,
     },
-    /// Put a backup into the empty databases of a service that does not run, or into a new service.
+    /// Restore a backup into the empty databases of a stopped service, or into a new service.
     Restore {
         #[command(flatten)]
         set: SetArguments,
@@ -59,9 +59,9 @@ enum Command {
         #[arg(long, value_name = "PRIVATE")]
         escrow_key: Option<PathBuf>,
     },
-    /// Ask a running service how it is, for health checks of containers; status 0 if it is well, 1 if not.
+    /// Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if not.
     Health(HealthArguments),
-    /// Say what is wrong with the service, or with one repository (`doctor gun NAME`), and what to do.
+    /// Find what is wrong with the service, or with one repository (`doctor gun NAME`), and how to cure it.
     #[command(disable_help_flag = true)]
     Doctor(Operated),
     /// Look after the signer's keys: `key list`, `key check`, `key rotate-passphrase`.
@@ -77,16 +77,16 @@ enum Command {
     Migrate {
         #[command(flatten)]
         both: Both,
-        /// Only say what was found and what would be done.
+        /// Only print what was found and what would be done.
         #[arg(long)]
         plan: bool,
     },
-    /// Look at the configuration of both programs.
+    /// Check the configuration of both programs.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make what the services of docker-compose.yml start from: certificates, passwords, passphrases.
+    /// Make certificates, passwords and passphrases for the services of docker-compose.yml.
     Prepare(PrepareArguments),
-    /// Copy a certificate to where another program or a person finds it.
+    /// Copy a certificate to a place where other programs and people can read it.
     CopyCertificate {
         /// The certificate, in PEM.
         source: PathBuf,
@@ -113,7 +113,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Print what is in force, without secrets, and whether it makes sense.
+    /// Print the settings that count, without secrets, and whether they are valid.
     Check(Both),
 }
 
@@ -146,7 +146,7 @@ impl Program {
 
 #[derive(clap::Args)]
 struct UpArguments {
-    /// Where everything is kept [default: .countersign here, or in the checkout]
+    /// The data folder [default: .countersign here, or in the checkout]
     #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     data: Option<OsString>,
     /// Where the server listens this time [default: as in server.json, at first 127.0.0.1:4443]
@@ -169,10 +169,10 @@ struct SetArguments {
     /// The folder with the two files of the backup.
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// Where the service has its files [default: .countersign here, or in the checkout]
+    /// The data folder of the service [default: .countersign here, or in the checkout]
     #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     data: Option<OsString>,
-    /// A backup without a single row or key is no error.
+    /// Accept a backup without a single row or key.
     #[arg(long)]
     allow_empty: bool,
 }
@@ -197,7 +197,7 @@ impl SetArguments {
 
 #[derive(clap::Args)]
 struct HealthArguments {
-    /// Where the service has its files [default: .countersign here, or in the checkout]
+    /// The data folder of the service [default: .countersign here, or in the checkout]
     #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     data: Option<OsString>,
 }
@@ -218,7 +218,7 @@ impl HealthArguments {
 
 #[derive(clap::Args)]
 struct Passed {
-    /// Handed on as they are.
+    /// Passed on unchanged.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -294,7 +294,7 @@ fn run_program(program: Program, arguments: Vec<OsString>) -> ExitCode {
     let arguments = std::iter::once(program.binary().into()).chain(arguments);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("the system refused: {error}")),
+        Err(error) => return fail(&format!("the operating system reported: {error}")),
     };
     match program {
         Program::Server => runtime.block_on(server::run(arguments, environment())),
@@ -347,7 +347,7 @@ fn run_up(arguments: UpArguments) -> ExitCode {
         Ok(runtime) => runtime
             .block_on(up.run())
             .map_err(|error| error.to_string()),
-        Err(error) => Err(format!("the system refused: {error}")),
+        Err(error) => Err(format!("the operating system reported: {error}")),
     };
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
@@ -361,7 +361,7 @@ fn data_folder(asked: Option<OsString>) -> Option<PathBuf> {
 fn whereabouts() -> Result<(PathBuf, PathBuf), String> {
     std::env::current_exe()
         .and_then(|exe| Ok((exe, std::env::current_dir()?)))
-        .map_err(|error| format!("this program cannot tell where it is: {error}"))
+        .map_err(|error| format!("cannot find this program's own file: {error}"))
 }
 
 fn prepared(outcome: Result<(), PrepareError>) -> ExitCode {

@@ -12,8 +12,8 @@ use crate::Program;
 /// What was typed behind the command, handed on as it is but for `--data`.
 #[derive(clap::Args)]
 pub(crate) struct Operated {
-    /// What the command of the program takes; `--data FOLDER` names another service, `-config FILE` one
-    /// that is not of this command.
+    /// Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE`
+    /// the configuration of a service without a data folder.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -25,7 +25,7 @@ pub(crate) struct Operated {
 /// Both programs, for a service of this command.
 #[derive(clap::Args)]
 pub(crate) struct Both {
-    /// Where the service has its files [default: .countersign here, or in the checkout]
+    /// The data folder of the service [default: .countersign here, or in the checkout]
     #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     data: Option<OsString>,
 }
@@ -70,7 +70,7 @@ impl Both {
                 .arg(configuration)
                 .args(arguments)
                 .status()
-                .map_err(|error| format!("the system refused: {error}"))?;
+                .map_err(|error| format!("the operating system reported: {error}"))?;
             is_well &= status.success();
         }
         Ok(if is_well {
@@ -94,8 +94,8 @@ fn configuration(
         return Ok(file);
     }
     Err(format!(
-        "there is no service in {}: name its folder with --data FOLDER, or the configuration of \
-         another one with `countersign {} … -config FILE`",
+        "there is no service in {}: name its folder with --data FOLDER, or another configuration with \
+         `countersign {} … -config FILE`",
         place.data.display(),
         program.word()
     ))

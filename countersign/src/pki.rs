@@ -34,8 +34,8 @@ pub enum PkiError {
     /// One half of the authority is gone. A new one is not made by itself: every client would
     /// have to be told to trust it.
     #[error(
-        "{} is missing although {} is there. Put it back, or delete both to start with a new \
-         development CA (clients then need its certificate).",
+        "{} is missing although {} is there. Put it back, or delete both to make a new \
+         development CA (all clients then need its certificate).",
         missing.display(),
         present.display()
     )]
@@ -47,8 +47,8 @@ pub enum PkiError {
     },
     /// The file is not what this program wrote.
     #[error(
-        "{} is damaged or was not made by countersign, which renews only what it has made itself. \
-         Put the original back.",
+        "{} is damaged or was not made by countersign, which renews only its own. Put the original \
+         back.",
         path.display()
     )]
     Foreign {
@@ -56,7 +56,7 @@ pub enum PkiError {
         path: PathBuf,
     },
     /// ring or rcgen refused.
-    #[error("a certificate could not be made: {0}")]
+    #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
 }
 

@@ -96,7 +96,7 @@ impl Turn {
         self.news.iter().for_each(|news| say(news));
         for error in self.problems {
             say(&format!(
-                "this could not be done, and is tried again every hour: {error}"
+                "this failed, and is tried again every hour: {error}"
             ));
         }
     }

@@ -6,7 +6,7 @@ use countersign::prepare::{Database, Name, Permitted, Preparation, PrepareError}
 
 #[derive(clap::Args)]
 pub(crate) struct PrepareArguments {
-    /// Where each service has a folder of its own.
+    /// The folder in which each service gets a folder of its own.
     #[arg(long, value_name = "FOLDER", env = "COUNTERSIGN_FOLDER")]
     folder: PathBuf,
     /// Names and addresses that clients use, for the certificates.
@@ -19,7 +19,7 @@ pub(crate) struct PrepareArguments {
     )]
     host: Vec<Name>,
     /// The database that the services use: mysql, postgres, sqlite or elsewhere. It is noted once, and any
-    /// other is refused from then on; without this, nothing is noted or compared.
+    /// other is refused from then on. Without this option, nothing is noted or compared.
     #[arg(long, value_name = "NAME", env = "COUNTERSIGN_DATABASE", value_parser = parse_database)]
     database: Option<Asked>,
     #[command(flatten)]
@@ -31,10 +31,10 @@ pub(crate) struct PrepareArguments {
 #[derive(clap::Args)]
 #[group(multiple = false)]
 struct PrepareTask {
-    /// Stay, and renew certificates before they expire.
+    /// Keep running, and renew certificates before they expire.
     #[arg(long)]
     watch: bool,
-    /// Make nothing; only say whether everything is there and valid.
+    /// Make nothing; only check that everything exists and is valid.
     #[arg(long)]
     check: bool,
 }
@@ -43,13 +43,13 @@ struct PrepareTask {
 #[derive(clap::Args)]
 #[group(multiple = true, conflicts_with = "PrepareTask")]
 struct PrepareExceptions {
-    /// Begin anew with another CA where the one that clients trust is lost; all of them have to be given it.
+    /// Make a new CA after the loss of the one that clients trust. Give it to all clients.
     #[arg(long)]
     new_authority: bool,
-    /// Begin anew with another passphrase where the one of the signer is lost, and with it the signer's keys.
+    /// Make a new passphrase after the loss of the signer's, and of the keys that it opened.
     #[arg(long)]
     new_passphrase: bool,
-    /// Note --database in the place of the one that was used before.
+    /// Note --database in place of the database that was used before.
     #[arg(long)]
     change_database: bool,
 }

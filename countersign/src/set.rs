@@ -34,10 +34,10 @@ pub enum SetError {
     #[error(transparent)]
     Folder(#[from] FileError),
     /// A program cannot be run.
-    #[error("the system refused: {0}")]
+    #[error("the operating system reported: {0}")]
     System(#[from] io::Error),
     /// A program failed, having said why.
-    #[error("the {program} did not {what}; see above")]
+    #[error("the {program} could not {what}; see above")]
     Failed {
         /// Which one.
         program: &'static str,
@@ -66,8 +66,8 @@ pub enum SetError {
     /// A new folder, and nothing that opens the keys.
     #[error(
         "the backup does not hold the passphrase of its keys, and there is no {}: put the old \
-         service's file there; beside it, in {}, its server.json, signer.json, ca.crt and ca.key, \
-         if settings and CA are to stay; then restore again",
+         service's file there. To keep the settings and the CA, put its server.json, signer.json, \
+         ca.crt and ca.key into {}. Then restore again",
         passphrase.display(),
         data.display()
     )]
@@ -79,13 +79,13 @@ pub enum SetError {
     },
     /// A file that restoring would replace.
     #[error(
-        "{} is there and differs from the one in the backup: move it away, or name another folder \
+        "{} exists and differs from the one in the backup: move it away, or name another folder \
          with --data",
         .0.display()
     )]
     InTheWay(PathBuf),
     /// Something that is no data folder.
-    #[error("{} holds more than a service does: more than 32 MiB beside the databases", .0.display())]
+    #[error("{} is no data folder: it contains more than 32 MiB beside the databases", .0.display())]
     TooMuch(PathBuf),
     /// A name that cannot be written down.
     #[error("the name of the file {0:?} is not UTF-8: rename it")]
@@ -129,7 +129,7 @@ impl Set {
                 let sealed = ["--escrow".as_ref(), escrow.as_os_str()];
                 self.signer("back up", "backup", &sealed)?;
                 service::seal(&self.place, &escrow, &self.absolute(SERVICE))?;
-                self.server("find its backup in order", "verify-backup", &[])?;
+                self.server("verify its backup", "verify-backup", &[])?;
             }
         }
         self.say_what_is_needed();
@@ -192,8 +192,8 @@ impl Set {
         let keys = ["--keys".as_ref(), archive.as_os_str()];
         let key: Vec<&OsStr> = key.iter().map(OsString::as_os_str).collect();
         let both = [&keys[..], &key].concat();
-        self.server("find its backup in order", "verify-backup", &both)?;
-        self.signer("find its backup in order", "verify-backup", &key)
+        self.server("verify its backup", "verify-backup", &both)?;
+        self.signer("verify its backup", "verify-backup", &key)
     }
 
     /// Says which files a restore needs that the set does not have, or what opens them.
@@ -203,8 +203,8 @@ impl Set {
         if self.escrow.is_some() {
             eprintln!(
                 "The backup in {folder} is complete, and its keys, passphrases and settings are sealed.\n\
-                 Keep the private half of the escrow key: nothing else opens it. Where it is, \
-                 `countersign verify-backup --escrow-key PRIVATE {folder}` checks the rest."
+                 Keep the private half of the escrow key: nothing else opens the backup. On the machine that has \
+                 it, `countersign verify-backup --escrow-key PRIVATE {folder}` checks the rest."
             );
         } else {
             eprintln!(

@@ -42,7 +42,7 @@ pub enum SetupError {
     #[error(transparent)]
     Pki(#[from] PkiError),
     /// Configuration files are text, and have to name the folder.
-    #[error("the name of the data folder {0:?} is no text. Choose another folder with --data.")]
+    #[error("the name of the data folder {0:?} is not UTF-8. Choose another folder with --data.")]
     Name(PathBuf),
     /// The file of the server's names was edited into something else.
     #[error("{}: {cause}. Correct it, or give the names with --host.", path.display())]
@@ -61,7 +61,7 @@ pub enum SetupError {
     Running(PathBuf),
     /// A configuration file was edited into something else.
     #[error(
-        "{} cannot be understood: {cause}. Correct it, or move it away to have a new one written.",
+        "{} is invalid: {cause}. Correct it, or move it away: the next start writes a new one.",
         path.display()
     )]
     Configuration {
@@ -72,8 +72,8 @@ pub enum SetupError {
     },
     /// Without the passphrase the keys in the signer's database are lost.
     #[error(
-        "{} is missing although {} is there, whose keys only it can open. Put it back, or move the \
-         database away to start without keys.",
+        "{} is missing although {} is there, and only it opens the keys in that database. Put it \
+         back, or move the database away to start without keys.",
         passphrase.display(),
         database.display()
     )]
@@ -126,7 +126,7 @@ pub enum SetupError {
     },
     /// The file does not begin as every SQLite file does.
     #[error(
-        "{} is damaged: it is no SQLite database. Put a backup in its place, or move it away to \
+        "{} is damaged: it is not an SQLite database. Replace it by a backup, or move it away to \
          start with an empty one.",
         .0.display()
     )]

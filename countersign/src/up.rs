@@ -33,8 +33,8 @@ pub enum UpError {
     },
     /// A program runs but does not say that it is well.
     #[error(
-        "the {name} did not get healthy within {} seconds: {cause}. Its log lines above may say more \
-         with --log debug.",
+        "the {name} was not healthy within {} seconds: {cause}. Start again with --log debug for more log \
+         lines.",
         STARTING.as_secs()
     )]
     Unwell {
@@ -44,7 +44,7 @@ pub enum UpError {
         cause: String,
     },
     /// The operating system refused something that everything rests on.
-    #[error("the system refused: {0}")]
+    #[error("the operating system reported: {0}")]
     System(#[from] io::Error),
 }
 
@@ -128,7 +128,7 @@ impl Up {
             hours.tick().await;
             match setup.certify((self.now)()) {
                 Ok(news) => news.iter().for_each(|news| say(news)),
-                Err(error) => say(&format!("certificates were not renewed: {error}")),
+                Err(error) => say(&format!("cannot renew the certificates: {error}")),
             }
         }
     }
@@ -343,7 +343,7 @@ impl Stop {
 /// What to do, where a program's own last words do not say it.
 fn cure(cause: &str) -> &'static str {
     if cause.contains("is not an SQLite database") {
-        ". Put a backup in its place, or move it away to start with an empty one."
+        ". Replace it by a backup, or move it away to start with an empty one."
     } else {
         ""
     }

@@ -99,7 +99,7 @@ pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     }
     let text = format!("{}\n", asked.word());
     files::write(&note(to), text.as_bytes(), Access::Owner)?;
-    Ok(vec![format!("noted that the data is in {asked}")])
+    Ok(vec![format!("noted the database: the data is in {asked}")])
 }
 
 fn noted(to: &Preparation) -> Result<Option<Database>, PrepareError> {

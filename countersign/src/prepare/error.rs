@@ -20,9 +20,9 @@ pub enum PrepareError {
     Pki(#[from] PkiError),
     /// The CA is gone, and its certificate is not: a new one would be a stranger to all clients.
     #[error(
-        "{} is missing although {} is there: the CA that clients trust is lost. Put the copy of it back (with \
-         docker-compose: of the volume `authority`). Without a copy, begin anew with a CA that all clients have \
-         to be given: once {again}",
+        "{} is missing although {} is there: the CA that clients trust is lost. Restore its copy (with \
+         docker-compose: of the volume `authority`). Without a copy, make a new CA and give it to all clients: \
+         run once {again}",
         missing.display(),
         present.display()
     )]
@@ -36,9 +36,9 @@ pub enum PrepareError {
     },
     /// Somebody put another CA in the place of the one that clients know.
     #[error(
-        "{} is of another CA than {}, so no client would believe the server. Put the copy of the CA back that \
-         belongs here (with docker-compose: of the volume `authority`). To go on with the other, and give it to \
-         all clients: once {again}",
+        "{} is of another CA than {}, so no client would trust the server. Restore the copy of the CA that \
+         belongs here (with docker-compose: of the volume `authority`). To use the other CA and give it to all \
+         clients: run once {again}",
         copy.display(),
         authority.display()
     )]
@@ -60,10 +60,10 @@ pub enum PrepareError {
     },
     /// The keys in the signer's database open with no other.
     #[error(
-        "{} is missing although {} is there, which was made after it: the passphrase is lost that opens the keys \
-         in the signer's database. Put the copy of it back (with docker-compose: of the volume `signer-secrets`). \
-         Without a copy those keys are lost: then empty the signer's database, and begin anew with a passphrase, \
-         once by {again}. Each repository's owner rotates the snapshot and timestamp keys after that",
+        "{} is missing although {} is there, which was made after it: the passphrase that opens the keys in the \
+         signer's database is lost. Restore its copy (with docker-compose: of the volume `signer-secrets`). \
+         Without a copy, those keys are lost: empty the signer's database, and make a new passphrase: run once \
+         {again}. After that, each repository's owner must rotate the snapshot and timestamp keys",
         missing.display(),
         present.display()
     )]
@@ -77,10 +77,10 @@ pub enum PrepareError {
     },
     /// A database was set up with a password that is gone.
     #[error(
-        "{} is missing although {} is there, which was made after it: the database knows no other password. Put \
-         the copy of it back (with docker-compose: of the volume `database-secrets`). Without a copy: the \
-         passwords of server and signer stand in the `mysql-url` of each too; any other has to be given to the \
-         database first, and then be written into that file",
+        "{} is missing although {} is there, which was made after it: the database accepts no other password. \
+         Restore its copy (with docker-compose: of the volume `database-secrets`). Without a copy: the \
+         passwords of server and signer are also in the `mysql-url` of each. Set any other password in the \
+         database first, and then write it into that file",
         missing.display(),
         present.display()
     )]
@@ -91,13 +91,13 @@ pub enum PrepareError {
         present: PathBuf,
     },
     /// It would end up in a URL, which has one line.
-    #[error("{} is not a password: it has to be one line of text", .0.display())]
+    #[error("{} is not a password: write one line of text", .0.display())]
     NoPassword(PathBuf),
     /// The data of this set-up is in another database than the one it was started for.
     #[error(
         "this set-up uses {noted} (`{}`), as {} says, and was started for {asked} (`{}`). The data is still there, in \
-         {noted}. To go on with it, put `COMPOSE_FILE={}` into `.env`, with what else you use there. To move it to \
-         {asked}, see docs/compose.md, \"From one database to another\"; then, once {again}",
+         {noted}. To continue with it, put `COMPOSE_FILE={}` into `.env`, with your other override files. To move \
+         it to {asked}, see docs/compose.md, \"From one database to another\"; then run once {again}",
         noted.word(),
         note.display(),
         asked.word(),
@@ -115,24 +115,24 @@ pub enum PrepareError {
     },
     /// The note is not what was written there.
     #[error(
-        "{} is damaged: it has to be one word, `mysql`, `postgres`, `sqlite` or `elsewhere`. Put its copy back, or remove it, \
-         and the database that this is started for is noted again",
+        "{} is damaged: it must be one word, `mysql`, `postgres`, `sqlite` or `elsewhere`. Restore its copy, or remove \
+         it: the database of the next start is then noted again",
         .0.display()
     )]
     DatabaseUnknown(PathBuf),
     /// There is nothing to change to.
     #[error(
-        "--change-database changes to what --database says (or COUNTERSIGN_DATABASE), and that says nothing"
+        "--change-database needs --database (or COUNTERSIGN_DATABASE), which names no database"
     )]
     NoDatabase,
     /// Nothing was made there yet, or somebody removed it.
-    #[error("{} is not there", .0.display())]
+    #[error("{} is missing", .0.display())]
     Missing(PathBuf),
     /// A certificate ended, or is of a time to come.
-    #[error("{} is no certificate that is valid now", .0.display())]
+    #[error("{} is not a currently valid certificate", .0.display())]
     NotValid(PathBuf),
     /// A program refuses to start with the two.
-    #[error("{} is not of the key beside it, {}", certificate.display(), key.display())]
+    #[error("{} does not belong to the key beside it, {}", certificate.display(), key.display())]
     NoPair {
         /// The certificate.
         certificate: PathBuf,
@@ -140,10 +140,10 @@ pub enum PrepareError {
         key: PathBuf,
     },
     /// Nothing is copied that might be a key.
-    #[error("{} holds no certificate, or a damaged one", .0.display())]
+    #[error("{} contains no certificate, or a damaged one", .0.display())]
     NoCertificate(PathBuf),
     /// Signals cannot be listened to.
-    #[error("the system refused: {0}")]
+    #[error("the operating system reported: {0}")]
     System(#[from] std::io::Error),
 }
 

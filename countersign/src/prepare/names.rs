@@ -69,17 +69,17 @@ fn fault(name: &str) -> Option<&'static str> {
     let host = name.strip_prefix("*.").unwrap_or(name);
     let labels: Vec<_> = host.split('.').collect();
     if name.is_empty() {
-        Some("there is nothing between two commas")
+        Some("a name between two commas is missing")
     } else if !name.is_ascii() {
-        Some("write it as xn--…, as it is registered")
+        Some("write it in its registered form, xn--…")
     } else if name.contains("://") {
-        Some("leave out what stands before the name, and `://`")
+        Some("leave out `://` and everything before the name")
     } else if name.contains('/') {
-        Some("leave out `/` and what follows")
+        Some("leave out `/` and everything after it")
     } else if has_port(name) {
         Some("leave out the port")
     } else if host.contains('*') || (host != name && labels.len() < 2) {
-        Some("`*.` stands at the beginning alone, before two labels or more")
+        Some("`*.` may stand only at the beginning, before two labels or more")
     } else if host.len() > 253 || !labels.iter().all(|label| is_label(label)) {
         Some(
             "each part between dots has 1 to 63 letters, digits, `-` or `_`, with no `-` at its ends",
@@ -87,7 +87,7 @@ fn fault(name: &str) -> Option<&'static str> {
     } else if labels.iter().all(|label| is_number(label))
         || labels.last().is_some_and(|it| is_number(it))
     {
-        Some("it ends as an address does, and is none")
+        Some("it ends like an address, and is not one")
     } else {
         None
     }
@@ -156,12 +156,12 @@ mod tests {
             ("fe80::1%eth0", "each part"),
             ("[trust]", "each part"),
             ("bücher.example", "xn--"),
-            ("10.0.0.256", "ends as an address"),
-            ("1234", "ends as an address"),
-            ("*", "`*.` stands"),
-            ("*.com", "`*.` stands"),
-            ("a.*.example.com", "`*.` stands"),
-            ("a*.example.com", "`*.` stands"),
+            ("10.0.0.256", "ends like an address"),
+            ("1234", "ends like an address"),
+            ("*", "`*.` may stand"),
+            ("*.com", "`*.` may stand"),
+            ("a.*.example.com", "`*.` may stand"),
+            ("a*.example.com", "`*.` may stand"),
         ] {
             let error = parsed(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");

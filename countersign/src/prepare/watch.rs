@@ -94,7 +94,7 @@ impl Preparation {
             Ok(()) => first.tell(say),
             Err(lacking) => return Err(first.done(say).err().unwrap_or(lacking)),
         }
-        say("everything is there; certificates are looked at every hour");
+        say("everything is in place; certificates are checked every hour");
         authority::remind(self, now, say);
         Ok(())
     }

@@ -235,7 +235,7 @@ fn a_folder_whose_name_is_no_text_is_turned_down() {
     let data = folder.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
     let error = prepare(&data, FIRST).unwrap_err().to_string();
     assert!(
-        error.contains("is no text") && error.contains("--data"),
+        error.contains("is not UTF-8") && error.contains("--data"),
         "{error}"
     );
     assert!(!data.exists());
@@ -319,10 +319,7 @@ fn a_configuration_file_that_is_no_json_is_named() {
     prepare(folder.path(), FIRST).unwrap();
     fs::write(folder.path().join("signer.json"), b"{").unwrap();
     let error = prepare(folder.path(), FIRST).unwrap_err().to_string();
-    assert!(
-        error.contains("signer.json cannot be understood: EOF"),
-        "{error}"
-    );
+    assert!(error.contains("signer.json is invalid: EOF"), "{error}");
 }
 
 /// Names the databases by their whole paths in `named`, as older versions did.

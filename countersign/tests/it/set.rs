@@ -86,7 +86,7 @@ fn a_set_that_is_not_in_order_is_not_restored() {
     assert_eq!(restored.status.code(), Some(1));
     let log = said(&restored);
     assert!(
-        log.ends_with("the server did not find its backup in order; see above\n"),
+        log.ends_with("the server could not verify its backup; see above\n"),
         "{log}"
     );
 }

@@ -95,7 +95,7 @@ fn the_command_makes_everything_and_the_check_says_whether_it_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let checked = run(folder.path(), &["--check"]);
     assert!(!checked.status.success());
-    assert!(said(&checked).contains("is not there"));
+    assert!(said(&checked).contains("is missing"));
 
     let made = run(
         folder.path(),
@@ -199,7 +199,7 @@ fn what_is_permitted_once_cannot_be_permitted_for_ever() {
 fn a_watching_one_ends_at_once_when_it_is_told_to() {
     let folder = tempfile::tempdir().unwrap();
     let mut watching = Running::start(folder.path(), &["--watch"]);
-    watching.until("everything is there");
+    watching.until("everything is in place");
 
     fs::remove_file(folder.path().join("signer/signer.crt")).unwrap();
     watching.signal(Signal::HUP);
@@ -215,10 +215,10 @@ fn a_renewal_that_fails_in_time_is_no_reason_to_end_and_is_tried_again() {
     let hindrance = folder.path().join("server/server.crt.new");
     fs::create_dir_all(hindrance.join("full")).unwrap();
     let mut watching = Running::start(folder.path(), &["--watch"]);
-    let said = watching.until("everything is there");
+    let said = watching.until("everything is in place");
     assert_eq!(said.len(), 5, "{said:?}");
     assert!(
-        said[3].starts_with("this could not be done, and is tried again every hour: "),
+        said[3].starts_with("this failed, and is tried again every hour: "),
         "{said:?}"
     );
     assert!(
@@ -226,7 +226,7 @@ fn a_renewal_that_fails_in_time_is_no_reason_to_end_and_is_tried_again() {
         "{said:?}"
     );
     watching.signal(Signal::HUP);
-    watching.until("this could not be done");
+    watching.until("this failed");
 
     fs::remove_dir_all(hindrance).unwrap();
     watching.signal(Signal::HUP);
@@ -239,7 +239,7 @@ fn a_renewal_that_fails_in_time_is_no_reason_to_end_and_is_tried_again() {
 fn a_watching_one_says_until_when_clients_need_the_authority_s_new_certificate() {
     let folder = made(daemon::clock::now() - Duration::days(3650 - 300));
     let mut watching = Running::start(folder.path(), &["--watch"]);
-    watching.until("everything is there");
+    watching.until("everything is in place");
     let reminder = "the CA's certificate was renewed: clients that still have the former one stop";
     assert_eq!(watching.until(reminder).len(), 1);
     watching.signal(Signal::HUP);
@@ -290,7 +290,7 @@ fn whoever_waits_says_so_and_ends_when_told_to_and_a_check_waits_for_nobody() {
 
     drop(held);
     assert!(waiting.succeeds());
-    watching.until("everything is there");
+    watching.until("everything is in place");
     watching.signal(Signal::TERM);
     assert!(watching.succeeds());
 }

@@ -35,7 +35,7 @@ fn it_is_noted_once_and_any_other_is_refused_with_the_way_back() {
     let folder = made(FIRST);
     assert!(!folder.path().join("authority/database").exists());
     let news = make(&on(folder.path(), Database::Postgres), FIRST).unwrap();
-    assert_eq!(news, ["noted that the data is in PostgreSQL"]);
+    assert_eq!(news, ["noted the database: the data is in PostgreSQL"]);
     assert_eq!(note(folder.path()), "postgres\n");
     assert_eq!(
         make(&on(folder.path(), Database::Postgres), FIRST)

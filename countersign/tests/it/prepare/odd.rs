@@ -226,7 +226,7 @@ fn a_disk_that_is_full_and_one_that_is_read_only_have_cures_of_their_own() {
         error.to_string()
     };
     assert!(error(StorageFull).contains("Make room"));
-    assert!(error(ReadOnlyFilesystem).contains("in docker-compose.yml without `:ro`"));
+    assert!(error(ReadOnlyFilesystem).contains("in docker-compose.yml, without `:ro`"));
     assert!(error(PermissionDenied).contains("for user 65532"));
 }
 
