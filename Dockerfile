@@ -108,7 +108,7 @@ WORKDIR /src
 RUN cat /vendor/config.toml >> "$CARGO_HOME/config.toml"
 # The commit, for the programs' version lines and a label.
 ARG REVISION=
-# `dist` is what is released; `dev` is for those who try out this file.
+# `dist` is for releases; `dev` is for trying out this file.
 ARG PROFILE=dist
 # Cargo compares times alone: older sources than those built last would pass for built, so all are
 # made new. What is kept is the work of the crates of others.

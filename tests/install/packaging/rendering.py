@@ -65,7 +65,7 @@ CHARTS = {
     "bare": {
         "networkPolicies": {"enabled": False},
         "podDisruptionBudgets": {"enabled": False},
-        "server": {"auth": {"administratorSecret": "", "nobodyIsAsked": True}},
+        "server": {"auth": {"administratorSecret": "", "allowEverybody": True}},
     },
 }
 

@@ -21,7 +21,7 @@ storage:
   {{- end }}
 logging:
   level: info
-{{- if .Values.server.auth.nobodyIsAsked }}
+{{- if .Values.server.auth.allowEverybody }}
 auth:
   type: none
 {{- end }}

@@ -62,8 +62,8 @@ strategy:
   type: Recreate
 {{- else -}}
 replicas: {{ (index .root.Values .part).replicas }}
-# One comes before one goes. What is not said here the cluster fills in, and that would stay, and be refused,
-# when a server-side apply goes over to Recreate.
+# A new pod starts before an old one ends. The cluster would fill in what is missing here; those values would stay,
+# and be refused, when a server-side apply changes to Recreate.
 strategy:
   type: RollingUpdate
   rollingUpdate:
@@ -142,11 +142,11 @@ livenessProbe:
     port: monitoring
   periodSeconds: 20
   timeoutSeconds: 5
-  # What does not answer for a minute finishes nothing either.
+  # A program that does not answer for a minute finishes nothing either.
   terminationGracePeriodSeconds: 10
 lifecycle:
   preStop:
-    # Until nobody is sent here any more; then the program finishes what it has begun.
+    # Until no more clients are sent here; then the program finishes its requests.
     sleep:
       seconds: 5
 {{- end }}
