@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Type};
 pub use catalog::{Catalog, FoundColumn, FoundIndex, FoundTable};
 pub use survey::{Step, Survey};
 
-use crate::{Backend, Dialect, Int, Pool};
+use crate::{Backend, Dialect, Fault, Int, Pool, fault};
 
 /// SQL that every database spells in its own way; empty where it has nothing to do.
 #[derive(Clone, Copy, Debug)]
@@ -154,13 +154,24 @@ pub enum AdoptError {
     #[error("this database is not one that can be taken over; nothing was changed:\n{0}")]
     Odd(Survey),
     /// One of the steps failed; those before it hold.
-    #[error("could not {what}: {error}")]
+    #[error("could not {what}: {error}{}", cure(error))]
     Step {
         /// The step.
         what: String,
         /// What the database says.
         error: sqlx::Error,
     },
+}
+
+/// What to do about a step that failed.
+fn cure(error: &sqlx::Error) -> &'static str {
+    match fault(error) {
+        Fault::Denied => {
+            "; run `migrate` as a user who may create and alter tables, with that user's URL in the \
+             variable for storage.db_url"
+        }
+        _ => "",
+    }
 }
 
 /// Compares the database with `blueprint`; reads only, and asks for no rights but those to read.

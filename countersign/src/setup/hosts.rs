@@ -18,7 +18,7 @@ pub(super) fn keep(place: &Place, given: &[Name]) -> Result<Vec<Name>, SetupErro
         let names = String::from_utf8_lossy(&kept);
         let names = names.lines().filter(|line| !line.trim().is_empty());
         return names
-            .map(|name| name.parse())
+            .map(str::parse)
             .collect::<Result<_, _>>()
             .map_err(|cause| SetupError::Hosts { path, cause });
     }

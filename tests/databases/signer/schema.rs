@@ -89,7 +89,8 @@ async fn notarys_tables_are_served_as_they_are_to_a_user_who_may_not_change_them
     // Adding indexes needs more rights; then nothing is to do, and no rights are needed.
     let refused = failure(migrate(&restricted).await);
     assert!(
-        refused.contains("could not index private_keys"),
+        refused.contains("could not index private_keys")
+            && refused.contains("run `migrate` as a user who may create and alter tables"),
         "{refused}"
     );
     migrate(&fresh).await?;
