@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use anyhow::{Context as _, Result};
 use daemon::{
     Address, ClientTls,
+    logging::Causes,
     probe::{self, Unwell},
     tls,
 };
@@ -26,7 +27,8 @@ pub(crate) fn command() -> clap::Command {
 
 /// Asks the server that the configuration `file` describes.
 pub(crate) async fn run(file: Option<&Path>, environment: Vec<(OsString, OsString)>) -> ExitCode {
-    probe::tell(ask(file, environment).await)
+    let outcome = ask(file, environment).await;
+    probe::tell(outcome.map_err(|error| Causes(error.as_ref()).to_string()))
 }
 
 /// What was looked at, all being well.

@@ -278,6 +278,7 @@ fn health_of_a_configuration_that_makes_no_sense_is_said_in_one_line() {
     fs::remove_file(stage.path("server.json")).unwrap();
     let (well, line) = stage.health();
     assert!(!well && line.contains("server.json"), "{line}");
+    assert_eq!(line.matches("No such file").count(), 1, "{line}");
 }
 
 #[test]
