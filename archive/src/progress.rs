@@ -15,6 +15,7 @@ pub struct Progress {
     what: &'static str,
     unit: &'static str,
     total: Option<u64>,
+    steps: u64,
     view: View,
 }
 
@@ -38,7 +39,22 @@ impl Progress {
             what,
             unit,
             total,
+            steps: 0,
             view,
+        }
+    }
+
+    /// One more unit is done, of a total in units.
+    pub fn step(&mut self) {
+        self.steps += 1;
+        self.at(self.steps, self.steps);
+    }
+
+    /// Prints something by `print` without disturbing the bar.
+    pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.view {
+            View::Bar(bar) => bar.suspend(print),
+            View::Lines { .. } => print(),
         }
     }
 

@@ -135,12 +135,12 @@ fn check_passphrases(
     let others = files.iter().map(|(alias, _)| alias);
     let others = others.filter(|alias| alias.to_lowercase() != default);
     for alias in iter::once(default_alias).chain(others) {
-        print(&passphrases.effective(alias)?)?;
+        print(&passphrases.describe(alias)?)?;
     }
     Ok(())
 }
 
-/// Writes a line for whoever called the command; a reader that went away is an error, no panic.
+/// Prints a line; a reader that went away is an error, not a panic.
 fn print(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }

@@ -236,8 +236,9 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Whether the variable `name` may hold the passphrase of an alias, or say where it is. Any alias may
-    /// have keys; what looks like a setting does not count as one that the configuration does not name.
+    /// Whether the variable `name` may hold the passphrase of an alias, or say where it is. Any
+    /// alias may have keys; what looks like a setting does not count as one that the configuration
+    /// does not name.
     fn has_passphrase_in(&self, settings: &Settings, name: &str) -> bool {
         let Self::Database {
             default_alias,

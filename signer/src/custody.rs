@@ -26,7 +26,7 @@ pub const MARK: &str = "custody:";
 
 /// The name of the custody that a row with this `alias` belongs to; none for an encrypted key.
 #[must_use]
-pub fn marked(alias: &str) -> Option<&str> {
+pub fn custody_name(alias: &str) -> Option<&str> {
     let rest = alias.strip_prefix(MARK)?;
     Some(rest.split_once(':').map_or(rest, |(name, _)| name))
 }

@@ -1,9 +1,9 @@
 //! Protobuf to domain and back; decides nothing.
 //!
-//! Status codes are those of Notary 0.7, whose server treats all alike, with three corrections
-//! that a careful caller can act on: `INVALID_ARGUMENT` for what can name no key, `UNAVAILABLE`
-//! while the database is away or the passphrase of new keys is another than before, and `INTERNAL` for a key that is there and does not open. Only
-//! `NOT_FOUND` says that a key does not exist.
+//! Status codes are those of Notary 0.7, whose server treats all alike, with three corrections that
+//! a careful caller can act on: `INVALID_ARGUMENT` for what can name no key, `UNAVAILABLE` while
+//! the database or a custody is away or the passphrase of new keys does not match, and `INTERNAL`
+//! for a stored key that does not open. Only `NOT_FOUND` says that a key does not exist.
 
 pub mod clients;
 
@@ -224,8 +224,8 @@ impl Service {
                 status(&error, not_found, format!("Signing failed for KeyID {id}"))
             })?;
         if tracing::enabled!(tracing::Level::INFO) {
-            let (digest, octets) = (hex::encode(digest(&SHA256, &content)), content.len());
-            tracing::info!("Sign: Signed sha256:{digest} ({octets} octets) with KeyID {id}");
+            let (digest, bytes) = (hex::encode(digest(&SHA256, &content)), content.len());
+            tracing::info!("Sign: Signed sha256:{digest} ({bytes} bytes) with KeyID {id}");
         }
         let method = signed.key.signature_method().as_str().to_owned();
         Ok(Response::new(Signature {
@@ -236,13 +236,13 @@ impl Service {
     }
 }
 
-/// Ends a request that hangs, so that callers without a deadline hear something.
+/// Ends a request that hangs, so that callers without a deadline get an answer.
 async fn in_time<T>(work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     let done = tokio::time::timeout(DEADLINE, work).await;
     done.unwrap_or_else(|_| Err(Status::deadline_exceeded("the signer took too long")))
 }
 
-/// What a key is wanted for, if this signer makes such keys.
+/// The purpose of a requested key, if this signer makes such keys.
 fn purpose(request: CreateKeyRequest) -> Result<Purpose, Status> {
     let CreateKeyRequest {
         algorithm,

@@ -1,4 +1,4 @@
-//! Whether the signer can do its work, told truthfully: to gRPC callers and to the debug page.
+//! Whether the signer can do its work, for gRPC callers and the debug page.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,9 +28,9 @@ const DATABASE: &str = "DB operational";
 const CERTIFICATE: &str = "Certificate current";
 /// The check of the passphrases: of that of new keys, and whether any key opens.
 const PASSPHRASES: &str = "Passphrases";
-/// How often the database is looked at, and what waits for it is written.
+/// How often the database is checked, and what waits for it is written.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Every how many periods the passphrases are tried.
+/// After how many periods the passphrases are tried again.
 const PASSPHRASES_EVERY: u32 = 12;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,8 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Health {
     reporter: HealthReporter,
     failing: Arc<Mutex<BTreeMap<String, String>>>,
-    /// What else was logged, and is still so.
-    told: Arc<Mutex<BTreeSet<String>>>,
+    /// Warnings that were logged, and are still so.
+    logged: Arc<Mutex<BTreeSet<String>>>,
     /// Why clients refuse the signer's certificate, if they do.
     certificate: Arc<Mutex<Option<String>>>,
 }
@@ -51,7 +51,7 @@ impl Default for Health {
         Self {
             reporter: HealthReporter::new(),
             failing: Arc::default(),
-            told: Arc::default(),
+            logged: Arc::default(),
             certificate: Arc::default(),
         }
     }
@@ -73,7 +73,7 @@ impl Health {
             .clone()
     }
 
-    /// Notes why clients refuse the signer's certificate, or that they do not; the next check tells of it.
+    /// Notes why clients refuse the signer's certificate, if they do; the next check reports it.
     pub fn note_certificate(&self, problem: Option<String>) {
         *self
             .certificate
@@ -84,10 +84,10 @@ impl Health {
     /// Checks everything once.
     pub async fn check(&self, keys: &Keys) {
         let mut failing = self.failing();
-        match database(keys).await {
+        match check_store(keys).await {
             Ok(()) => {
                 failing.remove(DATABASE);
-                let outcome = passphrases(keys, &self.told).await;
+                let outcome = check_custodies(keys, &self.logged).await;
                 note(&mut failing, PASSPHRASES, outcome);
             }
             // What is known about the passphrases stays: they cannot be tried now.
@@ -102,7 +102,7 @@ impl Health {
         if failing.contains_key(DATABASE) {
             return self.check(keys).await;
         }
-        note(&mut failing, DATABASE, database(keys).await);
+        note(&mut failing, DATABASE, check_store(keys).await);
         self.report(failing).await;
     }
 
@@ -116,8 +116,8 @@ impl Health {
     }
 
     /// Checks again and again until `shutdown` (the first [`check`](Self::check) is the caller's),
-    /// and does what has to be done now and then: writes down when keys were used, empties the
-    /// cache of what is too old, and sets gauges.
+    /// and does periodic work: writes down when keys were used, removes old keys from the cache,
+    /// and sets gauges.
     pub async fn watch(self, keys: Arc<Keys>, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -148,7 +148,7 @@ impl Health {
         self.stop().await;
     }
 
-    /// Takes over what a request found out about the database.
+    /// Notes a problem with the database that a request met.
     async fn note_database(&self, problem: String) {
         let mut failing = self.failing();
         note(&mut failing, DATABASE, Err(problem));
@@ -186,7 +186,7 @@ fn note(failing: &mut BTreeMap<String, String>, check: &str, outcome: Result<(),
     }
 }
 
-/// A fault is logged when it appears and when it goes, not every few seconds.
+/// Logs faults when they appear and when they go, not every few seconds.
 fn log_changes(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
     for (check, problem) in now.iter().filter(|(check, _)| !before.contains_key(*check)) {
         tracing::error!(check, "not serving: {problem}");
@@ -197,7 +197,7 @@ fn log_changes(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>
 }
 
 /// Reads from the database, and writes what waits for it.
-async fn database(keys: &Keys) -> Result<(), String> {
+async fn check_store(keys: &Keys) -> Result<(), String> {
     let work = async {
         keys.store().probe().await?;
         keys.write_uses().await
@@ -210,13 +210,16 @@ async fn database(keys: &Keys) -> Result<(), String> {
     }
 }
 
-/// Why no key can be used, or none can be made. What stands in the way of some keys only is logged, when it
-/// appears and when it goes, and counted: if it stopped all, one bad row would.
-async fn passphrases(keys: &Keys, told: &Mutex<BTreeSet<String>>) -> Result<(), String> {
-    let found = keys.check().await.map_err(|error| error.to_string())?;
-    metrics::faults(found.faults.len() + found.warnings.len(), found.keys.len());
-    log_minor(&found, told);
-    let faults: Vec<_> = found.faults.iter().map(ToString::to_string).collect();
+/// Why no key can be used, or none can be made. What concerns some keys only is logged, when it
+/// appears and when it goes, and counted: otherwise one bad row would stop all.
+async fn check_custodies(keys: &Keys, logged: &Mutex<BTreeSet<String>>) -> Result<(), String> {
+    let report = keys.check().await.map_err(|error| error.to_string())?;
+    metrics::faults(
+        report.faults.len() + report.warnings.len(),
+        report.keys.len(),
+    );
+    log_warnings(&report, logged);
+    let faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
     if faults.is_empty() {
         Ok(())
     } else {
@@ -224,14 +227,14 @@ async fn passphrases(keys: &Keys, told: &Mutex<BTreeSet<String>>) -> Result<(), 
     }
 }
 
-/// Tells what was not `told` of yet, and what is in order again.
-fn log_minor(found: &Report, told: &Mutex<BTreeSet<String>>) {
-    let warnings: BTreeSet<_> = found.warnings.iter().map(ToString::to_string).collect();
-    let keys: BTreeSet<_> = found.keys.iter().map(ToString::to_string).collect();
+/// Logs what was not `logged` yet, and what is no longer so.
+fn log_warnings(report: &Report, logged: &Mutex<BTreeSet<String>>) {
+    let warnings: BTreeSet<_> = report.warnings.iter().map(ToString::to_string).collect();
+    let keys: BTreeSet<_> = report.keys.iter().map(ToString::to_string).collect();
     let now = &warnings | &keys;
     let before = {
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *told, now.clone())
+        let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *logged, now.clone())
     };
     for problem in warnings.difference(&before) {
         tracing::error!(check = PASSPHRASES, "still serving: {problem}");

@@ -16,7 +16,7 @@ use tuf::PublicKey;
 
 use self::{
     cache::{CacheLimits, KeyCache, OpenKey},
-    pending::{HandedOut, Room},
+    pending::{HandedOut, PendingLimit},
 };
 use crate::{
     custody::{Created, CustodyError, Report, registry::Custodies},
@@ -36,7 +36,7 @@ pub struct Keys {
     /// Signatures by keys already known as used, to be written down together.
     uses: Mutex<BTreeMap<KeyId, OffsetDateTime>>,
     handed_out: HandedOut,
-    room: Room,
+    pending_limit: PendingLimit,
 }
 
 /// Why a request cannot be served.
@@ -76,7 +76,7 @@ pub struct Signed {
     pub signature: Vec<u8>,
 }
 
-/// What may be told about a key.
+/// What callers may know about a key.
 pub struct Described {
     /// Its public half.
     pub key: PublicKey,
@@ -99,15 +99,15 @@ impl Keys {
             clock,
             uses: Mutex::default(),
             handed_out: HandedOut::default(),
-            room: Room::for_keys(MAX_PENDING),
+            pending_limit: PendingLimit::new(MAX_PENDING),
         }
     }
 
-    /// The same, with room for so many keys that never signed; without a bound if that is 0.
+    /// The same, with at most so many pending keys; any number if that is 0.
     #[must_use]
     pub fn with_max_pending(self, most: u32) -> Self {
         Self {
-            room: Room::for_keys(most),
+            pending_limit: PendingLimit::new(most),
             ..self
         }
     }
@@ -149,26 +149,26 @@ impl Keys {
         Ok(key)
     }
 
-    /// Looks for a pending key once, in the turn in which it would be made: where the table has no
-    /// index for it, that is a look at every key.
+    /// Looks for a pending key once, under the lock under which it would be made: where the table
+    /// has no index for it, that reads every key.
     async fn find_or_create(&self, purpose: &Purpose) -> Result<PublicKey, KeyError> {
         match self.try_create(purpose).await {
             Err(KeyError::Store(error)) => Err(error.into()),
-            // A key that is there needs neither room nor a custody that works.
+            // A pending key can be handed out without making one.
             Err(error) => self.store.pending(purpose).await?.ok_or(error),
             created => created,
         }
     }
 
     async fn try_create(&self, purpose: &Purpose) -> Result<PublicKey, KeyError> {
-        if !self.room.has_any(self.store()).await? {
-            return Err(KeyError::TooManyPending(self.room.most()));
+        if !self.pending_limit.allows_another(self.store()).await? {
+            return Err(KeyError::TooManyPending(self.pending_limit.most()));
         }
         let custody = self.custodies.for_new_keys();
         let created = custody.create(purpose, self.store(), self.now()).await?;
         let Created { key, is_new } = created;
         if is_new {
-            self.room.take().await;
+            self.pending_limit.count_new().await;
             metrics::key_created(algorithm_name(purpose.algorithm));
         }
         Ok(key)
@@ -183,7 +183,7 @@ impl Keys {
         })
     }
 
-    /// What the keys called `ids` were made for. Those that are not there are left out.
+    /// The purposes of the keys called `ids`. Those that are not there are left out.
     pub async fn origins(&self, ids: &[KeyId]) -> Result<Vec<(KeyId, Origin)>, KeyError> {
         let mut origins = Vec::new();
         for id in ids {
@@ -229,7 +229,7 @@ impl Keys {
 
     /// Deletes the key called `id`, from memory as well; answers whether there was one.
     pub async fn delete(&self, id: &KeyId) -> Result<bool, KeyError> {
-        let _turn = self.cache.turn(id).await;
+        let _lock = self.cache.lock(id).await;
         self.cache.remove(id);
         let Some(stored) = self.store.find(id).await? else {
             return Ok(false);
@@ -258,7 +258,7 @@ impl Keys {
 
     /// Writes down when keys last signed, and forgets those that were deleted meanwhile, by
     /// another signer for instance. What could not be written, because the database failed or the
-    /// caller lost patience, is written by the next call.
+    /// call was dropped, is written by the next call.
     pub async fn write_uses(&self) -> Result<(), StoreError> {
         let uses: Vec<_> = self
             .uses()
@@ -300,7 +300,7 @@ impl Keys {
         }
         if self.store.mark_used(&[(id.clone(), now)]).await?.is_empty() {
             open.set_used();
-            self.room.give_back().await;
+            self.pending_limit.count_signed().await;
             return Ok(());
         }
         self.cache.remove(id);
@@ -312,7 +312,7 @@ impl Keys {
             metrics::cache_lookup(true);
             return Ok(open);
         }
-        let _turn = self.cache.turn(id).await;
+        let _lock = self.cache.lock(id).await;
         if let Some(open) = self.cache.get(id, Instant::now()) {
             metrics::cache_lookup(true);
             return Ok(open);

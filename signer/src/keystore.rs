@@ -1,4 +1,4 @@
-//! What the signer keeps, and the trait behind which it is kept.
+//! Stored keys, and the trait of the store.
 
 pub mod dialect;
 pub mod schema;
@@ -65,7 +65,7 @@ pub fn algorithm_name(algorithm: KeyAlgorithm) -> &'static str {
     }
 }
 
-/// What a stored key was made for, as far as its row says.
+/// The purpose of a stored key, as far as its row says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The repository; empty on rows older than Notary 0.4.
@@ -184,17 +184,17 @@ pub trait KeyStore: Send + Sync {
     async fn pending(&self, purpose: &Purpose) -> Result<Option<PublicKey>, StoreError>;
 
     /// The key called `id`, if it is for `purpose` and has not signed yet. Unlike
-    /// [`pending`](Self::pending) it looks at one key in any database.
+    /// [`pending`](Self::pending) it reads one key in any database.
     async fn still_pending(
         &self,
         id: &KeyId,
         purpose: &Purpose,
     ) -> Result<Option<PublicKey>, StoreError>;
 
-    /// How many keys have not signed yet, up to `most`; may look at each key.
+    /// How many keys have not signed yet, up to `most`; may read each key.
     async fn count_pending(&self, most: u32) -> Result<u64, StoreError>;
 
-    /// Stores `key` as pending, unless its purpose has a pending key already, be it from a
+    /// Stores `key` as pending, unless its purpose has a pending key already, perhaps from a
     /// request that won the race against this one. Answers the key that is pending now, or `None`
     /// if there is none and the precondition of `key` is not met: then nothing was stored.
     async fn insert_pending(
@@ -228,7 +228,7 @@ pub trait KeyStore: Send + Sync {
     /// Up to `limit` keys behind row `after`, in the order of their rows.
     async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError>;
 
-    /// How many keys there are, to tell how far a command is; looks at each of them.
+    /// How many keys there are, to tell how far a command is; reads each of them.
     async fn count(&self) -> Result<u64, StoreError>;
 
     /// The aliases under which keys are encrypted.
@@ -244,7 +244,7 @@ pub trait KeyStore: Send + Sync {
     /// How the database is doing, as the last requests saw it; tells of changes at once.
     fn condition(&self) -> watch::Receiver<Condition>;
 
-    /// Whether keys are found by alias without a look at every one of them.
+    /// Whether keys are found by alias without reading every one of them.
     fn is_indexed(&self) -> bool;
 
     /// Sets the gauges that describe the connections.

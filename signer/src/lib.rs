@@ -1,5 +1,5 @@
 //! `notary-signer`: creates the timestamp and snapshot keys of `notary-server`, keeps them
-//! encrypted, and signs with them for whoever its certificate check accepts.
+//! encrypted, and signs with them for callers whose certificates it accepts.
 //!
 //! A request goes [`grpc`] → [`keys`] → its cache, or [`keystore`] and [`custody`]. Protocol, table
 //! and encryption at rest are those of Notary 0.7: either program can take over from the other.
@@ -13,7 +13,6 @@ pub mod keys;
 pub mod keystore;
 pub mod metrics;
 pub mod open;
-mod progress;
 pub mod rotation;
 pub mod serve;
 pub mod trial;

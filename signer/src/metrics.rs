@@ -50,7 +50,7 @@ pub fn describe() {
     );
     describe_gauge!(
         "signer_key_faults",
-        "Keys that did not open when they were last tried, though the passphrase of their alias is right"
+        "Keys that did not open when last tried, though the passphrase of their alias is right"
     );
     describe_gauge!(
         CERTIFICATE_SECONDS,
@@ -104,7 +104,7 @@ pub(crate) fn key_did_not_open() {
     counter!("signer_key_open_failures_total").increment(1);
 }
 
-/// This many aliases, and keys beside, are of no use.
+/// So many aliases, and single keys, cannot be used.
 pub(crate) fn faults(aliases: usize, keys: usize) {
     for (name, count) in [
         ("signer_alias_faults", aliases),

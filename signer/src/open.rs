@@ -71,7 +71,7 @@ pub fn passphrases(storage: &Storage, environment: Vec<(OsString, OsString)>) ->
 pub async fn open_store(storage: &Storage, mode: OpenMode) -> anyhow::Result<Arc<dyn KeyStore>> {
     let connected = open_pool(storage, mode).await?;
     let is_indexed = with_pool!(&connected, pool => schema::is_complete(pool).await)?;
-    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool).indexed(is_indexed))))
+    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool).with_indexes(is_indexed))))
 }
 
 /// As [`open_store`], for callers that need the connections.
@@ -108,8 +108,8 @@ pub async fn migrate_store(storage: &Storage, plan: bool) -> anyhow::Result<Stri
     outcome
 }
 
-/// Tries every custody of `keys`, so that a wrong passphrase is found now and not with the first key
-/// that does not open, or with the first new key that does not open later.
+/// Tries every custody of `keys`, so that a wrong passphrase is found at the start and not when a
+/// key does not open.
 pub async fn check_keys(keys: &Keys) -> anyhow::Result<()> {
     let Report {
         faults,

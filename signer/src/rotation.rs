@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    custody::marked,
+    custody::custody_name,
     keys::{KeyError, Keys},
     keystore::{KeyId, ListedKey, StoredKey},
     trial::AT_ONCE,
@@ -17,7 +17,7 @@ const PAGE: u16 = 200;
 pub struct Rotated {
     /// Now under the new alias.
     pub moved: usize,
-    /// Under the new alias already, or changed by somebody else meanwhile.
+    /// Under the new alias already, or changed by another program meanwhile.
     pub untouched: usize,
     /// Left as they were because they do not open.
     pub failed: usize,
@@ -86,7 +86,7 @@ fn note(
 /// Rotates one key of many; answers whether it had to be and was.
 async fn rotate_listed(keys: &Keys, listed: &ListedKey, alias: &str) -> Result<bool, KeyError> {
     // Keys that live elsewhere have no passphrase.
-    if listed.alias == alias || marked(&listed.alias).is_some() {
+    if listed.alias == alias || custody_name(&listed.alias).is_some() {
         return Ok(false);
     }
     let found = match KeyId::parse(&listed.id) {

@@ -35,7 +35,7 @@ pub async fn serve(
     if let Ok(address) = listener.local_addr() {
         tracing::info!("listening on {address}");
     }
-    let clients = Clients::named(config.client_names);
+    let clients = Clients::with_names(config.client_names);
     run(listener, tls, clients, keys, health, shutdown).await;
     for page in pages {
         page.await
@@ -75,7 +75,7 @@ pub async fn run(
         }
     }
     if let Err(error) = keys.write_uses().await {
-        tracing::error!("the last uses of keys are not written down: {error}");
+        tracing::error!("could not write down when keys were last used: {error}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! The commands `backup`, `restore`, `verify-backup` and `escrow-key`.
 //!
-//! Keys leave the database as they are in it, encrypted under the passphrases of their aliases; sealed to an
-//! escrow key, an archive does not even tell which keys there are. In a set with the server's archive this
-//! one is made last: it then has every key that the other names.
+//! Keys leave the database as they are in it, encrypted under the passphrases of their aliases;
+//! sealed to an escrow key, an archive does not even tell which keys there are. Beside a backup of
+//! the server this one is made last: it then has every key that the other names.
 
 use std::{
     ffi::OsString,
@@ -95,18 +95,21 @@ pub(crate) fn commands() -> [clap::Command; 4] {
             .arg(file("The backup, or - for standard input"))
             .arg(key()),
         clap::Command::new("verify-backup")
-            .about("Checks a backup, and that every key in it opens with the passphrases at hand")
+            .about(
+                "Checks a backup, and that every key in it opens with the configured passphrases",
+            )
             .arg(file("The backup, or - for standard input"))
             .arg(key())
             .arg(allow_empty()),
         clap::Command::new("escrow-key")
-            .about("Looks after the keys that backups are sealed to")
+            .about("Makes the keys that backups are sealed to")
             .subcommand_required(true)
             .subcommand(generate),
     ]
 }
 
-/// Makes an escrow key, if that is what `command` asks for; answers whether it was. Needs no configuration.
+/// Makes an escrow key, if that is what `command` asks for; answers whether it was. Needs no
+/// configuration.
 pub(crate) fn generate(command: &Command) -> anyhow::Result<bool> {
     let Command::Other { name, arguments } = command else {
         return Ok(false);
@@ -117,10 +120,10 @@ pub(crate) fn generate(command: &Command) -> anyhow::Result<bool> {
     };
     let key = escrow::PrivateKey::generate()?;
     let (private, public) = (
-        required(arguments, "private"),
-        required(arguments, "public"),
+        required_path(arguments, "private"),
+        required_path(arguments, "public"),
     );
-    // The private half first: a public one alone would seal backups that nobody opens.
+    // The private half first: a public one alone would seal backups that no key opens.
     write(&private, &key.to_pem())?;
     write(&public, &key.public().to_pem())?;
     println!(
@@ -141,12 +144,12 @@ impl Task {
             return None;
         };
         let sealed = || Sealed {
-            file: required(arguments, "file"),
+            file: required_path(arguments, "file"),
             key: arguments.get_one("escrow-key").cloned(),
         };
         match name.as_str() {
             "backup" => Some(Self::Backup {
-                file: required(arguments, "file"),
+                file: required_path(arguments, "file"),
                 escrow: arguments.get_one("escrow").cloned(),
                 emptiness: emptiness(arguments),
             }),
@@ -189,7 +192,7 @@ impl Task {
     }
 }
 
-fn required(arguments: &ArgMatches, name: &str) -> PathBuf {
+fn required_path(arguments: &ArgMatches, name: &str) -> PathBuf {
     let path: Option<&PathBuf> = arguments.get_one(name);
     path.expect("clap requires it").clone()
 }
@@ -266,12 +269,13 @@ async fn verify(
     if elsewhere > 0 {
         writeln!(
             out,
-            "{elsewhere} keys are NOT in the backup: they never leave the device that their rows name"
+            "{elsewhere} keys are NOT in the backup: they never leave the device that their rows \
+             name"
         )?;
     }
     if !faults.is_empty() {
         bail!(
-            "the passphrases at hand do not open every key of the backup: name those that the \
+            "the configured passphrases do not open every key of the backup: add those that the \
              signer had when the keys were made"
         );
     }

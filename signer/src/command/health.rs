@@ -1,4 +1,4 @@
-//! `notary-signer health`: asks the running signer how it is, for health checks of containers.
+//! `notary-signer health`: asks the running signer for its health, for health checks of containers.
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -58,7 +58,8 @@ async fn ask(
     Ok(format!("{} is serving", address.reachable()))
 }
 
-/// What the signer lets in; `None` if its own certificate, the only one at hand, is not enough.
+/// A client that the signer accepts; `None` if its own certificate, the only one here, is not
+/// enough.
 fn client_tls(doors: &Doors) -> anyhow::Result<Option<ClientTls>> {
     let (cert, key) = (&doors.cert, &doors.key);
     let shown = match &doors.client_ca {

@@ -1,15 +1,15 @@
-//! `notary-signer key`: looking after stored keys. No command shows a private key.
+//! `notary-signer key`: lists, checks and reseals stored keys. No command shows a private key.
 
 use anyhow::{Context, bail};
+use archive::Progress;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::print;
 use crate::{
-    custody::marked,
+    custody::custody_name,
     keys::Keys,
     keystore::{KeyId, ListedKey},
-    progress::Progress,
     rotation::{self, Rotated},
     trial::{self, Checked},
 };
@@ -20,11 +20,11 @@ const PAGE: u16 = 500;
 /// What `notary-signer key` understands.
 pub(super) fn command() -> clap::Command {
     clap::Command::new("key")
-        .about("Looks after stored keys")
+        .about("Lists and checks stored keys, and changes their passphrase")
         .subcommand_required(true)
         .subcommand(clap::Command::new("list").about("Lists stored keys, without secrets"))
         .subcommand(clap::Command::new("check").about(
-            "Tries whether every key opens with the passphrases at hand; names those that do not",
+            "Checks that every key opens with the configured passphrases; names those that do not",
         ))
         .subcommand(rotate_command())
 }
@@ -32,8 +32,8 @@ pub(super) fn command() -> clap::Command {
 fn rotate_command() -> clap::Command {
     clap::Command::new("rotate-passphrase")
         .about(
-            "Encrypts stored keys anew under the passphrase of another alias; signers may go on \
-             running, and an interrupted run is continued by the same command",
+            "Encrypts stored keys under the passphrase of another alias; signers may go on \
+             running, and the same command continues an interrupted run",
         )
         .arg(
             Arg::new("to")
@@ -113,24 +113,24 @@ fn time(time: Option<OffsetDateTime>, none: &str) -> anyhow::Result<String> {
 
 /// Names the keys that do not open, on standard output, and fails if there are any.
 async fn check(keys: &Keys) -> anyhow::Result<()> {
-    let mut progress = Progress::new(keys.store().count().await?, "keys");
-    let mut said = Ok(());
+    let mut progress = Progress::new("check", "keys", Some(keys.store().count().await?));
+    let mut printed = Ok(());
     let checked = trial::check_all(keys, |key, problem| {
         if let Some(problem) = problem {
             let line = format!("key {} ({} of {}): {problem}", key.id, key.role, key.gun);
-            let printed = progress.pause(|| print(&line.escape_debug().to_string()));
-            said = std::mem::replace(&mut said, Ok(())).and(printed);
+            let line = progress.suspend(|| print(&line.escape_debug().to_string()));
+            printed = std::mem::replace(&mut printed, Ok(())).and(line);
         }
         progress.step();
     })
     .await?;
-    progress.finish();
-    said?;
+    drop(progress);
+    printed?;
     let Checked { usable, unusable } = checked;
     if unusable > 0 {
         bail!("{unusable} of {} keys do not open", usable + unusable);
     }
-    // New keys will come, even if there are none yet.
+    // A signer without keys must be able to make one.
     let custody = keys.custodies().for_new_keys();
     custody.check_new_keys(keys.store()).await?;
     print(&match usable {
@@ -158,15 +158,15 @@ async fn rotate_all(keys: &Keys, to: &str) -> anyhow::Result<()> {
             "signers go on putting new keys under {default}: set storage.default_alias to {to}"
         );
     }
-    let mut progress = Progress::new(keys.store().count().await?, "keys");
+    let mut progress = Progress::new("rotate", "keys", Some(keys.store().count().await?));
     let rotated = rotation::rotate_all(keys, to, |_, problem| {
         if let Some(problem) = problem {
-            progress.pause(|| eprintln!("left as it was: {problem}"));
+            progress.suspend(|| eprintln!("left as it was: {problem}"));
         }
         progress.step();
     })
     .await?;
-    progress.finish();
+    drop(progress);
     let Rotated {
         moved,
         untouched,
@@ -178,13 +178,13 @@ async fn rotate_all(keys: &Keys, to: &str) -> anyhow::Result<()> {
     if failed > 0 {
         bail!("{failed} keys are still under their old alias");
     }
-    tell_what_is_left(keys, to).await
+    print_remaining(keys, to).await
 }
 
-/// Says which other passphrases are still needed: a key may have been made behind the last look.
-async fn tell_what_is_left(keys: &Keys, to: &str) -> anyhow::Result<()> {
+/// Says which other passphrases are still needed: keys may have been made after the last page.
+async fn print_remaining(keys: &Keys, to: &str) -> anyhow::Result<()> {
     let mut others = keys.store().aliases().await?;
-    others.retain(|alias| alias != to && marked(alias).is_none());
+    others.retain(|alias| alias != to && custody_name(alias).is_none());
     if others.is_empty() {
         return print("no key needs another passphrase now");
     }

@@ -31,13 +31,13 @@ use self::{
     passphrases::{Passphrase, Passphrases},
 };
 pub use self::{cipher::RowError, findings::Proven};
-use super::{Created, Custody, CustodyError, Report, SigningKey, marked};
+use super::{Created, Custody, CustodyError, Report, SigningKey, custody_name};
 use crate::keystore::{Holding, KeyStore, NewKey, Purpose, Resealed, StoreError, StoredKey};
 
 /// The name of this custody. Its rows are not marked with it: they are as Notary's.
 pub const NAME: &str = "encrypted rows";
 
-/// How long a list of aliases is kept that took a look at every key to find.
+/// How long a list of aliases is kept where finding them reads every key.
 const ALIASES_KEPT: Duration = Duration::from_hours(1);
 
 /// Bytes of content from which on signing leaves the threads that serve requests.
@@ -48,7 +48,7 @@ pub struct EncryptedRows {
     cipher: Cipher,
     findings: Findings,
     default_alias: String,
-    /// The aliases in use when they were last looked for.
+    /// The aliases in use, as they were last read.
     aliases: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
 }
 
@@ -72,7 +72,7 @@ impl EncryptedRows {
 
     /// Proves the passphrase that `alias` has at this moment, by keys in `rows`; see [`evidence`].
     pub async fn prove(&self, rows: &dyn KeyStore, alias: &str) -> Result<Proven, CustodyError> {
-        if marked(alias).is_some() {
+        if custody_name(alias).is_some() {
             return Err(RowError::Reserved(alias.to_owned()).into());
         }
         evidence::prove(rows, &self.cipher, &self.findings, alias).await
@@ -123,8 +123,8 @@ impl EncryptedRows {
         }
     }
 
-    /// The aliases of encrypted keys. Where that means a look at every key, the answer may be an
-    /// hour old.
+    /// The aliases of encrypted keys. Where finding them reads every key, the answer may be an hour
+    /// old.
     async fn aliases(&self, rows: &dyn KeyStore) -> Result<Vec<String>, StoreError> {
         if rows.is_indexed() {
             return unmarked_aliases(rows).await;
@@ -171,7 +171,7 @@ impl EncryptedRows {
 
 async fn unmarked_aliases(rows: &dyn KeyStore) -> Result<Vec<String>, StoreError> {
     let mut aliases = rows.aliases().await?;
-    aliases.retain(|alias| marked(alias).is_none());
+    aliases.retain(|alias| custody_name(alias).is_none());
     Ok(aliases)
 }
 

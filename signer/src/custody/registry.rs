@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Custody, CustodyError, Report, SigningKey, encrypted::EncryptedRows, marked};
+use super::{Custody, CustodyError, Report, SigningKey, custody_name, encrypted::EncryptedRows};
 use crate::keystore::{KeyStore, StoreError, StoredKey};
 
 /// All places where private keys of this signer live. Rows belong to the one that they are marked
@@ -53,7 +53,7 @@ impl Custodies {
     ///
     /// [`CustodyError::Unknown`] if it is not set up here.
     pub fn of(&self, key: &StoredKey) -> Result<&dyn Custody, CustodyError> {
-        let Some(name) = marked(&key.alias) else {
+        let Some(name) = custody_name(&key.alias) else {
             return Ok(&*self.encrypted);
         };
         let found = self.others.iter().find(|custody| custody.name() == name);

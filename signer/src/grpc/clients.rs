@@ -1,4 +1,5 @@
-//! Who may ask: everybody whose certificate the listener accepted, or only those listed by name.
+//! Which callers may use the signer: all whose certificate the listener accepted, or those that are
+//! listed by name.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,7 +14,7 @@ impl Clients {
     /// Only callers whose certificate carries one of `names` among its subject alternative names
     /// (DNS names, addresses, URIs, mail addresses); any caller if there are none.
     #[must_use]
-    pub fn named(names: Vec<String>) -> Self {
+    pub fn with_names(names: Vec<String>) -> Self {
         let names: BTreeSet<_> = names.into_iter().map(|name| name.to_lowercase()).collect();
         Self((!names.is_empty()).then(|| Arc::new(names)))
     }
@@ -67,11 +68,11 @@ fn text(name: &GeneralName<'_>) -> Option<String> {
         GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
             Some(name.to_lowercase())
         }
-        GeneralName::IPAddress(octets) => match octets.len() {
-            4 => <[u8; 4]>::try_from(*octets)
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes)
                 .ok()
                 .map(|ip| std::net::Ipv4Addr::from(ip).to_string()),
-            16 => <[u8; 16]>::try_from(*octets)
+            16 => <[u8; 16]>::try_from(*bytes)
                 .ok()
                 .map(|ip| std::net::Ipv6Addr::from(ip).to_string()),
             _ => None,

@@ -23,8 +23,8 @@ pub struct CacheLimits {
     pub keys: NonZeroUsize,
     /// How long a key stays after its last use.
     pub idle: Duration,
-    /// How long a key stays at most, used or not: so long may it go unnoticed that another
-    /// signer on the same database changed it.
+    /// How long a key stays at most, used or not: for so long a change by another signer on the
+    /// same database may go unnoticed.
     pub age: Duration,
 }
 
@@ -59,7 +59,7 @@ impl OpenKey {
         }
     }
 
-    /// Whether it never signed as far as the database knows.
+    /// Whether it never signed, as far as the database knows.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         !self.used.load(Ordering::Acquire)
@@ -75,7 +75,7 @@ impl OpenKey {
 pub struct KeyCache {
     limits: CacheLimits,
     entries: Mutex<HashMap<KeyId, Entry>>,
-    turns: Turns,
+    locks: KeyLocks,
 }
 
 struct Entry {
@@ -98,7 +98,7 @@ impl KeyCache {
         Self {
             limits,
             entries: Mutex::default(),
-            turns: Turns::default(),
+            locks: KeyLocks::default(),
         }
     }
 
@@ -160,10 +160,10 @@ impl KeyCache {
         self.len() == 0
     }
 
-    /// Waits until nobody else loads or deletes the key called `id`. Of many requests for one
-    /// key, one decrypts it; and no key comes back into the cache while it is being deleted.
-    pub async fn turn(&self, id: &KeyId) -> tokio::sync::MutexGuard<'_, ()> {
-        self.turns.of(id).lock().await
+    /// Waits until no other task loads or deletes the key called `id`. Of many requests for one
+    /// key, one opens it; and no key comes back into the cache while it is being deleted.
+    pub async fn lock(&self, id: &KeyId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.locks.find(id).lock().await
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<KeyId, Entry>> {
@@ -172,13 +172,13 @@ impl KeyCache {
     }
 }
 
-/// A fixed number of locks shared by all keys: few keys meet at one, and none leaks.
-struct Turns {
+/// A fixed number of locks shared by all keys: few keys share one, and none leaks.
+struct KeyLocks {
     hasher: RandomState,
     locks: [tokio::sync::Mutex<()>; 64],
 }
 
-impl Default for Turns {
+impl Default for KeyLocks {
     fn default() -> Self {
         let locks = std::array::from_fn(|_| tokio::sync::Mutex::default());
         Self {
@@ -188,8 +188,8 @@ impl Default for Turns {
     }
 }
 
-impl Turns {
-    fn of(&self, id: &KeyId) -> &tokio::sync::Mutex<()> {
+impl KeyLocks {
+    fn find(&self, id: &KeyId) -> &tokio::sync::Mutex<()> {
         let count = u64::try_from(self.locks.len()).expect("64 fits");
         let index = usize::try_from(self.hasher.hash_one(id) % count).expect("below 64");
         &self.locks[index]

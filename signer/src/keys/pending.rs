@@ -8,15 +8,15 @@ use std::{
 
 use crate::keystore::{KeyId, KeyStore, Purpose, StoreError};
 
-/// The most purposes of which is remembered which key was handed out.
+/// For how many purposes it is remembered which key was handed out.
 const REMEMBERED: usize = 10_000;
-/// How long a count holds, while there is room: other signers on the same database make keys as well.
+/// How long a count is used while there is room: other signers on the same database make keys, too.
 const RECOUNT: Duration = Duration::from_mins(5);
-/// How long a count holds when there is no room.
+/// How long a count is used when there is no room.
 const RECOUNT_WHEN_FULL: Duration = Duration::from_secs(10);
 
-/// What was handed out last for a purpose, so that asking again before the first signature needs no look
-/// at every key where the table has no index for it.
+/// The keys that were handed out last, by purpose, so that asking again before the first signature
+/// reads one key even where the table has no index for it.
 #[derive(Default)]
 pub(crate) struct HandedOut(Mutex<HashMap<Purpose, KeyId>>);
 
@@ -44,7 +44,7 @@ impl HandedOut {
 }
 
 /// How many keys may be pending in total, and how many are.
-pub(crate) struct Room {
+pub(crate) struct PendingLimit {
     /// The most; 0: as many as are asked for.
     most: u32,
     known: tokio::sync::Mutex<Option<Count>>,
@@ -55,9 +55,9 @@ struct Count {
     at: Instant,
 }
 
-impl Room {
-    /// Room for `most` pending keys; without a bound if that is 0.
-    pub(crate) fn for_keys(most: u32) -> Self {
+impl PendingLimit {
+    /// At most `most` pending keys; any number if that is 0.
+    pub(crate) fn new(most: u32) -> Self {
         Self {
             most,
             known: tokio::sync::Mutex::default(),
@@ -70,7 +70,7 @@ impl Room {
     }
 
     /// Whether another key may be made. Counts pending ones now and then only.
-    pub(crate) async fn has_any(&self, store: &dyn KeyStore) -> Result<bool, StoreError> {
+    pub(crate) async fn allows_another(&self, store: &dyn KeyStore) -> Result<bool, StoreError> {
         if self.most == 0 {
             return Ok(true);
         }
@@ -91,14 +91,14 @@ impl Room {
     }
 
     /// One more key is pending.
-    pub(crate) async fn take(&self) {
+    pub(crate) async fn count_new(&self) {
         if let Some(count) = &mut *self.known.lock().await {
             count.pending += 1;
         }
     }
 
     /// One key has signed for the first time.
-    pub(crate) async fn give_back(&self) {
+    pub(crate) async fn count_signed(&self) {
         if let Some(count) = &mut *self.known.lock().await {
             count.pending = count.pending.saturating_sub(1);
         }

@@ -1,7 +1,7 @@
 //! The table that keys are in: what it needs to have, and making it so.
 //!
-//! Notary 0.7 can go on working on whatever is made or added here. Its own tables, whoever made
-//! them, are used as they are: a signer needs no rights but those to read and change rows.
+//! Notary 0.7 can go on working on a table that is made or completed here. Its own tables are used
+//! as they are: a signer needs no rights but those to read and change rows.
 
 use anyhow::bail;
 use daemon::logging::STARTUP;
@@ -146,7 +146,7 @@ where
         tracing::warn!(
             target: STARTUP,
             keys,
-            "the table private_keys has {keys} rows, and a new key means a look at each of them: \
+            "the table private_keys has {keys} rows, and each new key reads all of them: \
              `{program} migrate` would {}, while signers go on working", step.what
         );
     }
@@ -193,12 +193,15 @@ where
         };
         format!("{survey}the database {url} {outcome}")
     } else {
-        format!("{}the database {url} was brought up to date", done(&survey))
+        format!(
+            "{}the database {url} was brought up to date",
+            describe_done(&survey)
+        )
     })
 }
 
 /// `survey` when everything it says is to do was done.
-fn done(survey: &Survey) -> String {
+fn describe_done(survey: &Survey) -> String {
     let found = survey.found.iter().map(|found| format!("found: {found}\n"));
     let done = survey
         .steps

@@ -27,9 +27,9 @@ pub struct SqlStore<DB: KeyDialect> {
 }
 
 impl<DB: KeyDialect> SqlStore<DB> {
-    /// The same, on a table of which it is known whether it has the indexes that looking up aliases needs.
+    /// The same, on a table with or without the indexes that finding keys by alias needs.
     #[must_use]
-    pub fn indexed(self, is_indexed: bool) -> Self {
+    pub fn with_indexes(self, is_indexed: bool) -> Self {
         Self { is_indexed, ..self }
     }
 
@@ -119,7 +119,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
 {
-    let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
+    let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
     let outcome = mark_all(&mut transaction, uses).await;
     transaction.finish(outcome).await
 }
@@ -165,8 +165,8 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
-    if DB::TURN_IS_THE_CONNECTIONS && precondition::needs_turn(&holding.precondition) {
+    let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
+    if DB::LOCK_OUTLIVES_TRANSACTION && precondition::needs_lock(&holding.precondition) {
         transaction.close_at_end();
     }
     let outcome = reseal_in(&mut transaction, key, holding, now).await;
@@ -187,7 +187,7 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    precondition::take_turn(transaction, holding).await?;
+    precondition::lock(transaction, holding).await?;
     if !precondition::is_met(transaction, holding).await? {
         return Ok(Resealed::PreconditionFailed);
     }

@@ -1,5 +1,5 @@
-//! Backups of keys: nothing is lost, nothing is decrypted, and only the holder of the escrow key reads a
-//! sealed one.
+//! Backups of keys: nothing is lost, nothing is decrypted, and only the holder of the escrow key
+//! reads a sealed one.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ fn header() -> Header {
     }
 }
 
-async fn backed_up(signer: &TestSigner, escrow: Option<PublicKey>) -> (TempDir, PathBuf) {
+async fn back_up(signer: &TestSigner, escrow: Option<PublicKey>) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("signer.backup");
     let store = SqlStore::new(signer.pool.clone());
@@ -39,7 +39,7 @@ async fn backed_up(signer: &TestSigner, escrow: Option<PublicKey>) -> (TempDir, 
     (folder, file)
 }
 
-async fn restored(
+async fn restore_into(
     signer: &TestSigner,
     file: &Path,
     escrow: Option<&PrivateKey>,
@@ -49,7 +49,10 @@ async fn restored(
     archive::restore(&store, Kind::Keys, reader, size).await
 }
 
-async fn tried(file: &Path, variables: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Tried {
+async fn try_archive(
+    file: &Path,
+    variables: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+) -> Tried {
     let (reader, size) = archive::open(file, None).unwrap();
     try_keys(&custodies(variables), reader, size).await.unwrap()
 }
@@ -77,9 +80,9 @@ async fn a_restored_database_holds_every_key_as_it_was_deleted_ones_included() {
     signer
         .execute("UPDATE private_keys SET deleted_at = created_at WHERE id = 1")
         .await;
-    let (_folder, file) = backed_up(&signer, None).await;
+    let (_folder, file) = back_up(&signer, None).await;
     let other = TestSigner::with(recorded_environment()).await;
-    let rows = restored(&other, &file, None).await.unwrap();
+    let rows = restore_into(&other, &file, None).await.unwrap();
     let expected = dump(&signer.pool).await;
     assert_eq!(dump(&other.pool).await, expected);
     assert_eq!(rows, expected.len() as u64);
@@ -90,10 +93,10 @@ async fn restored_keys_sign_and_pending_ones_are_still_pending() {
     let signer = TestSigner::start().await;
     let (used, unused) = (signer.create_id("a").await, signer.create_id("b").await);
     signer.sign(&used, b"x").await.unwrap();
-    let (_folder, file) = backed_up(&signer, None).await;
+    let (_folder, file) = back_up(&signer, None).await;
 
     let other = TestSigner::start().await;
-    restored(&other, &file, None).await.unwrap();
+    restore_into(&other, &file, None).await.unwrap();
     other.sign(&used, b"x").await.unwrap();
     assert_ne!(other.create_id("a").await, used);
     assert_eq!(other.create_id("b").await, unused);
@@ -103,9 +106,9 @@ async fn restored_keys_sign_and_pending_ones_are_still_pending() {
 async fn a_database_that_has_a_key_is_left_as_it_is() {
     let signer = TestSigner::start().await;
     signer.create_id("a").await;
-    let (_folder, file) = backed_up(&signer, None).await;
+    let (_folder, file) = back_up(&signer, None).await;
     let before = dump(&signer.pool).await;
-    let error = restored(&signer, &file, None)
+    let error = restore_into(&signer, &file, None)
         .await
         .unwrap_err()
         .to_string();
@@ -113,18 +116,18 @@ async fn a_database_that_has_a_key_is_left_as_it_is() {
     signer
         .execute("UPDATE private_keys SET deleted_at = created_at")
         .await;
-    restored(&signer, &file, None).await.unwrap_err();
+    restore_into(&signer, &file, None).await.unwrap_err();
     assert_eq!(dump(&signer.pool).await.len(), before.len());
 }
 
 #[tokio::test]
 async fn an_archive_that_is_cut_off_restores_nothing() {
     let signer = TestSigner::recorded().await;
-    let (_folder, file) = backed_up(&signer, None).await;
+    let (_folder, file) = back_up(&signer, None).await;
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 1]).unwrap();
     let other = TestSigner::start().await;
-    let error = restored(&other, &file, None).await.unwrap_err();
+    let error = restore_into(&other, &file, None).await.unwrap_err();
     assert!(matches!(error, RestoreError::Archive(_)), "{error}");
     assert!(dump(&other.pool).await.is_empty());
 }
@@ -134,17 +137,19 @@ async fn a_sealed_archive_shows_nothing_and_opens_with_the_private_half_alone() 
     let signer = TestSigner::start().await;
     let id = signer.create_id("example.com/secret-project").await;
     let key = PrivateKey::generate().unwrap();
-    let (_folder, file) = backed_up(&signer, Some(key.public())).await;
-    let octets = fs::read(&file).unwrap();
+    let (_folder, file) = back_up(&signer, Some(key.public())).await;
+    let bytes = fs::read(&file).unwrap();
     for word in [id.as_str(), "secret-project", "A256GCM"] {
-        let shown = octets.windows(word.len()).any(|at| at == word.as_bytes());
+        let shown = bytes.windows(word.len()).any(|at| at == word.as_bytes());
         assert!(!shown, "{word}");
     }
     let other = TestSigner::start().await;
-    restored(&other, &file, None).await.unwrap_err();
+    restore_into(&other, &file, None).await.unwrap_err();
     let stranger = PrivateKey::generate().unwrap();
-    restored(&other, &file, Some(&stranger)).await.unwrap_err();
-    restored(&other, &file, Some(&key)).await.unwrap();
+    restore_into(&other, &file, Some(&stranger))
+        .await
+        .unwrap_err();
+    restore_into(&other, &file, Some(&key)).await.unwrap();
     other.sign(&id, b"x").await.unwrap();
 }
 
@@ -159,10 +164,10 @@ async fn every_key_of_a_backup_is_tried_with_the_passphrases_at_hand() {
     signer
         .execute("UPDATE private_keys SET deleted_at = created_at WHERE gun = 'c'")
         .await;
-    let (_folder, file) = backed_up(&signer, None).await;
+    let (_folder, file) = back_up(&signer, None).await;
 
     let right = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
-    let found = tried(&file, right).await;
+    let found = try_archive(&file, right).await;
     assert_eq!((found.open, found.deleted, found.faults.len()), (1, 1, 1));
     assert!(found.faults[0].contains("alias lost"), "{:?}", found.faults);
     assert!(found.faults[0].ends_with("(for the timestamp of b)"));
@@ -171,7 +176,7 @@ async fn every_key_of_a_backup_is_tried_with_the_passphrases_at_hand() {
         ("NOTARY_SIGNER_TIMESTAMP_1", "wrong"),
         ("NOTARY_SIGNER_LOST", "throwaway-pass-1"),
     ]);
-    let found = tried(&file, wrong).await;
+    let found = try_archive(&file, wrong).await;
     assert_eq!(found.open, 1, "{lost} opens with the passphrase it has");
     assert!(found.faults[0].contains(&first), "{:?}", found.faults);
 }
@@ -179,13 +184,13 @@ async fn every_key_of_a_backup_is_tried_with_the_passphrases_at_hand() {
 #[tokio::test]
 async fn keys_in_every_recorded_form_open_from_a_backup() {
     let signer = TestSigner::recorded().await;
-    let (_folder, file) = backed_up(&signer, None).await;
+    let (_folder, file) = back_up(&signer, None).await;
     let live = "SELECT COUNT(*) FROM private_keys WHERE deleted_at IS NULL";
     let live: i64 = sqlx::query_scalar(live)
         .fetch_one(&signer.pool)
         .await
         .unwrap();
-    let found = tried(&file, recorded_environment()).await;
+    let found = try_archive(&file, recorded_environment()).await;
     assert_eq!(found.faults, [""; 0]);
     assert_eq!(found.open, usize::try_from(live).unwrap());
 }
@@ -221,8 +226,8 @@ impl Shell {
     }
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8(octets.to_vec()).unwrap()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[tokio::test]

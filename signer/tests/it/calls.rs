@@ -11,12 +11,12 @@ const UNKNOWN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbc
 #[tokio::test]
 async fn a_created_key_is_complete_and_its_id_is_computed_from_it() {
     let signer = TestSigner::start().await;
-    for (algorithm, octets) in [("ecdsa", 91), ("ed25519", 32)] {
+    for (algorithm, bytes) in [("ecdsa", 91), ("ed25519", 32)] {
         let key = signer
             .create(algorithm, "example.com/app", "timestamp")
             .await
             .unwrap();
-        assert_eq!(key.public_key.len(), octets);
+        assert_eq!(key.public_key.len(), bytes);
         let info = key.key_info.clone().unwrap();
         assert_eq!(info.algorithm.unwrap().algorithm, algorithm);
         let public = PublicKey::new(KeyType::from(algorithm), key.public_key.to_vec());

@@ -31,7 +31,7 @@ struct Setup {
 impl Setup {
     fn new() -> Self {
         let (folder, pki) = (tempfile::tempdir().unwrap(), Pki::new());
-        let server = pki.issued("signer", &[ServerAuth]);
+        let server = pki.issue("signer", &[ServerAuth]);
         let text = serde_json::json!({
             "server": {"grpc_addr": "127.0.0.1:0", "tls_cert_file": server.cert,
                        "tls_key_file": server.key,
@@ -81,8 +81,8 @@ impl Setup {
     }
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8(octets.to_vec()).unwrap()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[test]

@@ -12,7 +12,9 @@ use archive::{Emptiness, Header, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use signer::{
-    custody::{Created, Custody, CustodyError, Report, SigningKey, marked, registry::Custodies},
+    custody::{
+        Created, Custody, CustodyError, Report, SigningKey, custody_name, registry::Custodies,
+    },
     keystore::{
         Holding, KeyId, KeyStore, NewKey, Precondition, Purpose, StoreError, StoredKey,
         sql::SqlStore,
@@ -157,10 +159,10 @@ async fn with_device(other: &TestSigner, device: &Device) -> TestSigner {
 
 #[test]
 fn only_an_alias_with_the_mark_names_a_custody() {
-    assert_eq!(marked("custody:device"), Some("device"));
-    assert_eq!(marked("custody:device:slot-1:2"), Some("device"));
-    assert_eq!(marked("timestamp_1"), None);
-    assert_eq!(marked("my_custody:x"), None);
+    assert_eq!(custody_name("custody:device"), Some("device"));
+    assert_eq!(custody_name("custody:device:slot-1:2"), Some("device"));
+    assert_eq!(custody_name("timestamp_1"), None);
+    assert_eq!(custody_name("my_custody:x"), None);
 }
 
 #[tokio::test]

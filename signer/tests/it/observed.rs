@@ -22,9 +22,9 @@ impl Log {
 }
 
 impl io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -77,7 +77,7 @@ async fn lines_about_a_request_carry_the_callers_id_and_a_digest_but_no_content_
         line_of_signature.contains("request_id=\"req-4711\""),
         "{line_of_signature}"
     );
-    let described = format!("{digest} (21 octets)");
+    let described = format!("{digest} (21 bytes)");
     assert!(
         line_of_signature.contains(&described),
         "{line_of_signature}"

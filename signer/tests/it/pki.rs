@@ -44,7 +44,7 @@ impl Pki {
     }
 
     /// A certificate that the CA issued.
-    pub(crate) fn issued(&self, name: &str, usages: &[ExtendedKeyUsagePurpose]) -> Identity {
+    pub(crate) fn issue(&self, name: &str, usages: &[ExtendedKeyUsagePurpose]) -> Identity {
         let key = KeyPair::generate().unwrap();
         let params = leaf(name, usages);
         let pem = params.signed_by(&key, &self.ca).unwrap().pem();
@@ -52,7 +52,7 @@ impl Pki {
     }
 
     /// A certificate that nobody vouches for but itself.
-    pub(crate) fn self_signed(&self, name: &str, ca: bool) -> Identity {
+    pub(crate) fn self_sign(&self, name: &str, ca: bool) -> Identity {
         let mut params = leaf(name, &[ClientAuth]);
         if ca {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,5 @@
-//! No secret of the signer's own is in anything that it prints, whether the secret is as it should be or not.
+//! No secret of the signer's own is in anything that it prints, whether the secret is as it should
+//! be or not.
 
 use std::{
     fs,
@@ -40,7 +41,7 @@ struct Stage {
 impl Stage {
     fn new(backend: &str) -> Self {
         let pki = Pki::new();
-        let server = pki.issued("signer", &[ServerAuth]);
+        let server = pki.issue("signer", &[ServerAuth]);
         let file = json!({
             "server": {"grpc_addr": "192.0.2.1:7899", "tls_cert_file": server.cert,
                        "tls_key_file": server.key},
@@ -59,7 +60,7 @@ impl Stage {
     }
 
     /// What is printed by all that read the configuration; each must end by itself.
-    fn printed(&self) -> String {
+    fn print_all(&self) -> String {
         let folder = self.pki.path();
         fs::write(folder.join("signer.json"), self.file.to_string()).unwrap();
         let mut printed = String::new();
@@ -108,7 +109,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3))]
 
     #[test]
-    fn a_password_of_a_database_is_nowhere_in_what_is_printed((secret, core) in secret(), turn in 0_usize..4) {
+    fn a_password_of_a_database_is_nowhere_in_what_is_printed(
+        (secret, core) in secret(),
+        turn in 0_usize..4,
+    ) {
         for (at, (backend, form)) in URLS.into_iter().enumerate() {
             let url = form.replace("SECRET", &secret);
             let mut stage = Stage::new(backend);
@@ -120,7 +124,7 @@ proptest! {
                 2 => stage.file["storage"]["db_url"] = url.into(),
                 _ => stage.file["storage"]["db_url"] = json!([url]),
             }
-            let printed = stage.printed();
+            let printed = stage.print_all();
             prop_assert!(printed.contains("fatal"), "{printed}");
             prop_assert!(!printed.contains(&core), "{form}: {printed}");
         }
@@ -143,7 +147,7 @@ proptest! {
                 _ => stage.set("NOTARY_SIGNER_ONE_COMMAND", &format!("cat {planted}; false")),
             }
             stage.set("NOTARY_SIGNER_STORAGE_PASSWORD", &secret);
-            let printed = stage.printed();
+            let printed = stage.print_all();
             prop_assert!(printed.contains("fatal"), "{printed}");
             prop_assert!(!printed.contains(&core), "{ending}: {printed}");
         }
@@ -178,7 +182,7 @@ fn a_pipe_where_a_file_should_be_is_said_and_keeps_nobody_waiting() {
                 stage.file["server"]["tls_cert_file"] = path.into();
             }
         }
-        let printed = stage.printed();
+        let printed = stage.print_all();
         assert!(
             printed.contains("it is a pipe (FIFO); only regular files are read"),
             "{setting}: {printed}"

@@ -50,7 +50,8 @@ impl Stage {
         let text = json!({
             "server": section,
             "logging": {"level": "warn"},
-            "storage": {"backend": "sqlite3", "db_url": self.path("signer.db"), "default_alias": "one"},
+            "storage": {"backend": "sqlite3", "db_url": self.path("signer.db"),
+                        "default_alias": "one"},
         });
         fs::write(self.path("signer.json"), text.to_string()).unwrap();
     }
@@ -124,8 +125,8 @@ impl Drop for Running {
     }
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8(octets.to_vec()).unwrap()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 const PASSPHRASE: (&str, &str) = ("NOTARY_SIGNER_ONE", SEEDED);
@@ -142,7 +143,7 @@ fn a_running_signer_is_not_dumped_and_hides_its_environment_from_its_own_user() 
     let program = stage.path("notary-signer");
     fs::copy(env!("CARGO_BIN_EXE_notary-signer"), &program).unwrap();
     let monitoring = free_address();
-    let identity = stage.pki.issued("signer", &[ServerAuth]);
+    let identity = stage.pki.issue("signer", &[ServerAuth]);
     stage.configure(&identity, &json!({"metrics_addr": monitoring}));
     let mut command = stage.command(&program);
     let mut peek = Command::new("cat");
@@ -190,7 +191,7 @@ fn a_running_signer_is_not_dumped_and_hides_its_environment_from_its_own_user() 
 fn health_is_asked_for_with_the_signers_own_certificate_where_that_is_let_in() {
     let stage = Stage::new();
     stage.configure(
-        &stage.pki.issued("signer", &[ServerAuth, ClientAuth]),
+        &stage.pki.issue("signer", &[ServerAuth, ClientAuth]),
         &json!({}),
     );
     let (well, line) = stage.health();
@@ -209,7 +210,7 @@ fn health_is_asked_for_with_the_signers_own_certificate_where_that_is_let_in() {
 #[test]
 fn health_is_whether_the_signer_listens_where_its_certificate_is_not_let_in() {
     let stage = Stage::new();
-    stage.configure(&stage.pki.issued("signer", &[ServerAuth]), &json!({}));
+    stage.configure(&stage.pki.issue("signer", &[ServerAuth]), &json!({}));
     assert!(!stage.health().0);
     let running = stage.start(&[PASSPHRASE]);
     let (well, line) = stage.health();
@@ -229,7 +230,7 @@ fn health_is_whether_the_signer_listens_where_its_certificate_is_not_let_in() {
 fn health_is_asked_for_on_the_page_for_operators_if_there_is_one() {
     let stage = Stage::new();
     let monitoring = free_address();
-    let identity = stage.pki.issued("signer", &[ServerAuth]);
+    let identity = stage.pki.issue("signer", &[ServerAuth]);
     stage.configure(&identity, &json!({"metrics_addr": monitoring}));
     let _running = stage.start(&[PASSPHRASE]);
     let (well, line) = stage.health();
@@ -243,7 +244,7 @@ fn health_is_asked_for_on_the_page_for_operators_if_there_is_one() {
 fn a_passphrase_is_taken_from_a_command_and_said_nowhere() {
     let stage = Stage::new();
     stage.configure(
-        &stage.pki.issued("signer", &[ServerAuth, ClientAuth]),
+        &stage.pki.issue("signer", &[ServerAuth, ClientAuth]),
         &json!({}),
     );
     fs::write(stage.path("passphrase"), format!("{SEEDED}\n")).unwrap();
@@ -277,7 +278,7 @@ fn a_passphrase_is_taken_from_a_command_and_said_nowhere() {
 #[test]
 fn a_clean_stop_leaves_everything_in_the_one_file_of_the_database() {
     let stage = Stage::new();
-    stage.configure(&stage.pki.issued("signer", &[ServerAuth]), &json!({}));
+    stage.configure(&stage.pki.issue("signer", &[ServerAuth]), &json!({}));
     let mut running = stage.start(&[PASSPHRASE]);
     let id = rustix::process::Pid::from_child(&running.child);
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();

@@ -84,7 +84,7 @@ fn purpose(gun: &str) -> Purpose {
     }
 }
 
-async fn refused(signer: &TestSigner, gun: &str) {
+async fn assert_refused(signer: &TestSigner, gun: &str) {
     let status = signer.create("ecdsa", gun, "timestamp").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert_eq!(
@@ -118,7 +118,7 @@ async fn a_reference_in_the_place_of_a_passphrase_stops_the_start_of_a_new_signe
     assert!(text.contains("NOTARY_SIGNER_TIMESTAMP_1"), "{text}");
     assert!(text.contains("`ksm exec --`"), "{text}");
     assert!(!text.contains("UID"), "{text}");
-    refused(&signer, "new").await;
+    assert_refused(&signer, "new").await;
     assert!(!is_serving(&signer).await);
 }
 
@@ -140,7 +140,7 @@ async fn a_reference_that_keys_were_encrypted_with_opens_them_and_encrypts_no_mo
     let signer = signer.restarted(with(REFERENCE)).await;
     check_keys(&signer.keys).await.unwrap();
     signer.sign(&id, b"x").await.unwrap();
-    refused(&signer, "new").await;
+    assert_refused(&signer, "new").await;
     assert!(is_serving(&signer).await);
     let Report {
         faults, warnings, ..
@@ -184,8 +184,8 @@ async fn a_passphrase_that_was_changed_in_place_makes_no_key_and_stored_ones_go_
     signer.sign(&known, b"x").await.unwrap();
 
     stage.change(WRONG);
-    refused(signer, "new").await;
-    refused(signer, "new").await;
+    assert_refused(signer, "new").await;
+    assert_refused(signer, "new").await;
     signer.sign(&known, b"x").await.unwrap();
     signer.sign(&cold, b"read from the database").await.unwrap();
     assert_eq!(
@@ -217,7 +217,7 @@ async fn the_refusal_says_which_alias_where_it_is_from_and_the_cure_but_no_passp
         "alias timestamp_1",
         stage.file.to_str().unwrap(),
         &id,
-        "put the one back",
+        "put the previous passphrase back",
         "`notary-signer key rotate-passphrase`",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -248,7 +248,7 @@ async fn a_signer_whose_passphrase_was_changed_goes_on_serving_what_it_can_open_
     let fresh = stage.signer.beside_with(with(WRONG)).await;
     check_keys(&fresh.keys).await.unwrap_err();
     assert!(!is_serving(&fresh).await);
-    refused(&fresh, "b").await;
+    assert_refused(&fresh, "b").await;
     // A passphrase that was taken away is not gone back to.
     fs::remove_file(&stage.file).unwrap();
     assert!(!is_serving(&stage.signer).await);
@@ -261,7 +261,7 @@ async fn an_alias_without_keys_takes_a_changed_passphrase() {
     stage.signer.create_id("a").await;
     assert_eq!(opens_with(&stage.signer).await["a"], WRONG);
     stage.change(RIGHT);
-    refused(&stage.signer, "b").await;
+    assert_refused(&stage.signer, "b").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -298,7 +298,7 @@ async fn keys_that_come_back_from_a_backup_count_from_then_on() {
     check_keys(&running.keys).await.unwrap();
     // Restored while the other runs.
     one.create_id("a").await;
-    refused(&running, "b").await;
+    assert_refused(&running, "b").await;
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn a_passphrase_is_proven_anew_when_the_key_that_proved_it_is_gone() {
         .await;
     let other = one.beside_with(with(WRONG)).await;
     other.create_id("b").await;
-    refused(&one, "c").await;
+    assert_refused(&one, "c").await;
     other.create_id("c").await;
     // Emptied once more, nothing speaks against either.
     other
@@ -359,7 +359,7 @@ async fn a_key_that_was_left_by_an_earlier_change_in_place_does_not_prove_the_ne
         .await;
     check_keys(&stage.signer.keys).await.unwrap();
     stage.change(WRONG);
-    refused(&stage.signer, "new").await;
+    assert_refused(&stage.signer, "new").await;
     assert!(is_serving(&stage.signer).await);
     assert_eq!(
         stage.signer.keys.check().await.unwrap().warnings.len(),
@@ -385,7 +385,7 @@ async fn damaged_keys_say_nothing_about_a_passphrase_and_do_not_keep_an_alias_fr
     // The one in the middle is found.
     let wrong = signer.beside_with(with(WRONG)).await;
     check_keys(&wrong.keys).await.unwrap_err();
-    refused(&wrong, "new").await;
+    assert_refused(&wrong, "new").await;
     let right = signer.beside_with(with(RIGHT)).await;
     check_keys(&right.keys).await.unwrap();
     assert_eq!(right.keys.check().await.unwrap().keys.len(), 1);
@@ -400,7 +400,7 @@ async fn damaged_keys_say_nothing_about_a_passphrase_and_do_not_keep_an_alias_fr
     let id = first.create_id("first").await;
     first.sign(&id, b"x").await.unwrap();
     let late = signer.beside_with(with(RIGHT)).await;
-    refused(&late, "late").await;
+    assert_refused(&late, "late").await;
 }
 
 #[tokio::test]
@@ -535,7 +535,8 @@ async fn a_start_is_refused_if_no_key_opens_though_the_alias_of_new_keys_is_a_ne
     }
 }
 
-/// A store that counts how often it is asked for keys to try passphrases on, and how often for anything.
+/// A store that counts how often it is asked for keys to try passphrases on, and how often for
+/// anything.
 struct Counted {
     store: Arc<dyn KeyStore>,
     trials: AtomicUsize,
@@ -543,7 +544,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn called(&self) -> &dyn KeyStore {
+    fn count_call(&self) -> &dyn KeyStore {
         self.calls.fetch_add(1, Ordering::Relaxed);
         &*self.store
     }
@@ -557,7 +558,7 @@ impl Counted {
 #[async_trait]
 impl KeyStore for Counted {
     async fn pending(&self, purpose: &Purpose) -> Result<Option<PublicKey>, StoreError> {
-        self.called().pending(purpose).await
+        self.count_call().pending(purpose).await
     }
 
     async fn still_pending(
@@ -565,11 +566,11 @@ impl KeyStore for Counted {
         id: &KeyId,
         purpose: &Purpose,
     ) -> Result<Option<PublicKey>, StoreError> {
-        self.called().still_pending(id, purpose).await
+        self.count_call().still_pending(id, purpose).await
     }
 
     async fn count_pending(&self, most: u32) -> Result<u64, StoreError> {
-        self.called().count_pending(most).await
+        self.count_call().count_pending(most).await
     }
 
     async fn insert_pending(
@@ -577,23 +578,23 @@ impl KeyStore for Counted {
         key: &NewKey,
         now: OffsetDateTime,
     ) -> Result<Option<PublicKey>, StoreError> {
-        self.called().insert_pending(key, now).await
+        self.count_call().insert_pending(key, now).await
     }
 
     async fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, StoreError> {
-        self.called().find(id).await
+        self.count_call().find(id).await
     }
 
     async fn origin(&self, id: &KeyId) -> Result<Option<Origin>, StoreError> {
-        self.called().origin(id).await
+        self.count_call().origin(id).await
     }
 
     async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError> {
-        self.called().mark_used(uses).await
+        self.count_call().mark_used(uses).await
     }
 
     async fn delete(&self, id: &KeyId, now: OffsetDateTime) -> Result<bool, StoreError> {
-        self.called().delete(id, now).await
+        self.count_call().delete(id, now).await
     }
 
     async fn reseal(
@@ -602,28 +603,28 @@ impl KeyStore for Counted {
         holding: &Holding,
         now: OffsetDateTime,
     ) -> Result<Resealed, StoreError> {
-        self.called().reseal(key, holding, now).await
+        self.count_call().reseal(key, holding, now).await
     }
 
     async fn list(&self, after: i64, limit: u16) -> Result<Vec<ListedKey>, StoreError> {
-        self.called().list(after, limit).await
+        self.count_call().list(after, limit).await
     }
 
     async fn count(&self) -> Result<u64, StoreError> {
-        self.called().count().await
+        self.count_call().count().await
     }
 
     async fn aliases(&self) -> Result<Vec<String>, StoreError> {
-        self.called().aliases().await
+        self.count_call().aliases().await
     }
 
     async fn under_alias(&self, alias: &str, limit: u16) -> Result<Vec<StoredKey>, StoreError> {
         self.trials.fetch_add(1, Ordering::Relaxed);
-        self.called().under_alias(alias, limit).await
+        self.count_call().under_alias(alias, limit).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.called().probe().await
+        self.count_call().probe().await
     }
 
     fn condition(&self) -> watch::Receiver<Condition> {

@@ -14,7 +14,7 @@ fn cases(name: &str) -> Vec<Value> {
     vectors(name)["cases"].as_array().unwrap().clone()
 }
 
-fn octets(value: &Value, member: &str) -> Vec<u8> {
+fn bytes(value: &Value, member: &str) -> Vec<u8> {
     hex::decode(value[member].as_str().unwrap()).unwrap()
 }
 
@@ -34,7 +34,7 @@ async fn every_recorded_row_signs_with_its_own_key() {
         );
 
         let signature = signer.sign(id, b"{\"_type\":\"Timestamp\"}").await.unwrap();
-        let key = PublicKey::new(KeyType::from(algorithm), octets(row, "public"));
+        let key = PublicKey::new(KeyType::from(algorithm), bytes(row, "public"));
         let method = match algorithm {
             "ed25519" => "eddsa",
             "rsa" => "rsapss",
@@ -57,7 +57,7 @@ async fn recorded_bodies_get_the_recorded_answers() {
     let mut compared = 0;
     for case in cases("signer-grpc") {
         let method = case["method"].as_str().unwrap();
-        let (status, message, body) = call(&signer, method, &octets(&case, "request_hex")).await;
+        let (status, message, body) = call(&signer, method, &bytes(&case, "request_hex")).await;
         if let Some(expected) = &case["response_hex"]
             .as_str()
             .filter(|_| is_repeatable(&case))
@@ -166,7 +166,7 @@ async fn deterministic_signatures_are_the_recorded_ones_and_the_others_are_as_lo
     let signer = TestSigner::recorded().await;
     let mut same = 0;
     for case in cases("signer-signatures") {
-        let (message, recorded) = (octets(&case, "message_hex"), octets(&case, "signature_hex"));
+        let (message, recorded) = (bytes(&case, "message_hex"), bytes(&case, "signature_hex"));
         let made = signer
             .sign(case["key_id"].as_str().unwrap(), &message)
             .await;
@@ -197,7 +197,7 @@ async fn deterministic_signatures_are_the_recorded_ones_and_the_others_are_as_lo
 fn key_ids_are_the_recorded_ones() {
     for case in cases("signer-key-ids") {
         let key_type = KeyType::from(case["keytype"].as_str().unwrap());
-        let key = PublicKey::new(key_type, octets(&case, "public_hex"));
+        let key = PublicKey::new(key_type, bytes(&case, "public_hex"));
         assert_eq!(
             key.id().as_str(),
             case["key_id"].as_str().unwrap(),
@@ -210,10 +210,10 @@ fn key_ids_are_the_recorded_ones() {
 #[test]
 fn decrypted_keys_are_read_and_written_in_the_recorded_form() {
     for case in cases("signer-jwe-at-rest") {
-        let private = octets(&case, "plaintext_hex");
+        let private = bytes(&case, "plaintext_hex");
         let algorithm = case["algorithm"].as_str().unwrap();
         let key =
-            PrivateKey::from_stored(algorithm, &private, &octets(&case, "public_hex")).unwrap();
+            PrivateKey::from_stored(algorithm, &private, &bytes(&case, "public_hex")).unwrap();
         assert_eq!(*key.to_stored(), private, "{}", case["name"]);
         assert_eq!(key.public().id().as_str(), case["key_id"].as_str().unwrap());
         let signature = key.sign(b"x").unwrap();

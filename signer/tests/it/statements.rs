@@ -37,6 +37,8 @@ async fn every_alias_in_use_is_found_once() {
     let signer = TestSigner::recorded().await;
     let aliases = signer.keys.store().aliases().await.unwrap();
     assert_eq!(aliases, ["Pass-Alias.v2", "timestamp_1", "timestamp_2"]);
-    signer.execute("UPDATE private_keys SET deleted_at = created_at WHERE passphrase_alias = 'timestamp_2'").await;
+    let deletion = "UPDATE private_keys SET deleted_at = created_at \
+                    WHERE passphrase_alias = 'timestamp_2'";
+    signer.execute(deletion).await;
     assert_eq!(signer.keys.store().aliases().await.unwrap().len(), 2);
 }

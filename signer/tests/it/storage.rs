@@ -123,11 +123,15 @@ async fn rows_whose_parts_do_not_belong_together_are_an_internal_fault() {
     let (a, b) = (signer.create_id("a").await, signer.create_id("b").await);
     for tampering in [
         // The private half of another key; the public half of another key; both, under one's id.
-        "UPDATE private_keys SET private = (SELECT private FROM private_keys WHERE gun = 'b') WHERE gun = 'a'",
-        "UPDATE private_keys SET private = (SELECT private FROM saved WHERE gun = 'a'), public = (SELECT public FROM private_keys WHERE gun = 'b') WHERE gun = 'a'",
-        "UPDATE private_keys SET private = (SELECT private FROM private_keys WHERE gun = 'b') WHERE gun = 'a'",
+        "UPDATE private_keys SET private = (SELECT private FROM private_keys WHERE gun = 'b') \
+         WHERE gun = 'a'",
+        "UPDATE private_keys SET private = (SELECT private FROM saved WHERE gun = 'a'), \
+         public = (SELECT public FROM private_keys WHERE gun = 'b') WHERE gun = 'a'",
+        "UPDATE private_keys SET private = (SELECT private FROM private_keys WHERE gun = 'b') \
+         WHERE gun = 'a'",
         "UPDATE private_keys SET private = 'garbage' WHERE gun = 'a'",
-        "UPDATE private_keys SET private = (SELECT private FROM saved WHERE gun = 'a'), public = (SELECT public FROM saved WHERE gun = 'a'), algorithm = 'dsa' WHERE gun = 'a'",
+        "UPDATE private_keys SET private = (SELECT private FROM saved WHERE gun = 'a'), \
+         public = (SELECT public FROM saved WHERE gun = 'a'), algorithm = 'dsa' WHERE gun = 'a'",
     ] {
         signer
             .execute("CREATE TABLE IF NOT EXISTS saved AS SELECT * FROM private_keys")
@@ -192,11 +196,13 @@ async fn a_table_that_another_program_made_is_used_as_it_is() {
         .unwrap();
     // As gorm, Notary's library, makes it from its model.
     sqlx::raw_sql(
-        r#"CREATE TABLE "private_keys" ("id" integer primary key autoincrement,"created_at" datetime,
-        "updated_at" datetime,"deleted_at" datetime,"key_id" varchar(255) not null unique,
+        r#"CREATE TABLE "private_keys" ("id" integer primary key autoincrement,
+        "created_at" datetime,"updated_at" datetime,"deleted_at" datetime,
+        "key_id" varchar(255) not null unique,
         "encryption_alg" varchar(255) not null,"keywrap_alg" varchar(255) not null,
-        "algorithm" varchar(50) not null,"passphrase_alias" varchar(50) not null,"gun" varchar(255) not null,
-        "role" varchar(255) not null,"public" blob not null,"private" blob not null,"last_used" datetime);
+        "algorithm" varchar(50) not null,"passphrase_alias" varchar(50) not null,
+        "gun" varchar(255) not null,"role" varchar(255) not null,"public" blob not null,
+        "private" blob not null,"last_used" datetime);
         CREATE INDEX idx_private_keys_deleted_at ON "private_keys"(deleted_at);"#,
     )
     .execute(&pool)

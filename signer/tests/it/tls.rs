@@ -32,7 +32,7 @@ impl Listening {
     /// Listens, asking for a client certificate that `client_ca` (made with the PKI) lets in.
     async fn start(client_ca: impl FnOnce(&Pki) -> String, names: &[&str]) -> Self {
         let pki = Pki::new();
-        let server = pki.issued("signer", &[ServerAuth, ClientAuth]);
+        let server = pki.issue("signer", &[ServerAuth, ClientAuth]);
         let accepted = pki.file("accepted.crt", &client_ca(&pki));
         let tls = ServerTls::load(&server.cert, &server.key, Some(&accepted)).unwrap();
         Self::serve(pki, tls, names).await
@@ -41,7 +41,7 @@ impl Listening {
     async fn serve(pki: Pki, tls: Arc<ServerTls>, names: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let clients = Clients::named(names.iter().map(|&name| name.to_owned()).collect());
+        let clients = Clients::with_names(names.iter().map(|&name| name.to_owned()).collect());
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
         let done = tokio::spawn(async move {
@@ -111,14 +111,14 @@ impl Listening {
 async fn a_certificate_of_the_ca_is_accepted_if_it_is_for_clients() {
     let signer = Listening::start(|pki| pki.ca_pem.clone(), &[]).await;
     signer
-        .assert_accepts(&signer.pki.issued("both", &[ServerAuth, ClientAuth]))
+        .assert_accepts(&signer.pki.issue("both", &[ServerAuth, ClientAuth]))
         .await;
     signer
-        .assert_accepts(&signer.pki.issued("client", &[ClientAuth]))
+        .assert_accepts(&signer.pki.issue("client", &[ClientAuth]))
         .await;
-    signer.assert_accepts(&signer.pki.issued("any", &[])).await;
+    signer.assert_accepts(&signer.pki.issue("any", &[])).await;
     signer
-        .assert_refuses(Some(&signer.pki.issued("server", &[ServerAuth])))
+        .assert_refuses(Some(&signer.pki.issue("server", &[ServerAuth])))
         .await;
 }
 
@@ -127,10 +127,10 @@ async fn no_certificate_and_one_of_another_issuer_are_refused() {
     let signer = Listening::start(|pki| pki.ca_pem.clone(), &[]).await;
     signer.assert_refuses(None).await;
     signer
-        .assert_refuses(Some(&Pki::new().issued("stranger", &[ClientAuth])))
+        .assert_refuses(Some(&Pki::new().issue("stranger", &[ClientAuth])))
         .await;
     signer
-        .assert_refuses(Some(&signer.pki.self_signed("own", false)))
+        .assert_refuses(Some(&signer.pki.self_sign("own", false)))
         .await;
 }
 
@@ -138,9 +138,9 @@ async fn no_certificate_and_one_of_another_issuer_are_refused() {
 async fn a_certificate_listed_itself_is_accepted_without_its_issuer() {
     let mut leaves = Vec::new();
     let list = |pki: &Pki| {
-        leaves.push(pki.self_signed("plain", false));
-        leaves.push(pki.self_signed("authority", true));
-        leaves.push(pki.issued("leaf", &[ClientAuth]));
+        leaves.push(pki.self_sign("plain", false));
+        leaves.push(pki.self_sign("authority", true));
+        leaves.push(pki.issue("leaf", &[ClientAuth]));
         leaves.iter().map(|leaf| leaf.pem.as_str()).collect()
     };
     let signer = Listening::start(list, &[]).await;
@@ -148,7 +148,7 @@ async fn a_certificate_listed_itself_is_accepted_without_its_issuer() {
         signer.assert_accepts(leaf).await;
     }
     signer
-        .assert_refuses(Some(&signer.pki.issued("other", &[ClientAuth])))
+        .assert_refuses(Some(&signer.pki.issue("other", &[ClientAuth])))
         .await;
 }
 
@@ -163,12 +163,12 @@ async fn a_listed_certificate_with_an_unknown_critical_extension_is_refused() {
 #[tokio::test]
 async fn a_file_with_leaf_and_issuer_accepts_every_leaf_of_the_issuer() {
     let signer = Listening::start(
-        |pki| pki.issued("listed", &[ClientAuth]).pem + &pki.ca_pem,
+        |pki| pki.issue("listed", &[ClientAuth]).pem + &pki.ca_pem,
         &[],
     )
     .await;
     signer
-        .assert_accepts(&signer.pki.issued("another", &[ClientAuth]))
+        .assert_accepts(&signer.pki.issue("another", &[ClientAuth]))
         .await;
 }
 
@@ -176,9 +176,9 @@ async fn a_file_with_leaf_and_issuer_accepts_every_leaf_of_the_issuer() {
 async fn with_names_listed_only_certificates_that_carry_one_may_use_keys() {
     let signer = Listening::start(|pki| pki.ca_pem.clone(), &["Server.example"]).await;
     signer
-        .assert_accepts(&signer.pki.issued("server", &[ClientAuth]))
+        .assert_accepts(&signer.pki.issue("server", &[ClientAuth]))
         .await;
-    let other = signer.pki.issued("other", &[ClientAuth]);
+    let other = signer.pki.issue("other", &[ClientAuth]);
     let status = signer.try_out(Some(&other)).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
 }
@@ -186,7 +186,7 @@ async fn with_names_listed_only_certificates_that_carry_one_may_use_keys() {
 #[tokio::test]
 async fn without_a_client_ca_everybody_is_let_in() {
     let pki = Pki::new();
-    let server = pki.issued("signer", &[ServerAuth]);
+    let server = pki.issue("signer", &[ServerAuth]);
     let tls = ServerTls::load(&server.cert, &server.key, None).unwrap();
     let signer = Listening::serve(pki, tls, &[]).await;
     assert_eq!(signer.try_out(None).await.unwrap(), 64);
@@ -196,7 +196,7 @@ async fn without_a_client_ca_everybody_is_let_in() {
 async fn a_signer_that_is_told_to_stop_stops() {
     let signer = Listening::start(|pki| pki.ca_pem.clone(), &[]).await;
     signer
-        .assert_accepts(&signer.pki.issued("client", &[ClientAuth]))
+        .assert_accepts(&signer.pki.issue("client", &[ClientAuth]))
         .await;
     signer.shutdown.cancel();
     signer.done.await.unwrap();

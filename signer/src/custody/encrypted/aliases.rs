@@ -1,4 +1,4 @@
-//! What the passphrases at hand open: checked at the start, and every minute from then on.
+//! Checks the passphrase of each alias on stored keys: at the start, and every minute from then on.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::keystore::{KeyStore, StoreError};
 enum State {
     /// Its passphrase opens keys.
     Verified,
-    /// Nothing is known against its passphrase, for want of keys.
+    /// There are no keys to try its passphrase on.
     Inconclusive,
     /// Keys open and nothing is encrypted: its passphrase was changed while this signer ran, and
     /// the one before opens them; or it is a reference, with which they were encrypted by mistake.

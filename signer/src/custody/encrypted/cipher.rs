@@ -40,10 +40,10 @@ pub enum RowError {
     },
     /// The passphrase may not encrypt: there are keys under its alias that it does not open.
     #[error(
-        "nothing is encrypted with the present passphrase of alias {alias} ({source_name}), for it \
-         does not open key {id} of that alias: put the one back with which that was encrypted; \
-         another passphrase needs an alias of its own, to which \
-         `notary-signer key rotate-passphrase` moves keys"
+        "nothing is encrypted with the present passphrase of alias {alias} ({source_name}), \
+         because it does not open key {id} of that alias: put the previous passphrase back; a new \
+         passphrase needs an alias of its own, to which `notary-signer key rotate-passphrase` \
+         moves keys"
     )]
     Unproven {
         /// The alias.
@@ -56,8 +56,8 @@ pub enum RowError {
     /// The passphrase may not encrypt: it is a reference to one, which anyone who sees the
     /// manifest can read.
     #[error(
-        "the passphrase of alias {alias} ({source_name}) encrypts nothing, for {reference}. If \
-         keys are encrypted with the reference already, give the passphrase itself an alias of its \
+        "the passphrase of alias {alias} ({source_name}) encrypts nothing, because {reference}. If \
+         keys are encrypted with the reference already, give the real passphrase an alias of its \
          own, to which `notary-signer key rotate-passphrase` moves them"
     )]
     Unresolved {

@@ -26,13 +26,13 @@ pub const MAX_ROUNDS: u32 = 1_000_000;
 /// The fewest rounds that are read (RFC 7518, 4.8.1.2).
 pub const MIN_ROUNDS: u32 = 1000;
 
-/// Octets of random salt in what is written.
+/// Bytes of random salt in what is written.
 const SALT: usize = 12;
-/// Octets of the key that encrypts the content in what is written.
+/// Bytes of the key that encrypts the content in what is written.
 const CONTENT_KEY: usize = 32;
-/// Octets that AES key wrapping adds (RFC 3394).
+/// Bytes that AES key wrapping adds (RFC 3394).
 const WRAPPING: usize = 8;
-/// Octets of AES-GCM's tag.
+/// Bytes of AES-GCM's tag.
 const TAG: usize = 16;
 
 /// Why an envelope does not open, or cannot be made.
@@ -50,8 +50,8 @@ pub enum EnvelopeError {
     /// The passphrase is right and the content is not what was encrypted.
     #[error("the stored key was altered")]
     Altered,
-    /// The operating system gave no random octets.
-    #[error("no random numbers are to be had")]
+    /// The operating system gave no random bytes.
+    #[error("the random number generator failed")]
     NoRandom,
 }
 
@@ -159,22 +159,22 @@ impl<'a> Parts<'a> {
         let [header_text, wrapped_key, nonce, content, tag] = parts[..] else {
             return Err(EnvelopeError::Malformed("not five parts"));
         };
-        let header: Header = serde_json::from_slice(&octets(header_text)?)
+        let header: Header = serde_json::from_slice(&decode(header_text)?)
             .map_err(|_| EnvelopeError::Malformed("the header is not as expected"))?;
-        let nonce = octets(nonce)?.try_into();
-        let tag = octets(tag)?;
+        let nonce = decode(nonce)?.try_into();
+        let tag = decode(tag)?;
         if tag.len() != TAG {
             return Err(EnvelopeError::Malformed("the tag has the wrong length"));
         }
-        let mut content = octets(content)?;
+        let mut content = decode(content)?;
         content.extend_from_slice(&tag);
         Ok(Self {
             header_text,
-            wrapping: Wrapping::named(&header.alg)?,
-            encryption: encryption_named(&header.enc)?,
+            wrapping: Wrapping::find(&header.alg)?,
+            encryption: find_encryption(&header.enc)?,
             rounds: rounds(header.p2c)?,
             salt: salt(&header.p2s)?,
-            wrapped_key: octets(wrapped_key)?,
+            wrapped_key: decode(wrapped_key)?,
             nonce: nonce.map_err(|_| EnvelopeError::Malformed("the nonce has the wrong length"))?,
             content: Zeroizing::new(content),
         })
@@ -206,7 +206,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn octets(text: &str) -> Result<Vec<u8>, EnvelopeError> {
+fn decode(text: &str) -> Result<Vec<u8>, EnvelopeError> {
     URL_SAFE_NO_PAD
         .decode(text)
         .map_err(|_| EnvelopeError::Malformed("a part is not base64url"))
@@ -223,16 +223,16 @@ fn rounds(count: u64) -> Result<NonZeroU32, EnvelopeError> {
 }
 
 fn salt(text: &str) -> Result<Vec<u8>, EnvelopeError> {
-    let salt = octets(text)?;
+    let salt = decode(text)?;
     if salt.len() < 8 {
         return Err(EnvelopeError::Unaccepted(
-            "its salt is shorter than 8 octets",
+            "its salt is shorter than 8 bytes",
         ));
     }
     Ok(salt)
 }
 
-fn encryption_named(name: &str) -> Result<&'static Algorithm, EnvelopeError> {
+fn find_encryption(name: &str) -> Result<&'static Algorithm, EnvelopeError> {
     match name {
         "A128GCM" => Ok(&AES_128_GCM),
         ENCRYPTION => Ok(&AES_256_GCM),
@@ -258,7 +258,7 @@ enum Wrapping {
 }
 
 impl Wrapping {
-    fn named(name: &str) -> Result<Self, EnvelopeError> {
+    fn find(name: &str) -> Result<Self, EnvelopeError> {
         [Self::Hs256, Self::Hs384, Self::Hs512]
             .into_iter()
             .find(|wrapping| wrapping.name() == name)

@@ -1,7 +1,7 @@
 //! Whether a passphrase may encrypt: only one that opens what is stored under its alias.
 //!
-//! A passphrase can change under a running signer, be it in a file that is replaced or in the
-//! start of another signer. Opening keys with a wrong one fails and harms nothing; encrypting with
+//! A passphrase can change under a running signer: a file is replaced, or another signer is started
+//! with another one. Opening keys with a wrong one fails and harms nothing; encrypting with
 //! it would make keys that do not open once the right one is back. So nothing is encrypted but with
 //! a [`Proven`] passphrase, the very bytes that were tried on a stored key.
 
@@ -17,8 +17,8 @@ use super::{
 use crate::keystore::{KeyId, KeyStore, Precondition, StoreError, StoredKey};
 
 /// How many of the oldest and of the newest keys of an alias are tried before its passphrase is
-/// called wrong: a single damaged row must not look like that, nor must keys of before the
-/// passphrase was changed in place.
+/// called wrong: one damaged row must not look like that, nor must keys that were encrypted before
+/// the passphrase was changed in place.
 const TRIES: u16 = 3;
 /// How many are tried if those are so damaged that they say nothing about any passphrase.
 const MANY: u16 = 500;
@@ -35,7 +35,7 @@ pub(super) enum Evidence {
         /// What is wrong with one of the others that were tried.
         warning: Option<RowError>,
     },
-    /// It is another one than keys were encrypted with.
+    /// It does not open keys.
     Rejected {
         /// The id of a key that it does not open.
         key: String,
@@ -128,8 +128,8 @@ pub(super) async fn examine_present(
     Ok(evidence)
 }
 
-/// Whether the sample key of a remembered proof is there and still opens: a look at one key, where
-/// looking for others may be one at all.
+/// Whether the sample key of a remembered proof is there and still opens. This reads one key, where
+/// finding others may read the whole table.
 pub(super) async fn is_still_proven(
     rows: &dyn KeyStore,
     cipher: &Cipher,

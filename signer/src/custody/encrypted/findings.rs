@@ -197,7 +197,10 @@ mod tests {
         let (right, wrong) = (passphrase(), passphrase());
         findings.verify("a", &right, "key");
         findings.reject("a", &wrong, "key", now);
-        let opens = |findings: &Findings| matches!(findings.recall("a", &right, now + 100 * PAUSE), Some(Finding::Verified(id)) if id == "key");
+        let opens = |findings: &Findings| {
+            let finding = findings.recall("a", &right, now + 100 * PAUSE);
+            matches!(finding, Some(Finding::Verified(id)) if id == "key")
+        };
         assert!(opens(&findings), "a rejection of another does not matter");
         findings.forget_sample_key("a");
         assert!(!opens(&findings));

@@ -1,6 +1,6 @@
 //! Where the passphrases come from: environment variables, files and commands, found by alias.
 
-mod printed;
+mod commands;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,7 +20,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use printed::Printed;
+use self::commands::CommandOutputs;
 
 /// What every variable that belongs to the signer begins with.
 pub const PREFIX: &str = "NOTARY_SIGNER_";
@@ -37,20 +37,20 @@ impl Passphrase {
         &self.0
     }
 
-    /// Whether `other` is the same, found out in a time that depends on their lengths alone.
+    /// Whether `other` is the same, in a time that depends on their lengths alone.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.bytes().ct_eq(other.bytes()).into()
     }
 
-    /// What it is, if it is a reference to a passphrase that nothing has resolved. It may be what keys
-    /// were encrypted with by mistake; it must not encrypt any more.
+    /// What it is, if it is a reference to a passphrase that nothing has resolved. Keys may have
+    /// been encrypted with it by mistake; it must not encrypt any more.
     #[must_use]
     pub fn reference(&self) -> Option<Reference> {
         Reference::find(self.bytes())
     }
 
-    /// Whether this is the one that stands in Notary's sample files for all to read.
+    /// Whether this is the public one of Notary's sample files.
     #[must_use]
     pub fn is_sample(&self) -> bool {
         self.0.as_slice() == SAMPLE
@@ -72,7 +72,7 @@ pub enum PassphraseError {
         /// The variable that would hold it.
         variable: String,
     },
-    /// It cannot be had from where it should be.
+    /// It cannot be read from where it should be.
     #[error("the passphrase of alias {alias} cannot be used: {error}")]
     Unusable {
         /// The alias as stored or configured.
@@ -89,7 +89,7 @@ pub struct Passphrases {
     /// Files by alias in lower case, as configured.
     files: BTreeMap<String, PathBuf>,
     /// What commands printed.
-    printed: Printed,
+    outputs: CommandOutputs,
 }
 
 impl Passphrases {
@@ -113,7 +113,7 @@ impl Passphrases {
         Self {
             variables: variables.collect(),
             files: files.collect(),
-            printed: Printed::default(),
+            outputs: CommandOutputs::default(),
         }
     }
 
@@ -126,19 +126,19 @@ impl Passphrases {
         Some(Self {
             variables,
             files: BTreeMap::new(),
-            printed: Printed::default(),
+            outputs: CommandOutputs::default(),
         })
     }
 
     /// The passphrase of `alias`: what its variables say, in any of the three forms of a
-    /// [`secret`](daemon::secret), or else the file in the configuration. Files are read anew each time,
+    /// [`secret`](daemon::secret), or else the file in the configuration. Files are read each time,
     /// so that they can be replaced; a command is run once.
     ///
     /// Blocks while a command runs.
     pub fn get(&self, alias: &str) -> Result<Passphrase, PassphraseError> {
         let source = self.find(alias)?;
         let secret = if source.is_command() {
-            self.printed.by(&source, &variable(alias))
+            self.outputs.get(&source, &variable(alias))
         } else {
             source.read_as_it_is().map_err(Arc::new)
         };
@@ -157,7 +157,7 @@ impl Passphrases {
     }
 
     /// What `config check` says of the passphrase of `alias`: that it is hidden, and where it is.
-    pub fn effective(&self, alias: &str) -> Result<String, PassphraseError> {
+    pub fn describe(&self, alias: &str) -> Result<String, PassphraseError> {
         let text = match self.find(alias) {
             Ok(source) => format!("{HIDDEN} ({})", source.origin()),
             Err(error @ PassphraseError::Unusable { .. }) => return Err(error),
@@ -178,15 +178,15 @@ impl Passphrases {
             .is_ok_and(|passphrase| passphrase.is_sample())
         {
             warnings.push(format!(
-                "the passphrase of alias {alias} ({source}) is the one in Notary's sample files, \
-                 which everybody knows: rotate to another before keys matter"
+                "the passphrase of alias {alias} ({source}) is the public one of Notary's sample \
+                 files: rotate to another before keys matter"
             ));
         }
         let file = self.find(alias).ok();
         let file = file.as_ref().and_then(Source::path);
-        if let Some(file) = file.filter(|file| is_open_to_everybody(file)) {
+        if let Some(file) = file.filter(|file| is_readable_by_all(file)) {
             warnings.push(format!(
-                "the passphrase file {} can be read by everybody on this machine: chmod o= it",
+                "the passphrase file {} can be read by all users of this machine: chmod o= it",
                 file.display()
             ));
         }
@@ -236,7 +236,7 @@ pub fn variable(alias: &str) -> String {
     PREFIX.chars().chain(upper).collect()
 }
 
-fn is_open_to_everybody(file: &Path) -> bool {
+fn is_readable_by_all(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
 
@@ -280,7 +280,7 @@ mod tests {
         ] {
             let passphrases = Passphrases::new(environment(&[(name, text)]), files());
             assert_eq!(value(&passphrases, "alias").unwrap(), expected);
-            let effective = passphrases.effective("alias").unwrap();
+            let effective = passphrases.describe("alias").unwrap();
             let start = effective.starts_with("passphrase of alias alias = (hidden) (");
             assert!(
                 start && effective.contains(name) && !effective.contains(expected),
@@ -314,7 +314,7 @@ mod tests {
             error.contains("NOTARY_SIGNER_A and NOTARY_SIGNER_A_FILE"),
             "{error}"
         );
-        assert!(passphrases.effective("a").is_err());
+        assert!(passphrases.describe("a").is_err());
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_passphrase_and_a_file_is_open_to_everybody_are_warned_about() {
+    fn the_sample_passphrase_and_a_file_that_all_can_read_are_warned_about() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p");
         fs::write(&file, "testpassword").unwrap();

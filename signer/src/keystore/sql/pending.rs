@@ -8,7 +8,7 @@ use tuf::{KeyType, PublicKey};
 use super::{precondition, statements};
 use crate::keystore::{
     NewKey, Purpose, StoreError, algorithm_name,
-    dialect::{KeyDialect, Turn},
+    dialect::{KeyDialect, Lock},
 };
 
 /// What became of an attempt to insert a key.
@@ -36,11 +36,11 @@ where
     for<'r> PendingRow: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    let mut transaction = pool.begin_with(DB::BEGIN_TURN).await?;
-    if DB::TURN_IS_THE_CONNECTIONS {
+    let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
+    if DB::LOCK_OUTLIVES_TRANSACTION {
         transaction.close_at_end();
     }
-    let outcome = insert_in_turn(&mut transaction, key, now).await;
+    let outcome = insert_locked(&mut transaction, key, now).await;
     if let Ok(Inserted::Altered | Inserted::PreconditionFailed) = outcome {
         transaction.rollback().await;
         return outcome;
@@ -49,7 +49,7 @@ where
 }
 
 /// Inserts `key` when no other signer is doing the same.
-async fn insert_in_turn<DB>(
+async fn insert_locked<DB>(
     transaction: &mut Transaction<DB>,
     key: &NewKey,
     now: OffsetDateTime,
@@ -63,8 +63,8 @@ where
     for<'r> PendingRow: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    DB::take_turn(transaction, &Turn::at_purpose(&key.purpose)).await?;
-    precondition::take_turn(transaction, &key.holding).await?;
+    DB::lock(transaction, &Lock::for_purpose(&key.purpose)).await?;
+    precondition::lock(transaction, &key.holding).await?;
     if let Some(winner) = choose(rivals(transaction, key).await?, &key.purpose) {
         return Ok(Inserted::Pending(winner));
     }
@@ -72,7 +72,7 @@ where
         return Ok(Inserted::PreconditionFailed);
     }
     insert(transaction, key, now).await?;
-    // By its id: another look at the purpose could cost one at every key.
+    // By its id: without an index, reading the purpose again would read the whole table.
     let stored = still_pending(transaction, key.public.id().as_str()).await?;
     let stored = choose(stored, &key.purpose);
     Ok(stored
@@ -100,10 +100,7 @@ impl PendingRow {
         let key =
             exact.then(|| PublicKey::new(KeyType::from(self.algorithm.as_str()), self.public))?;
         if key.id().as_str() != self.key_id {
-            tracing::error!(
-                key_id = self.key_id,
-                "a pending key is not the one its id names"
-            );
+            tracing::error!(key_id = self.key_id, "a pending key does not match its id");
             return None;
         }
         Some(key)
@@ -184,10 +181,10 @@ where
     Ok(())
 }
 
-/// What is answered when a row that was just inserted reads as another.
+/// The error for a row that was just inserted and reads as another.
 pub(super) fn altered() -> StoreError {
     StoreError {
         fault: Fault::Unstorable,
-        error: sqlx::Error::Protocol("GUN or role did not come back as they were".to_owned()),
+        error: sqlx::Error::Protocol("GUN or role did not come back unchanged".to_owned()),
     }
 }

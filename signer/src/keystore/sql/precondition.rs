@@ -6,22 +6,22 @@ use sqlx::{Encode, Executor, FromRow, Type};
 use super::statements;
 use crate::keystore::{
     Holding, Precondition,
-    dialect::{KeyDialect, Turn},
+    dialect::{KeyDialect, Lock},
 };
 
-/// Whether writing on this `precondition` takes a turn at the alias.
-pub(super) fn needs_turn(precondition: &Precondition) -> bool {
+/// Whether writing on this `precondition` needs a lock for the alias.
+pub(super) fn needs_lock(precondition: &Precondition) -> bool {
     matches!(precondition, Precondition::NoKeyUnderAliasBut(_))
 }
 
 /// Keeps other signers from putting a first key under the alias of `holding`, if that is what this
 /// one is about to do.
-pub(super) async fn take_turn<DB: KeyDialect>(
+pub(super) async fn lock<DB: KeyDialect>(
     transaction: &mut Transaction<DB>,
     holding: &Holding,
 ) -> Result<(), sqlx::Error> {
-    if needs_turn(&holding.precondition) {
-        DB::take_turn(transaction, &Turn::at_alias(&holding.alias)).await?;
+    if needs_lock(&holding.precondition) {
+        DB::lock(transaction, &Lock::for_alias(&holding.alias)).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Every statement, by what it is for. Tests look at the plan of each.
+//! Every statement, named by its purpose. Tests check the plan of each.
 
 /// Keys of one purpose that never signed.
 pub const PENDING: &str = "SELECT key_id, algorithm, public, gun, role FROM private_keys \
@@ -29,9 +29,10 @@ pub const RESEAL: &str = "UPDATE private_keys SET passphrase_alias = ?, private 
      AND EXACT(passphrase_alias) = ? AND deleted_at IS NULL";
 /// A page of all keys.
 pub const LIST: &str = "SELECT id, key_id, gun, role, algorithm, passphrase_alias, \
-     created_at, last_used FROM private_keys WHERE id > ? AND deleted_at IS NULL ORDER BY id LIMIT ?";
-/// The alias that follows one: asked again and again, it costs a step for each alias, where
-/// `DISTINCT` would look at each key.
+     created_at, last_used FROM private_keys WHERE id > ? AND deleted_at IS NULL \
+     ORDER BY id LIMIT ?";
+/// The alias that follows one: run for each alias, it takes a step for each, where `DISTINCT` would
+/// read each key.
 pub const NEXT_ALIAS: &str = "SELECT passphrase_alias FROM private_keys \
      WHERE EXACT(passphrase_alias) > ? AND deleted_at IS NULL \
      ORDER BY EXACT(passphrase_alias) LIMIT 1";
@@ -51,13 +52,13 @@ pub const ALIAS: &str = "SELECT passphrase_alias FROM private_keys \
 /// Which keys are under an alias.
 pub const IDS_UNDER_ALIAS: &str = "SELECT key_id FROM private_keys \
      WHERE passphrase_alias = ? AND EXACT(passphrase_alias) = ? AND deleted_at IS NULL LIMIT ?";
-/// How many keys there are: for commands, not for requests, since it looks at each.
+/// How many keys there are: for commands, not for requests, since it reads each.
 pub const COUNT: &str = "SELECT COUNT(*) FROM private_keys WHERE deleted_at IS NULL";
-/// How many keys never signed, up to some number: it looks at each key, so it is asked now and then. Keys of
-/// before Notary 0.4, which have no GUN, may have signed.
+/// How many keys never signed, up to some number. It reads each key, so it is run now and then.
+/// Keys made before Notary 0.4, which have no GUN, may have signed.
 pub const COUNT_PENDING: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM private_keys \
      WHERE last_used IS NULL AND deleted_at IS NULL AND gun <> '' LIMIT ?) pending";
-/// Nothing, but it fails when keys cannot be read.
+/// Answers nothing, and fails when keys cannot be read.
 pub const PROBE: &str = "SELECT id FROM private_keys WHERE key_id = ''";
 
 /// The id of the last row; ids begin at 1 in every database.

@@ -122,8 +122,8 @@ fn another_passphrase_is_told_from_an_altered_envelope() {
     assert_eq!(altered(3, "AAAA"), EnvelopeError::Altered);
     let tag = URL_SAFE_NO_PAD.encode([0; TAG]);
     assert_eq!(altered(4, &tag), EnvelopeError::Altered);
-    // The header says the same in other octets: those are authenticated too.
-    let header = String::from_utf8(octets(parts[0]).unwrap())
+    // The header says the same in other bytes: those are authenticated too.
+    let header = String::from_utf8(decode(parts[0]).unwrap())
         .unwrap()
         .replace(',', ", ");
     assert_eq!(
@@ -181,8 +181,9 @@ fn malformed_envelopes_are_refused_whatever_is_wrong_with_them() {
     }
     assert!(open(&[0xff, 0xfe], b"pass").is_err());
     for member in [r#","crit":["exp"]"#, r#","zip":"DEF""#] {
+        let salt = "A".repeat(16);
         let header = format!(
-            r#"{{"alg":"{KEY_WRAPPING}","enc":"{ENCRYPTION}","p2c":8192,"p2s":"AAAAAAAAAAAAAAAA"{member}}}"#
+            r#"{{"alg":"{KEY_WRAPPING}","enc":"{ENCRYPTION}","p2c":8192,"p2s":"{salt}"{member}}}"#
         );
         let text = [
             &URL_SAFE_NO_PAD.encode(header),
@@ -213,7 +214,7 @@ fn foreign(alg: &str, enc: &str, rounds: &str, wrapping: Option<Wrapping>) -> St
         let rounds = rounds.parse().unwrap();
         let key = wrapping.derive(b"pass", &[7; 16], rounds);
         wrapping.wrap(&key, &content_key, &mut wrapped).unwrap();
-        let cipher = content_cipher(encryption_named(enc).unwrap(), &content_key).unwrap();
+        let cipher = content_cipher(find_encryption(enc).unwrap(), &content_key).unwrap();
         let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
         let made = cipher
             .seal_in_place_separate_tag(nonce, Aad::from(&header), &mut content)

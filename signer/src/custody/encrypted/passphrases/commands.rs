@@ -1,4 +1,4 @@
-//! What commands printed, so that each is run once: a vault is not to be asked for every key.
+//! What commands printed, so that each is run once: asking a vault for every key takes too long.
 
 use std::{
     collections::HashMap,
@@ -8,23 +8,25 @@ use std::{
 
 use daemon::{Secret, SecretError, secret::Source};
 
-/// How long a command that failed is left alone: every request for a key would wait for it otherwise.
+/// How long a command that failed is not run again: every request for a key would wait for it
+/// otherwise.
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// What the commands of all aliases printed.
-pub(super) struct Printed {
-    /// By what names the command. Each has a lock of its own, held while it runs: the others shall not wait.
+pub(super) struct CommandOutputs {
+    /// By the variable that names the command. Each has a lock of its own, held while it runs, so
+    /// that the others do not wait.
     commands: Mutex<HashMap<String, Arc<Mutex<Option<Last>>>>>,
     pause: Duration,
 }
 
-/// What came of running a command.
+/// How a command ended.
 struct Last {
     outcome: Result<Secret, Arc<SecretError>>,
     at: Instant,
 }
 
-impl Default for Printed {
+impl Default for CommandOutputs {
     fn default() -> Self {
         Self {
             commands: Mutex::default(),
@@ -33,9 +35,9 @@ impl Default for Printed {
     }
 }
 
-impl Printed {
-    /// What the command of `source` printed when it was run, now or before.
-    pub(super) fn by(&self, source: &Source, name: &str) -> Result<Secret, Arc<SecretError>> {
+impl CommandOutputs {
+    /// What the command of `source` printed, now or when it was run before.
+    pub(super) fn get(&self, source: &Source, name: &str) -> Result<Secret, Arc<SecretError>> {
         let command = {
             let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(commands.entry(name.to_owned()).or_default())
@@ -83,12 +85,12 @@ mod tests {
     #[test]
     fn a_command_that_printed_a_passphrase_is_not_run_again() {
         let folder = tempfile::tempdir().unwrap();
-        let printed = Printed {
+        let outputs = CommandOutputs {
             pause: Duration::ZERO,
-            ..Printed::default()
+            ..CommandOutputs::default()
         };
         for _ in 0..3 {
-            let secret = printed.by(&source(folder.path(), 0), "A").unwrap();
+            let secret = outputs.get(&source(folder.path(), 0), "A").unwrap();
             assert_eq!(secret.as_slice(), b"secret");
         }
         assert_eq!(runs(folder.path()), 1);
@@ -98,15 +100,15 @@ mod tests {
     fn a_command_that_failed_is_run_again_after_a_pause_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let (patient, hasty) = (
-            Printed::default(),
-            Printed {
+            CommandOutputs::default(),
+            CommandOutputs {
                 pause: Duration::ZERO,
-                ..Printed::default()
+                ..CommandOutputs::default()
             },
         );
-        for (printed, expected) in [(patient, 1), (hasty, 3)] {
+        for (outputs, expected) in [(patient, 1), (hasty, 3)] {
             for _ in 0..2 {
-                assert!(printed.by(&source(folder.path(), 1), "A").is_err());
+                assert!(outputs.get(&source(folder.path(), 1), "A").is_err());
             }
             assert_eq!(runs(folder.path()), expected);
         }
