@@ -58,9 +58,9 @@ pub struct Event<'e> {
     pub gun: &'e str,
     /// Who.
     pub actor: Actor<'e>,
-    /// From where, trusted proxies seen through.
-    pub address: IpAddr,
-    /// The id of the request, for finding its other lines.
+    /// From where, trusted proxies seen through; `None` if it was this program itself.
+    pub address: Option<IpAddr>,
+    /// The id of the request, for finding its other lines; empty if there was none.
     pub request_id: &'e str,
     /// What came of it.
     pub outcome: Outcome<'e>,
@@ -72,7 +72,12 @@ pub enum Act<'e> {
     /// Published these versions of roles; of a refused attempt what is known of them.
     Publish {
         /// Role and version.
-        files: &'e [(&'e str, u32)],
+        files: &'e [(&'e str, i64)],
+    },
+    /// Made these versions of roles because the old ones were about to expire.
+    Renew {
+        /// Role and version.
+        files: &'e [(&'e str, i64)],
     },
     /// Asked for a key, which was made for it.
     CreateKey {
@@ -101,6 +106,8 @@ pub enum Actor<'e> {
     Known(&'e Caller),
     /// Who only says so: the user of a wrong password; empty where no name was given.
     Claimed(&'e str),
+    /// This program itself.
+    Program,
 }
 
 impl<'e> From<&'e Caller> for Actor<'e> {

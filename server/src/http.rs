@@ -1,5 +1,6 @@
 //! HTTP: from a request to a [`Route`], to an answer, and the log line and metrics of each.
 
+mod audited;
 mod changefeed;
 mod error;
 mod grant;

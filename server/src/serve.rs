@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use trust::{
     Repositories,
     cache::MetadataCache,
-    locks::GunLocks,
     memory::MemoryLimits,
     renewal::{self, Pace},
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
@@ -370,17 +369,14 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
     // The last that can fail: nothing leaves it open.
     let store = store::open(&config.storage, OpenMode::MayCreate).await?;
     Ok(App::new(Parts {
-        repositories: Repositories {
+        repositories: Repositories::new(
             store,
             signer,
-            cache: Arc::new(MetadataCache::new(
-                config.cache_bytes,
-                config.caching.memory(),
-            )),
-            locks: Arc::new(GunLocks::default()),
-            memory: Arc::new(MemoryLimits::new(config.upload_bytes)),
-            clock: Arc::new(clock::now),
-        },
+            MetadataCache::new(config.cache_bytes, config.caching.memory()),
+            MemoryLimits::new(config.upload_bytes),
+            clock::now,
+        )
+        .followed_by(audit.clone()),
         guard,
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tuf::{Gun, Role, WalkError, Walked, Wanted, walk};
 
 use crate::{
-    repository::ATTEMPTS,
+    attempts::ATTEMPTS,
     store::{StoreError, TrustStore},
 };
 

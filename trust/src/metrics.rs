@@ -1,8 +1,11 @@
 //! The metrics of this crate, each with its help text.
 
+use crate::events::count;
+
 /// Tells the recorder what the metrics of trust data mean. Call it once, after the recorder was
 /// installed.
 pub fn describe_metrics() {
+    count::describe();
     metrics::describe_counter!(
         "notary_server_cache_lookups_total",
         "Look-ups of remembered metadata, by outcome."

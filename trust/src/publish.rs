@@ -8,67 +8,27 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Need, Policy, Reason, Scope};
+use access::{Caller, Need, Policy};
 use time::OffsetDateTime;
 use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update};
 
 use crate::{
     Repositories,
+    attempts::{ATTEMPTS, pause_before},
+    events::{Attempt, Cause, Failure, Requester, What},
     memory::StoredSpace,
-    repository::{self, ATTEMPTS, ReadError, pause_before},
-    signer::{NewKeyError, SealError, SignerError, check_new_keys, seal},
+    repository,
+    signer::{SealError, check_new_keys, seal},
     store::{Head, StoreError},
 };
 
-/// Why an update was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// A rule of trust forbids it.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// It changes something that its sender may not change.
-    #[error("{0}")]
-    Denied(Box<Denied>),
-    /// What is current could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The signer failed.
-    #[error(transparent)]
-    Signer(#[from] SignerError),
-    /// A version exists, or the store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Rivals came first each time that this was tried.
-    #[error("rivals changed the repository during each of {ATTEMPTS} attempts; the last one: {0}")]
-    Contended(Box<PublishError>),
-}
-
-impl From<NewKeyError> for PublishError {
-    fn from(error: NewKeyError) -> Self {
-        match error {
-            NewKeyError::Refused(refusal) => Self::Refused(refusal),
-            NewKeyError::Signer(error) => Self::Signer(error),
-        }
-    }
-}
+pub use crate::error::{Denied, PublishError, ReadError};
 
 /// By what right an update changes what it changes. Whoever may publish something may not publish
 /// everything, and what an update changes is known only when it was compared with what is current.
 pub struct Authority {
     caller: Caller,
     policy: Arc<Policy>,
-}
-
-/// A change that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{change} is not granted: {reason}")]
-pub struct Denied {
-    /// What the update would change.
-    pub change: Change,
-    /// What it takes, in the words of tokens.
-    pub scope: Scope,
-    /// Why not, for operators.
-    pub reason: Reason,
 }
 
 impl Authority {
@@ -113,14 +73,46 @@ impl Authority {
 }
 
 /// Takes the files of an update, together with the snapshot and timestamp that vouch for them: all of
-/// it is stored, or nothing. Says what was stored.
+/// it is stored, or nothing. Tells the subscribers how that ended.
 pub async fn publish(
     repositories: &Repositories,
     gun: &Gun,
+    requester: &Requester,
     authority: &Arc<Authority>,
     update: Update,
     now: OffsetDateTime,
-) -> Result<Vec<File>, PublishError> {
+) -> Result<(), PublishError> {
+    let version = |file: &File| (file.role().clone(), file.version());
+    let sent: Vec<(Role, i64)> = update.files().map(version).collect();
+    let outcome = publish_update(repositories, gun, authority, &update, now).await;
+    let what = match &outcome {
+        Ok(Publication { cause, files }) => What::Published {
+            cause: *cause,
+            files,
+        },
+        Err(error) => What::Refused {
+            attempt: Attempt::Publish(&sent),
+            failure: Failure::Publish(error),
+        },
+    };
+    repositories.events.tell(gun, requester, what);
+    outcome.map(drop)
+}
+
+/// What became current, or was already.
+struct Publication {
+    cause: Cause,
+    files: Vec<File>,
+}
+
+/// Tries until no rival comes first.
+async fn publish_update(
+    repositories: &Repositories,
+    gun: &Gun,
+    authority: &Arc<Authority>,
+    update: &Update,
+    now: OffsetDateTime,
+) -> Result<Publication, PublishError> {
     let mut turn = None;
     let mut conflict = None;
     for attempt in 0..ATTEMPTS {
@@ -128,8 +120,8 @@ pub async fn publish(
         if turn.is_none() {
             turn = repositories.locks.wait(gun).await;
         }
-        match publish_once(repositories, gun, authority, &update, now).await {
-            Err(error) if is_lost_race(repositories, gun, &update, &error).await? => {
+        match publish_once(repositories, gun, authority, update, now).await {
+            Err(error) if is_lost_race(repositories, gun, update, &error).await? => {
                 tracing::debug!(%gun, attempt, %error, "a rival came first; trying again");
                 conflict = Some(error);
             }
@@ -147,7 +139,7 @@ async fn publish_once(
     authority: &Arc<Authority>,
     update: &Update,
     now: OffsetDateTime,
-) -> Result<Vec<File>, PublishError> {
+) -> Result<Publication, PublishError> {
     let mut space = repositories.memory.no_stored();
     let current = Current::load(repositories, gun, update, &mut space).await?;
     let is_repeated = current.holds(update);
@@ -159,8 +151,10 @@ async fn publish_once(
     space.complete();
     let accepted = check(gun, authority, current.stored, before, update.clone(), now).await?;
     if is_repeated {
-        tracing::info!(%gun, "the update is stored already and current");
-        return Ok(accepted.into_files());
+        return Ok(Publication {
+            cause: Cause::Repeat,
+            files: accepted.into_files(),
+        });
     }
     check_new_keys(&*repositories.signer, gun, &accepted).await?;
     let files = sealed(repositories, accepted, now).await?;
@@ -168,8 +162,10 @@ async fn publish_once(
         .store
         .publish(gun, current.head.as_ref(), &files, now)
         .await?;
-    log_success(gun, &files);
-    Ok(files)
+    Ok(Publication {
+        cause: Cause::Publish,
+        files,
+    })
 }
 
 /// Whether `error` only says that a rival was faster, so that the update may be tried again.
@@ -359,17 +355,4 @@ async fn versions_before(
         }
     }
     Ok(before)
-}
-
-fn log_success(gun: &Gun, files: &[File]) {
-    let roles: Vec<&str> = files.iter().map(|file| file.role().as_str()).collect();
-    if let Some(timestamp) = files.last() {
-        tracing::info!(
-            %gun,
-            roles = roles.join(","),
-            version = timestamp.version(),
-            sha256 = hex::encode(timestamp.checksums().sha256),
-            "updated to a new timestamp"
-        );
-    }
 }

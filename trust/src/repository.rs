@@ -9,79 +9,21 @@
 //! (see [`crate::renewal`]), and one that is still valid is always served. Only a reader who comes
 //! upon an expired timestamp has to wait for a renewal.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use tuf::{Checksums, Damaged, File, Gun, Role, SnapshotView, TimestampView};
 
 use crate::{
     Repositories,
+    attempts::{ATTEMPTS, pause_before},
     cache::View,
-    memory::NoSpace,
-    signer::{SealError, SignerError, seal},
+    events::{Cause, Requester, What},
+    signer::{SealError, seal},
     store::{Head, StoreError, StoredMetadata, VersionName},
 };
 
-/// How often something is tried before rivals count as too many.
-pub(crate) const ATTEMPTS: u32 = 12;
-
-/// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// Waits before attempt number `attempt`, counted from 0: not at all before the first one, then a random
-/// time out of a range that doubles, so that rivals in other processes get out of step.
-pub(crate) async fn pause_before(attempt: u32) {
-    if attempt == 0 {
-        return;
-    }
-    let range = Duration::from_millis(10)
-        .saturating_mul(1 << attempt.min(10))
-        .min(LONGEST_PAUSE);
-    let random = u32::try_from(RandomState::new().hash_one(attempt) >> 32).unwrap_or_default();
-    tokio::time::sleep(range.mul_f64(f64::from(random) / f64::from(u32::MAX))).await;
-}
-
-/// Why something could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Something stored is not what it should be.
-    #[error("the stored {role} of {gun} is damaged: {reason}")]
-    Damaged {
-        /// The repository.
-        gun: Gun,
-        /// Whose file it is.
-        role: Role,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The repository was deleted, or made again, while it was read.
-    #[error("{0} was deleted while it was read")]
-    Outdated(Gun),
-    /// Others changed the repository each time that this was tried.
-    #[error("{0} is being changed by others all the time")]
-    Contended(Gun),
-    /// Expired metadata cannot be renewed here, because its key is held elsewhere.
-    #[error("the {role} of {gun} has expired and this server does not hold its key")]
-    CannotRenew {
-        /// The repository.
-        gun: Gun,
-        /// What has expired.
-        role: Role,
-    },
-    /// The stored files that an update is checked against do not fit into memory.
-    #[error("there is no memory for the stored files")]
-    NoSpace(NoSpace),
-    /// The signer failed.
-    #[error(transparent)]
-    Signer(#[from] SignerError),
-}
+pub use crate::error::ReadError;
 
 /// The current version of `role`, with the time it was stored.
 pub async fn current(
@@ -405,7 +347,11 @@ async fn renew_once(
         .store
         .publish(gun, Some(&view.head), &files, now)
         .await?;
-    tracing::info!(%gun, "renewed the timestamp");
+    let what = What::Published {
+        cause: Cause::Renewal,
+        files: &files,
+    };
+    repositories.events.tell(gun, &Requester::PROGRAM, what);
     Ok(open(repositories, gun).await?.view())
 }
 

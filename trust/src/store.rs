@@ -9,6 +9,8 @@ mod schema;
 mod sql;
 pub mod statements;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use database::{Condition, DatabaseUrl, PoolLimits};
@@ -129,7 +131,7 @@ pub struct PoolState {
 }
 
 /// Why a store did not do what it was told.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The role has a version as high as the one offered, be it from long ago or from a publish
     /// that won the race against this one. Nothing was stored.
@@ -151,7 +153,13 @@ pub enum StoreError {
     Unstorable,
     /// The database is away, full, or answered nonsense. Nothing was stored.
     #[error("the trust database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] Arc<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
 }
 
 impl StoreError {

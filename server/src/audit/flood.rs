@@ -32,6 +32,7 @@ impl Flood {
         let is_stranger = match event.actor {
             Actor::Known(caller) => caller.identity.is_anonymous(),
             Actor::Claimed(_) => true,
+            Actor::Program => false,
         };
         if is_stranger {
             self.strangers.weigh(now)

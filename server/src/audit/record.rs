@@ -50,7 +50,7 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn of(event: &Event<'_>, now: OffsetDateTime) -> Self {
         let mut record = Self {
-            address: Some(event.address.to_string()),
+            address: event.address.map(|address| address.to_string()),
             event: event.act.name(),
             gun: some(event.gun),
             request_id: some(event.request_id),
@@ -96,12 +96,13 @@ impl Record {
                 self.kind = Some("unproven");
                 self.name = some(name);
             }
+            Actor::Program => self.kind = Some("server"),
         }
     }
 
     fn tell_act(&mut self, act: &Act<'_>) {
         match act {
-            Act::Publish { files } => self.roles = versions(files),
+            Act::Publish { files } | Act::Renew { files } => self.roles = versions(files),
             Act::CreateKey { role, key_id } | Act::RotateKey { role, key_id } => {
                 self.roles = some(role);
                 self.key_id = key_id.and_then(some);
@@ -157,6 +158,7 @@ impl Act<'_> {
     fn name(&self) -> &'static str {
         match self {
             Self::Publish { .. } => "publish",
+            Self::Renew { .. } => "renew",
             Self::CreateKey { .. } => "key.create",
             Self::RotateKey { .. } => "key.rotate",
             Self::Delete => "delete",
@@ -178,7 +180,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// `root:1,targets:7`
-fn versions(files: &[(&str, u32)]) -> Option<String> {
+fn versions(files: &[(&str, i64)]) -> Option<String> {
     let mut text = String::new();
     for (role, version) in files.iter().take(MOST_ROLES) {
         let comma = if text.is_empty() { "" } else { "," };

@@ -71,7 +71,7 @@ fn event<'e>(actor: Actor<'e>, outcome: Outcome<'e>) -> Event<'e> {
         },
         gun: "example.com/app",
         actor,
-        address: Ipv4Addr::new(192, 0, 2, 7).into(),
+        address: Some(Ipv4Addr::new(192, 0, 2, 7).into()),
         request_id: "7-7",
         outcome,
     }

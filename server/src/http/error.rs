@@ -23,8 +23,8 @@ use detail::Detail;
 
 use super::path::LONGEST_TARGET;
 use trust::{
-    memory::NoSpace, publish::PublishError, repository::ReadError, signer::SignerError,
-    store::StoreError,
+    keys::KeyError, memory::NoSpace, publish::PublishError, repository::ReadError,
+    signer::SignerError, store::StoreError,
 };
 
 /// What a client is told while the signer makes no more keys.
@@ -406,6 +406,18 @@ impl From<ReadError> for ApiError {
                 Self::Contended(error.to_string())
             }
             error @ (ReadError::Damaged { .. } | ReadError::CannotRenew { .. }) => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Read(error) => error.into(),
+            KeyError::Signer(error) => error.into(),
+            error @ (KeyError::Damaged(_) | KeyError::TooMany { .. }) => {
                 Self::Internal(error.to_string())
             }
         }

@@ -10,12 +10,16 @@ use authn::{Shown, Unproven, network};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
 use trust::{
+    events::Requester,
     publish::{Authority, Denied},
     signer::REQUEST_ID,
 };
 use tuf::{Gun, Role};
 
-use super::{ApiError, GunName, RoleName, Route, error::Unauthorized, observe, origin::Origin};
+use super::{
+    ApiError, GunName, RoleName, Route, audited::Sender, error::Unauthorized, observe,
+    origin::Origin,
+};
 use crate::{
     App,
     audit::{Act, Actor, Event, Outcome},
@@ -167,6 +171,16 @@ impl<A: Permission> Granted<A> {
     /// Whose share of memory an upload is taken from.
     pub(super) fn payer(&self) -> Payer {
         Payer::of(&self.caller, self.network())
+    }
+
+    /// The caller, as the subscribers of events know them.
+    pub(super) fn requester(&self) -> Requester {
+        let sender = Sender {
+            caller: self.caller.clone(),
+            address: self.origin.address,
+            request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
+        };
+        sender.into()
     }
 
     /// Writes down what came of it.
@@ -399,7 +413,7 @@ fn record(
         act,
         gun: permission.name().map_or("", GunName::as_str),
         actor,
-        address: origin.address,
+        address: Some(origin.address),
         request_id: &request_id,
         outcome,
     });

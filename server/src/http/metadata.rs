@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
-use trust::{repository, store::StoredMetadata};
+use trust::{deletion, repository, store::StoredMetadata};
 
 use super::{
     ApiError, RoleName, empty,
@@ -78,24 +78,15 @@ pub(super) async fn by_version(
 
 /// Removes all trust data of exactly this GUN; removing what is not there succeeds.
 pub(super) async fn delete(app: &App, granted: &Granted<Delete>) -> Result<Response, ApiError> {
-    let deleted = deleted(app, granted).await;
-    let outcome = match &deleted {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Failed(error.code()),
-    };
-    granted.record(app, Act::Delete, outcome);
-    deleted.map(|()| empty(StatusCode::OK))
-}
-
-async fn deleted(app: &App, granted: &Granted<Delete>) -> Result<(), ApiError> {
-    if let Some(gun) = granted.gun() {
-        let any = app.repositories.store.delete(&gun, app.now()).await?;
-        app.repositories.cache.forget(&gun);
-        if any {
-            tracing::info!(%gun, "trust data deleted");
+    match granted.gun() {
+        Some(gun) => {
+            let (repositories, requester) = (&app.repositories, granted.requester());
+            deletion::delete(repositories, &gun, &requester, app.now()).await?;
         }
+        // Nothing can be stored under such a name.
+        None => granted.record(app, Act::Delete, Outcome::Done),
     }
-    Ok(())
+    Ok(empty(StatusCode::OK))
 }
 
 fn served(file: &StoredMetadata, caching: &str) -> Response {

@@ -14,7 +14,7 @@ use trust::{
     repository,
     signer::REQUEST_ID,
 };
-use tuf::{File, Gun, InvalidUpload, Limits, Role, Update, Uploaded};
+use tuf::{Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
 use super::{
     ApiError, empty,
@@ -23,7 +23,6 @@ use super::{
 };
 use crate::{
     App,
-    audit::{Act, Outcome},
     uploads::{Payer, UploadSpace},
 };
 
@@ -69,7 +68,7 @@ pub(super) async fn publish(
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-/// Reads the files of a form, publishes them, and tells the audit log how that ended.
+/// Reads the files of a form and publishes them.
 async fn store(
     app: &App,
     granted: &Granted<Contribute>,
@@ -78,27 +77,16 @@ async fn store(
     boundary: String,
 ) -> Result<Response, ApiError> {
     let files = read(app, gun, form, boundary).await?;
-    let sent = versions(files.iter().map(Uploaded::file));
-    let authority = Arc::new(granted.authority(app)?);
+    let (requester, authority) = (granted.requester(), Arc::new(granted.authority(app)?));
     let mut update = Update::default().within(app.limits.files);
     for file in files {
         update.insert(file);
     }
     let (repositories, now) = (&app.repositories, app.now());
-    match publish::publish(repositories, gun, &authority, update, now).await {
-        Ok(stored) => {
-            record(app, granted, &versions(&stored), Outcome::Done);
-            Ok(empty(StatusCode::OK))
-        }
-        Err(PublishError::Denied(denied)) => {
-            record(app, granted, &sent, Outcome::Refused(&denied.to_string()));
-            Err(granted.denied(app, &denied))
-        }
-        Err(error) => {
-            let error = ApiError::from(error);
-            record(app, granted, &sent, Outcome::Failed(error.code()));
-            Err(error)
-        }
+    match publish::publish(repositories, gun, &requester, &authority, update, now).await {
+        Ok(()) => Ok(empty(StatusCode::OK)),
+        Err(PublishError::Denied(denied)) => Err(granted.denied(app, &denied)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -146,23 +134,6 @@ async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiE
         }
         None => limits,
     })
-}
-
-/// What the audit log says of files.
-fn versions<'f>(files: impl IntoIterator<Item = &'f File>) -> Vec<(Role, u32)> {
-    let version = |file: &File| u32::try_from(file.version()).unwrap_or_default();
-    files
-        .into_iter()
-        .map(|file| (file.role().clone(), version(file)))
-        .collect()
-}
-
-fn record(app: &App, granted: &Granted<Contribute>, files: &[(Role, u32)], outcome: Outcome<'_>) {
-    let files: Vec<(&str, u32)> = files
-        .iter()
-        .map(|(role, version)| (role.as_str(), *version))
-        .collect();
-    granted.record(app, Act::Publish { files: &files }, outcome);
 }
 
 /// The whole body, and the share of memory it occupies until it is done with.

@@ -18,7 +18,6 @@ use tokio::sync::Notify;
 use trust::{
     Repositories,
     cache::MetadataCache,
-    locks::GunLocks,
     memory::MemoryLimits,
     signer::{LocalSigner, Origin, Signer, SignerError},
     store::{MIGRATIONS, SqlStore, TrustStore},
@@ -276,19 +275,14 @@ impl TestServer {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
         let app = App::new(Parts {
-            repositories: Repositories {
+            repositories: Repositories::new(
                 store,
                 signer,
-                cache: Arc::new(MetadataCache::new(
-                    settings.cache_bytes,
-                    settings.caching.memory(),
-                )),
-                locks: Arc::new(GunLocks::default()),
-                memory: Arc::new(MemoryLimits::new(settings.upload_bytes)),
-                clock: Arc::new(move || {
-                    fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst))
-                }),
-            },
+                MetadataCache::new(settings.cache_bytes, settings.caching.memory()),
+                MemoryLimits::new(settings.upload_bytes),
+                move || fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst)),
+            )
+            .followed_by(settings.audit.clone()),
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
             limits: {

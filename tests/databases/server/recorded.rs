@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, health::Health};
 use trust::{
-    Repositories, cache::MetadataCache, locks::GunLocks, memory::MemoryLimits, signer::LocalSigner,
+    Repositories, cache::MetadataCache, memory::MemoryLimits, signer::LocalSigner,
     store::TrustStore,
 };
 
@@ -23,14 +23,13 @@ on_both!(every_recorded_request_is_answered_from_the_rows_as_they_are);
 /// A server on `store`.
 pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
     App::new(Parts {
-        repositories: Repositories {
+        repositories: Repositories::new(
             store,
-            signer: Arc::new(LocalSigner::default()),
-            cache: Arc::new(MetadataCache::new(1 << 20, MaxAge::default().memory())),
-            locks: Arc::new(GunLocks::default()),
-            memory: Arc::new(MemoryLimits::new(1 << 20)),
-            clock: Arc::new(fixtures::clock),
-        },
+            Arc::new(LocalSigner::default()),
+            MetadataCache::new(1 << 20, MaxAge::default().memory()),
+            MemoryLimits::new(1 << 20),
+            fixtures::clock,
+        ),
         caching: MaxAge::default(),
         gun_prefixes: Vec::new(),
         limits: UploadLimits::new(1 << 20, tuf::Limits::default()),

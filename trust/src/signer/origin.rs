@@ -12,7 +12,7 @@ use tuf::{Accepted, Gun, KeyId, Refusal, Role};
 use super::{Origin, Signer, SignerError};
 
 /// Why a root's keys were not accepted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum NewKeyError {
     /// One of them is not this repository's.
     #[error("{0}")]

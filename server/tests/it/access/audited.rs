@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use server::audit::Audit;
+use time::Duration;
+use trust::renewal;
 
 use super::callers::{Stage, rules};
 use crate::support::Settings;
@@ -72,6 +74,22 @@ async fn whoever_changes_trust_data_is_written_down() {
             "delete app - user alice done",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_renewal_is_written_down_as_the_servers_own_doing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let stage = audited(&file).await;
+    let parts = stage.publisher("alice", "app").await.first_publish();
+    stage.publish("alice", "app", &parts).await.ok();
+    stage.server.advance(Duration::days(10));
+    renewal::walk(&stage.server.app.repositories).await;
+    let found = lines(&file);
+    assert_eq!(found.last().unwrap(), "renew app timestamp:2 server - done");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(line.get("address").is_none() && line.get("request_id").is_none());
 }
 
 #[tokio::test]

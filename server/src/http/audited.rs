@@ -1,0 +1,103 @@
+//! The line that the audit log gets of everything that happens to trust data.
+
+use std::net::IpAddr;
+
+use ::access::Caller;
+use trust::events::{Attempt, Cause, Event, Failure, Key, Requester, Subscriber, What};
+use tuf::{File, Role};
+
+use super::ApiError;
+use crate::audit::{self, Act, Actor, Audit, Outcome};
+
+/// Who sent a request that changes trust data, as the audit log tells it.
+pub(super) struct Sender {
+    pub(super) caller: Caller,
+    pub(super) address: IpAddr,
+    pub(super) request_id: String,
+}
+
+impl From<Sender> for Requester {
+    fn from(sender: Sender) -> Self {
+        Self::new(sender)
+    }
+}
+
+/// Writes the events of `trust` to the audit log.
+impl Subscriber for Audit {
+    fn notice(&self, event: &Event<'_>) {
+        let versions;
+        let (act, outcome) = match event.what {
+            What::Published { cause, files } => {
+                versions = self::versions(files);
+                let act = match cause {
+                    Cause::Publish | Cause::Repeat => Act::Publish { files: &versions },
+                    Cause::Renewal => Act::Renew { files: &versions },
+                };
+                (act, Outcome::Done)
+            }
+            What::Deleted { .. } => (Act::Delete, Outcome::Done),
+            What::KeyCreated(key) => (create_key(key.role, Some(key)), Outcome::Done),
+            What::KeyRotated(key) => (rotate_key(key.role, Some(key)), Outcome::Done),
+            What::Refused { attempt, failure } => {
+                let act = match attempt {
+                    Attempt::Publish(files) => {
+                        let names = files.iter();
+                        versions = names.map(|(role, at)| (role.as_str(), *at)).collect();
+                        Act::Publish { files: &versions }
+                    }
+                    Attempt::Delete => Act::Delete,
+                    Attempt::CreateKey(role) => create_key(role, None),
+                    Attempt::RotateKey(role) => rotate_key(role, None),
+                };
+                return record_failure(self, event, act, failure);
+            }
+        };
+        record(self, event, act, outcome);
+    }
+}
+
+fn versions(files: &[File]) -> Vec<(&str, i64)> {
+    let version = |file: &'_ File| file.version();
+    files
+        .iter()
+        .map(|file| (file.role().as_str(), version(file)))
+        .collect()
+}
+
+fn create_key<'e>(role: &'e Role, key: Option<Key<'e>>) -> Act<'e> {
+    Act::CreateKey {
+        role: role.as_str(),
+        key_id: key.map(|key| key.id.as_str()),
+    }
+}
+
+fn rotate_key<'e>(role: &'e Role, key: Option<Key<'e>>) -> Act<'e> {
+    Act::RotateKey {
+        role: role.as_str(),
+        key_id: key.map(|key| key.id.as_str()),
+    }
+}
+
+fn record_failure(audit: &Audit, event: &Event<'_>, act: Act<'_>, failure: Failure<'_>) {
+    let error = match failure {
+        Failure::Publish(trust::publish::PublishError::Denied(denied)) => {
+            return record(audit, event, act, Outcome::Refused(&denied.to_string()));
+        }
+        Failure::Publish(error) => ApiError::from(error.clone()),
+        Failure::Store(error) => ApiError::from(error.clone()),
+        Failure::Signer(error) => ApiError::from(error.clone()),
+    };
+    record(audit, event, act, Outcome::Failed(error.code()));
+}
+
+fn record(audit: &Audit, event: &Event<'_>, act: Act<'_>, outcome: Outcome<'_>) {
+    let sender = event.requester.downcast::<Sender>();
+    audit.record(&audit::Event {
+        act,
+        gun: event.gun.as_str(),
+        actor: sender.map_or(Actor::Program, |sender| Actor::Known(&sender.caller)),
+        address: sender.map(|sender| sender.address),
+        request_id: sender.map_or("", |sender| &sender.request_id),
+        outcome,
+    });
+}

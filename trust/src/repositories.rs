@@ -1,0 +1,79 @@
+//! What all services of this crate work with.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::{
+    cache::MetadataCache,
+    events::{Events, Subscriber, count::Counts, invalidate::Invalidation, log::Log},
+    locks::GunLocks,
+    memory::MemoryLimits,
+    signer::Signer,
+    store::TrustStore,
+};
+
+/// What time it is; tests bring their own.
+pub type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// Everything that publishing, reading and renewing work with; cheap to clone.
+#[derive(Clone)]
+pub struct Repositories {
+    /// Where trust data is kept.
+    pub store: Arc<dyn TrustStore>,
+    /// Who signs snapshots and timestamps.
+    pub signer: Arc<dyn Signer>,
+    /// What this process remembers.
+    pub cache: Arc<MetadataCache>,
+    /// One publish or renewal of a GUN at a time.
+    pub(crate) locks: Arc<GunLocks>,
+    /// How much memory stored files may take while they are read.
+    pub(crate) memory: Arc<MemoryLimits>,
+    /// Who is told what happened.
+    pub(crate) events: Events,
+    /// What time it is.
+    clock: Clock,
+}
+
+impl Repositories {
+    /// Repositories in `store` that `signer` vouches for. Their events go to the log, to the metrics
+    /// and to the cache.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn TrustStore>,
+        signer: Arc<dyn Signer>,
+        cache: MetadataCache,
+        memory: MemoryLimits,
+        clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
+    ) -> Self {
+        let cache = Arc::new(cache);
+        let events = Events::default()
+            .with(Invalidation(Arc::clone(&cache)))
+            .with(Log)
+            .with(Counts);
+        Self {
+            store,
+            signer,
+            cache,
+            locks: Arc::default(),
+            memory: Arc::new(memory),
+            events,
+            clock: Arc::new(clock),
+        }
+    }
+
+    /// The same repositories, whose events go to `subscriber` as well.
+    #[must_use]
+    pub fn followed_by(self, subscriber: impl Subscriber) -> Self {
+        Self {
+            events: self.events.with(subscriber),
+            ..self
+        }
+    }
+
+    /// The time of this moment.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        (self.clock)()
+    }
+}
