@@ -9,7 +9,11 @@ use std::{
 use time::{Duration, OffsetDateTime, UtcOffset};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerTls, logging::STARTUP};
+use crate::{
+    ServerTls,
+    logging::STARTUP,
+    tls::{Validity, validity},
+};
 
 /// How long before its end a certificate is warned of.
 const NOTICE: Duration = Duration::days(30);
@@ -17,15 +21,6 @@ const NOTICE: Duration = Duration::days(30);
 const PERIOD: Wait = Wait::from_secs(10);
 /// How often what stays wrong is said again.
 const REMINDER: Duration = Duration::days(1);
-
-/// From when until when a certificate is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// Its `notBefore`.
-    pub from: OffsetDateTime,
-    /// Its `notAfter`.
-    pub until: OffsetDateTime,
-}
 
 /// How a certificate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +68,7 @@ impl CertificateWatch {
     /// Looks at the certificate at the time `now`; `None` if it cannot be read. What was in use stays in
     /// use then, which is logged where it is taken up.
     pub fn look(&mut self, now: OffsetDateTime) -> Option<Outlook> {
-        let validity = crate::tls::validity(&self.file)?;
+        let validity = validity(&self.file)?;
         let standing = Standing::of(validity, now);
         let sentence = self.sentence(standing, validity, now);
         let is_due = self

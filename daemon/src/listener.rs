@@ -7,6 +7,7 @@ mod connection;
 mod greeting;
 mod outgoing;
 mod places;
+mod reading;
 mod watched;
 
 use std::{

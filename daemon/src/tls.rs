@@ -28,7 +28,7 @@ pub use error::{HALF_PAIR, TlsError};
 pub use pinned::{Glance, accepts_itself};
 pub use verifier::{CheckServer, server_verifier};
 
-pub(crate) use files::validity;
+pub(crate) use files::{Validity, validity};
 
 use files::{Files, Material, Reloading};
 use trust::Trust;

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::outgoing::Reading;
+use super::reading::Reading;
 
 /// How long a request that was cut may take to end, before its connection does.
 const GRACE: Duration = Duration::from_secs(5);

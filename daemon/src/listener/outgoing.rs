@@ -25,7 +25,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, Running};
+use super::{
+    activity::{Activity, Running},
+    reading::Reading,
+};
 
 /// How much of an answer is handed to the connection at a time.
 const CHUNK: usize = 32 * 1024;
@@ -62,35 +65,6 @@ struct Held {
     /// The length of all buffers.
     bytes: usize,
     answers: BTreeMap<u64, Arc<Reading>>,
-}
-
-/// One answer being read.
-#[derive(Debug)]
-pub(super) struct Reading {
-    /// When a part of it was last written to the connection, in milliseconds of `since`.
-    moved: AtomicU64,
-    since: Instant,
-    /// Ends the request: the stream in HTTP/2, the connection in HTTP/1.1.
-    cut: CancellationToken,
-}
-
-impl Reading {
-    pub(super) fn moved(&self) -> Instant {
-        self.since + Duration::from_millis(self.moved.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn cut(&self) {
-        self.cut.cancel();
-    }
-
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut.is_cancelled()
-    }
-
-    fn note(&self) {
-        let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(passed, Ordering::Relaxed);
-    }
 }
 
 /// The room that an answer occupies, until the last part of it was written.
@@ -227,11 +201,7 @@ impl Outgoing {
             held.bytes += length;
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let reading = Arc::new(Reading {
-            moved: AtomicU64::new(0),
-            since: Instant::now(),
-            cut: cut.clone(),
-        });
+        let reading = Arc::new(Reading::new(cut.clone()));
         held.answers.insert(number, Arc::clone(&reading));
         drop(held);
         activity.remember(number, length, Arc::clone(&reading));

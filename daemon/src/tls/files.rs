@@ -10,12 +10,13 @@ use arc_swap::ArcSwap;
 use ring::digest::{self, SHA256};
 use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
 use super::{TlsError, trust::Trust};
-use crate::{expiry::Validity, regular};
+use crate::regular;
 
 /// Where certificates and keys come from.
 #[derive(Debug)]
@@ -157,6 +158,15 @@ impl Material {
             .unzip();
         Fingerprint([part(cert), part(key), part(self.ca.as_deref())].concat())
     }
+}
+
+/// From when until when a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Validity {
+    /// Its `notBefore`.
+    pub(crate) from: OffsetDateTime,
+    /// Its `notAfter`.
+    pub(crate) until: OffsetDateTime,
 }
 
 /// From when until when the first certificate in `file` is valid; `None` if there is none to read.
