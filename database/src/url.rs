@@ -6,7 +6,9 @@ mod postgres;
 pub(crate) use mysql::MySqlUrl;
 pub(crate) use postgres::PostgresUrl;
 
-use std::{fs::File, path::PathBuf};
+use std::{borrow::Cow, fs::File, path::PathBuf};
+
+use percent_encoding::percent_decode_str;
 
 use crate::{Backend, DatabaseError};
 
@@ -125,19 +127,13 @@ fn is_ipv6(place: &str) -> bool {
 
 /// Undoes `%XX`.
 pub(crate) fn decode(text: &str) -> Result<String, &'static str> {
-    const WRONG: &str = "a `%` in it is not followed by two hex digits";
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        if octet != b'%' {
-            octets.push(octet);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(WRONG);
-        };
-        octets.push(u8::try_from(high * 16 + low).expect("two hex digits fit an octet"));
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err("a `%` in it is not followed by two hex digits");
     }
-    String::from_utf8(octets).map_err(|_| "it is not UTF-8")
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| "it is not UTF-8")
 }

@@ -9,7 +9,10 @@
 //! here on: whatever is decided behind this module is decided about the path without the second
 //! slash.
 
+use std::borrow::Cow;
+
 use http::Method;
+use percent_encoding::percent_decode_str;
 use tuf::Role;
 
 /// What a request asks for.
@@ -325,21 +328,15 @@ impl<'t> RolesAtEnd<'t> {
 
 /// The path with its escapes undone; `None` if an escape is cut off or the result is not UTF-8.
 pub(super) fn percent_decoded(raw: &str) -> Option<String> {
-    if !raw.contains('%') {
-        return Some(raw.to_owned());
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !raw.split('%').skip(1).all(is_escape) {
+        return None;
     }
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut rest = raw.bytes();
-    while let Some(byte) = rest.next() {
-        decoded.push(if byte == b'%' {
-            let mut value = [0];
-            hex::decode_to_slice([rest.next()?, rest.next()?], &mut value).ok()?;
-            value[0]
-        } else {
-            byte
-        });
-    }
-    String::from_utf8(decoded).ok()
+    let decoded = percent_decode_str(raw).decode_utf8();
+    decoded.ok().map(Cow::into_owned)
 }
 
 /// The shortest path that means the same: no empty, `.` or `..` segments; a final slash stays.
