@@ -1,11 +1,11 @@
 //! Files that are there completely or not at all, and say who may read them from their first byte.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::DirBuilder;
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use daemon::regular;
+use daemon::{atomic, regular};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
@@ -75,7 +75,12 @@ pub fn make_folder(path: &Path) -> Result<(), FileError> {
 
 /// Puts `bytes` at `path` in one step: a reader finds what was there before, or all of this.
 pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-    replace(path, bytes, access).map_err(|cause| FileError::Write {
+    let mode = match access {
+        Access::Owner => 0o600,
+        Access::Group => 0o640,
+        Access::All => 0o644,
+    };
+    atomic::replace(path, bytes, mode).map_err(|cause| FileError::Write {
         path: path.to_owned(),
         cause,
     })
@@ -150,48 +155,10 @@ const ROOM: u64 = 1 << 20;
 
 /// Removes `path`, if it is there.
 pub fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(FileError::Write {
-            path: path.to_owned(),
-            cause,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mode = match access {
-        Access::Owner => 0o600,
-        Access::Group => 0o640,
-        Access::All => 0o644,
-    };
-    if let Err(error) = write_new(&new, bytes, mode) {
-        // A disk that is full needs the room, and nobody needs half a secret.
-        let _ = fs::remove_file(&new);
-        return Err(error);
-    }
-    fs::rename(&new, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    // The mode given above is cut by the umask; this one is not.
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    atomic::remove(path).map_err(|cause| FileError::Write {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 #[cfg(test)]

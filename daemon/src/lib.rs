@@ -5,6 +5,7 @@
 //! [`listener`]. Nothing here knows what is served.
 
 pub mod address;
+pub mod atomic;
 pub mod clock;
 pub mod debug;
 pub mod expiry;

@@ -1,9 +1,9 @@
 //! Files of a folder that several servers may share: they appear complete, and the first one stays.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::Path,
 };
 
@@ -14,10 +14,7 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use super::certificates::random_name;
-
-/// Begins the names of files that are being written.
-pub(super) const UNFINISHED: &str = ".new-";
+pub(super) use daemon::atomic::{UNFINISHED, create, remove};
 
 /// Makes the folder, its owner's alone, if it is not there.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
@@ -115,43 +112,6 @@ fn closed(is_ours: bool, is_our_group: bool) -> u32 {
 fn is_our_group(id: u32) -> bool {
     let supplementary = getgroups().unwrap_or_default();
     getegid().as_raw() == id || supplementary.iter().any(|group| group.as_raw() == id)
-}
-
-/// Puts a file there in one step. Whoever is second changes nothing, and finds the first one's.
-pub(super) fn place(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = random_name().map_err(io::Error::other)?;
-    let unfinished = folder.join(format!("{UNFINISHED}{name}"));
-    let placed = write(&unfinished, content, mode).and_then(|()| link(&unfinished, path));
-    let removed = fs::remove_file(&unfinished);
-    placed.and(removed)?;
-    File::open(folder)?.sync_all()
-}
-
-fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// A link, other than a rename, replaces nothing.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome,
-    }
-}
-
-/// Removes a file; that it is gone already is as good.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
 }
 
 #[cfg(test)]

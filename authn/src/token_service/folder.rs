@@ -98,7 +98,7 @@ impl Folder {
         let probe = certificates::random_name()
             .map(|name| self.0.join(format!("{}{name}", files::UNFINISHED)));
         probe.is_ok_and(|probe| {
-            files::place(&probe, b"", 0o600).is_ok() && files::remove(&probe).is_ok()
+            files::create(&probe, b"", 0o600).is_ok() && files::remove(&probe).is_ok()
         })
     }
 
@@ -174,13 +174,13 @@ impl Folder {
         let (path, key_path) = (self.0.join("ca.crt"), self.0.join("ca.key"));
         if self.authority_key()?.is_none() {
             let key = certificates::new_key()?;
-            files::place(&key_path, key.as_bytes(), 0o600).map_err(at(&key_path))?;
+            files::create(&key_path, key.as_bytes(), 0o600).map_err(at(&key_path))?;
         }
         let key = self
             .authority_key()?
             .ok_or(FolderError::NoAuthorityKey(key_path))?;
         let certificate = certificates::self_signed(&key, now)?;
-        files::place(&path, certificate.as_bytes(), 0o644).map_err(at(&path))?;
+        files::create(&path, certificate.as_bytes(), 0o644).map_err(at(&path))?;
         self.authority(now)?.ok_or(FolderError::NoAuthority(path))
     }
 
@@ -220,8 +220,9 @@ impl Folder {
             .0
             .join(format!("{}-{number}.crt", now.unix_timestamp()));
         let key = certificate.with_extension("key");
-        files::place(&key, pair.key.as_bytes(), 0o600).map_err(at(&key))?;
-        files::place(&certificate, pair.certificate.as_bytes(), 0o644).map_err(at(&certificate))?;
+        files::create(&key, pair.key.as_bytes(), 0o600).map_err(at(&key))?;
+        files::create(&certificate, pair.certificate.as_bytes(), 0o644)
+            .map_err(at(&certificate))?;
         read_leaf(authority, &certificate, now)?.ok_or(FolderError::Foreign(certificate))
     }
 
