@@ -6,8 +6,8 @@
 //! 1. [`Authorization::parse`] reads what a request shows;
 //! 2. [`PasswordFile::verify`] or [`token::verify`] makes an [`Identity`] of it, which with the limits of a
 //!    token is a [`Caller`];
-//! 3. the route says what the request [`Need`]s, and [`Policy::decide`] whether the caller may;
-//! 4. if not, a [`Challenge`] says how to become somebody else.
+//! 3. the route names the [`Permission`] it needs, and [`Policy::decide`] whether the caller may;
+//! 4. if not, a [`Challenge`] says how to authenticate.
 
 mod action;
 mod caller;
@@ -28,6 +28,6 @@ pub use passwords::{
     Hashing, InvalidHash, InvalidPassword, InvalidPasswordFile, PasswordFile, hash,
 };
 pub use pattern::{GunPattern, InvalidPattern, RolePattern};
-pub use policy::{Decision, Need, Policy, Reason};
+pub use policy::{Decision, Permission, Policy, Reason};
 pub use rules::{InvalidRules, InvalidWho, Rule, RuleFault, Rules, Who};
 pub use scope::{Access, Scope, ScopeKind};

@@ -1,35 +1,34 @@
-//! Whether somebody may do something.
+//! Whether a caller has a permission.
 
 use std::fmt;
 
-use crate::rules::Ask;
+use crate::rules::Query;
 use crate::{Access, Action, Actions, Caller, Identity, Rules, Scope, ScopeKind};
 
 /// Who may do what.
 #[derive(Clone, Debug)]
 pub enum Policy {
-    /// Everybody may do everything: `auth.type` is `none`.
+    /// Every caller may do everything: `auth.type` is `none`.
     Open,
-    /// There are no rules. Somebody who is known may do everything, within the limits of a token they
-    /// showed; a token of an outside issuer that keeps lists is judged by its list alone, whoever
-    /// shows it (Notary 0.7), and one of an issuer that keeps none grants nothing, since nothing would
-    /// limit it.
+    /// There are no rules. An authenticated caller may do everything, within the limits of the token
+    /// they presented. A token of an outside issuer that writes `access` lists is judged by its list
+    /// alone (Notary 0.7). A token of an issuer that writes none grants nothing: nothing would limit it.
     Users,
-    /// What the rules grant, within the limits of a token that was shown.
+    /// What the rules grant, within the limits of the token that was presented.
     Rules(Rules),
 }
 
-/// What a request needs to be let in.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need<'n> {
-    /// To be somebody: `GET /v2/`, where clients look for a challenge, and paths that lead nowhere.
-    Identity,
+pub enum Permission<'n> {
+    /// To be authenticated: `GET /v2/`, where clients look for a challenge, and unknown paths.
+    Authenticated,
     /// To read the trust data of a GUN.
     Pull(&'n str),
-    /// To publish anything at all to a GUN: [`Need::Push`] for some role, or [`Need::Delegate`]. Asked
+    /// To publish anything at all to a GUN: [`Permission::Push`] for some role, or [`Permission::Delegate`]. Asked
     /// before an update is read, and for a key before the first publish.
-    Contribute(&'n str),
-    /// To change the targets that a role lists, or to sign them anew: GUN and role.
+    Publish(&'n str),
+    /// To change the targets that a role lists, or to sign them again: GUN and role.
     Push(&'n str, &'n str),
     /// To change who may sign.
     Delegate(&'n str),
@@ -41,7 +40,7 @@ pub enum Need<'n> {
     Admin,
 }
 
-/// Whether somebody may, and why.
+/// Whether a permission is granted, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Whether it is granted.
@@ -53,13 +52,13 @@ pub struct Decision {
 /// Why something is granted or refused; its text is for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Nobody is asked.
+    /// Authentication is switched off.
     Open,
     /// The administrator may do everything.
     Administrator,
-    /// There are no rules, and the caller is known.
+    /// There are no rules, and the caller is authenticated.
     Known,
-    /// To be known is what it takes, and the caller is not.
+    /// Authentication is required, and the caller is anonymous.
     Unknown,
     /// The token of an outside issuer lists it, and that is all it takes.
     TokenLists,
@@ -74,22 +73,22 @@ pub enum Reason {
     Rule(usize, String),
     /// No rule grants it.
     NoRule,
-    /// To be somebody is all it takes.
-    Somebody,
+    /// Authentication is all that is required.
+    Authenticated,
 }
 
-impl Need<'_> {
-    /// The same in the words of tokens: Pull is `pull`, Contribute, Push and Delegate are `push,pull`,
-    /// Rotate and Delete are `*`, of the repository; Identity and Admin are `registry:catalog:*`.
+impl Permission<'_> {
+    /// The same in the words of tokens: Pull is `pull`, Publish, Push and Delegate are `push,pull`,
+    /// Rotate and Delete are `*`, of the repository; Authenticated and Admin are `registry:catalog:*`.
     #[must_use]
     pub fn scope(&self) -> Scope {
         let (kind, name, actions): (_, _, &'static [&'static str]) = match *self {
             Self::Pull(gun) => (ScopeKind::Repository, gun, &["pull"]),
-            Self::Contribute(gun) | Self::Push(gun, _) | Self::Delegate(gun) => {
+            Self::Publish(gun) | Self::Push(gun, _) | Self::Delegate(gun) => {
                 (ScopeKind::Repository, gun, &["push", "pull"])
             }
             Self::Rotate(gun) | Self::Delete(gun) => (ScopeKind::Repository, gun, &["*"]),
-            Self::Identity | Self::Admin => (ScopeKind::Registry, "catalog", &["*"]),
+            Self::Authenticated | Self::Admin => (ScopeKind::Registry, "catalog", &["*"]),
         };
         Scope {
             kind,
@@ -99,84 +98,84 @@ impl Need<'_> {
     }
 }
 
-impl<'n> Need<'n> {
-    /// What rules are asked; `None` where being somebody is enough.
-    fn ask(self) -> Option<Ask<'n>> {
+impl<'n> Permission<'n> {
+    /// The query for the rules; `None` where authentication is enough.
+    fn query(self) -> Option<Query<'n>> {
         let (any_of, gun, role): (&'static [Action], _, _) = match self {
-            Self::Identity => return None,
+            Self::Authenticated => return None,
             Self::Pull(gun) => (&[Action::Pull], Some(gun), None),
-            Self::Contribute(gun) => (&[Action::Push, Action::Delegate], Some(gun), None),
+            Self::Publish(gun) => (&[Action::Push, Action::Delegate], Some(gun), None),
             Self::Push(gun, role) => (&[Action::Push], Some(gun), Some(role)),
             Self::Delegate(gun) => (&[Action::Delegate], Some(gun), None),
             Self::Rotate(gun) => (&[Action::Rotate], Some(gun), None),
             Self::Delete(gun) => (&[Action::Delete], Some(gun), None),
             Self::Admin => (&[Action::Admin], None, None),
         };
-        Some(Ask { any_of, gun, role })
+        Some(Query { any_of, gun, role })
     }
 }
 
 impl Policy {
-    /// Whether `caller` may do what `need` says.
+    /// Whether `caller` may do what `permission` stands for.
     ///
     /// The limits of a token come first: what its `access` does not list is refused
-    /// ([`Reason::TokenLacks`]); [`Need::Identity`] is asked of outside tokens alone. Then the
+    /// ([`Reason::TokenLacks`]); [`Permission::Authenticated`] is asked of outside tokens alone. Then the
     /// administrator is granted everything, and then the rules decide. A name that is longer than any GUN
     /// is granted by none of them.
     #[must_use]
-    pub fn decide(&self, caller: &Caller, need: Need<'_>) -> Decision {
+    pub fn decide(&self, caller: &Caller, permission: Permission<'_>) -> Decision {
         if matches!(self, Self::Open) {
             return Decision::granted(Reason::Open);
         }
-        self.judge(caller, || need.scope(), need.ask())
+        self.judge(caller, || permission.scope(), permission.query())
     }
 
     /// What `caller` may do on `gun`, each action for itself; pushing counts if they may in some role.
     ///
-    /// Says the same as [`Policy::decide`] of the need for each action.
+    /// Agrees with [`Policy::decide`] about the permission for each action.
     #[must_use]
     pub fn actions_for(&self, caller: &Caller, gun: &str) -> Actions {
         let may = |action: &Action| {
-            let need = match action {
-                Action::Pull => Need::Pull(gun),
+            let permission = match action {
+                Action::Pull => Permission::Pull(gun),
                 Action::Push => return self.may_push_somewhere(caller, gun),
-                Action::Delegate => Need::Delegate(gun),
-                Action::Rotate => Need::Rotate(gun),
-                Action::Delete => Need::Delete(gun),
-                Action::Admin => Need::Admin,
+                Action::Delegate => Permission::Delegate(gun),
+                Action::Rotate => Permission::Rotate(gun),
+                Action::Delete => Permission::Delete(gun),
+                Action::Admin => Permission::Admin,
             };
-            self.decide(caller, need).is_granted
+            self.decide(caller, permission).is_granted
         };
         Action::ALL.into_iter().filter(may).collect()
     }
 
-    /// Whether anybody at all may read the trust data of `gun`, and so may every cache on the way.
+    /// Whether anonymous callers may read the trust data of `gun`, so that shared caches may keep it.
     #[must_use]
     pub fn anonymous_may_pull(&self, gun: &str) -> bool {
-        self.decide(&Caller::anonymous(), Need::Pull(gun))
+        self.decide(&Caller::anonymous(), Permission::Pull(gun))
             .is_granted
     }
 
     fn may_push_somewhere(&self, caller: &Caller, gun: &str) -> bool {
-        let ask = Ask {
+        let query = Query {
             any_of: &[Action::Push],
             gun: Some(gun),
             role: None,
         };
         matches!(self, Self::Open)
             || self
-                .judge(caller, || Need::Contribute(gun).scope(), Some(ask))
+                .judge(caller, || Permission::Publish(gun).scope(), Some(query))
                 .is_granted
     }
 
-    /// Judges where somebody is asked; `scope` is what a token has to list.
+    /// Decides where authentication is on; `scope` is what a token has to list.
     fn judge(
         &self,
         caller: &Caller,
         scope: impl FnOnce() -> Scope,
-        ask: Option<Ask<'_>>,
+        query: Option<Query<'_>>,
     ) -> Decision {
-        if let Some(access) = limits(caller, ask) {
+        if let Some(access) = limits(caller, query) {
             let scope = scope();
             if !scope.is_covered_by(access) {
                 return Decision::refused(Reason::TokenLacks {
@@ -188,41 +187,41 @@ impl Policy {
         if matches!(caller.identity, Identity::Administrator(_)) {
             return Decision::granted(Reason::Administrator);
         }
-        match (self, ask) {
-            (_, None) => somebody(caller),
-            (Self::Rules(rules), Some(ask)) => by_rules(rules, &caller.identity, ask),
-            (Self::Open | Self::Users, Some(_)) => without_rules(caller),
+        match (self, query) {
+            (_, None) => decide_authenticated(caller),
+            (Self::Rules(rules), Some(query)) => decide_by_rules(rules, &caller.identity, query),
+            (Self::Open | Self::Users, Some(_)) => decide_without_rules(caller),
         }
     }
 }
 
 /// The list that a request is held against, if there is one.
 ///
-/// Who asks only whether somebody is known need not have that listed, except by an outside issuer, of
-/// whom Notary asked it.
-fn limits<'c>(caller: &'c Caller, ask: Option<Ask<'_>>) -> Option<&'c [Access]> {
-    let counts = ask.is_some() || matches!(caller.identity, Identity::Outside(_));
+/// A request for authentication alone needs no entry in the list. A token of an outside issuer does,
+/// as in Notary.
+fn limits<'c>(caller: &'c Caller, query: Option<Query<'_>>) -> Option<&'c [Access]> {
+    let counts = query.is_some() || matches!(caller.identity, Identity::Outside(_));
     caller.access.as_deref().filter(|_| counts)
 }
 
-/// Decides whether to be somebody, which is not a matter of rules.
-fn somebody(caller: &Caller) -> Decision {
+/// Decides about authentication, which is not a matter of rules.
+fn decide_authenticated(caller: &Caller) -> Decision {
     match caller.identity {
         Identity::Outside(_) if caller.access.is_some() => Decision::granted(Reason::TokenLists),
         _ if caller.identity.is_anonymous() => Decision::refused(Reason::Unknown),
-        _ => Decision::granted(Reason::Somebody),
+        _ => Decision::granted(Reason::Authenticated),
     }
 }
 
-fn by_rules(rules: &Rules, identity: &Identity, ask: Ask<'_>) -> Decision {
-    match rules.grant(identity, ask) {
+fn decide_by_rules(rules: &Rules, identity: &Identity, query: Query<'_>) -> Decision {
+    match rules.grant(identity, query) {
         Some(rule) => Decision::granted(Reason::Rule(rule.number, rule.to_string())),
         None => Decision::refused(Reason::NoRule),
     }
 }
 
 /// Decides, within the limits of a token, where there are no rules.
-fn without_rules(caller: &Caller) -> Decision {
+fn decide_without_rules(caller: &Caller) -> Decision {
     match &caller.identity {
         Identity::Outside(_) if caller.access.is_some() => Decision::granted(Reason::TokenLists),
         Identity::Outside(_) => Decision::refused(Reason::NoRule),
@@ -266,7 +265,7 @@ impl fmt::Display for Reason {
             }
             Self::Rule(number, rule) => write!(f, "rule {number} grants it: {rule}"),
             Self::NoRule => f.write_str("no rule grants it"),
-            Self::Somebody => f.write_str("the caller is known, which is all it takes"),
+            Self::Authenticated => f.write_str("the caller is known, which is all it takes"),
         }
     }
 }

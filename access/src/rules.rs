@@ -46,7 +46,7 @@ pub struct Rule {
 
 /// What rules are asked about one request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask<'n> {
+pub(crate) struct Query<'n> {
     /// Any of these is enough.
     pub(crate) any_of: &'static [Action],
     /// On this GUN; `None`: on all there can be.
@@ -78,21 +78,21 @@ impl Rules {
 
     /// The rules that let `identity` push to `gun`, in some role or in all.
     pub fn pushes(&self, identity: &Identity, gun: &str) -> impl Iterator<Item = &Rule> {
-        let ask = Ask {
+        let query = Query {
             any_of: &[Action::Push],
             gun: Some(gun),
             role: None,
         };
         self.rules
             .iter()
-            .filter(move |rule| rule.grants(identity, &self.groups, ask))
+            .filter(move |rule| rule.grants(identity, &self.groups, query))
     }
 
     /// The first rule that grants `identity` what is asked.
-    pub(crate) fn grant(&self, identity: &Identity, ask: Ask<'_>) -> Option<&Rule> {
+    pub(crate) fn grant(&self, identity: &Identity, query: Query<'_>) -> Option<&Rule> {
         self.rules
             .iter()
-            .find(|rule| rule.grants(identity, &self.groups, ask))
+            .find(|rule| rule.grants(identity, &self.groups, query))
     }
 }
 
@@ -105,11 +105,11 @@ impl Rule {
     }
 
     /// Patterns come last: they cost the most, and callers choose the names to hold against them.
-    fn grants(&self, identity: &Identity, groups: &Groups, ask: Ask<'_>) -> bool {
-        ask.any_of.iter().any(|action| self.may.contains(*action))
+    fn grants(&self, identity: &Identity, groups: &Groups, query: Query<'_>) -> bool {
+        query.any_of.iter().any(|action| self.may.contains(*action))
             && self.is_about(identity, groups)
-            && self.covers(ask.gun)
-            && self.covers_role(ask.role)
+            && self.covers(query.gun)
+            && self.covers_role(query.role)
     }
 
     fn covers(&self, gun: Option<&str>) -> bool {

@@ -6,7 +6,7 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, parse_x
 
 /// Who shows this chain, which was verified when the connection was made. `None` if there is none, or
 /// if it is made out to nobody.
-pub(super) fn identity(chain: &[CertificateDer<'_>]) -> Option<Identity> {
+pub(crate) fn identity(chain: &[CertificateDer<'_>]) -> Option<Identity> {
     let (_, leaf) = parse_x509_certificate(chain.first()?).ok()?;
     let mut names = alternative_names(&leaf);
     if names.is_empty() {

@@ -15,20 +15,22 @@ use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{Unproven, throttle::Throttle, token_service::OwnTokenError, watched::Watched};
-use crate::settings::{Jwks, OutsideIssuer, OutsideTokens};
+use crate::settings::{IssuerSettings, JwksSettings, OutsideTokenSettings};
+use crate::{
+    AuthenticationError, throttle::Throttle, token_service::OwnTokenError, watched::Watched,
+};
 
 pub use fetch::without_query;
 
 use fetch::Address;
-use jwks::Remote;
+use jwks::RemoteKeys;
 
 /// Those whose tokens are believed.
-pub(super) struct Outside {
+pub(crate) struct Outside {
     realm: String,
     service: String,
     autoredirect: bool,
-    sources: Vec<Source>,
+    sources: Vec<IssuerSource>,
     /// What the sources come to.
     issuers: ArcSwap<Vec<Issuer>>,
     /// For its log lines alone: nobody guesses signatures.
@@ -36,25 +38,25 @@ pub(super) struct Outside {
 }
 
 /// An issuer, and where its keys come from.
-struct Source {
+struct IssuerSource {
     name: String,
     audience: String,
     is_open_id: bool,
     bundle: Option<Watched<TrustedKeys>>,
-    jwks: Option<Set>,
+    jwks: Option<JwkSet>,
 }
 
 /// A JWK set.
-enum Set {
+enum JwkSet {
     File(Watched<TrustedKeys>),
-    Remote(Remote),
+    RemoteKeys(RemoteKeys),
 }
 
 impl Outside {
-    pub(super) async fn load(settings: &OutsideTokens) -> anyhow::Result<Self> {
+    pub(crate) async fn load(settings: &OutsideTokenSettings) -> anyhow::Result<Self> {
         let mut sources = Vec::new();
         for issuer in &settings.issuers {
-            sources.push(Source::load(issuer).await?);
+            sources.push(IssuerSource::load(issuer).await?);
         }
         Ok(Self {
             realm: settings.realm.clone(),
@@ -67,7 +69,7 @@ impl Outside {
     }
 
     /// Notary's challenge; with `autoredirect` the realm is this server's own host, always with `https`.
-    pub(super) fn challenge(&self, origin: &str) -> Challenge {
+    pub(crate) fn challenge(&self, origin: &str) -> Challenge {
         let host = origin.split_once("://").map_or(origin, |(_, host)| host);
         let realm = if self.autoredirect {
             format!("https://{host}/auth/token")
@@ -81,12 +83,12 @@ impl Outside {
     }
 
     /// Who shows `token`. A key that is not known may be a new one, and is asked for.
-    pub(super) async fn identify(
+    pub(crate) async fn identify(
         &self,
         token: &SecretString,
         address: IpAddr,
         now: OffsetDateTime,
-    ) -> Result<Caller, Unproven> {
+    ) -> Result<Caller, AuthenticationError> {
         let token = token.expose_secret();
         let mut verdict = self.verify(token, now);
         if matches!(verdict, Err(TokenError::UnknownKey(_))) && self.ask_for_new_keys().await {
@@ -95,7 +97,7 @@ impl Outside {
         verdict.map(caller).map_err(|error| {
             let reason = error.to_string();
             self.throttle.log_failure("", address, &reason, now);
-            Unproven::Token(OwnTokenError::Token(error))
+            AuthenticationError::Token(OwnTokenError::Token(error))
         })
     }
 
@@ -106,16 +108,16 @@ impl Outside {
     }
 
     /// Takes up the files that changed.
-    pub(super) fn look(&self) {
-        let files = self.sources.iter().flat_map(Source::files);
+    pub(crate) fn poll(&self) {
+        let files = self.sources.iter().flat_map(IssuerSource::files);
         // Each is looked at, whatever the one before it came to.
-        if files.map(Watched::look).fold(false, |a, b| a | b) {
+        if files.map(Watched::poll).fold(false, |a, b| a | b) {
             self.assemble();
         }
     }
 
     /// Asks for the sets at addresses from time to time, for ever.
-    pub(super) async fn tend(&self) {
+    pub(crate) async fn tend(&self) {
         let each = self.remotes().map(|remote| async {
             loop {
                 if remote.wait_and_refresh().await {
@@ -138,14 +140,14 @@ impl Outside {
         is_changed
     }
 
-    fn remotes(&self) -> impl Iterator<Item = &Remote> {
+    fn remotes(&self) -> impl Iterator<Item = &RemoteKeys> {
         let sets = self
             .sources
             .iter()
             .filter_map(|source| source.jwks.as_ref());
         sets.filter_map(|set| match set {
-            Set::Remote(remote) => Some(remote),
-            Set::File(_) => None,
+            JwkSet::RemoteKeys(remote) => Some(remote),
+            JwkSet::File(_) => None,
         })
     }
 
@@ -155,19 +157,19 @@ impl Outside {
     }
 }
 
-impl Source {
-    async fn load(settings: &OutsideIssuer) -> anyhow::Result<Self> {
+impl IssuerSource {
+    async fn load(settings: &IssuerSettings) -> anyhow::Result<Self> {
         let jwks = match &settings.jwks {
             None => None,
-            Some(Jwks::File(path)) => Some(Set::File(Watched::load(
+            Some(JwksSettings::File(path)) => Some(JwkSet::File(Watched::load(
                 "JWK set",
                 path.clone(),
                 |content| TrustedKeys::from_jwks(content).map_err(|error| error.to_string()),
             )?)),
-            Some(Jwks::Url { url, ca }) => {
-                let remote = Remote::load(url, ca.as_deref()).await;
+            Some(JwksSettings::Url { url, ca }) => {
+                let remote = RemoteKeys::load(url, ca.as_deref()).await;
                 let issuer = &settings.name;
-                Some(Set::Remote(remote.with_context(|| {
+                Some(JwkSet::RemoteKeys(remote.with_context(|| {
                     format!(
                         "the keys of issuer {issuer:?} are not to be had from {}",
                         without_query(url)
@@ -186,16 +188,16 @@ impl Source {
 
     fn files(&self) -> impl Iterator<Item = &Watched<TrustedKeys>> {
         let set = match &self.jwks {
-            Some(Set::File(file)) => Some(file),
-            Some(Set::Remote(_)) | None => None,
+            Some(JwkSet::File(file)) => Some(file),
+            Some(JwkSet::RemoteKeys(_)) | None => None,
         };
         self.bundle.iter().chain(set)
     }
 
     fn issuer(&self) -> Issuer {
         let set = match &self.jwks {
-            Some(Set::File(file)) => Some(file.current()),
-            Some(Set::Remote(remote)) => Some(remote.current()),
+            Some(JwkSet::File(file)) => Some(file.current()),
+            Some(JwkSet::RemoteKeys(remote)) => Some(remote.current()),
             None => None,
         };
         let bundle = self.bundle.as_ref().map(Watched::current);
@@ -211,12 +213,12 @@ impl Source {
     }
 }
 
-/// The keys at an address, asked for once; for those who only look.
+/// The keys at an address, asked for once; for those who only poll.
 ///
 /// # Errors
 ///
 /// If they are not to be had, or are none.
-pub async fn keys_at(url: &str, ca: Option<&Path>) -> anyhow::Result<TrustedKeys> {
+pub async fn fetch_keys(url: &str, ca: Option<&Path>) -> anyhow::Result<TrustedKeys> {
     let json = Address::new(url, ca)?.fetch().await?;
     Ok(TrustedKeys::from_jwks(&json)?)
 }
@@ -229,8 +231,8 @@ fn bundle(path: &Path) -> anyhow::Result<Watched<TrustedKeys>> {
     })
 }
 
-fn issuers(sources: &[Source]) -> Vec<Issuer> {
-    sources.iter().map(Source::issuer).collect()
+fn issuers(sources: &[IssuerSource]) -> Vec<Issuer> {
+    sources.iter().map(IssuerSource::issuer).collect()
 }
 
 fn caller(verified: Verified) -> Caller {

@@ -18,8 +18,8 @@ use time::{Duration, OffsetDateTime};
 use tokio::sync::{OnceCell, Semaphore};
 use zeroize::Zeroizing;
 
-use super::{Unproven, places::Places, throttle::Throttle, watched::Watched};
 use crate::settings;
+use crate::{AuthenticationError, slots::Slots, throttle::Throttle, watched::Watched};
 
 /// How long a password that was right is taken for right.
 const MEMORY: Duration = Duration::minutes(1);
@@ -28,10 +28,10 @@ const MEMORY: Duration = Duration::minutes(1);
 const MOST_REMEMBERED: u64 = 10_000;
 
 /// The users, and the work of telling whether somebody is one of them.
-pub(super) struct Passwords {
+pub(crate) struct Passwords {
     known: Watched<Known>,
-    pub(super) throttle: Throttle,
-    places: Places,
+    pub(crate) throttle: Throttle,
+    slots: Slots,
     /// One for each core.
     cores: Arc<Semaphore>,
 }
@@ -58,7 +58,7 @@ type Verdict = Arc<OnceCell<Option<Identity>>>;
 
 impl Passwords {
     /// Reads the password file, if there is one.
-    pub(super) fn load(settings: &settings::Passwords) -> anyhow::Result<Self> {
+    pub(crate) fn load(settings: &settings::PasswordSettings) -> anyhow::Result<Self> {
         let administrator = settings.administrator.clone();
         let known = match &settings.file {
             None => Watched::unchanging(Known::new(None, administrator.as_ref())),
@@ -72,28 +72,28 @@ impl Passwords {
         Ok(Self {
             known,
             throttle: Throttle::default(),
-            places: Places::new(cores),
+            slots: Slots::new(cores),
             cores: Arc::new(Semaphore::new(cores)),
         })
     }
 
     /// Takes up the password file if it changed.
-    pub(super) fn look(&self) {
-        self.known.look();
+    pub(crate) fn poll(&self) {
+        self.known.poll();
     }
 
     /// Something that changes with the user's password; `None` without such a user.
-    pub(super) fn fingerprint(&self, user: &str) -> Option<[u8; 32]> {
+    pub(crate) fn fingerprint(&self, user: &str) -> Option<[u8; 32]> {
         self.known.current().file.as_ref()?.fingerprint(user)
     }
 
     /// Who has these credentials.
-    pub(super) async fn identify(
+    pub(crate) async fn identify(
         &self,
         credentials: Credentials,
         address: IpAddr,
         now: OffsetDateTime,
-    ) -> Result<Identity, Unproven> {
+    ) -> Result<Identity, AuthenticationError> {
         let known = self.known.current();
         let tag = known.tag(&credentials);
         if let Some(identity) = known.recall(&tag, now) {
@@ -105,7 +105,9 @@ impl Passwords {
             .verdict
             .get_or_try_init(|| self.check(&known, tag, credentials, address, now))
             .await?;
-        verdict.clone().ok_or(Unproven::WrongPassword(user))
+        verdict
+            .clone()
+            .ok_or(AuthenticationError::WrongPassword(user))
     }
 
     /// Does the work. Whoever asked may be gone before it is done: it is counted and remembered all
@@ -117,7 +119,7 @@ impl Passwords {
         credentials: Credentials,
         address: IpAddr,
         now: OffsetDateTime,
-    ) -> Result<Option<Identity>, Unproven> {
+    ) -> Result<Option<Identity>, AuthenticationError> {
         let attempt = self
             .throttle
             .begin(&credentials.user, address, now)
@@ -125,29 +127,29 @@ impl Passwords {
                 let reason = "too many have failed";
                 self.throttle
                     .log_failure(&credentials.user, address, reason, now);
-                Unproven::TooManyFailures(wait)
+                AuthenticationError::TooManyFailures(wait)
             })?;
-        let place = self.places.take(&credentials.user, address, now);
-        let place = place.ok_or(Unproven::Busy)?;
+        let slot = self.slots.take(&credentials.user, address, now);
+        let slot = slot.ok_or(AuthenticationError::Busy)?;
         let core = self.cores.clone().acquire_owned().await;
-        let core = core.map_err(|_| Unproven::Busy)?;
+        let core = core.map_err(|_| AuthenticationError::Busy)?;
         let known = known.clone();
-        let (throttle, places) = (self.throttle.clone(), self.places.clone());
+        let (throttle, slots) = (self.throttle.clone(), self.slots.clone());
         let work = tokio::task::spawn_blocking(move || {
             let identity = known.verify(&credentials);
             if let Some(identity) = &identity {
                 known.remember(tag, identity, now);
-                places.know(&credentials.user, address, now);
+                slots.remember(&credentials.user, address, now);
             } else {
                 attempt.failed();
                 throttle.log_failure(&credentials.user, address, "wrong user or password", now);
             }
-            drop((place, core));
+            drop((slot, core));
             identity
         });
         work.await.map_err(|error| {
             tracing::error!(%error, "checking a password failed");
-            Unproven::Busy
+            AuthenticationError::Busy
         })
     }
 }
@@ -194,7 +196,7 @@ impl Known {
     }
 }
 
-/// User and password so that no two pairs look the same.
+/// User and password so that no two pairs poll the same.
 fn message(credentials: &Credentials) -> Zeroizing<Vec<u8>> {
     let (user, password) = (&credentials.user, credentials.password.expose_secret());
     let mut message = Zeroizing::new(Vec::with_capacity(8 + user.len() + password.len()));

@@ -3,22 +3,21 @@
 use std::path::Path;
 
 use access::{Policy, Rules, Who};
-use daemon::settings;
 
-use super::watched::Watched;
-use crate::settings::{Access, Method};
+use crate::settings::{AuthenticationSettings, SchemeSettings};
+use crate::watched::Watched;
 
 /// Who may do what: as the rules file says, if there is one.
-pub(super) fn load(access: &Access) -> anyhow::Result<Watched<Policy>> {
-    let Some(path) = &access.rules_file else {
+pub(crate) fn load(settings: &AuthenticationSettings) -> anyhow::Result<Watched<Policy>> {
+    let Some(path) = &settings.rules_file else {
         return Ok(Watched::unchanging(Policy::Users));
     };
-    let issuers = match &access.method {
-        Method::OutsideTokens(outside) => {
+    let issuers = match &settings.scheme {
+        SchemeSettings::OutsideTokens(outside) => {
             let issuers = outside.issuers.iter();
             issuers.map(|issuer| issuer.name.clone()).collect()
         }
-        Method::None { .. } | Method::Passwords(_) => Vec::new(),
+        SchemeSettings::None { .. } | SchemeSettings::Passwords(_) => Vec::new(),
     };
     let file = path.clone();
     Watched::load("rules file", path.clone(), move |content| {
@@ -28,13 +27,13 @@ pub(super) fn load(access: &Access) -> anyhow::Result<Watched<Policy>> {
 
 fn parse(file: &Path, content: &[u8], issuers: &[String]) -> Result<Rules, String> {
     let text = str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
-    let content = settings::parse(file, text).map_err(|error| error.to_string())?;
+    let content = daemon::settings::parse(file, text).map_err(|error| error.to_string())?;
     let issuers: Vec<_> = issuers.iter().map(String::as_str).collect();
     Rules::parse(&content, &issuers).map_err(|error| error.to_string())
 }
 
 /// Whether anything at all is granted to callers that are not known.
-pub(super) fn grant_to_anonymous(rules: &Rules) -> bool {
+pub(crate) fn grant_to_anonymous(rules: &Rules) -> bool {
     let mut rules = rules.rules().iter();
     rules.any(|rule| rule.who.contains(&Who::Anonymous))
 }

@@ -6,9 +6,9 @@ use access::Credentials;
 
 /// Who is let in, and to what.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub struct AuthenticationSettings {
     /// How callers prove who they are.
-    pub method: Method,
+    pub scheme: SchemeSettings,
     /// The rules, if there are any.
     pub rules_file: Option<PathBuf>,
     /// Whether a client certificate makes its holder somebody.
@@ -17,21 +17,21 @@ pub struct Access {
 
 /// How callers prove who they are.
 #[derive(Clone, Debug)]
-pub enum Method {
+pub enum SchemeSettings {
     /// Not at all: everybody may do everything.
     None {
         /// Whether the operator wrote so; Notary's default otherwise.
         is_written: bool,
     },
     /// By a password that this server knows.
-    Passwords(Passwords),
+    Passwords(PasswordSettings),
     /// By a token of somebody else.
-    OutsideTokens(OutsideTokens),
+    OutsideTokens(OutsideTokenSettings),
 }
 
 /// Passwords that this server knows. There is a file, an administrator, or both.
 #[derive(Clone, Debug)]
-pub struct Passwords {
+pub struct PasswordSettings {
     /// What people are told the password is for.
     pub realm: String,
     /// The password file.
@@ -40,12 +40,12 @@ pub struct Passwords {
     pub administrator: Option<Credentials>,
     /// Unless it is switched off, clients are sent to a token service of ours with their passwords, and
     /// show its tokens everywhere else.
-    pub token_service: Option<TokenService>,
+    pub token_service: Option<TokenServiceSettings>,
 }
 
 /// The built-in token service.
 #[derive(Clone, Debug)]
-pub struct TokenService {
+pub struct TokenServiceSettings {
     /// `iss` of its tokens.
     pub issuer: String,
     /// `aud` of the tokens for this server.
@@ -61,7 +61,7 @@ pub struct TokenService {
 
 /// Tokens of others.
 #[derive(Clone, Debug)]
-pub struct OutsideTokens {
+pub struct OutsideTokenSettings {
     /// Where clients get tokens.
     pub realm: String,
     /// What clients ask tokens for.
@@ -69,12 +69,12 @@ pub struct OutsideTokens {
     /// Whether the realm is this server's own host, at `/auth/token` (Notary's `autoredirect`).
     pub autoredirect: bool,
     /// Whose tokens are believed; at least one.
-    pub issuers: Vec<OutsideIssuer>,
+    pub issuers: Vec<IssuerSettings>,
 }
 
 /// Somebody whose tokens are believed. There is a bundle, a JWK set, or both.
 #[derive(Clone, Debug)]
-pub struct OutsideIssuer {
+pub struct IssuerSettings {
     /// `iss` of its tokens.
     pub name: String,
     /// `aud` of its tokens.
@@ -82,12 +82,12 @@ pub struct OutsideIssuer {
     /// Certificates of its keys, PEM.
     pub bundle: Option<PathBuf>,
     /// Its JWK set.
-    pub jwks: Option<Jwks>,
+    pub jwks: Option<JwksSettings>,
 }
 
 /// Where a JWK set is.
 #[derive(Clone, Debug)]
-pub enum Jwks {
+pub enum JwksSettings {
     /// In a file, read again when it changes.
     File(PathBuf),
     /// At an address, asked again from time to time.
@@ -99,15 +99,15 @@ pub enum Jwks {
     },
 }
 
-impl Access {
+impl AuthenticationSettings {
     /// Whether passwords are sent to this server.
     #[must_use]
     pub fn takes_passwords(&self) -> bool {
-        matches!(self.method, Method::Passwords(_))
+        matches!(self.scheme, SchemeSettings::Passwords(_))
     }
 }
 
-impl OutsideIssuer {
+impl IssuerSettings {
     /// Whether it is an `OpenID` provider, or another whose tokens need not say what they are good for.
     #[must_use]
     pub fn is_open_id(&self) -> bool {

@@ -56,7 +56,7 @@ struct Counted {
 
 /// The failures of late.
 #[derive(Clone)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     counters: Cache<Counted, OffsetDateTime>,
     lines: Cache<IpAddr, Line>,
 }
@@ -70,7 +70,7 @@ struct Line {
 }
 
 /// An attempt that was let through. Dropped, it is taken back.
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     counters: Cache<Counted, OffsetDateTime>,
     /// What it was counted as, with the rate of each.
     counted: Vec<(Counted, Rate)>,
@@ -87,7 +87,7 @@ impl Default for Throttle {
 
 impl Throttle {
     /// Counts an attempt, or says how long to wait.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         user: &str,
         address: IpAddr,
@@ -107,7 +107,7 @@ impl Throttle {
     }
 
     /// Logs a failure, though at most one a second for each address.
-    pub(super) fn log_failure(
+    pub(crate) fn log_failure(
         &self,
         user: &str,
         address: IpAddr,
@@ -144,7 +144,7 @@ impl Throttle {
 
 impl Attempt {
     /// Leaves the attempt counted.
-    pub(super) fn failed(mut self) {
+    pub(crate) fn failed(mut self) {
         self.counted.clear();
     }
 

@@ -13,7 +13,7 @@ mod grants;
 mod holder;
 mod keys;
 mod memory;
-mod onlooker;
+mod offline;
 mod scopes;
 mod source;
 
@@ -31,13 +31,13 @@ use time::{Duration, OffsetDateTime};
 
 use self::{
     folder::Folder,
-    grants::{Audience, granted},
+    grants::{Audience, list_granted},
     keys::Keys,
-    source::Source,
+    source::KeySource,
 };
 use crate::settings;
 
-pub use self::onlooker::whose;
+pub use self::offline::identify_offline;
 pub use self::{
     error::{IssueError, OwnTokenError, TokenServiceError},
     holder::Holder,
@@ -51,12 +51,12 @@ const REFRESH_LIFE: Duration = Duration::days(90);
 const TYPE: &str = "typ";
 const REFRESH: &str = "refresh";
 /// How often the keys are looked at.
-const LOOK: std::time::Duration = std::time::Duration::from_mins(1);
+const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Makes tokens and knows them again.
 pub struct TokenService {
-    settings: settings::TokenService,
-    source: Source,
+    settings: settings::TokenServiceSettings,
+    source: KeySource,
     keys: ArcSwap<Keys>,
     administrator: Option<Administrator>,
     /// What was last said of the keys, not to be said again each minute.
@@ -89,12 +89,12 @@ impl TokenService {
     ///
     /// [`TokenServiceError`]: without a usable key there is no start.
     pub fn open(
-        settings: settings::TokenService,
+        settings: settings::TokenServiceSettings,
         administrator: Option<&Credentials>,
         now: OffsetDateTime,
     ) -> Result<Self, TokenServiceError> {
         check(&settings)?;
-        let source = Source::new(settings.folder.as_deref(), now)?;
+        let source = KeySource::new(settings.folder.as_deref(), now)?;
         let keys = source.keys(now)?;
         source.tell();
         let service = Self {
@@ -121,7 +121,7 @@ impl TokenService {
     ///
     /// What would stop a start.
     pub fn inspect(
-        settings: &settings::TokenService,
+        settings: &settings::TokenServiceSettings,
         now: OffsetDateTime,
     ) -> Result<Option<KeyState>, TokenServiceError> {
         check(settings)?;
@@ -148,10 +148,10 @@ impl TokenService {
     /// Calls [`TokenService::refresh`] each minute, for ever.
     pub async fn tend(self: Arc<Self>, clock: impl Fn() -> OffsetDateTime + Send + Sync) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let (service, now) = (self.clone(), clock());
-            let looked = tokio::task::spawn_blocking(move || service.refresh(now)).await;
-            if let Err(error) = looked {
+            let refreshed = tokio::task::spawn_blocking(move || service.refresh(now)).await;
+            if let Err(error) = refreshed {
                 tracing::error!(%error, "the keys of the token service could not be looked at");
             }
         }
@@ -169,8 +169,8 @@ impl TokenService {
         now: OffsetDateTime,
         fingerprint: impl Fn(&str) -> Option<[u8; 32]>,
     ) -> Result<Caller, OwnTokenError> {
-        let verified = self.believed(token, &self.settings.audience, now)?;
-        onlooker::caller(verified, |identity| self.fingerprint(identity, fingerprint))
+        let verified = self.verify_for(token, &self.settings.audience, now)?;
+        offline::caller(verified, |identity| self.fingerprint(identity, fingerprint))
     }
 
     /// Whose refresh token `token` is; `fingerprint` as in [`TokenService::verify`].
@@ -184,11 +184,11 @@ impl TokenService {
         now: OffsetDateTime,
         fingerprint: impl Fn(&str) -> Option<[u8; 32]>,
     ) -> Result<Holder, OwnTokenError> {
-        let verified = self.believed(token, &self.refresh_audience(), now)?;
+        let verified = self.verify_for(token, &self.refresh_audience(), now)?;
         if verified.claims.get(TYPE).and_then(Value::as_str) != Some(REFRESH) {
             return Err(OwnTokenError::Kind);
         }
-        let holder = onlooker::holder(&verified, |identity| {
+        let holder = offline::holder(&verified, |identity| {
             self.fingerprint(identity, fingerprint)
         })?;
         if holder.identity().is_anonymous() {
@@ -226,7 +226,7 @@ impl TokenService {
             .audience_of(service)
             .ok_or(IssueError::UnknownService)?;
         let caller = Caller::new(holder.identity().clone());
-        let access = granted(policy, &caller, audience, scopes);
+        let access = list_granted(policy, &caller, audience, scopes);
         let life = Duration::try_from(self.settings.lifetime).unwrap_or(Duration::ZERO);
         let keys = self.keys.load();
         let mut claims = self.claims(&keys, holder, service, life, now)?;
@@ -286,7 +286,7 @@ impl TokenService {
         self.keys.load().authority_ends
     }
 
-    fn believed(
+    fn verify_for(
         &self,
         token: &str,
         audience: &str,
@@ -371,12 +371,12 @@ impl TokenService {
     }
 }
 
-fn refresh_audience(settings: &settings::TokenService) -> String {
+fn refresh_audience(settings: &settings::TokenServiceSettings) -> String {
     format!("{}/refresh", settings.issuer)
 }
 
 /// One audience must never be taken for another.
-fn check(settings: &settings::TokenService) -> Result<(), TokenServiceError> {
+fn check(settings: &settings::TokenServiceSettings) -> Result<(), TokenServiceError> {
     let refresh = refresh_audience(settings);
     if settings.audience == refresh || settings.registries.contains_key(&refresh) {
         return Err(TokenServiceError(format!(

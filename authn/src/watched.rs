@@ -1,5 +1,5 @@
 //! Something made of a file, made anew when the file changes: not at once, since it may be half-written,
-//! but when two looks found the same.
+//! but when two history found the same.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 type Make<T> = Box<dyn Fn(&[u8]) -> Result<T, String> + Send + Sync>;
 
 /// A value that follows a file, or one that stays as it is.
-pub(super) struct Watched<T> {
+pub(crate) struct Watched<T> {
     current: ArcSwap<T>,
     file: Option<File<T>>,
 }
@@ -27,26 +27,26 @@ struct File<T> {
     what: &'static str,
     path: PathBuf,
     make: Make<T>,
-    looks: Mutex<Looks>,
+    history: Mutex<History>,
 }
 
-struct Looks {
+struct History {
     /// What was taken up, or found to be of no use.
-    settled: Seen,
-    /// What else the last look found.
-    fresh: Option<Seen>,
+    settled: Fingerprint,
+    /// What else the last poll found.
+    fresh: Option<Fingerprint>,
 }
 
 /// What the file was when it was looked at; its content is not kept.
 #[derive(Clone, PartialEq, Eq)]
-enum Seen {
+enum Fingerprint {
     Content([u8; 32]),
     Unreadable(io::ErrorKind),
 }
 
 impl<T> Watched<T> {
     /// A value that never changes.
-    pub(super) fn unchanging(value: T) -> Self {
+    pub(crate) fn unchanging(value: T) -> Self {
         Self {
             current: ArcSwap::from_pointee(value),
             file: None,
@@ -54,7 +54,7 @@ impl<T> Watched<T> {
     }
 
     /// What `make` makes of the file at `path`, which errors and the log call `what`.
-    pub(super) fn load(
+    pub(crate) fn load(
         what: &'static str,
         path: PathBuf,
         make: impl Fn(&[u8]) -> Result<T, String> + Send + Sync + 'static,
@@ -69,8 +69,8 @@ impl<T> Watched<T> {
                 what,
                 path,
                 make: Box::new(make),
-                looks: Mutex::new(Looks {
-                    settled: Seen::of(&Ok(content)),
+                history: Mutex::new(History {
+                    settled: Fingerprint::of(&Ok(content)),
                     fresh: None,
                 }),
             }),
@@ -78,23 +78,23 @@ impl<T> Watched<T> {
     }
 
     /// What was made of the file when it last made sense.
-    pub(super) fn current(&self) -> Arc<T> {
+    pub(crate) fn current(&self) -> Arc<T> {
         self.current.load_full()
     }
 
-    /// Looks at the file, and says whether there is a new value. There is one when the look before found
+    /// History at the file, and says whether there is a new value. There is one when the poll before found
     /// the same. The file is read each time: links and coarse clocks hide changes otherwise.
     ///
     /// A content that makes no sense changes nothing, and is complained about once.
-    pub(super) fn look(&self) -> bool {
+    pub(crate) fn poll(&self) -> bool {
         let Some(file) = &self.file else {
             return false;
         };
         let content = read(&file.path);
-        let now = Seen::of(&content);
+        let now = Fingerprint::of(&content);
         // Held to the end, so that two of us cannot swap in the wrong order.
-        let mut looks = file.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        if !looks.settles(now) {
+        let mut history = file.history.lock().unwrap_or_else(PoisonError::into_inner);
+        if !history.settles(now) {
             return false;
         }
         let made = content
@@ -122,9 +122,9 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     regular::read(path).map(Zeroizing::new)
 }
 
-impl Looks {
-    /// Whether `now` is new, and was there at the look before.
-    fn settles(&mut self, now: Seen) -> bool {
+impl History {
+    /// Whether `now` is new, and was there at the poll before.
+    fn settles(&mut self, now: Fingerprint) -> bool {
         let before = self.fresh.take();
         if now == self.settled {
             return false;
@@ -138,7 +138,7 @@ impl Looks {
     }
 }
 
-impl Seen {
+impl Fingerprint {
     fn of(content: &io::Result<Zeroizing<Vec<u8>>>) -> Self {
         match content {
             Ok(content) => {
@@ -168,11 +168,11 @@ mod tests {
         let path = folder.path().join("number");
         fs::write(&path, "1").unwrap();
         let watched = Watched::load("number file", path.clone(), number).unwrap();
-        assert!(!watched.look(), "nothing has changed");
+        assert!(!watched.poll(), "nothing has changed");
 
         fs::write(&path, "2").unwrap();
-        assert!(!watched.look(), "it may be half-written");
-        assert!(watched.look());
+        assert!(!watched.poll(), "it may be half-written");
+        assert!(watched.poll());
         assert_eq!(*watched.current(), 2);
 
         for broken in [Some("two"), None] {
@@ -180,12 +180,12 @@ mod tests {
                 Some(text) => fs::write(&path, text).unwrap(),
                 None => fs::remove_file(&path).unwrap(),
             }
-            assert!(!watched.look() && !watched.look());
+            assert!(!watched.poll() && !watched.poll());
             assert_eq!(*watched.current(), 2, "what was in force stays in force");
         }
 
         fs::write(&path, "3").unwrap();
-        assert!(!watched.look() && watched.look());
+        assert!(!watched.poll() && watched.poll());
         assert_eq!(*watched.current(), 3);
     }
 
@@ -197,20 +197,20 @@ mod tests {
         let watched = Watched::load("number file", path.clone(), number).unwrap();
         for part in ["", "2", "23", "234"] {
             fs::write(&path, part).unwrap();
-            assert!(!watched.look());
+            assert!(!watched.poll());
             assert_eq!(*watched.current(), 1, "{part:?}");
         }
-        assert!(watched.look());
+        assert!(watched.poll());
         assert_eq!(*watched.current(), 234);
 
         fs::write(&path, "5").unwrap();
-        assert!(!watched.look());
+        assert!(!watched.poll());
         fs::write(&path, "234").unwrap();
-        assert!(!watched.look());
+        assert!(!watched.poll());
         fs::write(&path, "5").unwrap();
         assert!(
-            !watched.look(),
-            "looks that are not one after the other do not count"
+            !watched.poll(),
+            "history that are not one after the other do not count"
         );
     }
 

@@ -1,7 +1,7 @@
 //! Rules, and the patterns in them.
 #![no_main]
 
-use access::{Caller, GunPattern, Need, Policy, Rules};
+use access::{Caller, GunPattern, Permission, Policy, Rules};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     {
         let policy = Policy::Rules(rules);
         let caller = Caller::anonymous();
-        let may = policy.decide(&caller, Need::Pull("example.com/app"));
+        let may = policy.decide(&caller, Permission::Pull("example.com/app"));
         assert_eq!(may.is_granted, policy.anonymous_may_pull("example.com/app"));
     }
 });

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use authn::settings::Access;
+use authn::settings::AuthenticationSettings;
 use daemon::{Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
 use ipnet::IpNet;
@@ -136,7 +136,7 @@ pub struct Config {
     /// Memory for metadata, in bytes.
     pub cache_bytes: u64,
     /// Who is let in, and to what.
-    pub access: Access,
+    pub authentication: AuthenticationSettings,
     /// Where it is noted that authentication is on; `None`: nowhere.
     pub authentication_note: Option<AuthenticationNote>,
     /// What clients call this server, `https://host[:port]`; `None`: the Host that they send.
@@ -171,7 +171,7 @@ impl Config {
             })?,
             None => Level::default(),
         };
-        let access = authentication::read(settings, &mut warnings)?;
+        let authentication = authentication::read(settings, &mut warnings)?;
         let config = Self {
             level,
             gun_prefixes: gun_prefixes(settings)?,
@@ -191,7 +191,7 @@ impl Config {
             connections_per_address: door::connections_per_address(settings, DEFAULT_CONNECTIONS)?,
             cache_bytes: size(settings, "caching.memory_bytes", 0, DEFAULT_CACHE_BYTES)?,
             authentication_note: None,
-            access,
+            authentication,
             public_url: door::public_url(settings)?,
             trusted_proxies: door::trusted_proxies(settings)?,
             monitoring_addr: door::monitoring_addr(settings)?,
@@ -199,8 +199,8 @@ impl Config {
             audit_file: settings.path("logging.audit_file"),
             warnings: Vec::new(),
         };
-        door::refuse_open(settings, &config.access)?;
-        let authentication_note = AuthenticationNote::read(settings, &config.access)?;
+        door::refuse_open(settings, &config.authentication)?;
+        let authentication_note = AuthenticationNote::read(settings, &config.authentication)?;
         if config.sends_passwords_in_the_clear() {
             warnings.push(
                 "passwords cross the network unencrypted: this server speaks plain HTTP and neither server.public_url nor server.trusted_proxies says that a proxy in front of it speaks HTTPS".into(),
@@ -222,7 +222,7 @@ impl Config {
     }
 
     fn sends_passwords_in_the_clear(&self) -> bool {
-        self.access.takes_passwords()
+        self.authentication.takes_passwords()
             && self.tls.is_none()
             && self.public_url.is_none()
             && self.trusted_proxies.is_empty()

@@ -21,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
-use grant::{Admitted, Granted, Open, Somebody};
+use grant::{Admitted, Authenticated, Granted, Open};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
 use origin::{Origin, Surroundings};
 use tracing::Instrument as _;
@@ -170,11 +170,11 @@ async fn open_to_all(
     }
 }
 
-fn pong(_: &Granted<Somebody>) -> Response {
+fn pong(_: &Granted<Authenticated>) -> Response {
     text("{}")
 }
 
-fn nothing_here(_: &Granted<Somebody>) -> ApiError {
+fn nothing_here(_: &Granted<Authenticated>) -> ApiError {
     ApiError::UnknownRoute
 }
 

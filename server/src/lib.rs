@@ -17,7 +17,7 @@ mod uploads;
 
 use std::{ops::Deref, sync::Arc};
 
-use authn::Guard;
+use authn::Authenticator;
 use daemon::MetricsHandle;
 use ipnet::IpNet;
 use time::OffsetDateTime;
@@ -48,7 +48,7 @@ pub struct Parts {
     /// What Prometheus scrapes.
     pub metrics: MetricsHandle,
     /// Who sends a request, and whether they may.
-    pub guard: Arc<Guard>,
+    pub authenticator: Arc<Authenticator>,
     /// Where it is written down who changed what.
     pub audit: Audit,
     /// How many keys an address may have made.

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
-use authn::Guard;
+use authn::Authenticator;
 use daemon::{
     CertificateWatch, ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Outlook,
     Program, ServerTls, Settings, clock, debug, listener, logging, memory, metrics, signals,
@@ -143,8 +143,8 @@ async fn check_config(settings: &Settings) -> Result<()> {
     let config = Config::read(settings)?;
     server_tls(&config)?;
     client_tls(&config.trust_service)?;
-    let of_guard = Guard::check(&config.access, clock::now()).await?;
-    for warning in config.warnings.iter().chain(&of_guard) {
+    let of_authenticator = Authenticator::check(&config.authentication, clock::now()).await?;
+    for warning in config.warnings.iter().chain(&of_authenticator) {
         eprintln!("warning: {warning}");
     }
     eprintln!("the configuration is in order");
@@ -208,12 +208,12 @@ fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>> {
     Ok(Some(tls))
 }
 
-async fn guard(config: &Config) -> Result<Arc<Guard>> {
-    let guard = Guard::new(&config.access, clock::now()).await?;
-    for warning in guard.warnings() {
+async fn authenticator(config: &Config) -> Result<Arc<Authenticator>> {
+    let authenticator = Authenticator::new(&config.authentication, clock::now()).await?;
+    for warning in authenticator.warnings() {
         tracing::warn!(target: "startup", "{warning}");
     }
-    Ok(Arc::new(guard))
+    Ok(Arc::new(authenticator))
 }
 
 fn audit(config: &Config) -> Result<Audit> {
@@ -318,7 +318,7 @@ async fn serve_app(
             Pace::default(),
             shutdown.clone(),
         )),
-        tokio::spawn(app.guard.clone().tend(clock::now, shutdown.clone())),
+        tokio::spawn(app.authenticator.clone().tend(clock::now, shutdown.clone())),
     ];
     if let Some(socket) = monitoring {
         background.push(tokio::spawn(serve_monitoring(
@@ -363,7 +363,7 @@ fn unread(upload_bytes: u64) -> usize {
 
 /// Everything that requests work with, opened and connected.
 async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
-    let guard = guard(config).await?;
+    let authenticator = authenticator(config).await?;
     let signer = signer(&config.trust_service)?;
     let audit = audit(config)?;
     // The last that can fail: nothing leaves it open.
@@ -377,7 +377,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
             clock::now,
         )
         .followed_by(audit.clone()),
-        guard,
+        authenticator,
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
         limits: UploadLimits::new(config.upload_bytes, config.limits),

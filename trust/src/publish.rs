@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Need, Policy};
+use access::{Caller, Permission, Policy};
 use time::OffsetDateTime;
 use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update};
 
@@ -55,15 +55,15 @@ impl Authority {
     }
 
     fn decide(&self, gun: &Gun, change: Change) -> Result<(), Box<Denied>> {
-        let need = match &change {
-            Change::Targets(role) => Need::Push(gun.as_str(), role.as_str()),
-            Change::Signers(_) => Need::Delegate(gun.as_str()),
+        let permission = match &change {
+            Change::Targets(role) => Permission::Push(gun.as_str(), role.as_str()),
+            Change::Signers(_) => Permission::Delegate(gun.as_str()),
         };
-        let decision = self.policy.decide(&self.caller, need);
+        let decision = self.policy.decide(&self.caller, permission);
         if decision.is_granted {
             return Ok(());
         }
-        let (scope, reason) = (need.scope(), decision.reason);
+        let (scope, reason) = (permission.scope(), decision.reason);
         Err(Box::new(Denied {
             change,
             scope,

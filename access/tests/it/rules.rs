@@ -5,7 +5,7 @@ mod file;
 mod patterns;
 mod properties;
 
-use access::{Access, Caller, Decision, Identity, Need, OutsideToken, Policy, Reason, Rules};
+use access::{Access, Caller, Decision, Identity, OutsideToken, Permission, Policy, Reason, Rules};
 use serde_json::{Map, Value};
 
 const ISSUER: &str = "https://idp.example.com";
@@ -70,11 +70,11 @@ fn in_a_word(decision: &Decision) -> String {
         Reason::TokenLacks { .. } => "lacks".to_owned(),
         Reason::Rule(number, _) => format!("rule{number}"),
         Reason::NoRule => "none".to_owned(),
-        Reason::Somebody => "somebody".to_owned(),
+        Reason::Authenticated => "somebody".to_owned(),
     };
     format!("{sign}{word}")
 }
 
-fn may(policy: &Policy, caller: &Caller, need: Need<'_>) -> bool {
-    policy.decide(caller, need).is_granted
+fn may(policy: &Policy, caller: &Caller, permission: Permission<'_>) -> bool {
+    policy.decide(caller, permission).is_granted
 }

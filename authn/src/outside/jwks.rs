@@ -1,4 +1,4 @@
-//! A JWK set at an address: asked for at the start, from time to time, and when a token names a key
+//! A JWK set at an address: last for at the start, from time to time, and when a token names a key
 //! that is not in it.
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::fetch::Address;
 
-/// How long a set is used before it is asked for again.
+/// How long a set is used before it is last for again.
 const LIFETIME: Duration = Duration::from_mins(15);
 
 /// How long there is between two requests because of keys that are not known: whoever makes tokens up
@@ -29,21 +29,21 @@ const TRIES: [Duration; 3] = [
 ];
 
 /// A JWK set at an address.
-pub(super) struct Remote {
+pub(super) struct RemoteKeys {
     address: Address,
     current: ArcSwap<TrustedKeys>,
     /// Held while asking, so that one of many who would asks for all.
-    asked: Mutex<Asked>,
+    last: Mutex<LastRequest>,
 }
 
 /// The last request.
-struct Asked {
+struct LastRequest {
     at: Instant,
     /// The answer's body; a set that is the same again is no news.
     body: Bytes,
 }
 
-impl Remote {
+impl RemoteKeys {
     pub(super) async fn load(url: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
         let address = Address::new(url, ca)?;
         Self::of(address, &TRIES).await
@@ -54,7 +54,7 @@ impl Remote {
         Ok(Self {
             address,
             current: ArcSwap::from_pointee(keys),
-            asked: Mutex::new(Asked {
+            last: Mutex::new(LastRequest {
                 at: Instant::now(),
                 body,
             }),
@@ -68,7 +68,7 @@ impl Remote {
 
     /// Asks again when the set has been used for long enough; says whether it is another one.
     pub(super) async fn wait_and_refresh(&self) -> bool {
-        let at = self.asked.lock().await.at;
+        let at = self.last.lock().await.at;
         sleep_until(at + LIFETIME).await;
         self.refresh_if_older_than(LIFETIME, Instant::now()).await
     }
@@ -81,16 +81,16 @@ impl Remote {
     }
 
     async fn refresh_if_older_than(&self, age: Duration, now: Instant) -> bool {
-        let mut asked = self.asked.lock().await;
-        if now.saturating_duration_since(asked.at) < age {
+        let mut last = self.last.lock().await;
+        if now.saturating_duration_since(last.at) < age {
             return false;
         }
-        // Before the answer: an address that does not answer is not asked more often.
-        asked.at = now;
+        // Before the answer: an address that does not answer is not last more often.
+        last.at = now;
         match ask(&self.address).await {
-            Ok((body, _)) if body == asked.body => false,
+            Ok((body, _)) if body == last.body => false,
             Ok((body, keys)) => {
-                asked.body = body;
+                last.body = body;
                 self.current.store(Arc::new(keys));
                 tracing::info!(url = %self.address, "took up changed keys");
                 true
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// A provider of keys that counts how often it is asked.
+    /// A provider of keys that counts how often it is last.
     #[derive(Clone, Default)]
     struct Provider(Arc<StdMutex<(String, usize)>>);
 
@@ -187,7 +187,7 @@ mod tests {
             .to_string()
     }
 
-    fn ids(remote: &Remote) -> Vec<String> {
+    fn ids(remote: &RemoteKeys) -> Vec<String> {
         let current = remote.current();
         current.ids().into_iter().map(str::to_owned).collect()
     }
@@ -196,7 +196,7 @@ mod tests {
     async fn a_new_key_is_asked_for_though_not_more_often_than_each_half_minute() {
         let (provider, address) = Provider::start();
         provider.says("200 OK", &set());
-        let remote = Remote::of(address, &[Duration::ZERO]).await.unwrap();
+        let remote = RemoteKeys::of(address, &[Duration::ZERO]).await.unwrap();
         let start = Instant::now();
         let before = ids(&remote);
 
@@ -216,7 +216,7 @@ mod tests {
     async fn keys_stay_in_force_while_the_provider_talks_nonsense_or_is_away() {
         let (provider, address) = Provider::start();
         provider.says("200 OK", &set());
-        let remote = Remote::of(address, &[Duration::ZERO]).await.unwrap();
+        let remote = RemoteKeys::of(address, &[Duration::ZERO]).await.unwrap();
         let before = ids(&remote);
         let mut now = Instant::now();
         let too_long = format!("{{\"keys\":[]}}{}", " ".repeat(2 << 20));
@@ -250,14 +250,17 @@ mod tests {
     async fn a_start_tries_again_and_then_says_why_it_fails() {
         let (provider, address) = Provider::start();
         provider.says("503 Service Unavailable", "");
-        let error = Remote::of(address, &[Duration::ZERO; 3])
+        let error = RemoteKeys::of(address, &[Duration::ZERO; 3])
             .await
             .err()
             .unwrap();
         assert_eq!(provider.requests(), 3);
         assert!(error.to_string().contains("503"), "{error:#}");
         let nobody = Address::new("http://127.0.0.1:1/keys", None).unwrap();
-        let error = Remote::of(nobody, &[Duration::ZERO]).await.err().unwrap();
+        let error = RemoteKeys::of(nobody, &[Duration::ZERO])
+            .await
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("connecting failed"), "{error:#}");
     }
 
@@ -265,7 +268,7 @@ mod tests {
     async fn many_who_ask_at_once_have_the_answer_of_one_request() {
         let (provider, address) = Provider::start();
         provider.says("200 OK", &set());
-        let remote = Remote::of(address, &[Duration::ZERO]).await.unwrap();
+        let remote = RemoteKeys::of(address, &[Duration::ZERO]).await.unwrap();
         provider.says("200 OK", &set());
         let later = Instant::now() + REST;
         let outcomes =

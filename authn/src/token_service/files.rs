@@ -24,7 +24,7 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Looks whether files can be made in the folder, or the folder itself, and makes nothing.
+/// History whether files can be made in the folder, or the folder itself, and makes nothing.
 pub(super) fn could_write(folder: &Path) -> io::Result<()> {
     let Some(there) = folder.ancestors().find(|path| path.exists()) else {
         return Err(io::ErrorKind::NotFound.into());

@@ -1,8 +1,8 @@
 //! What of the things asked for a token lists.
 
-use access::{Access, Action, Actions, Caller, Need, Policy};
+use access::{Access, Action, Actions, Caller, Permission, Policy};
 
-use super::scopes::{Asked, Scopes};
+use super::scopes::{Requested, Scopes};
 
 /// Whom a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,13 +14,13 @@ pub(super) enum Audience<'s> {
 }
 
 /// The entries of `asked` that `caller` may have; those of which nothing is granted are left out.
-pub(super) fn granted(
+pub(super) fn list_granted(
     policy: &Policy,
     caller: &Caller,
     audience: Audience<'_>,
     asked: &Scopes,
 ) -> Vec<Access> {
-    let entry = |asked: Asked<'_>| {
+    let entry = |asked: Requested<'_>| {
         let listable = Listable::of(policy, caller, audience, asked);
         let may = |action: &&String| listable.has(action);
         let actions: Vec<String> = asked.actions.iter().filter(may).cloned().collect();
@@ -42,10 +42,10 @@ enum Listable {
 }
 
 impl Listable {
-    fn of(policy: &Policy, caller: &Caller, audience: Audience<'_>, asked: Asked<'_>) -> Self {
+    fn of(policy: &Policy, caller: &Caller, audience: Audience<'_>, asked: Requested<'_>) -> Self {
         match (asked.kind, asked.name, audience) {
             ("registry", "catalog", _) => Self::Catalog {
-                is_granted: policy.decide(caller, Need::Admin).is_granted,
+                is_granted: policy.decide(caller, Permission::Admin).is_granted,
             },
             ("repository", gun, Audience::Ours) => Self::Here(policy.actions_for(caller, gun)),
             ("repository", name, Audience::Registry(prefix)) => {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn listed(caller: &Caller, audience: Audience<'_>, scope: &str) -> String {
-        granted(&policy(), caller, audience, &Scopes::parse([scope]))
+        list_granted(&policy(), caller, audience, &Scopes::parse([scope]))
             .iter()
             .map(|it| format!("{}:{}:{}", it.kind, it.name, it.actions.join(",")))
             .collect::<Vec<_>>()
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn without_rules_users_get_everything_and_nobody_gets_nothing() {
         let scope = Scopes::parse(["repository:a:pull,push,* registry:catalog:*"]);
-        let of = |caller| granted(&Policy::Users, &caller, Audience::Ours, &scope).len();
+        let of = |caller| list_granted(&Policy::Users, &caller, Audience::Ours, &scope).len();
         assert_eq!(of(user("alice")), 2);
         assert_eq!(of(Caller::anonymous()), 0);
     }

@@ -17,7 +17,7 @@ pub struct Scopes(BTreeMap<(String, String), Vec<String>>);
 
 /// One thing that is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'s> {
+pub(super) struct Requested<'s> {
     pub(super) kind: &'s str,
     pub(super) name: &'s str,
     pub(super) actions: &'s [String],
@@ -41,8 +41,8 @@ impl Scopes {
         Self(scopes)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Asked<'_>> {
-        self.0.iter().map(|((kind, name), actions)| Asked {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Requested<'_>> {
+        self.0.iter().map(|((kind, name), actions)| Requested {
             kind,
             name,
             actions,

@@ -16,14 +16,14 @@ use super::{
 pub(super) const IN_MEMORY: &str = "its keys are in memory, so that its tokens are good at this process alone and end with it; several servers behind one name need auth.token_folder, on storage that they share";
 
 /// Where the keys of the token service are.
-pub(super) enum Source {
+pub(super) enum KeySource {
     /// In a folder, which outlives the server and may be another's as well.
     Folder(Folder),
     /// Nowhere else.
     Memory(Memory),
 }
 
-impl Source {
+impl KeySource {
     /// The source that `folder` means; without one, a new authority in memory.
     pub(super) fn new(
         folder: Option<&Path>,

@@ -12,8 +12,8 @@ use std::{
 
 use access::{Authorization, Caller, Challenge, Credentials, Identity, Policy};
 use authn::{
-    Guard, Shown, Unproven,
-    settings::{Access, Method, Passwords, TokenService},
+    AuthenticationError, Authenticator, Presented,
+    settings::{AuthenticationSettings, PasswordSettings, SchemeSettings, TokenServiceSettings},
 };
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::CertificateDer;
@@ -36,7 +36,7 @@ const BOB: &str = "bob:$2y$04$7pU03O9yVZDNaSGLKDsk5et32X1fkeOmzPDPWViLHJJofnmdIR
 /// A guard with files of its own.
 struct Door {
     folder: TempDir,
-    guard: Guard,
+    guard: Authenticator,
 }
 
 impl Door {
@@ -48,8 +48,8 @@ impl Door {
         Self::of(folder, &access).await
     }
 
-    async fn of(folder: TempDir, access: &Access) -> Self {
-        let guard = Guard::new(access, NOW).await.unwrap();
+    async fn of(folder: TempDir, access: &AuthenticationSettings) -> Self {
+        let guard = Authenticator::new(access, NOW).await.unwrap();
         Self { folder, guard }
     }
 
@@ -58,12 +58,12 @@ impl Door {
     }
 
     /// Twice, since what was found once may be half-written.
-    fn look(&self) {
-        self.guard.look();
-        self.guard.look();
+    fn poll(&self) {
+        self.guard.poll();
+        self.guard.poll();
     }
 
-    async fn login(&self, user: &str, password: &str) -> Result<Caller, Unproven> {
+    async fn login(&self, user: &str, password: &str) -> Result<Caller, AuthenticationError> {
         self.login_at(user, password, ADDRESS, NOW).await
     }
 
@@ -73,8 +73,8 @@ impl Door {
         password: &str,
         address: IpAddr,
         now: OffsetDateTime,
-    ) -> Result<Caller, Unproven> {
-        let shown = Shown {
+    ) -> Result<Caller, AuthenticationError> {
+        let shown = Presented {
             authorization: basic(user, password),
             certificates: &[],
             address,
@@ -83,7 +83,7 @@ impl Door {
         self.guard.identify(shown).await
     }
 
-    async fn show(&self, authorization: Authorization) -> Result<Caller, Unproven> {
+    async fn show(&self, authorization: Authorization) -> Result<Caller, AuthenticationError> {
         self.show_with(authorization, &[]).await
     }
 
@@ -91,8 +91,8 @@ impl Door {
         &self,
         authorization: Authorization,
         certificates: &[CertificateDer<'static>],
-    ) -> Result<Caller, Unproven> {
-        let shown = Shown {
+    ) -> Result<Caller, AuthenticationError> {
+        let shown = Presented {
             authorization,
             certificates,
             address: ADDRESS,
@@ -102,9 +102,9 @@ impl Door {
     }
 }
 
-fn passwords(folder: &TempDir) -> Access {
-    Access {
-        method: Method::Passwords(Passwords {
+fn passwords(folder: &TempDir) -> AuthenticationSettings {
+    AuthenticationSettings {
+        scheme: SchemeSettings::Passwords(PasswordSettings {
             realm: "notary".to_owned(),
             file: Some(folder.path().join("htpasswd")),
             administrator: Some(credentials("root", "of all")),
@@ -152,7 +152,7 @@ async fn everybody_is_who_their_password_says_and_nobody_else() {
     ] {
         let refusal = door.login(user, password).await.unwrap_err();
         assert!(
-            matches!(refusal, Unproven::WrongPassword(_)),
+            matches!(refusal, AuthenticationError::WrongPassword(_)),
             "{user}: {refusal}"
         );
     }
@@ -162,11 +162,11 @@ async fn everybody_is_who_their_password_says_and_nobody_else() {
 async fn credentials_of_another_kind_are_refused_and_none_are_nobodys() {
     let door = Door::with_users(ALICE).await;
     let refusal = door.show(Authorization::Bearer("token".into())).await;
-    assert!(matches!(refusal, Err(Unproven::Unusable)));
+    assert!(matches!(refusal, Err(AuthenticationError::Unsupported)));
     let refusal = door.show(Authorization::Unreadable).await;
-    assert!(matches!(refusal, Err(Unproven::Unusable)));
+    assert!(matches!(refusal, Err(AuthenticationError::Unsupported)));
     let refusal = door.show(Authorization::Several).await;
-    assert!(matches!(refusal, Err(Unproven::Unusable)));
+    assert!(matches!(refusal, Err(AuthenticationError::Unsupported)));
     let nobody = door.show(Authorization::Absent).await.unwrap();
     assert_eq!(nobody, Caller::anonymous());
     let challenge = door.guard.challenge("https://notary.example.com");
@@ -181,8 +181,8 @@ async fn credentials_of_another_kind_are_refused_and_none_are_nobodys() {
 
 #[tokio::test]
 async fn an_open_door_asks_nobody() {
-    let none = Access {
-        method: Method::None { is_written: true },
+    let none = AuthenticationSettings {
+        scheme: SchemeSettings::None { is_written: true },
         rules_file: None,
         client_certificates: false,
     };
@@ -204,7 +204,7 @@ async fn a_client_certificate_makes_its_holder_somebody_if_it_is_to() {
     for is_to in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("htpasswd"), ALICE).unwrap();
-        let access = Access {
+        let access = AuthenticationSettings {
             client_certificates: is_to,
             ..passwords(&folder)
         };
@@ -232,19 +232,19 @@ async fn looking_at_a_configuration_makes_no_keys_and_refuses_what_the_start_doe
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("htpasswd"), ALICE).unwrap();
     fs::write(folder.path().join("rules.yaml"), ANONYMOUS_PULL).unwrap();
-    let mut access = Access {
+    let mut access = AuthenticationSettings {
         rules_file: Some(folder.path().join("rules.yaml")),
         ..passwords(&folder)
     };
-    let warnings = Guard::check(&access, NOW).await.unwrap();
+    let warnings = Authenticator::check(&access, NOW).await.unwrap();
     assert!(
         warnings[0].contains("leave out auth.token_service"),
         "{warnings:?}"
     );
 
     let keys = folder.path().join("keys");
-    if let Method::Passwords(passwords) = &mut access.method {
-        passwords.token_service = Some(TokenService {
+    if let SchemeSettings::Passwords(passwords) = &mut access.scheme {
+        passwords.token_service = Some(TokenServiceSettings {
             issuer: "i".to_owned(),
             audience: "a".to_owned(),
             folder: Some(keys.clone()),
@@ -252,18 +252,18 @@ async fn looking_at_a_configuration_makes_no_keys_and_refuses_what_the_start_doe
             registries: std::collections::BTreeMap::new(),
         });
     }
-    assert!(Guard::check(&access, NOW).await.unwrap().is_empty());
+    assert!(Authenticator::check(&access, NOW).await.unwrap().is_empty());
     assert!(!keys.exists());
     fs::write(&keys, "in the way").unwrap();
     for error in [
-        Guard::check(&access, NOW).await.err(),
-        Guard::new(&access, NOW).await.err(),
+        Authenticator::check(&access, NOW).await.err(),
+        Authenticator::new(&access, NOW).await.err(),
     ] {
         let error = error.unwrap().to_string();
         assert!(error.contains(keys.to_str().unwrap()), "{error}");
     }
     fs::remove_file(&keys).unwrap();
-    let guard = Guard::new(&access, NOW).await.unwrap();
+    let guard = Authenticator::new(&access, NOW).await.unwrap();
     assert!(keys.exists() && guard.token_service().is_some());
     assert_eq!(
         guard.challenge("https://notary.example.com:4443"),

@@ -18,8 +18,8 @@ const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 const OLD_PASSWORD: [u8; 32] = [1; 32];
 const NEW_PASSWORD: [u8; 32] = [2; 32];
 
-fn settings(folder: &Path) -> settings::TokenService {
-    settings::TokenService {
+fn settings(folder: &Path) -> settings::TokenServiceSettings {
+    settings::TokenServiceSettings {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
         folder: Some(folder.to_owned()),
@@ -225,7 +225,7 @@ fn a_user_cannot_become_the_administrator_by_having_their_name() {
 #[test]
 fn one_audience_cannot_be_taken_for_another() {
     let folder = TempDir::new().unwrap();
-    let with = |change: fn(&mut settings::TokenService)| {
+    let with = |change: fn(&mut settings::TokenServiceSettings)| {
         let mut settings = settings(folder.path());
         change(&mut settings);
         TokenService::open(settings, None, NOW).is_err()

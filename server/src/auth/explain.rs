@@ -4,7 +4,7 @@ mod caller;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use access::{Action, Caller, Need, Policy, Reason, Rule};
+use access::{Action, Caller, Permission, Policy, Reason, Rule};
 use anyhow::{Context as _, Result, bail};
 use clap::{Arg, ArgGroup, ArgMatches, builder::PossibleValuesParser};
 use serde::Serialize;
@@ -74,8 +74,10 @@ pub(super) async fn run(
     let question = Question::asked(arguments)?;
     let file = file.context("no configuration: name a file with -config PATH")?;
     let config = Config::read(&config::load(file, environment)?)?;
-    let policy = authn::policy(&config.access)?;
-    let taken = Claim::made(arguments).examine(&config.access).await?;
+    let policy = authn::load_policy(&config.authentication)?;
+    let taken = Claim::made(arguments)
+        .examine(&config.authentication)
+        .await?;
     let answer = taken.answer(&policy, &question);
     if arguments.get_flag("json") {
         println!("{}", serde_json::to_string(&answer)?);
@@ -100,15 +102,15 @@ impl<'q> Question<'q> {
     }
 
     /// The same as the policy is asked; `None` for pushing in whatever role.
-    fn need(&self) -> Option<Need<'q>> {
+    fn permission(&self) -> Option<Permission<'q>> {
         let gun = self.gun.unwrap_or_default();
         Some(match self.action {
-            Action::Pull => Need::Pull(gun),
-            Action::Push => Need::Push(gun, self.role?),
-            Action::Delegate => Need::Delegate(gun),
-            Action::Rotate => Need::Rotate(gun),
-            Action::Delete => Need::Delete(gun),
-            Action::Admin => Need::Admin,
+            Action::Pull => Permission::Pull(gun),
+            Action::Push => Permission::Push(gun, self.role?),
+            Action::Delegate => Permission::Delegate(gun),
+            Action::Rotate => Permission::Rotate(gun),
+            Action::Delete => Permission::Delete(gun),
+            Action::Admin => Permission::Admin,
         })
     }
 }
@@ -118,10 +120,10 @@ impl Taken {
         let Ok(caller) = &self.caller else {
             return self.refused_outright();
         };
-        let Some(need) = question.need() else {
+        let Some(permission) = question.permission() else {
             return self.answer_for_all_roles(policy, caller, question.gun.unwrap_or_default());
         };
-        let decision = policy.decide(caller, need);
+        let decision = policy.decide(caller, permission);
         Answer {
             caller: self.description.clone(),
             granted: decision.is_granted,
@@ -141,7 +143,7 @@ impl Taken {
 
     fn answer_for_all_roles(&self, policy: &Policy, caller: &Caller, gun: &str) -> Answer {
         // What decides apart from rules does so for all roles alike.
-        let decision = policy.decide(caller, Need::Push(gun, "targets"));
+        let decision = policy.decide(caller, Permission::Push(gun, "targets"));
         if let (Policy::Rules(rules), Reason::Rule(..) | Reason::NoRule) =
             (policy, &decision.reason)
         {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use authn::settings::{Access, Method};
+use authn::settings::{AuthenticationSettings, SchemeSettings};
 use daemon::{Settings, SettingsError};
 use ipnet::IpNet;
 use url::Url;
@@ -90,12 +90,15 @@ pub(super) fn connections_per_address(
 
 /// Refuses to be open by accident: to let everybody do everything, where the host makes this server reachable
 /// for others, has to be written.
-pub(super) fn refuse_open(settings: &Settings, access: &Access) -> Result<(), SettingsError> {
+pub(super) fn refuse_open(
+    settings: &Settings,
+    authentication: &AuthenticationSettings,
+) -> Result<(), SettingsError> {
     let others = published_addresses(settings)?
         .into_iter()
         .find(|address| !address.to_canonical().is_loopback());
-    match (others, &access.method) {
-        (Some(address), Method::None { is_written: false }) => Err(settings.refused(
+    match (others, &authentication.scheme) {
+        (Some(address), SchemeSettings::None { is_written: false }) => Err(settings.refused(
             PUBLISHED,
             format_args!(
                 "{address} is reachable from other machines, and the configuration has no authentication: whoever reaches this server there could publish for everybody; set NOTARY_AUTH_FILE (or NOTARY_AUTH), or auth.type \"htpasswd\" or \"token\"; if everybody is meant to, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)"

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use authn::settings::{Access, Method};
+use authn::settings::{AuthenticationSettings, SchemeSettings};
 use daemon::{Settings, SettingsError};
 
 const KEY: &str = "server.authentication_note";
@@ -37,15 +37,15 @@ impl AuthenticationNote {
     /// Reads where the note is, if it is kept, and refuses a start that has lost authentication.
     pub(super) fn read(
         settings: &Settings,
-        access: &Access,
+        authentication: &AuthenticationSettings,
     ) -> Result<Option<Self>, SettingsError> {
         let Some(path) = settings.path(KEY) else {
             return Ok(None);
         };
-        let wanted = match access.method {
-            Method::None { is_written: true } => Wanted::Absent,
-            Method::None { is_written: false } => Wanted::Unchanged,
-            Method::Passwords(_) | Method::OutsideTokens(_) => Wanted::Present,
+        let wanted = match authentication.scheme {
+            SchemeSettings::None { is_written: true } => Wanted::Absent,
+            SchemeSettings::None { is_written: false } => Wanted::Unchanged,
+            SchemeSettings::Passwords(_) | SchemeSettings::OutsideTokens(_) => Wanted::Present,
         };
         if matches!(wanted, Wanted::Unchanged) {
             refuse_lost(settings, &path)?;

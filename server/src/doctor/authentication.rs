@@ -6,8 +6,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use access::{Action, Policy, Who};
 use authn::{
-    policy,
-    settings::{Access, Method, Passwords},
+    load_policy,
+    settings::{AuthenticationSettings, PasswordSettings, SchemeSettings},
 };
 use time::OffsetDateTime;
 use url::Url;
@@ -17,17 +17,17 @@ use crate::{auth, config::Config};
 
 /// Looks at who may do what, and at what they prove it with. Nothing is made and nobody is logged in.
 pub(super) async fn check(report: &mut Report, config: &Config, now: OffsetDateTime) {
-    match &config.access.method {
-        Method::None { is_written } => warn_of_no_authentication(report, *is_written),
-        Method::Passwords(passwords) => {
+    match &config.authentication.scheme {
+        SchemeSettings::None { is_written } => warn_of_no_authentication(report, *is_written),
+        SchemeSettings::Passwords(passwords) => {
             check_passwords(report, passwords);
             if let Some(service) = &passwords.token_service {
                 tokens::check_service(report, service, now);
             }
         }
-        Method::OutsideTokens(outside) => tokens::check_issuers(report, outside, now).await,
+        SchemeSettings::OutsideTokens(outside) => tokens::check_issuers(report, outside, now).await,
     }
-    check_rules(report, &config.access);
+    check_rules(report, &config.authentication);
     check_proxies(report, config);
     check_public_url(report, config);
     check_audit_file(report, config.audit_file.as_deref());
@@ -48,7 +48,7 @@ fn warn_of_no_authentication(report: &mut Report, is_written: bool) {
     report.warn(Check::Access, sentence, cure);
 }
 
-fn check_passwords(report: &mut Report, passwords: &Passwords) {
+fn check_passwords(report: &mut Report, passwords: &PasswordSettings) {
     if let Some(administrator) = &passwords.administrator {
         let text = format!("the administrator is {:?}", administrator.user);
         report.ok(Check::Access, text);
@@ -85,11 +85,11 @@ fn warn_if_open(report: &mut Report, what: &str, path: &Path) {
     }
 }
 
-fn check_rules(report: &mut Report, access: &Access) {
-    let Some(file) = &access.rules_file else {
+fn check_rules(report: &mut Report, authentication: &AuthenticationSettings) {
+    let Some(file) = &authentication.rules_file else {
         return;
     };
-    let policy = match policy(access) {
+    let policy = match load_policy(authentication) {
         Ok(policy) => policy,
         Err(error) => {
             return report.wrong(
@@ -103,7 +103,7 @@ fn check_rules(report: &mut Report, access: &Access) {
         let text = format!("{} holds {} rules", file.display(), rules.rules().len());
         report.ok(Check::Access, text);
     }
-    if is_plain_basic(access) && anybody_may_pull(&policy) {
+    if is_plain_basic(authentication) && anybody_may_pull(&policy) {
         report.warn(
             Check::Access,
             "rules let anonymous callers pull, but with passwords alone docker does not ask unless somebody is logged in",
@@ -112,8 +112,8 @@ fn check_rules(report: &mut Report, access: &Access) {
     }
 }
 
-fn is_plain_basic(access: &Access) -> bool {
-    matches!(&access.method, Method::Passwords(passwords) if passwords.token_service.is_none())
+fn is_plain_basic(authentication: &AuthenticationSettings) -> bool {
+    matches!(&authentication.scheme, SchemeSettings::Passwords(passwords) if passwords.token_service.is_none())
 }
 
 /// Whether some rule lets everybody read something.

@@ -5,8 +5,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use access::{Authorization, Caller, Identity, Need, Policy, Scope, TokenFault};
-use authn::{Shown, Unproven, network};
+use access::{Authorization, Caller, Identity, Permission, Policy, Scope, TokenFault};
+use authn::{AuthenticationError, Presented, network};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
 use trust::{
@@ -28,18 +28,18 @@ use crate::{
 
 /// What a request may have, with the proof that it may.
 pub(super) enum Admitted {
-    Ping(Granted<Somebody>),
-    Publish(Granted<Contribute>),
+    Ping(Granted<Authenticated>),
+    Publish(Granted<Publish>),
     Delete(Granted<Delete>),
     ByChecksum(Granted<Pull>, RoleName, Option<[u8; 32]>),
     ByVersion(Granted<Pull>, RoleName, String),
     Current(Granted<Pull>, RoleName),
-    Key(Granted<Contribute>, Role),
+    Key(Granted<Publish>, Role),
     RotateKey(Granted<Rotate>, Role),
     Changes(Granted<Pull>),
     AllChanges(Granted<Admin>),
     /// Known callers alone are told that there is nothing.
-    Unknown(Granted<Somebody>),
+    Unknown(Granted<Authenticated>),
     /// Nobody is asked.
     Open(Open),
 }
@@ -58,9 +58,9 @@ pub(super) enum Open {
 }
 
 /// Something that may be granted. Its type says what, so that no other decision can stand for it.
-pub(super) trait Permission {
+pub(super) trait Grantable {
     /// What is asked of the rules.
-    fn need(&self) -> Need<'_>;
+    fn permission(&self) -> Permission<'_>;
 
     /// What the audit log calls an attempt that was refused.
     fn act(&self) -> Act<'_>;
@@ -72,12 +72,12 @@ pub(super) trait Permission {
 }
 
 /// A permission for one GUN.
-pub(super) trait OnGun: Permission {
+pub(super) trait OnGun: Grantable {
     fn gun_name(&self) -> &GunName;
 }
 
 /// To be somebody.
-pub(super) struct Somebody(());
+pub(super) struct Authenticated(());
 
 /// What concerns all GUNs.
 pub(super) struct Admin(());
@@ -87,9 +87,9 @@ macro_rules! permissions_on_a_gun {
         $(#[$doc])*
         pub(super) struct $permission(GunName);
 
-        impl Permission for $permission {
-            fn need(&self) -> Need<'_> {
-                Need::$permission(self.0.as_str())
+        impl Grantable for $permission {
+            fn permission(&self) -> Permission<'_> {
+                Permission::$permission(self.0.as_str())
             }
 
             fn act(&self) -> Act<'_> {
@@ -113,16 +113,16 @@ permissions_on_a_gun! {
     /// To read.
     Pull(Act::Other("pull"));
     /// To publish something; what an update changes is decided once it was read.
-    Contribute(Act::Other("publish"));
+    Publish(Act::Other("publish"));
     /// To have a new key made.
     Rotate(Act::Other("key.rotate"));
     /// To delete everything.
     Delete(Act::Delete);
 }
 
-impl Permission for Somebody {
-    fn need(&self) -> Need<'_> {
-        Need::Identity
+impl Grantable for Authenticated {
+    fn permission(&self) -> Permission<'_> {
+        Permission::Authenticated
     }
 
     fn act(&self) -> Act<'_> {
@@ -130,9 +130,9 @@ impl Permission for Somebody {
     }
 }
 
-impl Permission for Admin {
-    fn need(&self) -> Need<'_> {
-        Need::Admin
+impl Grantable for Admin {
+    fn permission(&self) -> Permission<'_> {
+        Permission::Admin
     }
 
     fn act(&self) -> Act<'_> {
@@ -162,7 +162,7 @@ impl<A: OnGun> Granted<A> {
     }
 }
 
-impl<A: Permission> Granted<A> {
+impl<A: Grantable> Granted<A> {
     /// Whom limits are counted for.
     pub(super) fn network(&self) -> IpAddr {
         network(self.origin.address)
@@ -198,13 +198,16 @@ impl Granted<Pull> {
     }
 }
 
-impl Granted<Contribute> {
+impl Granted<Publish> {
     /// What the changes of an update are judged by, once it is there. It may have been on its way for
     /// minutes, and meanwhile users go and rules change: so everything is decided anew.
     pub(super) fn authority(&self, app: &App) -> Result<Authority, ApiError> {
-        let (policy, need) = (app.guard.policy(), self.permission.need());
-        let decision = policy.decide(&self.caller, need);
-        let reason = if !app.guard.still_holds(&self.caller, self.fingerprint) {
+        let (policy, permission) = (app.authenticator.policy(), self.permission.permission());
+        let decision = policy.decide(&self.caller, permission);
+        let reason = if !app
+            .authenticator
+            .still_holds(&self.caller, self.fingerprint)
+        {
             "the user has gone, or has another password".to_owned()
         } else if !decision.is_granted {
             decision.reason.to_string()
@@ -213,7 +216,7 @@ impl Granted<Contribute> {
         };
         observe::count_decision("refused", self.caller.identity.kind());
         self.record(app, self.permission.act(), Outcome::Refused(&reason));
-        Err(self.unauthorized(app, need.scope(), reason))
+        Err(self.unauthorized(app, permission.scope(), reason))
     }
 
     /// What to answer to an update that goes too far.
@@ -223,7 +226,7 @@ impl Granted<Contribute> {
 
     fn unauthorized(&self, app: &App, scope: Scope, reason: String) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
-            challenge: app.guard.challenge(&self.origin.site),
+            challenge: app.authenticator.challenge(&self.origin.site),
             scope,
             fault: fault(&self.caller),
             reason,
@@ -243,8 +246,8 @@ pub(super) async fn admit(
     }
     let door = Door { app, head, origin };
     Ok(match route {
-        Route::Ping => Admitted::Ping(door.grant(Somebody(())).await?),
-        Route::Publish(gun) => Admitted::Publish(door.grant(Contribute(gun)).await?),
+        Route::Ping => Admitted::Ping(door.grant(Authenticated(())).await?),
+        Route::Publish(gun) => Admitted::Publish(door.grant(Publish(gun)).await?),
         Route::Delete(gun) => Admitted::Delete(door.grant(Delete(gun)).await?),
         Route::ByChecksum(gun, role, sha256) => {
             Admitted::ByChecksum(door.grant(Pull(gun)).await?, role, sha256)
@@ -253,20 +256,20 @@ pub(super) async fn admit(
             Admitted::ByVersion(door.grant(Pull(gun)).await?, role, version)
         }
         Route::Current(gun, role) => Admitted::Current(door.grant(Pull(gun)).await?, role),
-        Route::Key(gun, role) => Admitted::Key(door.grant(Contribute(gun)).await?, role),
+        Route::Key(gun, role) => Admitted::Key(door.grant(Publish(gun)).await?, role),
         Route::RotateKey(gun, role) => Admitted::RotateKey(door.grant(Rotate(gun)).await?, role),
         Route::Changes(Some(gun)) => Admitted::Changes(door.grant(Pull(gun)).await?),
         Route::Changes(None) => Admitted::AllChanges(door.grant(Admin(())).await?),
         Route::Health if !app.monitoring_apart => Admitted::Open(Open::Health),
         Route::Metrics if !app.monitoring_apart => Admitted::Open(Open::Metrics),
-        Route::Token if app.guard.token_service().is_some() => Admitted::Open(Open::Token),
-        Route::Jwks if app.guard.token_service().is_some() => Admitted::Open(Open::Jwks),
+        Route::Token if app.authenticator.token_service().is_some() => Admitted::Open(Open::Token),
+        Route::Jwks if app.authenticator.token_service().is_some() => Admitted::Open(Open::Jwks),
         Route::UnknownPlain => Admitted::Open(Open::UnknownPlain),
         Route::MethodNotAllowed => Admitted::Open(Open::MethodNotAllowed),
         Route::TooLong => Admitted::Open(Open::TooLong),
         Route::Redirect(to) => Admitted::Open(Open::Redirect(to)),
         Route::Unknown | Route::Health | Route::Metrics | Route::Token | Route::Jwks => {
-            Admitted::Unknown(door.grant(Somebody(())).await?)
+            Admitted::Unknown(door.grant(Authenticated(())).await?)
         }
     })
 }
@@ -307,24 +310,24 @@ struct Door<'r> {
 
 impl Door<'_> {
     /// Grants `permission`, or refuses it.
-    async fn grant<A: Permission>(self, permission: A) -> Result<Granted<A>, ApiError> {
-        let guard = &self.app.guard;
-        let caller = match guard
+    async fn grant<A: Grantable>(self, permission: A) -> Result<Granted<A>, ApiError> {
+        let authenticator = &self.app.authenticator;
+        let caller = match authenticator
             .identify(shown(self.app, self.head, self.origin))
             .await
         {
             Ok(caller) => caller,
             Err(why) => return Err(self.unproven(&permission, &why)),
         };
-        let policy = guard.policy();
-        let decision = policy.decide(&caller, permission.need());
+        let policy = authenticator.policy();
+        let decision = policy.decide(&caller, permission.permission());
         if !decision.is_granted {
             return Err(self.refused(&permission, &caller, &decision.reason.to_string()));
         }
         observe::count_decision("granted", caller.identity.kind());
         Ok(Granted {
             permission,
-            fingerprint: guard.fingerprint(caller.identity.name()),
+            fingerprint: authenticator.fingerprint(caller.identity.name()),
             caller,
             policy,
             origin: self.origin.clone(),
@@ -332,29 +335,34 @@ impl Door<'_> {
     }
 
     /// What to answer to somebody who did not prove who they are.
-    fn unproven(&self, permission: &impl Permission, why: &Unproven) -> ApiError {
+    fn unproven(&self, permission: &impl Grantable, why: &AuthenticationError) -> ApiError {
         let (kind, claimed, fault) = match why {
-            Unproven::WrongPassword(user) => ("user", user.as_str(), None),
-            Unproven::Token(_) => ("token", "", Some(TokenFault::Invalid)),
-            Unproven::TooManyFailures(_) | Unproven::Busy => ("user", "", None),
-            Unproven::Unusable => ("unusable", "", None),
+            AuthenticationError::WrongPassword(user) => ("user", user.as_str(), None),
+            AuthenticationError::Token(_) => ("token", "", Some(TokenFault::Invalid)),
+            AuthenticationError::TooManyFailures(_) | AuthenticationError::Busy => {
+                ("user", "", None)
+            }
+            AuthenticationError::Unsupported => ("unusable", "", None),
         };
         observe::count_decision("failed", kind);
         let reason = why.to_string();
         self.record_refusal(permission, Actor::Claimed(claimed), &reason);
         match why {
-            Unproven::TooManyFailures(wait) => ApiError::TooManyRequests(*wait),
-            Unproven::Busy => ApiError::TooManyRequests(super::error::SHORTLY),
+            AuthenticationError::TooManyFailures(wait) => ApiError::TooManyRequests(*wait),
+            AuthenticationError::Busy => ApiError::TooManyRequests(super::error::SHORTLY),
             _ => self.unauthorized(permission, fault, reason),
         }
     }
 
     /// What to answer to somebody who may not.
-    fn refused(&self, permission: &impl Permission, caller: &Caller, reason: &str) -> ApiError {
+    fn refused(&self, permission: &impl Grantable, caller: &Caller, reason: &str) -> ApiError {
         observe::count_decision("refused", caller.identity.kind());
         // Every client begins with such a request, to be told how to prove who it is.
         let is_usual = caller.identity.is_anonymous()
-            && matches!(permission.need(), Need::Identity | Need::Pull(_));
+            && matches!(
+                permission.permission(),
+                Permission::Authenticated | Permission::Pull(_)
+            );
         if !is_usual {
             self.record_refusal(permission, Actor::Known(caller), reason);
         }
@@ -363,30 +371,30 @@ impl Door<'_> {
 
     fn unauthorized(
         &self,
-        permission: &impl Permission,
+        permission: &impl Grantable,
         fault: Option<TokenFault>,
         reason: String,
     ) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
-            challenge: self.app.guard.challenge(&self.origin.site),
-            scope: permission.need().scope(),
+            challenge: self.app.authenticator.challenge(&self.origin.site),
+            scope: permission.permission().scope(),
             fault,
             reason,
         }))
     }
 
-    fn record_refusal(&self, permission: &impl Permission, actor: Actor<'_>, reason: &str) {
+    fn record_refusal(&self, permission: &impl Grantable, actor: Actor<'_>, reason: &str) {
         let (act, outcome) = (permission.act(), Outcome::Refused(reason));
         record(self.app, permission, self.origin, actor, act, outcome);
     }
 }
 
 /// What a request shows to prove who sends it.
-pub(super) fn shown<'r>(app: &App, head: &'r Head, origin: &Origin) -> Shown<'r> {
+pub(super) fn shown<'r>(app: &App, head: &'r Head, origin: &Origin) -> Presented<'r> {
     let authorization = head.headers.get_all(header::AUTHORIZATION);
     // A proxy's certificate says who the proxy is: behind it, everybody would be the same somebody.
     let peer = head.extensions.get::<Peer>().filter(|_| !origin.is_proxied);
-    Shown {
+    Presented {
         authorization: Authorization::of(authorization.iter().map(http::HeaderValue::as_bytes)),
         certificates: peer.map_or(&[], |peer| &peer.certificates),
         address: origin.address,
@@ -402,7 +410,7 @@ fn fault(caller: &Caller) -> Option<TokenFault> {
 
 fn record(
     app: &App,
-    permission: &impl Permission,
+    permission: &impl Grantable,
     origin: &Origin,
     actor: Actor<'_>,
     act: Act<'_>,

@@ -7,7 +7,7 @@ use tuf::{PublicKey, Role};
 
 use super::{
     ApiError,
-    grant::{Contribute, Granted, OnGun, Rotate},
+    grant::{Granted, OnGun, Publish, Rotate},
     not_stored, text,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// Answers the current key for `role`, or a new one where there is none: one that waits for a root.
 pub(super) async fn current(
     app: &App,
-    granted: &Granted<Contribute>,
+    granted: &Granted<Publish>,
     role: &Role,
 ) -> Result<Response, ApiError> {
     let gun = granted.gun_to_write()?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use access::{Authorization, Credentials, Identity};
 use authn::{
-    Shown, Unproven,
+    AuthenticationError, Presented,
     token_service::{Holder, IssueError, Issued, Scopes, TokenService},
 };
 use axum::{body::Body, response::Response};
@@ -37,7 +37,7 @@ pub(super) async fn answer(
     origin: &Origin,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let Some(tokens) = app.guard.token_service() else {
+    let Some(tokens) = app.authenticator.token_service() else {
         return Err(ApiError::UnknownRoute);
     };
     let desk = Desk {
@@ -69,7 +69,10 @@ pub(super) async fn answer(
 
 /// Answers the keys of the token service.
 pub(super) fn jwks(app: &App) -> Result<Response, ApiError> {
-    let tokens = app.guard.token_service().ok_or(ApiError::UnknownRoute)?;
+    let tokens = app
+        .authenticator
+        .token_service()
+        .ok_or(ApiError::UnknownRoute)?;
     let keys = tokens
         .jwks(app.now())
         .map_err(|error| ApiError::Internal(error.to_string()))?;
@@ -100,7 +103,7 @@ enum Refusal {
     /// It proves who somebody is in a way that is not known.
     UnsupportedGrant,
     /// What it shows is wrong.
-    Unproven,
+    AuthenticationError,
     /// Not now.
     Later(Duration),
     /// It is our fault.
@@ -126,7 +129,7 @@ impl Desk<'_> {
             {
                 self.by_password(credentials).await?
             }
-            _ => return Err(Refusal::Unproven),
+            _ => return Err(Refusal::AuthenticationError),
         };
         let refresh = self.refresh(&holder, wanted.offline)?;
         self.make(&holder, &wanted, refresh)
@@ -157,10 +160,10 @@ impl Desk<'_> {
     }
 
     async fn by_password(&self, credentials: Credentials) -> Result<Holder, Refusal> {
-        let guard = &self.app.guard;
-        let fingerprint = guard.fingerprint(&credentials.user);
-        let caller = guard
-            .identify(Shown {
+        let authenticator = &self.app.authenticator;
+        let fingerprint = authenticator.fingerprint(&credentials.user);
+        let caller = authenticator
+            .identify(Presented {
                 authorization: Authorization::Basic(credentials),
                 certificates: &[],
                 address: self.origin.address,
@@ -168,23 +171,23 @@ impl Desk<'_> {
             })
             .await?;
         match caller.identity {
-            Identity::Anonymous => Err(Refusal::Unproven),
+            Identity::Anonymous => Err(Refusal::AuthenticationError),
             identity => self
                 .tokens
                 .holder(identity, fingerprint)
-                .ok_or(Refusal::Unproven),
+                .ok_or(Refusal::AuthenticationError),
         }
     }
 
     fn by_refresh_token(&self, token: &SecretString) -> Result<Holder, Refusal> {
-        let guard = &self.app.guard;
+        let authenticator = &self.app.authenticator;
         self.tokens
             .verify_refresh(token.expose_secret(), self.now, |user| {
-                guard.fingerprint(user)
+                authenticator.fingerprint(user)
             })
             .map_err(|error| {
                 tracing::warn!(address = %self.origin.address, "a refresh token is refused: {error}");
-                Refusal::Unproven
+                Refusal::AuthenticationError
             })
     }
 
@@ -201,7 +204,7 @@ impl Desk<'_> {
         wanted: &Wanted,
         refresh: Option<SecretString>,
     ) -> Result<Made, Refusal> {
-        let policy = self.app.guard.policy();
+        let policy = self.app.authenticator.policy();
         let (service, scopes): (&str, &Scopes) = (&wanted.service, &wanted.scopes);
         Ok(Made {
             issued: self
@@ -269,7 +272,7 @@ impl Refusal {
                 "unsupported_grant_type",
                 "grant_type is password or refresh_token",
             ),
-            Self::Unproven | Self::Later(_) | Self::Fault(_) => (
+            Self::AuthenticationError | Self::Later(_) | Self::Fault(_) => (
                 StatusCode::UNAUTHORIZED,
                 "UNAUTHORIZED",
                 "invalid_grant",
@@ -292,12 +295,12 @@ impl Refusal {
     }
 }
 
-impl From<Unproven> for Refusal {
-    fn from(why: Unproven) -> Self {
+impl From<AuthenticationError> for Refusal {
+    fn from(why: AuthenticationError) -> Self {
         match why {
-            Unproven::TooManyFailures(wait) => Self::Later(wait),
-            Unproven::Busy => Self::Later(SHORTLY),
-            _ => Self::Unproven,
+            AuthenticationError::TooManyFailures(wait) => Self::Later(wait),
+            AuthenticationError::Busy => Self::Later(SHORTLY),
+            _ => Self::AuthenticationError,
         }
     }
 }

@@ -18,7 +18,7 @@ use tuf::{Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
 use super::{
     ApiError, empty,
-    grant::{Contribute, Granted},
+    grant::{Granted, Publish},
     multipart::{self, Malformed, Part},
 };
 use crate::{
@@ -44,7 +44,7 @@ const BODY_TIME: Duration = Duration::from_mins(5);
 /// up: the memory that it takes is held as long as it is used, and the audit log tells how it ended.
 pub(super) async fn publish(
     app: &App,
-    granted: Granted<Contribute>,
+    granted: Granted<Publish>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let gun = granted.gun_to_write()?;
@@ -71,7 +71,7 @@ pub(super) async fn publish(
 /// Reads the files of a form and publishes them.
 async fn store(
     app: &App,
-    granted: &Granted<Contribute>,
+    granted: &Granted<Publish>,
     gun: &Gun,
     form: Bytes,
     boundary: String,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use access::Credentials;
-use authn::{Guard, settings};
+use authn::{Authenticator, settings};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, StatusCode};
@@ -113,8 +113,8 @@ async fn a_request_keeps_the_id_it_came_with_if_that_is_safe_to_log() {
 
 /// A server that knows one administrator, root, whose password is "secret".
 async fn asking_for_a_password() -> TestServer {
-    let access = settings::Access {
-        method: settings::Method::Passwords(settings::Passwords {
+    let access = settings::AuthenticationSettings {
+        scheme: settings::SchemeSettings::Passwords(settings::PasswordSettings {
             realm: "notary".to_owned(),
             file: None,
             administrator: Some(Credentials {
@@ -126,9 +126,11 @@ async fn asking_for_a_password() -> TestServer {
         rules_file: None,
         client_certificates: false,
     };
-    let guard = Guard::new(&access, fixtures::clock()).await.unwrap();
+    let authenticator = Authenticator::new(&access, fixtures::clock())
+        .await
+        .unwrap();
     TestServer::with(Settings {
-        guard: Arc::new(guard),
+        authenticator: Arc::new(authenticator),
         ..Settings::default()
     })
     .await

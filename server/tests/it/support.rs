@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use authn::Guard;
+use authn::Authenticator;
 use axum::body::Body;
 use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
@@ -155,7 +155,7 @@ pub(crate) struct Settings {
     pub(crate) slow_start: std::time::Duration,
     pub(crate) limits: tuf::Limits,
     pub(crate) cache_bytes: u64,
-    pub(crate) guard: Arc<Guard>,
+    pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) keys_per_minute: u32,
     pub(crate) monitoring_apart: bool,
     pub(crate) audit: Audit,
@@ -171,7 +171,7 @@ impl Default for Settings {
             slow_start: std::time::Duration::from_secs(10),
             limits: tuf::Limits::default(),
             cache_bytes: 1 << 20,
-            guard: Arc::new(Guard::open()),
+            authenticator: Arc::new(Authenticator::open()),
             keys_per_minute: 0,
             monitoring_apart: false,
             audit: Audit::to_log(),
@@ -292,7 +292,7 @@ impl TestServer {
             },
             health: Health::default(),
             metrics: daemon::metrics::install_recorder(&[]),
-            guard: settings.guard,
+            authenticator: settings.authenticator,
             audit: settings.audit,
             key_limiter: KeyLimiter::per_minute(settings.keys_per_minute),
             trusted_proxies: settings.trusted_proxies,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use authn::{
-    Guard,
-    settings::{Access, Method, Passwords, TokenService},
+    Authenticator,
+    settings::{AuthenticationSettings, PasswordSettings, SchemeSettings, TokenServiceSettings},
 };
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -25,8 +25,8 @@ rules:
 ";
 const GUN: &str = "registry.example.com/app";
 
-fn settings(folder: &Path) -> TokenService {
-    TokenService {
+fn settings(folder: &Path) -> TokenServiceSettings {
+    TokenServiceSettings {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
         folder: Some(folder.to_owned()),
@@ -37,7 +37,7 @@ fn settings(folder: &Path) -> TokenService {
 
 struct Stage {
     folder: TempDir,
-    guard: Arc<Guard>,
+    authenticator: Arc<Authenticator>,
     server: TestServer,
 }
 
@@ -50,8 +50,8 @@ impl Stage {
         );
         fs::write(&users, ALICE).unwrap();
         fs::write(&rules, RULES).unwrap();
-        let access = Access {
-            method: Method::Passwords(Passwords {
+        let access = AuthenticationSettings {
+            scheme: SchemeSettings::Passwords(PasswordSettings {
                 realm: "test".to_owned(),
                 file: Some(users),
                 administrator: None,
@@ -60,14 +60,18 @@ impl Stage {
             rules_file: Some(rules),
             client_certificates: false,
         };
-        let guard = Arc::new(Guard::new(&access, fixtures::clock()).await.unwrap());
+        let authenticator = Arc::new(
+            Authenticator::new(&access, fixtures::clock())
+                .await
+                .unwrap(),
+        );
         let server = TestServer::with(Settings {
-            guard: guard.clone(),
+            authenticator: authenticator.clone(),
             ..Settings::default()
         });
         Self {
             folder,
-            guard,
+            authenticator,
             server: server.await,
         }
     }
@@ -75,8 +79,8 @@ impl Stage {
     fn change_users(&self, text: &str) {
         fs::write(self.folder.path().join("htpasswd"), text).unwrap();
         // What was found once may be half-written.
-        self.guard.look();
-        self.guard.look();
+        self.authenticator.poll();
+        self.authenticator.poll();
     }
 
     async fn ask(&self, query: &[(&str, &str)], password: Option<&str>) -> Answer {

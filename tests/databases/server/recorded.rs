@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use anyhow::Result;
-use authn::Guard;
+use authn::Authenticator;
 use axum::body::Body;
 use fixtures::{bytes, vectors};
 use harness::Fresh;
@@ -35,7 +35,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         limits: UploadLimits::new(1 << 20, tuf::Limits::default()),
         health: Health::default(),
         metrics: daemon::metrics::install_recorder(&[]),
-        guard: Arc::new(Guard::open()),
+        authenticator: Arc::new(Authenticator::open()),
         audit: Audit::to_log(),
         key_limiter: KeyLimiter::per_minute(0),
         trusted_proxies: Vec::new(),

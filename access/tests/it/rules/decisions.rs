@@ -1,6 +1,6 @@
-//! Decisions: every need of every kind of caller under every policy.
+//! Decisions: every permission of every kind of caller under every policy.
 
-use access::{Action, Actions, Caller, Identity, Need, Policy, Rules};
+use access::{Action, Actions, Caller, Identity, Permission, Policy, Rules};
 use serde_json::{Value, json};
 
 use super::{ISSUER, certificate, entry, in_a_word, limited_to, may, outside, policy, robot, user};
@@ -8,15 +8,15 @@ use super::{ISSUER, certificate, entry, in_a_word, limited_to, may, outside, pol
 const GUN: &str = "r.io/team/app";
 const RELEASES: &str = "targets/releases";
 
-const NEEDS: [(&str, Need<'_>); 8] = [
-    ("identity", Need::Identity),
-    ("pull", Need::Pull(GUN)),
-    ("contribute", Need::Contribute(GUN)),
-    ("push", Need::Push(GUN, RELEASES)),
-    ("delegate", Need::Delegate(GUN)),
-    ("rotate", Need::Rotate(GUN)),
-    ("delete", Need::Delete(GUN)),
-    ("admin", Need::Admin),
+const PERMISSIONS: [(&str, Permission<'_>); 8] = [
+    ("identity", Permission::Authenticated),
+    ("pull", Permission::Pull(GUN)),
+    ("contribute", Permission::Publish(GUN)),
+    ("push", Permission::Push(GUN, RELEASES)),
+    ("delegate", Permission::Delegate(GUN)),
+    ("rotate", Permission::Rotate(GUN)),
+    ("delete", Permission::Delete(GUN)),
+    ("admin", Permission::Admin),
 ];
 
 fn administrator() -> Caller {
@@ -43,14 +43,14 @@ fn pushing(caller: Caller) -> Caller {
     limited_to(caller, GUN, &["pull", "push"])
 }
 
-/// Every decision for these callers: a line a need, a column a caller.
+/// Every decision for these callers: a line a permission, a column a caller.
 fn table(policy: &Policy, callers: &[Caller]) -> Vec<String> {
-    NEEDS
+    PERMISSIONS
         .iter()
-        .map(|(name, need)| {
+        .map(|(name, permission)| {
             let cells = callers
                 .iter()
-                .map(|caller| in_a_word(&policy.decide(caller, *need)));
+                .map(|caller| in_a_word(&policy.decide(caller, *permission)));
             let line: Vec<_> = std::iter::once((*name).to_owned()).chain(cells).collect();
             line.join(" ")
         })
@@ -85,8 +85,8 @@ fn without_authentication_everybody_may_do_everything() {
         limited_to(robot(), "other", &["pull"]),
     ];
     for caller in &callers {
-        for (_, need) in NEEDS {
-            assert_eq!(in_a_word(&Policy::Open.decide(caller, need)), "+open");
+        for (_, permission) in PERMISSIONS {
+            assert_eq!(in_a_word(&Policy::Open.decide(caller, permission)), "+open");
         }
         assert_eq!(Policy::Open.actions_for(caller, GUN), Actions::all());
     }
@@ -235,7 +235,7 @@ fn a_token_for_another_gun_grants_nothing_on_this_one() {
     let caller = limited_to(robot(), "r.io/team/other", &["*"]);
     for policy in [Policy::Users, some_rules()] {
         assert_eq!(
-            in_a_word(&policy.decide(&caller, Need::Pull(GUN))),
+            in_a_word(&policy.decide(&caller, Permission::Pull(GUN))),
             "-lacks"
         );
     }
@@ -245,9 +245,9 @@ fn a_token_for_another_gun_grants_nothing_on_this_one() {
 fn push_is_granted_in_the_roles_of_the_rule_alone() {
     let policy = some_rules();
     let bob = user("bob");
-    assert!(may(&policy, &bob, Need::Push(GUN, RELEASES)));
+    assert!(may(&policy, &bob, Permission::Push(GUN, RELEASES)));
     for role in ["targets", "targets/other", "targets/releases/deep"] {
-        assert!(!may(&policy, &bob, Need::Push(GUN, role)), "{role}");
+        assert!(!may(&policy, &bob, Permission::Push(GUN, role)), "{role}");
     }
 }
 
@@ -275,7 +275,7 @@ fn a_user_a_certificate_and_a_subject_of_one_name_are_three() {
             }));
             callers
                 .iter()
-                .map(|caller| may(&policy, caller, Need::Pull(GUN)))
+                .map(|caller| may(&policy, caller, Permission::Pull(GUN)))
                 .collect()
         })
         .collect();
@@ -296,12 +296,12 @@ fn authenticated_is_whoever_is_known_and_anonymous_is_everybody() {
     let rule = |who| policy(&json!({"rules": [{"who": who, "may": "push", "on": "**"}]}));
     let (known, all) = (rule("authenticated"), rule("anonymous"));
     for caller in [user("x"), certificate(&["x"]), robot()] {
-        assert!(may(&known, &caller, Need::Push(GUN, "targets")));
-        assert!(may(&all, &caller, Need::Push(GUN, "targets")));
+        assert!(may(&known, &caller, Permission::Push(GUN, "targets")));
+        assert!(may(&all, &caller, Permission::Push(GUN, "targets")));
     }
     for caller in [Caller::anonymous(), nobody_of_an_issuer()] {
-        assert!(!may(&known, &caller, Need::Push(GUN, "targets")));
-        assert!(may(&all, &caller, Need::Push(GUN, "targets")));
+        assert!(!may(&known, &caller, Permission::Push(GUN, "targets")));
+        assert!(may(&all, &caller, Permission::Push(GUN, "targets")));
     }
 }
 
@@ -317,9 +317,12 @@ fn a_rule_of_an_issuer_is_about_its_tokens_alone() {
         if let Identity::Outside(token) = &mut of_this.identity {
             "https://a".clone_into(&mut token.issuer);
         }
-        assert!(may(&policy, &of_this, Need::Pull(GUN)), "{who}");
-        assert!(!may(&policy, &of_another, Need::Pull(GUN)), "{who}");
-        assert!(!may(&policy, &user("robot"), Need::Pull(GUN)), "{who}");
+        assert!(may(&policy, &of_this, Permission::Pull(GUN)), "{who}");
+        assert!(!may(&policy, &of_another, Permission::Pull(GUN)), "{who}");
+        assert!(
+            !may(&policy, &user("robot"), Permission::Pull(GUN)),
+            "{who}"
+        );
     }
 }
 
@@ -328,7 +331,7 @@ fn a_claim_matches_by_its_text_in_a_list_or_down_a_path() {
     let has = |claim: &str, claims: Value| {
         let who = format!("claim:{claim}");
         let policy = policy(&json!({"rules": [{"who": who, "may": "pull", "on": "**"}]}));
-        may(&policy, &outside("robot", claims), Need::Pull(GUN))
+        may(&policy, &outside("robot", claims), Permission::Pull(GUN))
     };
     assert!(has("team=red", json!({"team": "red"})));
     assert!(has("team=red", json!({"team": ["blue", "red"]})));
@@ -379,7 +382,7 @@ fn actions_on_a_gun_are_those_that_decisions_grant() {
 }
 
 #[test]
-fn what_anybody_may_read_is_what_nobody_needs_a_name_for() {
+fn gun_readable_by_anonymous_callers_is_public() {
     assert!(Policy::Open.anonymous_may_pull(GUN));
     assert!(!Policy::Users.anonymous_may_pull(GUN));
     assert!(some_rules().anonymous_may_pull(GUN));
@@ -387,10 +390,10 @@ fn what_anybody_may_read_is_what_nobody_needs_a_name_for() {
 }
 
 #[test]
-fn needs_are_spelled_as_notary_spells_them() {
-    let scopes: Vec<_> = NEEDS
+fn permissions_are_spelled_as_notary_spells_them() {
+    let scopes: Vec<_> = PERMISSIONS
         .iter()
-        .map(|(_, need)| need.scope().to_string())
+        .map(|(_, permission)| permission.scope().to_string())
         .collect();
     assert_eq!(
         scopes,
@@ -409,26 +412,27 @@ fn needs_are_spelled_as_notary_spells_them() {
 
 #[test]
 fn reasons_are_sentences_on_one_line() {
-    let reason =
-        |policy: &Policy, caller: &Caller, need| policy.decide(caller, need).reason.to_string();
+    let reason = |policy: &Policy, caller: &Caller, permission| {
+        policy.decide(caller, permission).reason.to_string()
+    };
     assert_eq!(
-        reason(&some_rules(), &user("bob"), Need::Push(GUN, RELEASES)),
+        reason(&some_rules(), &user("bob"), Permission::Push(GUN, RELEASES)),
         "rule 2 grants it: group:releasers may push on r.io/team/ in targets/releases"
     );
     assert_eq!(
-        reason(&some_rules(), &user("x"), Need::Delete(GUN)),
+        reason(&some_rules(), &user("x"), Permission::Delete(GUN)),
         "no rule grants it"
     );
     assert_eq!(
         reason(
             &Policy::Users,
             &pulling(robot()),
-            Need::Contribute("a/b\r\nc")
+            Permission::Publish("a/b\r\nc")
         ),
         "the token does not list repository:a/b\\r\\nc:push,pull; it lists repository:r.io/team/app:pull"
     );
     assert_eq!(
-        reason(&Policy::Users, &Caller::anonymous(), Need::Admin),
+        reason(&Policy::Users, &Caller::anonymous(), Permission::Admin),
         "the caller is not known"
     );
 }

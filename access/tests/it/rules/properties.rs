@@ -1,6 +1,6 @@
 //! The rule engine against a model that is as plain as can be.
 
-use access::{Action, Caller, Identity, Need, Policy, Rules, Who};
+use access::{Action, Caller, Identity, Permission, Policy, Rules, Who};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
@@ -96,24 +96,24 @@ fn rule_grants(
 }
 
 /// Whether somebody may by the rules alone.
-fn model(rules: &[Value], caller: &Caller, need: Need<'_>) -> bool {
+fn model(rules: &[Value], caller: &Caller, permission: Permission<'_>) -> bool {
     let grants = |word, gun, role| {
         rules
             .iter()
             .any(|rule| rule_grants(rule, &caller.identity, word, gun, role))
     };
-    match need {
+    match permission {
         _ if matches!(caller.identity, Identity::Administrator(_)) => true,
-        Need::Identity => is_who("authenticated", &caller.identity),
-        Need::Pull(gun) => grants("pull", Some(gun), None),
-        Need::Contribute(gun) => {
+        Permission::Authenticated => is_who("authenticated", &caller.identity),
+        Permission::Pull(gun) => grants("pull", Some(gun), None),
+        Permission::Publish(gun) => {
             grants("push", Some(gun), None) || grants("delegate", Some(gun), None)
         }
-        Need::Push(gun, role) => grants("push", Some(gun), Some(role)),
-        Need::Delegate(gun) => grants("delegate", Some(gun), None),
-        Need::Rotate(gun) => grants("rotate", Some(gun), None),
-        Need::Delete(gun) => grants("delete", Some(gun), None),
-        Need::Admin => grants("admin", None, None),
+        Permission::Push(gun, role) => grants("push", Some(gun), Some(role)),
+        Permission::Delegate(gun) => grants("delegate", Some(gun), None),
+        Permission::Rotate(gun) => grants("rotate", Some(gun), None),
+        Permission::Delete(gun) => grants("delete", Some(gun), None),
+        Permission::Admin => grants("admin", None, None),
     }
 }
 
@@ -154,17 +154,17 @@ fn caller() -> impl Strategy<Value = Caller> {
     ]
 }
 
-fn need() -> impl Strategy<Value = Need<'static>> {
+fn permission() -> impl Strategy<Value = Permission<'static>> {
     (select(GUNS), select(ROLES)).prop_flat_map(|(gun, role)| {
         select(vec![
-            Need::Identity,
-            Need::Pull(gun),
-            Need::Contribute(gun),
-            Need::Push(gun, role),
-            Need::Delegate(gun),
-            Need::Rotate(gun),
-            Need::Delete(gun),
-            Need::Admin,
+            Permission::Authenticated,
+            Permission::Pull(gun),
+            Permission::Publish(gun),
+            Permission::Push(gun, role),
+            Permission::Delegate(gun),
+            Permission::Rotate(gun),
+            Permission::Delete(gun),
+            Permission::Admin,
         ])
     })
 }
@@ -222,37 +222,37 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn what_is_granted_is_what_the_model_grants(rules in rules(), caller in caller(), need in need()) {
-        prop_assert_eq!(may(&policy(&rules), &caller, need), model(&rules, &caller, need));
+    fn what_is_granted_is_what_the_model_grants(rules in rules(), caller in caller(), permission in permission()) {
+        prop_assert_eq!(may(&policy(&rules), &caller, permission), model(&rules, &caller, permission));
     }
 
     #[test]
-    fn nothing_is_granted_that_no_single_rule_grants(rules in rules(), caller in caller(), need in need()) {
-        let alone = |rule: &Value| may(&policy(std::slice::from_ref(rule)), &caller, need);
-        prop_assert_eq!(may(&policy(&rules), &caller, need), rules.iter().any(alone));
+    fn nothing_is_granted_that_no_single_rule_grants(rules in rules(), caller in caller(), permission in permission()) {
+        let alone = |rule: &Value| may(&policy(std::slice::from_ref(rule)), &caller, permission);
+        prop_assert_eq!(may(&policy(&rules), &caller, permission), rules.iter().any(alone));
     }
 
     #[test]
     fn another_rule_takes_nothing_away(
         rules in rules(), another in rule(), at in any::<prop::sample::Index>(),
-        caller in caller(), limits in proptest::option::of(limits()), need in need(),
+        caller in caller(), limits in proptest::option::of(limits()), permission in permission(),
     ) {
         let caller = Caller { access: limits, ..caller };
-        let before = may(&policy(&rules), &caller, need);
+        let before = may(&policy(&rules), &caller, permission);
         let mut more = rules.clone();
         more.insert(at.index(rules.len() + 1), another);
-        prop_assert!(!before || may(&policy(&more), &caller, need));
+        prop_assert!(!before || may(&policy(&more), &caller, permission));
     }
 
     #[test]
     fn the_limits_of_a_token_add_nothing_to_the_rules(
-        rules in rules(), caller in caller(), limits in limits(), need in need(),
+        rules in rules(), caller in caller(), limits in limits(), permission in permission(),
     ) {
         let policy = policy(&rules);
         let limited = Caller { access: Some(limits.clone()), ..caller.clone() };
-        let covered = need.scope().is_covered_by(&limits);
-        if need != Need::Identity {
-            prop_assert_eq!(may(&policy, &limited, need), covered && may(&policy, &caller, need));
+        let covered = permission.scope().is_covered_by(&limits);
+        if permission != Permission::Authenticated {
+            prop_assert_eq!(may(&policy, &limited, permission), covered && may(&policy, &caller, permission));
         }
     }
 
@@ -263,14 +263,14 @@ proptest! {
         let (policy, caller) = (policy(&rules), Caller { access: limits, ..caller });
         let actions = policy.actions_for(&caller, gun);
         let is = |action| actions.contains(action);
-        let may = |need| may(&policy, &caller, need);
-        prop_assert_eq!(is(Action::Pull), may(Need::Pull(gun)));
-        prop_assert_eq!(is(Action::Delegate), may(Need::Delegate(gun)));
-        prop_assert_eq!(is(Action::Rotate), may(Need::Rotate(gun)));
-        prop_assert_eq!(is(Action::Delete), may(Need::Delete(gun)));
-        prop_assert_eq!(is(Action::Admin), may(Need::Admin));
-        prop_assert_eq!(is(Action::Push), ROLES.iter().any(|role| may(Need::Push(gun, role))));
-        prop_assert_eq!(is(Action::Push) || is(Action::Delegate), may(Need::Contribute(gun)));
+        let may = |permission| may(&policy, &caller, permission);
+        prop_assert_eq!(is(Action::Pull), may(Permission::Pull(gun)));
+        prop_assert_eq!(is(Action::Delegate), may(Permission::Delegate(gun)));
+        prop_assert_eq!(is(Action::Rotate), may(Permission::Rotate(gun)));
+        prop_assert_eq!(is(Action::Delete), may(Permission::Delete(gun)));
+        prop_assert_eq!(is(Action::Admin), may(Permission::Admin));
+        prop_assert_eq!(is(Action::Push), ROLES.iter().any(|role| may(Permission::Push(gun, role))));
+        prop_assert_eq!(is(Action::Push) || is(Action::Delegate), may(Permission::Publish(gun)));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use access::{Caller, Need, Policy};
-use authn::{Guard, Unproven, settings::Access};
+use access::{Caller, Permission, Policy};
+use authn::{AuthenticationError, Authenticator, settings::AuthenticationSettings};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -18,15 +18,18 @@ async fn a_user_who_is_taken_out_of_the_file_is_out_though_remembered() {
     assert!(fingerprint.is_some());
 
     fs::write(door.path("htpasswd"), BOB).unwrap();
-    door.look();
+    door.poll();
 
     let refusal = door.login("alice", "correct horse").await;
-    assert!(matches!(refusal, Err(Unproven::WrongPassword(_))));
+    assert!(matches!(
+        refusal,
+        Err(AuthenticationError::WrongPassword(_))
+    ));
     assert_eq!(door.guard.fingerprint("alice"), None);
     assert!(door.login("bob", "bob's").await.is_ok());
 
     fs::write(door.path("htpasswd"), ALICE_ANEW).unwrap();
-    door.look();
+    door.poll();
     assert_ne!(door.guard.fingerprint("alice"), fingerprint);
 }
 
@@ -40,7 +43,7 @@ async fn a_user_is_no_longer_who_they_were_once_their_line_is_another() {
     assert!(!door.guard.still_holds(&caller, None), "gone even then");
     for users in [BOB.to_owned(), [ALICE_ANEW, BOB].concat()] {
         fs::write(door.path("htpasswd"), users).unwrap();
-        door.look();
+        door.poll();
         assert!(!door.guard.still_holds(&caller, then));
         assert!(door.guard.still_holds(&root, None));
     }
@@ -50,12 +53,12 @@ async fn a_user_is_no_longer_who_they_were_once_their_line_is_another() {
 async fn a_file_is_not_taken_up_half_written() {
     let door = Door::with_users(ALICE).await;
     fs::write(door.path("htpasswd"), BOB).unwrap();
-    door.guard.look();
+    door.guard.poll();
     assert!(door.login("alice", "correct horse").await.is_ok());
     fs::write(door.path("htpasswd"), [BOB, ALICE].concat()).unwrap();
-    door.guard.look();
+    door.guard.poll();
     assert_eq!(door.guard.fingerprint("bob"), None);
-    door.guard.look();
+    door.guard.poll();
     assert!(door.guard.fingerprint("alice").is_some());
     assert!(door.guard.fingerprint("bob").is_some());
 }
@@ -65,14 +68,14 @@ async fn a_broken_file_leaves_the_users_as_they_were() {
     let door = Door::with_users(ALICE).await;
     for broken in ["", "alice:plain\n", "alice\n"] {
         fs::write(door.path("htpasswd"), broken).unwrap();
-        door.look();
+        door.poll();
         assert!(
             door.login("alice", "correct horse").await.is_ok(),
             "{broken:?}"
         );
     }
     fs::remove_file(door.path("htpasswd")).unwrap();
-    door.look();
+    door.poll();
     assert!(door.login("alice", "correct horse").await.is_ok());
 }
 
@@ -93,12 +96,12 @@ async fn a_file_that_is_replaced_under_load_counts_from_then_on() {
             })
             .collect();
         fs::write(door.path("htpasswd"), file).unwrap();
-        door.look();
+        door.poll();
         // From a minute on the throttle has forgiven the round before.
         let now = NOW + time::Duration::minutes(5) * (round + 1);
         let outcome = door.login_at("alice", old, super::ADDRESS, now).await;
         assert!(
-            matches!(outcome, Err(Unproven::WrongPassword(_))),
+            matches!(outcome, Err(AuthenticationError::WrongPassword(_))),
             "round {round}"
         );
         let outcome = door.login_at("alice", new, super::ADDRESS, now).await;
@@ -123,8 +126,8 @@ async fn a_replaced_file_takes_effect_by_itself_within_three_seconds() {
     tending.await.unwrap();
 }
 
-fn may_pull(guard: &Guard) -> bool {
-    let need = Need::Pull("example.com/app");
+fn may_pull(guard: &Authenticator) -> bool {
+    let need = Permission::Pull("example.com/app");
     guard.policy().decide(&Caller::anonymous(), need).is_granted
 }
 
@@ -133,7 +136,7 @@ async fn rules_are_taken_up_when_they_change_and_kept_when_they_break() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("htpasswd"), ALICE).unwrap();
     fs::write(folder.path().join("rules.yaml"), ANONYMOUS_PULL).unwrap();
-    let access = Access {
+    let access = AuthenticationSettings {
         rules_file: Some(folder.path().join("rules.yaml")),
         ..passwords(&folder)
     };
@@ -150,10 +153,10 @@ async fn rules_are_taken_up_when_they_change_and_kept_when_they_break() {
         ("rules: [\n", true),
     ] {
         fs::write(door.path("rules.yaml"), content).unwrap();
-        door.look();
+        door.poll();
         assert_eq!(may_pull(&door.guard), expected, "{content}");
     }
-    let need = Need::Pull("example.com/app");
+    let need = Permission::Pull("example.com/app");
     assert!(
         held.decide(&Caller::anonymous(), need).is_granted,
         "a request keeps the rules that it began with"
@@ -181,11 +184,11 @@ async fn files_that_are_of_no_use_stop_the_start_and_are_named() {
             Some(content) => fs::write(folder.path().join(name), content).unwrap(),
             None => fs::remove_file(folder.path().join(name)).unwrap(),
         }
-        let access = Access {
+        let access = AuthenticationSettings {
             rules_file: Some(folder.path().join("rules.yaml")),
             ..passwords(&folder)
         };
-        let error = Guard::new(&access, NOW).await.err().unwrap();
+        let error = Authenticator::new(&access, NOW).await.err().unwrap();
         let error = format!("{error:#}");
         assert!(error.contains(expected) && error.contains(name), "{error}");
         assert!(!error.contains("W6ph5"), "{error}");

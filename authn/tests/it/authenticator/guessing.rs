@@ -2,14 +2,17 @@
 
 use std::{net::IpAddr, num::NonZero, time::Duration as StdDuration};
 
-use authn::Unproven;
+use authn::AuthenticationError;
 use futures_util::future::join_all;
 use time::Duration;
 use tokio::task::unconstrained;
 
 use super::{ADDRESS, ALICE, Door, NOW};
 
-fn count<T>(outcomes: &[Result<T, Unproven>], is: impl Fn(&Result<T, Unproven>) -> bool) -> usize {
+fn count<T>(
+    outcomes: &[Result<T, AuthenticationError>],
+    is: impl Fn(&Result<T, AuthenticationError>) -> bool,
+) -> usize {
     outcomes.iter().filter(|outcome| is(outcome)).count()
 }
 
@@ -29,19 +32,22 @@ async fn of_a_hundred_guesses_ten_are_looked_at() {
         outcomes.extend(join_all(some).await);
     }
     assert_eq!(
-        count(&outcomes, |o| matches!(o, Err(Unproven::WrongPassword(_)))),
+        count(&outcomes, |o| matches!(
+            o,
+            Err(AuthenticationError::WrongPassword(_))
+        )),
         10
     );
     assert_eq!(
         count(&outcomes, |o| matches!(
             o,
-            Err(Unproven::TooManyFailures(_))
+            Err(AuthenticationError::TooManyFailures(_))
         )),
         90
     );
 
     let refusal = door.login("alice", "correct horse").await.unwrap_err();
-    let Unproven::TooManyFailures(wait) = refusal else {
+    let AuthenticationError::TooManyFailures(wait) = refusal else {
         panic!("{refusal}")
     };
     assert_eq!(wait, StdDuration::from_secs(6));
@@ -66,7 +72,10 @@ async fn the_administrators_password_is_not_to_be_guessed_faster_than_others() {
         door.login("root", &number.to_string()).await.unwrap_err();
     }
     let refusal = door.login("root", "of all").await;
-    assert!(matches!(refusal, Err(Unproven::TooManyFailures(_))));
+    assert!(matches!(
+        refusal,
+        Err(AuthenticationError::TooManyFailures(_))
+    ));
 }
 
 #[tokio::test]
@@ -87,7 +96,10 @@ async fn a_password_that_was_right_is_right_for_a_minute_whatever_others_guess()
     );
     let late = NOW + Duration::seconds(60);
     let refusal = door.login_at("alice", "correct horse", ADDRESS, late).await;
-    assert!(matches!(refusal, Err(Unproven::TooManyFailures(_))));
+    assert!(matches!(
+        refusal,
+        Err(AuthenticationError::TooManyFailures(_))
+    ));
 }
 
 #[tokio::test]
@@ -103,7 +115,10 @@ async fn right_passwords_are_never_counted() {
         let now = NOW + Duration::minutes(60);
         let guess = number.to_string();
         let refusal = door.login_at("alice", &guess, ADDRESS, now).await;
-        assert!(matches!(refusal, Err(Unproven::WrongPassword(_))));
+        assert!(matches!(
+            refusal,
+            Err(AuthenticationError::WrongPassword(_))
+        ));
     }
 }
 
@@ -128,11 +143,11 @@ async fn more_passwords_than_can_be_checked_are_turned_away() {
         door.login_at(name, "guess", address, NOW)
     });
     let outcomes = unconstrained(join_all(others)).await;
-    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(count(&outcomes, |o| matches!(o, Err(AuthenticationError::Busy))) > 0);
     assert_eq!(count(&outcomes, Result::is_ok), 0);
     let refusal = guess(1).await;
     assert!(
-        matches!(refusal, Err(Unproven::WrongPassword(_))),
+        matches!(refusal, Err(AuthenticationError::WrongPassword(_))),
         "afterwards there is room"
     );
 }
@@ -145,7 +160,7 @@ async fn one_network_does_not_keep_the_others_out() {
     let elsewhere: IpAddr = "192.0.2.2".parse().unwrap();
     let alice = door.login_at("alice", "correct horse", elsewhere, NOW);
     let (outcomes, alice) = tokio::join!(join_all(guesses), alice);
-    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(count(&outcomes, |o| matches!(o, Err(AuthenticationError::Busy))) > 0);
     assert!(alice.is_ok());
 }
 
@@ -165,6 +180,6 @@ async fn a_crowd_of_strangers_does_not_keep_out_who_was_there_within_the_hour() 
         .map(|(user, password, address)| door.login_at(user, password, *address, later));
     // Each takes its place before the next one comes; she is the last.
     let outcomes = unconstrained(join_all(all)).await;
-    assert!(count(&outcomes, |o| matches!(o, Err(Unproven::Busy))) > 0);
+    assert!(count(&outcomes, |o| matches!(o, Err(AuthenticationError::Busy))) > 0);
     assert!(outcomes.last().unwrap().is_ok());
 }

@@ -12,8 +12,10 @@ use access::{
     token::{Claims, Mint, jwks_document},
 };
 use authn::{
-    Guard, Unproven,
-    settings::{Access, Jwks, Method, OutsideIssuer, OutsideTokens},
+    AuthenticationError, Authenticator,
+    settings::{
+        AuthenticationSettings, IssuerSettings, JwksSettings, OutsideTokenSettings, SchemeSettings,
+    },
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use rcgen::{CertificateParams, KeyPair};
@@ -22,9 +24,9 @@ use time::Duration;
 
 use super::{Door, NOW, basic};
 
-fn access(issuers: Vec<OutsideIssuer>, autoredirect: bool) -> Access {
-    Access {
-        method: Method::OutsideTokens(OutsideTokens {
+fn access(issuers: Vec<IssuerSettings>, autoredirect: bool) -> AuthenticationSettings {
+    AuthenticationSettings {
+        scheme: SchemeSettings::OutsideTokens(OutsideTokenSettings {
             realm: "https://auth.example.com/token".to_owned(),
             service: "notary-server".to_owned(),
             autoredirect,
@@ -35,8 +37,8 @@ fn access(issuers: Vec<OutsideIssuer>, autoredirect: bool) -> Access {
     }
 }
 
-fn issuer(name: &str, bundle: Option<&Path>, jwks: Option<Jwks>) -> OutsideIssuer {
-    OutsideIssuer {
+fn issuer(name: &str, bundle: Option<&Path>, jwks: Option<JwksSettings>) -> IssuerSettings {
+    IssuerSettings {
         name: name.to_owned(),
         audience: "notary-server".to_owned(),
         bundle: bundle.map(Path::to_owned),
@@ -106,7 +108,10 @@ async fn what_notary_believed_is_believed_and_what_it_did_not_is_not() {
         Authorization::Several,
     ] {
         let outcome = door.show(other).await;
-        assert!(matches!(outcome, Err(Unproven::Unusable)), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(AuthenticationError::Unsupported)),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -127,12 +132,15 @@ async fn a_bundle_is_taken_up_when_it_changes() {
     let issuers = vec![issuer("auth.example.com", Some(&bundle), None)];
     let door = Door::of(folder, &access(issuers, false)).await;
     let shown = || Authorization::Bearer(first.into());
-    assert!(matches!(door.show(shown()).await, Err(Unproven::Token(_))));
+    assert!(matches!(
+        door.show(shown()).await,
+        Err(AuthenticationError::Token(_))
+    ));
     fs::write(&bundle, recorded["rootcertbundle_pem"].as_str().unwrap()).unwrap();
-    door.look();
+    door.poll();
     assert!(door.show(shown()).await.is_ok());
     fs::write(&bundle, "no certificate").unwrap();
-    door.look();
+    door.poll();
     assert!(
         door.show(shown()).await.is_ok(),
         "a broken bundle is not taken up"
@@ -151,7 +159,7 @@ async fn bundles_that_are_of_no_use_stop_the_start() {
     let bundle = folder.path().join("bundle.pem");
     let start = async || {
         let issuers = vec![issuer("i", Some(&bundle), None)];
-        let error = Guard::new(&access(issuers, false), NOW)
+        let error = Authenticator::new(&access(issuers, false), NOW)
             .await
             .err()
             .unwrap();
@@ -176,8 +184,8 @@ async fn with_autoredirect_the_realm_is_this_server() {
     let file = folder.path().join("set.json");
     fs::write(&file, Key::new().set()).unwrap();
     let realm = async |autoredirect: bool| {
-        let issuers = vec![issuer("i", None, Some(Jwks::File(file.clone())))];
-        let guard = Guard::new(&access(issuers, autoredirect), NOW)
+        let issuers = vec![issuer("i", None, Some(JwksSettings::File(file.clone())))];
+        let guard = Authenticator::new(&access(issuers, autoredirect), NOW)
             .await
             .unwrap();
         match guard.challenge("http://notary.example.com:4443") {
@@ -199,7 +207,7 @@ async fn each_issuer_is_believed_with_its_own_keys() {
     let file = |name: &str, key: &Key| {
         let path = folder.path().join(name);
         fs::write(&path, key.set()).unwrap();
-        issuer(name, None, Some(Jwks::File(path)))
+        issuer(name, None, Some(JwksSettings::File(path)))
     };
     let issuers = vec![file("a", &a), file("b", &b)];
     let door = Door::of(folder, &access(issuers, false)).await;
@@ -249,7 +257,7 @@ async fn a_set_at_an_address_is_fetched_at_the_start() {
     let key = Key::new();
     let answer = Answer::new(Mutex::new((StatusCode::OK, key.set())));
     let address = provider(&answer).await;
-    let jwks = Jwks::Url {
+    let jwks = JwksSettings::Url {
         url: format!("http://{address}/keys"),
         ca: None,
     };
@@ -264,5 +272,5 @@ async fn a_set_at_an_address_is_fetched_at_the_start() {
     let stranger = door
         .show(Authorization::Bearer(Key::new().token("idp")))
         .await;
-    assert!(matches!(stranger, Err(Unproven::Token(_))));
+    assert!(matches!(stranger, Err(AuthenticationError::Token(_))));
 }

@@ -21,7 +21,7 @@ fn refused(folder: &Path, now: OffsetDateTime) -> String {
     }
 }
 
-/// What those are told who only look at such a folder.
+/// What those are told who only poll at such a folder.
 fn inspected(folder: &Path, now: OffsetDateTime) -> String {
     let state = TokenService::inspect(&settings(folder), now);
     state.unwrap_err().to_string()

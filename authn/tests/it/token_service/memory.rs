@@ -1,7 +1,7 @@
 //! Keys that are in memory alone: what is good for this process is good for no other.
 
 use access::{Credentials, Identity};
-use authn::{settings::TokenService as Settings, token_service::TokenService};
+use authn::{settings::TokenServiceSettings as Settings, token_service::TokenService};
 use time::{Duration, OffsetDateTime};
 
 use super::{NOW, OLD_PASSWORD, alice, alices, known, settings, token_of};

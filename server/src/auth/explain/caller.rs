@@ -9,9 +9,9 @@ use std::{
 use access::{Authorization, Caller, Identity};
 use anyhow::{Context as _, Result};
 use authn::{
-    Guard, Shown,
-    settings::{Access, Method, Passwords},
-    token_service::whose,
+    Authenticator, Presented,
+    settings::{AuthenticationSettings, PasswordSettings, SchemeSettings},
+    token_service::identify_offline,
 };
 use clap::ArgMatches;
 use daemon::clock;
@@ -49,12 +49,12 @@ impl Claim {
             .unwrap_or(Self::Anonymous)
     }
 
-    pub(super) async fn examine(self, access: &Access) -> Result<Taken> {
+    pub(super) async fn examine(self, authentication: &AuthenticationSettings) -> Result<Taken> {
         match self {
             Self::Anonymous => Ok(Taken::anonymous("anonymous")),
-            Self::User(name) => user(access, &name),
-            Self::Certificate(name) => Ok(certificate(access, name)),
-            Self::Token(file) => token(access, &file).await,
+            Self::User(name) => user(authentication, &name),
+            Self::Certificate(name) => Ok(certificate(authentication, name)),
+            Self::Token(file) => token(authentication, &file).await,
         }
     }
 }
@@ -99,13 +99,13 @@ fn describe(identity: &Identity) -> String {
     }
 }
 
-fn user(access: &Access, name: &str) -> Result<Taken> {
-    let passwords = match &access.method {
-        Method::Passwords(passwords) => passwords,
-        Method::None { .. } => {
+fn user(authentication: &AuthenticationSettings, name: &str) -> Result<Taken> {
+    let passwords = match &authentication.scheme {
+        SchemeSettings::Passwords(passwords) => passwords,
+        SchemeSettings::None { .. } => {
             return Ok(Taken::anonymous("anybody: nobody is asked for a password"));
         }
-        Method::OutsideTokens(_) => {
+        SchemeSettings::OutsideTokens(_) => {
             return Ok(Taken::anonymous(
                 "anonymous: with auth.type \"token\" users and passwords count for nothing",
             ));
@@ -127,8 +127,8 @@ fn user(access: &Access, name: &str) -> Result<Taken> {
     })
 }
 
-fn certificate(access: &Access, name: String) -> Taken {
-    if access.client_certificates {
+fn certificate(authentication: &AuthenticationSettings, name: String) -> Taken {
+    if authentication.client_certificates {
         Taken::known(Identity::Certificate(vec![name]))
     } else {
         Taken::anonymous("anonymous: auth.client_certificates is not set")
@@ -136,27 +136,30 @@ fn certificate(access: &Access, name: String) -> Taken {
 }
 
 /// Believes a token as the server would, with the keys that it would use.
-async fn token(access: &Access, file: &str) -> Result<Taken> {
+async fn token(authentication: &AuthenticationSettings, file: &str) -> Result<Taken> {
     let (token, now) = (read_token(file)?, clock::now());
-    let caller = match &access.method {
-        Method::None { .. } => Ok(Caller::anonymous()),
-        Method::Passwords(passwords) => own_token(passwords, &token, now)?,
-        Method::OutsideTokens(_) => {
-            let guard = Guard::new(access, now).await?;
-            let shown = Shown {
+    let caller = match &authentication.scheme {
+        SchemeSettings::None { .. } => Ok(Caller::anonymous()),
+        SchemeSettings::Passwords(passwords) => own_token(passwords, &token, now)?,
+        SchemeSettings::OutsideTokens(_) => {
+            let authenticator = Authenticator::new(authentication, now).await?;
+            let shown = Presented {
                 authorization: Authorization::Bearer(token),
                 certificates: &[],
                 address: Ipv4Addr::LOCALHOST.into(),
                 now,
             };
-            guard.identify(shown).await.map_err(|why| why.to_string())
+            authenticator
+                .identify(shown)
+                .await
+                .map_err(|why| why.to_string())
         }
     };
     Ok(caller.map_or_else(Taken::unproven, Taken::caller))
 }
 
 fn own_token(
-    passwords: &Passwords,
+    passwords: &PasswordSettings,
     token: &SecretString,
     now: OffsetDateTime,
 ) -> Result<Result<Caller, String>> {
@@ -166,7 +169,7 @@ fn own_token(
     let users = passwords.file.as_deref().map(password_file).transpose()?;
     let fingerprint = |user: &str| users.as_ref()?.fingerprint(user);
     let administrator = passwords.administrator.as_ref();
-    let caller = whose(
+    let caller = identify_offline(
         service,
         administrator,
         token.expose_secret(),

@@ -6,7 +6,7 @@ use daemon::{Settings, SettingsError, settings::likely};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use authn::settings::{Jwks, OutsideIssuer, OutsideTokens};
+use authn::settings::{IssuerSettings, JwksSettings, OutsideTokenSettings};
 
 const KEY: &str = "auth.options";
 
@@ -40,7 +40,7 @@ struct Options<'s> {
 pub(super) fn read(
     settings: &Settings,
     warnings: &mut Vec<String>,
-) -> Result<OutsideTokens, SettingsError> {
+) -> Result<OutsideTokenSettings, SettingsError> {
     if !settings.is_set(KEY) {
         return Err(settings.refused(
             KEY,
@@ -76,7 +76,7 @@ pub(super) fn read(
         issuers.push(entry.issuer(&service)?);
     }
     refuse_twice(settings, &issuers)?;
-    Ok(OutsideTokens {
+    Ok(OutsideTokenSettings {
         realm,
         service,
         autoredirect: options.autoredirect()?,
@@ -156,8 +156,8 @@ impl Options<'_> {
         Ok(entry)
     }
 
-    fn issuer(&self, service: &str) -> Result<OutsideIssuer, SettingsError> {
-        let issuer = OutsideIssuer {
+    fn issuer(&self, service: &str) -> Result<IssuerSettings, SettingsError> {
+        let issuer = IssuerSettings {
             name: self.required("issuer")?,
             audience: self.text("service")?.unwrap_or_else(|| service.to_owned()),
             bundle: self.text("rootcertbundle")?.map(PathBuf::from),
@@ -169,16 +169,16 @@ impl Options<'_> {
         Ok(issuer)
     }
 
-    fn jwks(&self) -> Result<Option<Jwks>, SettingsError> {
+    fn jwks(&self) -> Result<Option<JwksSettings>, SettingsError> {
         let ca = self.text("jwks_ca_file")?.map(PathBuf::from);
         let place = self.text("jwks")?;
         let url = place.as_deref().filter(|place| place.contains("://"));
         match (url, ca) {
-            (Some(url), ca) => Ok(Some(Jwks::Url {
+            (Some(url), ca) => Ok(Some(JwksSettings::Url {
                 url: self.url(url)?,
                 ca,
             })),
-            (None, None) => Ok(place.map(|file| Jwks::File(file.into()))),
+            (None, None) => Ok(place.map(|file| JwksSettings::File(file.into()))),
             (None, Some(_)) => Err(self.refused(
                 "jwks_ca_file says whom to believe when a jwks is fetched, but no jwks is an address here",
             )),
@@ -218,7 +218,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-fn refuse_twice(settings: &Settings, issuers: &[OutsideIssuer]) -> Result<(), SettingsError> {
+fn refuse_twice(settings: &Settings, issuers: &[IssuerSettings]) -> Result<(), SettingsError> {
     let mut names: Vec<_> = issuers.iter().map(|issuer| &issuer.name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {

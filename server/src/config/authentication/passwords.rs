@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use authn::settings::{Passwords, TokenService};
+use authn::settings::{PasswordSettings, TokenServiceSettings};
 use daemon::{Settings, SettingsError};
 use serde_json::Value;
 
@@ -20,13 +20,13 @@ const OF_TOKEN_SERVICE: [&str; 5] = [
     "auth.token_registries",
 ];
 
-pub(super) fn read(settings: &Settings) -> Result<Passwords, SettingsError> {
+pub(super) fn read(settings: &Settings) -> Result<PasswordSettings, SettingsError> {
     refuse_all(
         settings,
         &["auth.options"],
         "goes with auth.type \"token\" alone: what \"htpasswd\" needs stands beside auth.type",
     )?;
-    let passwords = Passwords {
+    let passwords = PasswordSettings {
         realm: text(settings, "auth.realm"),
         file: settings.path("auth.htpasswd_file"),
         administrator: administrator::read(settings)?,
@@ -45,7 +45,7 @@ fn text(settings: &Settings, key: &str) -> String {
     settings.text(key).unwrap_or(NAME).to_owned()
 }
 
-fn token_service(settings: &Settings) -> Result<Option<TokenService>, SettingsError> {
+fn token_service(settings: &Settings) -> Result<Option<TokenServiceSettings>, SettingsError> {
     if !settings.boolean("auth.token_service")?.unwrap_or(true) {
         refuse_all(
             settings,
@@ -63,7 +63,7 @@ fn token_service(settings: &Settings) -> Result<Option<TokenService>, SettingsEr
             "needs auth.token_folder: a registry trusts the ca.crt in it, which has to outlive this process",
         ));
     }
-    Ok(Some(TokenService {
+    Ok(Some(TokenServiceSettings {
         issuer: text(settings, "auth.token_issuer"),
         audience: text(settings, "auth.token_audience"),
         folder,

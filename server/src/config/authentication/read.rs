@@ -1,6 +1,6 @@
 //! Reading the `auth` section, which fails closed: whatever does not fit stops the start.
 
-use authn::settings::{Access, Method};
+use authn::settings::{AuthenticationSettings, SchemeSettings};
 use daemon::{Settings, SettingsError, settings::likely};
 
 use super::{super::ENV_PREFIX, administrator, options, passwords, refuse::refuse_all};
@@ -35,16 +35,16 @@ const OF_SOMEBODY: [&str; 3] = [
 pub(in crate::config) fn read(
     settings: &Settings,
     warnings: &mut Vec<String>,
-) -> Result<Access, SettingsError> {
+) -> Result<AuthenticationSettings, SettingsError> {
     refuse_unknown(settings)?;
-    let method = method(settings, warnings)?;
-    let access = Access {
-        method,
+    let scheme = scheme(settings, warnings)?;
+    let authentication = AuthenticationSettings {
+        scheme,
         rules_file: settings.path("auth.rules_file"),
         client_certificates: client_certificates(settings)?,
     };
-    require_rules_for_open_id(settings, &access)?;
-    Ok(access)
+    require_rules_for_open_id(settings, &authentication)?;
+    Ok(authentication)
 }
 
 /// Elsewhere, what is unknown is a warning; here it may be what was to keep somebody out.
@@ -71,11 +71,14 @@ fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
     Ok(())
 }
 
-fn method(settings: &Settings, warnings: &mut Vec<String>) -> Result<Method, SettingsError> {
+fn scheme(
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<SchemeSettings, SettingsError> {
     let administrator = administrator::is_named(settings);
     match settings.text("auth.type") {
-        Some("htpasswd" | "basic") => passwords::read(settings).map(Method::Passwords),
-        None if administrator => passwords::read(settings).map(Method::Passwords),
+        Some("htpasswd" | "basic") => passwords::read(settings).map(SchemeSettings::Passwords),
+        None if administrator => passwords::read(settings).map(SchemeSettings::Passwords),
         Some("token") => {
             refuse_all(
                 settings,
@@ -85,17 +88,17 @@ fn method(settings: &Settings, warnings: &mut Vec<String>) -> Result<Method, Set
             if administrator {
                 warnings.push("NOTARY_AUTH has no effect on this server: with auth.type \"token\" nobody logs in here".into());
             }
-            options::read(settings, warnings).map(Method::OutsideTokens)
+            options::read(settings, warnings).map(SchemeSettings::OutsideTokens)
         }
         Some("none") => {
             refuse_settings_of_somebody(settings, "auth.type is \"none\"")?;
             warnings.push("authentication is off (auth.type is \"none\"): whoever reaches this server may publish, delete and ask for keys".into());
-            Ok(Method::None { is_written: true })
+            Ok(SchemeSettings::None { is_written: true })
         }
         None => {
             refuse_settings_of_somebody(settings, "auth.type is not set")?;
             warnings.push("authentication is off, since the configuration has no auth.type: anybody who reaches this server may publish, delete and ask for keys; if that is meant, write auth.type \"none\", else \"htpasswd\" or \"token\"".into());
-            Ok(Method::None { is_written: false })
+            Ok(SchemeSettings::None { is_written: false })
         }
         Some(other) => Err(settings.invalid("auth.type", accepted_types(other))),
     }
@@ -134,8 +137,13 @@ fn client_certificates(settings: &Settings) -> Result<bool, SettingsError> {
 
 /// The token of an `OpenID` provider lists nothing that it is good for, so that without rules it would
 /// be good for nothing, or for everything.
-fn require_rules_for_open_id(settings: &Settings, access: &Access) -> Result<(), SettingsError> {
-    let (Method::OutsideTokens(outside), None) = (&access.method, &access.rules_file) else {
+fn require_rules_for_open_id(
+    settings: &Settings,
+    authentication: &AuthenticationSettings,
+) -> Result<(), SettingsError> {
+    let (SchemeSettings::OutsideTokens(outside), None) =
+        (&authentication.scheme, &authentication.rules_file)
+    else {
         return Ok(());
     };
     match outside.issuers.iter().find(|issuer| issuer.is_open_id()) {

@@ -4,8 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use access::token::TrustedKeys;
 use authn::{
-    keys_at,
-    settings::{Jwks, OutsideIssuer, OutsideTokens, TokenService},
+    fetch_keys,
+    settings::{IssuerSettings, JwksSettings, OutsideTokenSettings, TokenServiceSettings},
     token_service::KeyState,
     without_query,
 };
@@ -15,7 +15,11 @@ use time::OffsetDateTime;
 use super::super::{Check, Report, Verdict, certificates::Chain, words};
 
 /// Looks at the keys of the token service. What is not there yet is made when the server starts.
-pub(super) fn check_service(report: &mut Report, service: &TokenService, now: OffsetDateTime) {
+pub(super) fn check_service(
+    report: &mut Report,
+    service: &TokenServiceSettings,
+    now: OffsetDateTime,
+) {
     let inspected = authn::token_service::TokenService::inspect(service, now);
     match (&service.folder, inspected) {
         (_, Err(error)) => report.wrong(
@@ -63,7 +67,7 @@ fn warn_if_writable(report: &mut Report, folder: &Path) {
 /// Looks at the keys of everybody whose tokens are believed.
 pub(super) async fn check_issuers(
     report: &mut Report,
-    outside: &OutsideTokens,
+    outside: &OutsideTokenSettings,
     now: OffsetDateTime,
 ) {
     for issuer in &outside.issuers {
@@ -72,9 +76,9 @@ pub(super) async fn check_issuers(
         }
         match &issuer.jwks {
             None => {}
-            Some(Jwks::File(file)) => check_jwks(report, issuer, file),
-            Some(Jwks::Url { url, ca }) => {
-                let keys = keys_at(url, ca.as_deref()).await;
+            Some(JwksSettings::File(file)) => check_jwks(report, issuer, file),
+            Some(JwksSettings::Url { url, ca }) => {
+                let keys = fetch_keys(url, ca.as_deref()).await;
                 tell_keys(
                     report,
                     issuer,
@@ -86,7 +90,7 @@ pub(super) async fn check_issuers(
     }
 }
 
-fn check_bundle(report: &mut Report, issuer: &OutsideIssuer, file: &Path, now: OffsetDateTime) {
+fn check_bundle(report: &mut Report, issuer: &IssuerSettings, file: &Path, now: OffsetDateTime) {
     let what = format!(
         "the certificates of issuer {:?} ({})",
         issuer.name,
@@ -122,7 +126,7 @@ fn check_bundle(report: &mut Report, issuer: &OutsideIssuer, file: &Path, now: O
     }
 }
 
-fn check_jwks(report: &mut Report, issuer: &OutsideIssuer, file: &Path) {
+fn check_jwks(report: &mut Report, issuer: &IssuerSettings, file: &Path) {
     let keys = regular::read(file)
         .map_err(|error| error.to_string())
         .and_then(|json| TrustedKeys::from_jwks(&json).map_err(|error| error.to_string()));
@@ -131,7 +135,7 @@ fn check_jwks(report: &mut Report, issuer: &OutsideIssuer, file: &Path) {
 
 fn tell_keys(
     report: &mut Report,
-    issuer: &OutsideIssuer,
+    issuer: &IssuerSettings,
     place: &str,
     keys: Result<TrustedKeys, String>,
 ) {

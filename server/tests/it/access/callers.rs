@@ -15,8 +15,13 @@ use ::access::{
     Access, Credentials,
     token::{Claims, Mint},
 };
-use authn::Guard;
-use authn::settings::{self, Method, OutsideIssuer, OutsideTokens, Passwords, TokenService};
+use authn::{
+    Authenticator,
+    settings::{
+        AuthenticationSettings, IssuerSettings, OutsideTokenSettings, PasswordSettings,
+        SchemeSettings, TokenServiceSettings,
+    },
+};
 use axum::body::Body;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use daemon::Peer;
@@ -58,7 +63,7 @@ pub(super) fn outside_rules() -> Value {
 pub(super) struct Stage {
     pub(super) server: TestServer,
     folder: TempDir,
-    guard: Arc<Guard>,
+    authenticator: Arc<Authenticator>,
     certificate: CertificateDer<'static>,
     tokens: BTreeMap<&'static str, String>,
     strangers: AtomicU32,
@@ -68,15 +73,15 @@ impl Stage {
     /// Passwords are asked for with every request.
     pub(super) async fn with_passwords(rules: Option<Value>, settings: Settings) -> Self {
         let folder = TempDir::new().unwrap();
-        let method = passwords(folder.path(), false);
-        Self::new(folder, method, rules, settings).await
+        let scheme = passwords(folder.path(), false);
+        Self::new(folder, scheme, rules, settings).await
     }
 
     /// Passwords are shown to the server's own token service, or to it all the same.
     pub(super) async fn with_token_service(rules: Option<Value>) -> Self {
         let folder = TempDir::new().unwrap();
-        let method = passwords(folder.path(), true);
-        let mut stage = Self::new(folder, method, rules, Settings::default()).await;
+        let scheme = passwords(folder.path(), true);
+        let mut stage = Self::new(folder, scheme, rules, Settings::default()).await;
         for (name, who, actions) in [
             ("t-pull", "alice", "pull"),
             ("t-push", "alice", "pull,push"),
@@ -97,15 +102,15 @@ impl Stage {
     /// Tokens of somebody else are asked for.
     pub(super) async fn with_outside_tokens(rules: Option<Value>) -> Self {
         let folder = TempDir::new().unwrap();
-        let (method, tokens) = outside(folder.path());
-        let mut stage = Self::new(folder, method, rules, Settings::default()).await;
+        let (scheme, tokens) = outside(folder.path());
+        let mut stage = Self::new(folder, scheme, rules, Settings::default()).await;
         stage.tokens = tokens;
         stage
     }
 
     async fn new(
         folder: TempDir,
-        method: Method,
+        scheme: SchemeSettings,
         rules: Option<Value>,
         settings: Settings,
     ) -> Self {
@@ -114,20 +119,24 @@ impl Stage {
             fs::write(&file, rules.to_string()).unwrap();
             file
         });
-        let access = settings::Access {
-            method,
+        let access = AuthenticationSettings {
+            scheme,
             rules_file,
             client_certificates: true,
         };
-        let guard = Arc::new(Guard::new(&access, fixtures::clock()).await.unwrap());
+        let authenticator = Arc::new(
+            Authenticator::new(&access, fixtures::clock())
+                .await
+                .unwrap(),
+        );
         let settings = Settings {
-            guard: guard.clone(),
+            authenticator: authenticator.clone(),
             ..settings
         };
         Self {
             server: TestServer::with(settings).await,
             folder,
-            guard,
+            authenticator,
             certificate: certificate("robot").0,
             tokens: BTreeMap::new(),
             strangers: AtomicU32::new(0),
@@ -187,12 +196,12 @@ impl Stage {
 
     /// What, once called, writes `htpasswd` or `rules.json` and has the server take it up.
     pub(super) fn change(&self, file: &str, content: String) -> impl FnOnce() + Send + 'static {
-        let (path, guard) = (self.folder.path().join(file), self.guard.clone());
+        let (path, authenticator) = (self.folder.path().join(file), self.authenticator.clone());
         move || {
             fs::write(path, content).unwrap();
             // What was found once may be half-written.
-            guard.look();
-            guard.look();
+            authenticator.poll();
+            authenticator.poll();
         }
     }
 
@@ -212,17 +221,17 @@ fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-fn passwords(folder: &Path, has_tokens: bool) -> Method {
+fn passwords(folder: &Path, has_tokens: bool) -> SchemeSettings {
     let file = folder.join("htpasswd");
     fs::write(&file, USERS).unwrap();
-    let token_service = TokenService {
+    let token_service = TokenServiceSettings {
         issuer: "notary-server".into(),
         audience: "notary-server".into(),
         folder: Some(folder.join("tokens")),
         lifetime: StdDuration::from_mins(5),
         registries: BTreeMap::new(),
     };
-    Method::Passwords(Passwords {
+    SchemeSettings::Passwords(PasswordSettings {
         realm: "trust".into(),
         file: Some(file),
         administrator: Some(Credentials {
@@ -242,17 +251,17 @@ fn certificate(name: &str) -> (CertificateDer<'static>, rcgen::KeyPair) {
 }
 
 /// The settings of Notary's recordings, for an issuer of our own, and some of its tokens.
-fn outside(folder: &Path) -> (Method, BTreeMap<&'static str, String>) {
+fn outside(folder: &Path) -> (SchemeSettings, BTreeMap<&'static str, String>) {
     let (certificate, key) = certificate("auth.example.com");
     let bundle = folder.join("bundle.pem");
     let text = STANDARD.encode(&certificate);
     let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
     fs::write(&bundle, pem).unwrap();
-    let method = Method::OutsideTokens(OutsideTokens {
+    let scheme = SchemeSettings::OutsideTokens(OutsideTokenSettings {
         realm: "https://auth.example.com/token".into(),
         service: "notary-server".into(),
         autoredirect: false,
-        issuers: vec![OutsideIssuer {
+        issuers: vec![IssuerSettings {
             name: "auth.example.com".into(),
             audience: "notary-server".into(),
             bundle: Some(bundle),
@@ -275,7 +284,7 @@ fn outside(folder: &Path) -> (Method, BTreeMap<&'static str, String>) {
         ("unnamed", "", app(&["pull"])),
     ]
     .map(|(name, subject, access)| (name, minted(&mint, subject, access)));
-    (method, tokens.into())
+    (scheme, tokens.into())
 }
 
 fn entry(kind: &str, name: &str, actions: &[&str]) -> Access {

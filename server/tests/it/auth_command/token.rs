@@ -79,8 +79,8 @@ impl Tokens {
     }
 }
 
-fn settings(folder: &Path) -> settings::TokenService {
-    settings::TokenService {
+fn settings(folder: &Path) -> settings::TokenServiceSettings {
+    settings::TokenServiceSettings {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
         folder: Some(folder.to_owned()),

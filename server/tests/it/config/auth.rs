@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use authn::settings::{Jwks, Method, OutsideIssuer};
+use authn::settings::{IssuerSettings, JwksSettings, SchemeSettings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use server::config::Config;
@@ -103,14 +103,14 @@ fn what_is_unknown_in_the_auth_section_stops_the_start() {
 fn no_authentication_is_a_warning_and_a_longer_one_if_nobody_asked_for_it() {
     let config = auth(json!({"type": "none"}), &[]).unwrap();
     assert!(matches!(
-        config.access.method,
-        Method::None { is_written: true }
+        config.authentication.scheme,
+        SchemeSettings::None { is_written: true }
     ));
     assert!(warns(&config, "authentication is off"));
     let config = read(MINIMAL, &[]).unwrap();
     assert!(matches!(
-        config.access.method,
-        Method::None { is_written: false }
+        config.authentication.scheme,
+        SchemeSettings::None { is_written: false }
     ));
     assert!(warns(
         &config,
@@ -122,7 +122,7 @@ fn no_authentication_is_a_warning_and_a_longer_one_if_nobody_asked_for_it() {
 #[test]
 fn an_administrator_in_the_environment_is_enough_to_ask_for_passwords() {
     let config = read(MINIMAL, &[ADMIN]).unwrap();
-    let Method::Passwords(passwords) = &config.access.method else {
+    let SchemeSettings::Passwords(passwords) = &config.authentication.scheme else {
         panic!("{config:?}")
     };
     assert_eq!(passwords.administrator.as_ref().unwrap().user, "admin");
@@ -139,7 +139,7 @@ fn an_administrator_may_stand_in_a_file() {
     fs::write(&file, "YWRtaW46c2VjcmV0\n").unwrap();
     let file = file.to_str().unwrap();
     let config = read(MINIMAL, &[("NOTARY_AUTH_FILE", file)]).unwrap();
-    assert!(config.access.takes_passwords());
+    assert!(config.authentication.takes_passwords());
     let error = read(MINIMAL, &[ADMIN, ("NOTARY_AUTH_FILE", file)]).unwrap_err();
     assert!(error.contains("set one of the two"), "{error}");
     let error = read(MINIMAL, &[("NOTARY_AUTH_FILE", "/does/not/exist")]).unwrap_err();
@@ -257,8 +257,8 @@ fn what_does_not_go_together_stops_the_start() {
 fn who_asks_for_passwords_gives_tokens_unless_told_not_to() {
     let service = |section: Value, env: &[(&str, &str)]| {
         let config = auth(section, env).unwrap();
-        match config.access.method {
-            Method::Passwords(passwords) => passwords.token_service,
+        match config.authentication.scheme {
+            SchemeSettings::Passwords(passwords) => passwords.token_service,
             other => panic!("{other:?}"),
         }
     };
@@ -286,7 +286,7 @@ fn the_token_service_has_defaults_and_bounds() {
         auth(section, &[ADMIN])
     };
     let config = section(json!({"token_registries": {"My Registry": "r.example.com/"}})).unwrap();
-    let Method::Passwords(passwords) = config.access.method else {
+    let SchemeSettings::Passwords(passwords) = config.authentication.scheme else {
         panic!()
     };
     let service = passwords.token_service.unwrap();
@@ -317,7 +317,7 @@ fn notarys_token_options_are_understood_and_refused_in_its_words() {
     let all = json!({"Realm": "https://auth/token", "issuer": "i", "service": "s",
         "rootCertBundle": "ca.pem", "autoredirect": true, "other": 1});
     let config = auth(json!({"type": "token", "options": all}), &[ADMIN]).unwrap();
-    let Method::OutsideTokens(outside) = &config.access.method else {
+    let SchemeSettings::OutsideTokens(outside) = &config.authentication.scheme else {
         panic!("{config:?}")
     };
     assert_eq!(outside.realm, "https://auth/token");
@@ -371,8 +371,8 @@ fn several_issuers_may_stand_beside_or_instead_of_the_one() {
             &[],
         )
     };
-    let issuers_of = |config: Config| match config.access.method {
-        Method::OutsideTokens(outside) => outside.issuers,
+    let issuers_of = |config: Config| match config.authentication.scheme {
+        SchemeSettings::OutsideTokens(outside) => outside.issuers,
         other => panic!("{other:?}"),
     };
     let found = issuers_of(read(json!({}), true).unwrap());
@@ -383,10 +383,10 @@ fn several_issuers_may_stand_beside_or_instead_of_the_one() {
     assert_eq!(names, [("a", "s"), ("b", "t"), ("c", "s")]);
     assert!(matches!(
         &found[1].jwks,
-        Some(Jwks::Url { ca: Some(_), .. })
+        Some(JwksSettings::Url { ca: Some(_), .. })
     ));
-    assert!(matches!(&found[2].jwks, Some(Jwks::File(_))));
-    let open_id: Vec<_> = found.iter().map(OutsideIssuer::is_open_id).collect();
+    assert!(matches!(&found[2].jwks, Some(JwksSettings::File(_))));
+    let open_id: Vec<_> = found.iter().map(IssuerSettings::is_open_id).collect();
     assert_eq!(open_id, [false, true, false]);
     let one = json!({"issuer": "z", "rootcertbundle": "z.pem"});
     assert_eq!(issuers_of(read(one, true).unwrap())[0].name, "z");
@@ -527,7 +527,7 @@ proptest! {
     fn whatever_the_options_are_they_are_refused_or_name_an_issuer_with_keys(options in any_json()) {
         let section = json!({"type": "token", "options": options, "rules_file": "r"});
         if let Ok(config) = auth(section, &[]) {
-            let Method::OutsideTokens(outside) = config.access.method else {
+            let SchemeSettings::OutsideTokens(outside) = config.authentication.scheme else {
                 panic!("it was to be tokens")
             };
             prop_assert!(!outside.issuers.is_empty());

@@ -91,7 +91,7 @@ fn variables_without_content_are_no_authentication() {
     let mut variables = empty.to_vec();
     variables.push((VARIABLE, "192.0.2.7"));
     let config = read(&file.to_string(), &variables).unwrap();
-    assert!(config.access.takes_passwords());
+    assert!(config.authentication.takes_passwords());
     variables[0].1 = "none";
     assert!(read(&file.to_string(), &variables).is_err());
 }

@@ -1,6 +1,6 @@
 //! Environment variables that are called as settings are, and are none.
 
-use authn::settings::Method;
+use authn::settings::SchemeSettings;
 use serde_json::json;
 
 use super::{MINIMAL, read, with};
@@ -84,7 +84,7 @@ fn the_options_of_tokens_are_set_by_variables_too() {
         ("NOTARY_SERVER_AUTH_OPTIONS_AUTOREDIRECT", "true"),
     ];
     let config = read(MINIMAL, &env).unwrap();
-    let Method::OutsideTokens(tokens) = &config.access.method else {
+    let SchemeSettings::OutsideTokens(tokens) = &config.authentication.scheme else {
         panic!("{config:?}")
     };
     assert_eq!(tokens.realm, "https://auth/token");
@@ -95,7 +95,7 @@ fn the_options_of_tokens_are_set_by_variables_too() {
     let options =
         json!({"realm": "https://old", "issuer": "i", "service": "s", "rootcertbundle": "b"});
     let config = read(&with("auth", "options", options), &env[..2]).unwrap();
-    let Method::OutsideTokens(tokens) = &config.access.method else {
+    let SchemeSettings::OutsideTokens(tokens) = &config.authentication.scheme else {
         panic!("{config:?}")
     };
     assert_eq!(tokens.realm, "https://auth/token", "over the file");

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use access::Hashing;
-use authn::{settings::TokenService, token_service};
+use authn::{settings::TokenServiceSettings, token_service};
 use fixtures::clock;
 use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
 use serde_json::{Value, json};
@@ -147,8 +147,8 @@ async fn anonymous_pull_that_docker_does_not_ask_for_is_a_warning_without_the_to
     assert!(!folder.exists(), "the check-up makes nothing");
 }
 
-fn service(folder: &Path) -> TokenService {
-    TokenService {
+fn service(folder: &Path) -> TokenServiceSettings {
+    TokenServiceSettings {
         issuer: "notary-server".to_owned(),
         audience: "notary-server".to_owned(),
         folder: Some(folder.to_owned()),

@@ -1,4 +1,4 @@
-//! Believing tokens without owning the keys: for those who only look, and must make nothing in the folder.
+//! Believing tokens without owning the keys: for those who only poll, and must make nothing in the folder.
 
 use access::{
     Caller, Credentials, Identity,
@@ -11,15 +11,15 @@ use super::{
     OwnTokenError, TYPE, TokenServiceError,
     holder::{Holder, Revoked, administrator_fingerprint},
 };
-use crate::settings::TokenService;
+use crate::settings::TokenServiceSettings;
 
 /// Who shows `token`, told by the authority's certificate alone. Slow for a token of the administrator's.
 ///
 /// # Errors
 ///
 /// If there is no such certificate, or only in the memory of the server; inside, as [`super::TokenService::verify`].
-pub fn whose(
-    settings: &TokenService,
+pub fn identify_offline(
+    settings: &TokenServiceSettings,
     administrator: Option<&Credentials>,
     token: &str,
     now: OffsetDateTime,
@@ -42,7 +42,7 @@ pub fn whose(
     }))
 }
 
-fn authority(settings: &TokenService) -> Result<TrustedKeys, TokenServiceError> {
+fn authority(settings: &TokenServiceSettings) -> Result<TrustedKeys, TokenServiceError> {
     let Some(folder) = &settings.folder else {
         let reason = "without auth.token_folder nobody but the server that made a token knows it";
         return Err(TokenServiceError(reason.to_owned()));

@@ -1,4 +1,4 @@
-//! Places for passwords that are checked or wait for it: so many in all, few for each network, and some
+//! Slots for passwords that are checked or wait for it: so many in all, few for each network, and some
 //! that are kept for who was known lately. So one guesser keeps out nobody, and many keep out strangers.
 
 use std::{
@@ -11,9 +11,9 @@ use std::{
 use moka::sync::{Cache, CacheBuilder};
 use time::{Duration, OffsetDateTime};
 
-use super::throttle::network;
+use crate::throttle::network;
 
-/// How many places there are for everybody, for each core.
+/// How many slots there are for everybody, for each core.
 const FOR_ALL: usize = 64;
 
 /// How many there are beside these, for each core, for who was known lately.
@@ -28,9 +28,9 @@ const LATELY: Duration = Duration::HOUR;
 /// How many are known at most.
 const MOST_KNOWN: u64 = 10_000;
 
-/// The places, and who was known lately.
+/// The slots, and who was known lately.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(crate) struct Slots {
     cores: usize,
     taken: Arc<Mutex<Taken>>,
     /// When the password of a user from a network was right; not which.
@@ -44,15 +44,15 @@ struct Taken {
 }
 
 /// A place that is taken until this is dropped.
-pub(super) struct Place {
+pub(crate) struct Slot {
     taken: Arc<Mutex<Taken>>,
     /// Of a stranger.
     network: Option<IpAddr>,
 }
 
-impl Places {
+impl Slots {
     /// As many as so many cores get through in a while.
-    pub(super) fn new(cores: usize) -> Self {
+    pub(crate) fn new(cores: usize) -> Self {
         Self {
             cores,
             taken: Arc::default(),
@@ -63,7 +63,7 @@ impl Places {
     }
 
     /// A place for whoever says that they are `user`, if there is one for them.
-    pub(super) fn take(&self, user: &str, address: IpAddr, now: OffsetDateTime) -> Option<Place> {
+    pub(crate) fn take(&self, user: &str, address: IpAddr, now: OffsetDateTime) -> Option<Slot> {
         let network = network(address);
         let network = (!self.is_known(user, network, now)).then_some(network);
         let mut taken = lock(&self.taken);
@@ -80,14 +80,14 @@ impl Places {
         if let Some(network) = network {
             *taken.by_strangers.entry(network).or_default() += 1;
         }
-        Some(Place {
+        Some(Slot {
             taken: self.taken.clone(),
             network,
         })
     }
 
     /// The password of `user` was right.
-    pub(super) fn know(&self, user: &str, address: IpAddr, now: OffsetDateTime) {
+    pub(crate) fn remember(&self, user: &str, address: IpAddr, now: OffsetDateTime) {
         self.known.insert((user.to_owned(), network(address)), now);
     }
 
@@ -103,7 +103,7 @@ impl Taken {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.all -= 1;
@@ -133,42 +133,42 @@ mod tests {
     }
 
     /// What strangers get who take whatever they can, each eight times from another network.
-    fn crowd(places: &Places) -> Vec<Place> {
+    fn crowd(slots: &Slots) -> Vec<Slot> {
         let takers = (1000..1000 + 5000).map(|number| number / 8);
         takers
-            .filter_map(|number| places.take("stranger", address(number), NOW))
+            .filter_map(|number| slots.take("stranger", address(number), NOW))
             .collect()
     }
 
     #[test]
-    fn a_network_has_eight_places_and_the_others_have_theirs() {
-        let places = Places::new(1);
-        let take = |number| places.take("alice", address(number), NOW);
+    fn a_network_has_eight_slots_and_the_others_have_theirs() {
+        let slots = Slots::new(1);
+        let take = |number| slots.take("alice", address(number), NOW);
         let mut taken: Vec<_> = (0..100).filter_map(|_| take(1)).collect();
         assert_eq!(taken.len(), 8);
         assert!(take(2).is_some());
         taken.pop();
         assert!(take(1).is_some(), "what was given back is there again");
         drop(taken);
-        assert!(lock(&places.taken).by_strangers.is_empty());
-        assert_eq!(lock(&places.taken).all, 0);
+        assert!(lock(&slots.taken).by_strangers.is_empty());
+        assert_eq!(lock(&slots.taken).all, 0);
     }
 
     #[test]
     fn eight_networks_a_core_are_needed_to_take_all_there_is_for_strangers() {
-        let places = Places::new(1);
-        assert_eq!(crowd(&places).len(), 8 * 8);
-        assert_eq!(crowd(&Places::new(3)).len(), 3 * 8 * 8);
+        let slots = Slots::new(1);
+        assert_eq!(crowd(&slots).len(), 8 * 8);
+        assert_eq!(crowd(&Slots::new(3)).len(), 3 * 8 * 8);
     }
 
     #[test]
     fn whoever_was_known_within_the_hour_finds_a_place_among_strangers() {
-        let places = Places::new(1);
-        places.know("alice", address(1), NOW);
-        let _crowd = crowd(&places);
+        let slots = Slots::new(1);
+        slots.remember("alice", address(1), NOW);
+        let _crowd = crowd(&slots);
         let take = |user, number, minutes| {
             let now = NOW + Duration::minutes(minutes);
-            places.take(user, address(number), now).is_some()
+            slots.take(user, address(number), now).is_some()
         };
         assert!(take("alice", 1, 59));
         assert!(!take("alice", 1, 60), "too long ago");
@@ -178,9 +178,9 @@ mod tests {
 
     #[test]
     fn who_is_known_is_not_kept_out_by_their_neighbours() {
-        let places = Places::new(1);
-        places.know("alice", address(1), NOW);
-        let take = |user| places.take(user, address(1), NOW);
+        let slots = Slots::new(1);
+        slots.remember("alice", address(1), NOW);
+        let take = |user| slots.take(user, address(1), NOW);
         let neighbours: Vec<_> = (0..100).filter_map(|_| take("stranger")).collect();
         let known: Vec<_> = (0..100).filter_map(|_| take("alice")).collect();
         assert_eq!((neighbours.len(), known.len()), (8, 64 + 24 - 8));
