@@ -2,12 +2,15 @@
 
 pub(crate) mod ask;
 
-use std::{collections::BTreeMap, sync::RwLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use database::Condition;
 use tokio_util::sync::CancellationToken;
-
-use crate::App;
+use trust::Repositories;
 
 /// The check of the database, under Notary's name.
 const DATABASE: &str = "DB operational";
@@ -66,21 +69,21 @@ fn put(map: &RwLock<BTreeMap<&'static str, String>>, name: &'static str, reason:
 
 /// Checks the store and the signer again and again until `shutdown`, and listens to what requests
 /// find out about the database in between.
-pub async fn run(app: App, shutdown: CancellationToken) {
+pub async fn run(repositories: Repositories, health: Arc<Health>, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
     let look = async {
-        check_at_start(&app).await;
+        check_at_start(&repositories, &health).await;
         loop {
             ticks.tick().await;
-            check(&app).await;
+            check(&repositories, &health).await;
         }
     };
     let listen = async {
-        let mut condition = app.repositories.store.condition();
-        // The store, which is at the other end, lives as long as the app.
+        let mut condition = repositories.store.condition();
+        // The store, which is at the other end, lives as long as this task.
         while condition.changed().await.is_ok() {
             let condition = condition.borrow_and_update().clone();
-            note(&app, &condition);
+            note(&health, &condition);
         }
     };
     tokio::select! {
@@ -91,16 +94,14 @@ pub async fn run(app: App, shutdown: CancellationToken) {
 
 /// Runs the checks without a word until nothing fails, for [`INTERVAL`] at most: what fails until then may
 /// only be slower to start, and is in health but not yet in the log.
-async fn check_at_start(app: &App) {
+async fn check_at_start(repositories: &Repositories, health: &Health) {
     let start = tokio::time::Instant::now();
     while start.elapsed() < INTERVAL {
-        let store = app.repositories.store.check().await.err();
-        let signer = app.repositories.signer.check().await.err();
+        let store = repositories.store.check().await.err();
+        let signer = repositories.signer.check().await.err();
         let is_well = store.is_none() && signer.is_none();
-        app.health
-            .set(DATABASE, store.map(|_| NO_DATABASE.to_owned()));
-        app.health
-            .set(SIGNER, signer.map(|error| error.to_string()));
+        health.set(DATABASE, store.map(|_| NO_DATABASE.to_owned()));
+        health.set(SIGNER, signer.map(|error| error.to_string()));
         if is_well {
             return;
         }
@@ -109,26 +110,24 @@ async fn check_at_start(app: &App) {
 }
 
 /// Takes over what requests found out.
-fn note(app: &App, condition: &Condition) {
+fn note(health: &Health, condition: &Condition) {
     let failing = condition.failing.is_some();
-    app.health
-        .set(DATABASE, failing.then(|| NO_DATABASE.to_owned()));
+    health.set(DATABASE, failing.then(|| NO_DATABASE.to_owned()));
     let writes = condition.is_read_only.then(|| "read-only".to_owned());
-    put(&app.health.limited, WRITES, writes);
+    put(&health.limited, WRITES, writes);
 }
 
 /// Runs every check once.
-pub async fn check(app: &App) {
-    let store = app.repositories.store.check().await;
+pub async fn check(repositories: &Repositories, health: &Health) {
+    let store = repositories.store.check().await;
     if let Err(error) = &store
         && !error.is_temporary()
     {
         tracing::error!(%error, "the database is not operational");
     }
     let store = store.err().map(|_| NO_DATABASE.to_owned());
-    app.health.set(DATABASE, store);
-    let signer = app
-        .repositories
+    health.set(DATABASE, store);
+    let signer = repositories
         .signer
         .check()
         .await
@@ -137,5 +136,5 @@ pub async fn check(app: &App) {
     if let Some(reason) = &signer {
         tracing::error!(reason, "Trust not fully operational");
     }
-    app.health.set(SIGNER, signer);
+    health.set(SIGNER, signer);
 }

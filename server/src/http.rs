@@ -11,6 +11,7 @@ mod multipart;
 mod observe;
 mod origin;
 mod path;
+mod state;
 mod token;
 mod upload;
 
@@ -30,8 +31,7 @@ use trust::signer::REQUEST_ID;
 pub use error::ApiError;
 pub(crate) use observe::register as register_metrics;
 pub use path::{GunName, RoleName, Route, route};
-
-use crate::App;
+pub use state::{App, Parts};
 
 /// Which listener a request came in by.
 #[derive(Clone, Copy, PartialEq, Eq)]

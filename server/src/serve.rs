@@ -25,9 +25,7 @@ use crate::{
     audit::Audit,
     auth, backup,
     config::{self, Config, TrustService},
-    doctor,
-    health::{self, Health},
-    http,
+    doctor, health, http,
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -312,7 +310,11 @@ async fn serve_app(
         serve_debug(&app, metrics, shutdown.clone()).await?;
     }
     let mut background = vec![
-        tokio::spawn(health::run(app.clone(), shutdown.clone())),
+        tokio::spawn(health::run(
+            app.repositories.clone(),
+            app.health.clone(),
+            shutdown.clone(),
+        )),
         tokio::spawn(renewal::run(
             app.repositories.clone(),
             Pace::default(),
@@ -381,7 +383,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),
         limits: UploadLimits::new(config.upload_bytes, config.limits),
-        health: Health::default(),
+        health: Arc::default(),
         metrics,
         audit,
         key_limiter: KeyLimiter::per_minute(config.key_requests_per_minute),

@@ -105,3 +105,25 @@ async fn the_signer_is_asked_about_a_bounded_number_of_keys() {
     server.publish(GUN, &publisher.next(&["targets"])).await;
     assert!(server.signer.signatures.load(Ordering::SeqCst) <= MAX_ASKED + 1);
 }
+
+#[tokio::test]
+async fn the_id_of_a_request_reaches_the_signer() {
+    let server = TestServer::start().await;
+    let request = http::Request::get("/v2/a/_trust/tuf/timestamp.key")
+        .header("x-request-id", "from-the-client")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    server.send(request).await.ok();
+    let ids = server.signer.request_ids.lock().unwrap().clone();
+    assert_eq!(ids, ["from-the-client"]);
+}
+
+#[tokio::test]
+async fn a_signer_that_makes_no_more_keys_is_told_to_the_client_in_a_sentence() {
+    let server = TestServer::start().await;
+    server.signer.is_full.store(true, Ordering::SeqCst);
+    let answer = server.file("a", "timestamp.key").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let text = answer.text();
+    assert!(text.contains("begun and not published"), "{text}");
+}

@@ -15,7 +15,6 @@ mod process;
 mod publishing;
 mod races;
 mod reading;
-mod remote;
 mod renewal;
 mod secrets;
 mod support;

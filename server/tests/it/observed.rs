@@ -20,7 +20,7 @@ async fn health_names_what_fails_and_forgets_it_when_it_is_well_again() {
     let server = TestServer::start().await;
     assert_eq!(server.get("/_notary_server/health").await.ok().text(), "{}");
     server.signer.is_away.store(true, Ordering::SeqCst);
-    health::check(&server.app).await;
+    health::check(&server.app.repositories, &server.app.health).await;
     let answer = server.get("/_notary_server/health").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
@@ -36,7 +36,7 @@ async fn health_names_what_fails_and_forgets_it_when_it_is_well_again() {
         .execute(&server.pool)
         .await
         .unwrap();
-    health::check(&server.app).await;
+    health::check(&server.app.repositories, &server.app.health).await;
     let answer = server.get("/_notary_server/health").await;
     assert_eq!(
         answer.text(),
@@ -46,7 +46,7 @@ async fn health_names_what_fails_and_forgets_it_when_it_is_well_again() {
         .execute(&server.pool)
         .await
         .unwrap();
-    health::check(&server.app).await;
+    health::check(&server.app.repositories, &server.app.health).await;
     server.get("/_notary_server/health").await.ok();
 }
 
@@ -55,7 +55,11 @@ async fn health_knows_soon_after_the_start_what_fails_and_what_has_come_up() {
     let server = TestServer::start().await;
     server.signer.is_away.store(true, Ordering::SeqCst);
     let stop = CancellationToken::new();
-    let checks = tokio::spawn(health::run(server.app.clone(), stop.clone()));
+    let checks = tokio::spawn(health::run(
+        server.app.repositories.clone(),
+        server.app.health.clone(),
+        stop.clone(),
+    ));
     let until = async |status| {
         while server.get("/_notary_server/health").await.status != status {
             tokio::time::sleep(Duration::from_millis(10)).await;

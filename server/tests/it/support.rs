@@ -1,7 +1,7 @@
 //! A server in this process, and how to talk to it.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
 };
 
@@ -12,14 +12,14 @@ use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, health::Health};
+use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 use trust::{
     Repositories,
     cache::MetadataCache,
     memory::MemoryLimits,
-    signer::{LocalSigner, Origin, Signer, SignerError},
+    signer::{LocalSigner, Origin, REQUEST_ID, Signer, SignerError},
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
 use tuf::{File, Gun, KeyId, PublicKey, Role};
@@ -79,6 +79,10 @@ pub(crate) struct MoodySigner {
     pub(crate) lookups: AtomicUsize,
     pub(crate) origins: AtomicUsize,
     pub(crate) creations: AtomicUsize,
+    /// Set to make no more keys.
+    pub(crate) is_full: AtomicBool,
+    /// The ids of the requests that keys were made for.
+    pub(crate) request_ids: Mutex<Vec<String>>,
     /// Set to hold the next signature back until [`MoodySigner::release`].
     pub(crate) holds_next: AtomicBool,
     held: Notify,
@@ -111,6 +115,11 @@ impl MoodySigner {
 impl Signer for MoodySigner {
     async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
         self.creations.fetch_add(1, Ordering::SeqCst);
+        let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+        self.request_ids.lock().unwrap().push(request_id);
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(SignerError::Full("10 keys wait".into()));
+        }
         if self.is_away.load(Ordering::SeqCst) {
             self.mood()?;
         }
@@ -290,7 +299,7 @@ impl TestServer {
                 limits.slow_start = settings.slow_start;
                 limits
             },
-            health: Health::default(),
+            health: Arc::default(),
             metrics: daemon::metrics::install_recorder(&[]),
             authenticator: settings.authenticator,
             audit: settings.audit,

@@ -132,7 +132,11 @@ async fn a_database_that_became_read_only_goes_on_being_read(server: Server) -> 
     let gun = Gun::parse("ex.com/a")?;
     publish(&*store, &gun, &files(1), now).await?;
     let health = tokio_util::sync::CancellationToken::new();
-    tokio::spawn(server::health::run(app.clone(), health.clone()));
+    tokio::spawn(server::health::run(
+        app.repositories.clone(),
+        app.health.clone(),
+        health.clone(),
+    ));
     let switch = |on: bool| {
         let value = if on { "ON" } else { "OFF" };
         let switch = server.pick(

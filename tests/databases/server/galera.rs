@@ -111,7 +111,11 @@ async fn without_quorum(cluster: &mut Cluster) -> Result<()> {
     let gun = gun("ex.com/quorum");
     let app = app(cluster.stores[0].clone());
     let health = CancellationToken::new();
-    tokio::spawn(server::health::run(app.clone(), health.clone()));
+    tokio::spawn(server::health::run(
+        app.repositories.clone(),
+        app.health.clone(),
+        health.clone(),
+    ));
     let current = "/v2/ex.com/quorum/_trust/tuf/timestamp.json";
     let now = daemon::clock::now();
     cluster.stores[0]

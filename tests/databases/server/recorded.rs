@@ -10,7 +10,7 @@ use harness::Fresh;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, health::Health};
+use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge};
 use trust::{
     Repositories, cache::MetadataCache, memory::MemoryLimits, signer::LocalSigner,
     store::TrustStore,
@@ -33,7 +33,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         caching: MaxAge::default(),
         gun_prefixes: Vec::new(),
         limits: UploadLimits::new(1 << 20, tuf::Limits::default()),
-        health: Health::default(),
+        health: Arc::default(),
         metrics: daemon::metrics::install_recorder(&[]),
         authenticator: Arc::new(Authenticator::open()),
         audit: Audit::to_log(),

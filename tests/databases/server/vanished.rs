@@ -225,7 +225,11 @@ async fn a_lost_database_is_told_of_at_once(mut server: Server) -> Result<()> {
     let gun = Gun::parse("ex.com/a")?;
     publish(&*store, &gun, &files(1), fixtures::clock()).await?;
     let health = tokio_util::sync::CancellationToken::new();
-    tokio::spawn(server::health::run(app.clone(), health.clone()));
+    tokio::spawn(server::health::run(
+        app.repositories.clone(),
+        app.health.clone(),
+        health.clone(),
+    ));
 
     server.stop(true)?;
     let start = Instant::now();

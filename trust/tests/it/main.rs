@@ -1,5 +1,6 @@
 //! Services, store and the client of the signer, on `SQLite` and against a signer made for the test.
 
 mod events;
+mod remote;
 mod store;
 mod support;

