@@ -16,41 +16,9 @@ impl Default for Fingerprint {
 
 impl Fingerprint {
     /// Takes a row in.
-    pub fn add(&mut self, row: &Row) {
-        self.part(&row.id().to_be_bytes());
-        match row {
-            Row::File(row) => {
-                self.part(row.gun.as_bytes());
-                self.part(row.role.as_bytes());
-                self.part(&row.version.to_be_bytes());
-                self.optional(row.sha256.as_deref());
-                self.part(&row.data);
-                self.part(&[u8::from(row.deleted_at.is_some())]);
-            }
-            Row::Change(row) => {
-                self.part(row.gun.as_bytes());
-                self.part(&row.version.to_be_bytes());
-                self.optional(row.sha256.as_deref());
-                self.part(row.category.as_bytes());
-            }
-            Row::Key(row) => {
-                for text in [
-                    &row.key_id,
-                    &row.encryption_alg,
-                    &row.keywrap_alg,
-                    &row.algorithm,
-                    &row.passphrase_alias,
-                    &row.gun,
-                    &row.role,
-                ] {
-                    self.part(text.as_bytes());
-                }
-                self.part(&row.public);
-                self.part(&row.private);
-                let marks = [row.deleted_at.is_some(), row.last_used.is_some()];
-                self.part(&marks.map(u8::from));
-            }
-        }
+    pub fn add(&mut self, row: &impl Row) {
+        self.bytes(&row.id().to_be_bytes());
+        row.add_to(self);
     }
 
     /// The checksum over the rows that were taken in.
@@ -60,14 +28,16 @@ impl Fingerprint {
         digest.as_ref().try_into().expect("SHA-256 has 32 octets")
     }
 
-    /// The length first, so that no two rows look alike by where their columns end.
-    fn part(&mut self, octets: &[u8]) {
-        self.0.update(&(octets.len() as u64).to_be_bytes());
-        self.0.update(octets);
+    /// Takes a column in. The length comes first, so that no two rows look alike by where their
+    /// columns end.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
     }
 
-    fn optional(&mut self, text: Option<&str>) {
-        self.part(&[u8::from(text.is_some())]);
-        self.part(text.unwrap_or_default().as_bytes());
+    /// Takes a column in that may be empty in another way than an empty text.
+    pub fn optional(&mut self, text: Option<&str>) {
+        self.bytes(&[u8::from(text.is_some())]);
+        self.bytes(text.unwrap_or_default().as_bytes());
     }
 }

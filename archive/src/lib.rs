@@ -1,8 +1,9 @@
 //! Backups: one format for the trust data of `notary-server` and for the keys of `notary-signer`.
 //!
-//! An archive is a stream of table rows ([`Row`]), each as it stands in its database and none of
-//! them in the words of one kind of database, so that what was taken from `SQLite` goes into
-//! PostgreSQL. A chain of checksums runs through it and an end mark closes it: an archive that is
+//! An archive is a stream of table rows, each as it stands in its database and none of them in the
+//! words of one kind of database, so that what was taken from `SQLite` goes into PostgreSQL. What
+//! columns a row has is known to the program whose tables it is of, which has a type for it
+//! ([`Row`]). A chain of checksums runs through it and an end mark closes it: an archive that is
 //! damaged or cut off anywhere is noticed ([`Reader`]). [`backup`] and [`restore`] move rows between
 //! an archive and whatever implements [`Transfer`]; [`sealed`] encrypts an archive to the holder of an
 //! [`escrow`] key.
@@ -16,7 +17,7 @@
 //!
 //! | octets | what |
 //! | --- | --- |
-//! | 1 | kind of record: `H` header, `F` file, `C` change, `K` key, `E` end |
+//! | 1 | kind of record: `H` header, `E` end, or the letter of a table: `F` files, `C` changes, `K` keys |
 //! | 4 | length of the head |
 //! | 4 | length of the body |
 //! | … | head: the columns as JSON |
@@ -40,7 +41,7 @@ pub use file::{Input, Output, open};
 pub use fingerprint::Fingerprint;
 pub use progress::Progress;
 pub use reader::{ArchiveError, Place, Reader};
-pub use record::{ChangeRow, FileRow, Header, KeyRow, Kind, Row, moment};
+pub use record::{Header, Kind, ReadRow, Row, moment};
 pub use transfer::{
     BackupError, Emptiness, Empty, Incoming, Reading, RestoreError, Sink, Transfer, TransferError,
     backup, restore, stream,

@@ -6,8 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     record::{
-        ChangeRow, End, FileRow, Header, KeyRow, Kind, LINK, MAGIC, MAGIC_NAME, MAX_BODY, MAX_HEAD,
-        PREFIX, Row, tag,
+        End, Header, Kind, LINK, MAGIC, MAGIC_NAME, MAX_BODY, MAX_HEAD, PREFIX, ReadRow, tag,
     },
     sealed,
     writer::{first_link, next_link},
@@ -130,27 +129,19 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next row; `None` only behind the end mark of an archive that is whole.
-    pub fn next_row(&mut self) -> Result<Option<Row>, ArchiveError> {
+    pub fn next_row<T: ReadRow>(&mut self) -> Result<Option<T>, ArchiveError> {
         if self.is_done {
             return Ok(None);
         }
         let record = self.record()?;
-        let row = match record.tag {
-            tag::FILE => Row::File(FileRow {
-                data: record.body,
-                ..self.head(&record.head)?
-            }),
-            tag::CHANGE => Row::Change(self.head::<ChangeRow>(&record.head)?),
-            tag::KEY => Row::Key(KeyRow {
-                private: record.body,
-                ..self.head(&record.head)?
-            }),
-            tag::END => {
-                let end: End = self.head(&record.head)?;
-                return self.end(end.rows);
-            }
-            _ => return Err(self.damaged("a record is of an unknown kind")),
-        };
+        if record.tag == tag::END {
+            let end: End = self.head(&record.head)?;
+            self.end(end.rows)?;
+            return Ok(None);
+        }
+        let row = T::read(record.tag, &record.head, record.body)
+            .ok_or_else(|| self.damaged("a record is of an unknown kind"))?
+            .map_err(|_| self.unknown_columns())?;
         self.rows += 1;
         Ok(Some(row))
     }
@@ -177,7 +168,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn end(&mut self, rows: u64) -> Result<Option<Row>, ArchiveError> {
+    fn end(&mut self, rows: u64) -> Result<(), ArchiveError> {
         if rows != self.rows {
             return Err(self.damaged("its end mark counts other rows"));
         }
@@ -185,7 +176,7 @@ impl<R: Read> Reader<R> {
             return Err(self.damaged("something follows its end mark"));
         }
         self.is_done = true;
-        Ok(None)
+        Ok(())
     }
 
     fn record(&mut self) -> Result<Record, ArchiveError> {
@@ -226,7 +217,11 @@ impl<R: Read> Reader<R> {
     }
 
     fn head<T: DeserializeOwned>(&self, head: &[u8]) -> Result<T, ArchiveError> {
-        serde_json::from_slice(head).map_err(|_| self.damaged("the columns of a row are unknown"))
+        serde_json::from_slice(head).map_err(|_| self.unknown_columns())
+    }
+
+    fn unknown_columns(&self) -> ArchiveError {
+        self.damaged("the columns of a row are unknown")
     }
 
     fn damaged(&self, what: &'static str) -> ArchiveError {

@@ -1,9 +1,11 @@
-//! What an archive holds: rows, each with every column that Notary 0.7 gave its table.
+//! What an archive holds: a header, rows, and an end mark.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, serde::rfc3339};
+
+use crate::Fingerprint;
 
 /// The first line of every archive; the number is the version of the format.
 pub(crate) const MAGIC: &[u8] = b"countersign archive 1\n";
@@ -19,12 +21,9 @@ pub(crate) const MAX_HEAD: u32 = 64 * 1024;
 /// The longest body; clients of Notary refuse metadata above 100 MiB.
 pub(crate) const MAX_BODY: u32 = 512 * 1024 * 1024;
 
-/// Kinds of records, as they are written.
+/// Letters of the records that are not rows.
 pub(crate) mod tag {
     pub(crate) const HEADER: u8 = b'H';
-    pub(crate) const FILE: u8 = b'F';
-    pub(crate) const CHANGE: u8 = b'C';
-    pub(crate) const KEY: u8 = b'K';
     pub(crate) const END: u8 = b'E';
 }
 
@@ -76,114 +75,35 @@ pub fn moment(time: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_else(|_| whole.to_string())
 }
 
-/// A row of one of the tables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
-    /// Of `tuf_files`.
-    File(FileRow),
-    /// Of `changefeed`.
-    Change(ChangeRow),
-    /// Of `private_keys`.
-    Key(KeyRow),
-}
-
-impl Row {
+/// A row as a backup holds it. Each program has a type for the rows of its own tables.
+pub trait Row: ReadRow + Send + 'static {
     /// The number of the row in its table.
-    #[must_use]
-    pub fn id(&self) -> i64 {
-        match self {
-            Self::File(row) => row.id,
-            Self::Change(row) => row.id,
-            Self::Key(row) => row.id,
-        }
-    }
+    fn id(&self) -> i64;
+
+    /// The letter of its table, by which [`ReadRow::read`] knows it again: neither `H` nor `E`.
+    fn table(&self) -> u8;
+
+    /// Its columns as JSON, without the large one.
+    ///
+    /// # Errors
+    ///
+    /// A time that RFC 3339 cannot express.
+    fn columns(&self) -> serde_json::Result<Vec<u8>>;
+
+    /// The one large column, as it is; nothing if the table has none.
+    fn body(&self) -> &[u8];
+
+    /// Adds every column but times, which databases hold with more or fewer digits.
+    fn add_to(&self, fingerprint: &mut Fingerprint);
 }
 
-/// One version of a role, from `tuf_files`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileRow {
-    /// Number of the row.
-    pub id: i64,
-    /// When the version was accepted.
-    #[serde(with = "rfc3339::option")]
-    pub created_at: Option<OffsetDateTime>,
-    /// When the row was last written.
-    #[serde(with = "rfc3339::option")]
-    pub updated_at: Option<OffsetDateTime>,
-    /// Set by other software: nobody reads the row, and its version stays taken.
-    #[serde(with = "rfc3339::option")]
-    pub deleted_at: Option<OffsetDateTime>,
-    /// The repository.
-    pub gun: String,
-    /// The role.
-    pub role: String,
-    /// The version.
-    pub version: i32,
-    /// SHA-256 of the metadata in lower-case hex; some old databases lack it.
-    pub sha256: Option<String>,
-    /// The metadata, byte for byte.
-    #[serde(skip)]
-    pub data: Vec<u8>,
-}
+/// What is read from the rows of a backup.
+pub trait ReadRow: Sized {
+    /// Whose backups hold such rows.
+    const KIND: Kind;
 
-/// One line of `changefeed`. Readers of the feed remember its ids: they are part of what it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChangeRow {
-    /// Number of the row.
-    pub id: i64,
-    /// When the change was stored.
-    #[serde(with = "rfc3339::option")]
-    pub created_at: Option<OffsetDateTime>,
-    /// The repository.
-    pub gun: String,
-    /// Version of the timestamp the change made; 0 for a deletion.
-    pub version: i32,
-    /// SHA-256 of that timestamp; empty for a deletion.
-    pub sha256: Option<String>,
-    /// `update` or `deletion`.
-    pub category: String,
-}
-
-/// One key of `private_keys`, as encrypted as it is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyRow {
-    /// Number of the row.
-    pub id: i64,
-    /// When the key was made.
-    #[serde(with = "rfc3339::option")]
-    pub created_at: Option<OffsetDateTime>,
-    /// When the row was last written.
-    #[serde(with = "rfc3339::option")]
-    pub updated_at: Option<OffsetDateTime>,
-    /// Set: the key is deleted, and its id stays taken.
-    #[serde(with = "rfc3339::option")]
-    pub deleted_at: Option<OffsetDateTime>,
-    /// 64 hex digits.
-    pub key_id: String,
-    /// What the envelope's header says as well.
-    pub encryption_alg: String,
-    /// What the envelope's header says as well.
-    pub keywrap_alg: String,
-    /// `ecdsa`, `ed25519` or `rsa`.
-    pub algorithm: String,
-    /// Whose passphrase opens the envelope.
-    pub passphrase_alias: String,
-    /// The public half.
-    #[serde(with = "hex")]
-    pub public: Vec<u8>,
-    /// The repository the key was made for.
-    pub gun: String,
-    /// The role it was made for.
-    pub role: String,
-    /// When it last signed; none: it is pending.
-    #[serde(with = "rfc3339::option")]
-    pub last_used: Option<OffsetDateTime>,
-    /// The envelope: the private half, encrypted under the passphrase.
-    #[serde(skip)]
-    pub private: Vec<u8>,
+    /// Reads a row; `None` if the kind of archive has no `table` of this letter.
+    fn read(table: u8, columns: &[u8], body: Vec<u8>) -> Option<serde_json::Result<Self>>;
 }
 
 /// What the end mark says.

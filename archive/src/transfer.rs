@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use crate::{
-    ArchiveError, Fingerprint, Header, Kind, Output, Progress, Reader, Row, Writer,
-    escrow::PublicKey, sealed::Sealer,
+    ArchiveError, Fingerprint, Header, Output, Progress, Reader, Row, Writer, escrow::PublicKey,
+    sealed::Sealer,
 };
 
 /// How many rows are on their way at once; a row may be as large as the largest upload.
@@ -18,13 +18,13 @@ const ON_THE_WAY: usize = 16;
 
 /// A database whose rows can be taken out and put in as a whole.
 #[async_trait]
-pub trait Transfer: Send + Sync {
+pub trait Transfer<T: Row>: Send + Sync {
     /// About how high the numbers of its rows go, all tables together: what progress is measured by.
     async fn extent(&self) -> Result<u64, TransferError>;
 
     /// Sends every row of every table, as all of them were in one moment, table by table in the order of
     /// their ids. Stops without an error when nobody listens any more.
-    async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError>;
+    async fn export(&self, rows: Sender<T>) -> Result<(), TransferError>;
 
     /// Puts rows in, with their ids and times: all of them once [`Incoming::End`] has come, or none.
     /// Rows that are made afterwards get ids above theirs.
@@ -34,29 +34,29 @@ pub trait Transfer: Send + Sync {
     /// [`TransferError::NotEmpty`] if there is any row already, [`TransferError::Interrupted`] if the
     /// channel closes before the end has come, [`TransferError::Altered`] if what is read back has
     /// another [`Fingerprint`](crate::Fingerprint).
-    async fn import(&self, rows: Receiver<Incoming>) -> Result<(), TransferError>;
+    async fn import(&self, rows: Receiver<Incoming<T>>) -> Result<(), TransferError>;
 }
 
 /// What goes into a database.
 #[derive(Debug)]
-pub enum Incoming {
+pub enum Incoming<T> {
     /// A row.
-    Row(Box<Row>),
+    Row(Box<T>),
     /// That was all of them.
     End,
 }
 
 /// Where the rows go that a database reads out.
-pub enum Sink {
+pub enum Sink<T> {
     /// To whoever writes them down.
-    Channel(Sender<Row>),
+    Channel(Sender<T>),
     /// Nowhere: they are only compared.
     Fingerprint(Fingerprint),
 }
 
-impl Sink {
+impl<T: Row> Sink<T> {
     /// Takes a row; answers whether more are wanted.
-    pub async fn take(&mut self, row: Row) -> bool {
+    pub async fn take(&mut self, row: T) -> bool {
         match self {
             Self::Channel(rows) => rows.send(row).await.is_ok(),
             Self::Fingerprint(fingerprint) => {
@@ -96,9 +96,6 @@ pub enum TransferError {
          letter that its character set lacks); nothing was stored"
     )]
     Altered,
-    /// Rows of the other program.
-    #[error("a row does not belong into this database")]
-    Misplaced,
     /// Reading stopped before the end; nothing was stored.
     #[error("the archive ended early; nothing was stored")]
     Interrupted,
@@ -187,7 +184,7 @@ impl Outgoing {
         })
     }
 
-    fn write(&mut self, row: &Row) -> io::Result<u64> {
+    fn write(&mut self, row: &impl Row) -> io::Result<u64> {
         match self {
             Self::Plain(writer) => writer.write(row).map(|()| writer.rows()),
             Self::Sealed(writer) => writer.write(row).map(|()| writer.rows()),
@@ -218,8 +215,8 @@ impl Outgoing {
 /// # Errors
 ///
 /// [`BackupError::Empty`] if there are no rows and `emptiness` does not allow that.
-pub async fn backup(
-    store: &dyn Transfer,
+pub async fn backup<T: Row>(
+    store: &dyn Transfer<T>,
     path: &Path,
     header: Header,
     escrow: Option<PublicKey>,
@@ -227,7 +224,7 @@ pub async fn backup(
 ) -> Result<u64, BackupError> {
     let mut outgoing = Outgoing::new(path, &header, escrow.as_ref())?;
     let mut progress = Progress::new("backup", "rows", Some(store.extent().await?));
-    let (sender, mut rows) = channel::<Row>(ON_THE_WAY);
+    let (sender, mut rows) = channel::<T>(ON_THE_WAY);
     let writing = spawn_blocking(move || {
         let mut tables = Tables::default();
         while let Some(row) = rows.blocking_recv() {
@@ -244,15 +241,13 @@ pub async fn backup(
     Ok(joined(spawn_blocking(move || outgoing.finish()).await)?)
 }
 
-/// Puts everything that `reader` reads into `store`, which must be empty and for rows of `kind`: all or
-/// nothing. `size` is how many octets there are to read, if that is known. Answers how many rows that were.
-pub async fn restore<R: io::Read + Send + 'static>(
-    store: &dyn Transfer,
-    kind: Kind,
+/// Puts everything that `reader` reads into `store`, which must be empty: all or nothing. `size` is how many octets there are to read, if that is known. Answers how many rows that were.
+pub async fn restore<T: Row, R: io::Read + Send + 'static>(
+    store: &dyn Transfer<T>,
     reader: Reader<R>,
     size: Option<u64>,
 ) -> Result<u64, RestoreError> {
-    reader.expect(kind)?;
+    reader.expect(T::KIND)?;
     let (rows, reading) = stream(reader, Progress::new("restore", "rows", size));
     let imported = store.import(rows).await;
     // An archive that is not in order is the cause when both failed.
@@ -264,11 +259,11 @@ pub async fn restore<R: io::Read + Send + 'static>(
 /// Reads an archive on a thread of its own. The rows come through the channel, [`Incoming::End`] behind the
 /// last one if the archive is whole; how reading went is known when the channel is through.
 #[must_use]
-pub fn stream<R: io::Read + Send + 'static>(
+pub fn stream<T: Row, R: io::Read + Send + 'static>(
     mut reader: Reader<R>,
     mut progress: Progress,
-) -> (Receiver<Incoming>, Reading) {
-    let (sender, rows) = channel::<Incoming>(ON_THE_WAY);
+) -> (Receiver<Incoming<T>>, Reading) {
+    let (sender, rows) = channel::<Incoming<T>>(ON_THE_WAY);
     let reading = spawn_blocking(move || {
         while let Some(row) = reader.next_row()? {
             if sender.blocking_send(Incoming::Row(Box::new(row))).is_err() {
@@ -296,14 +291,14 @@ impl Reading {
 /// How far through all tables a row is, going by ids.
 #[derive(Default)]
 struct Tables {
-    current: Option<std::mem::Discriminant<Row>>,
+    current: Option<u8>,
     before: u64,
     highest: u64,
 }
 
 impl Tables {
-    fn done(&mut self, row: &Row) -> u64 {
-        let table = std::mem::discriminant(row);
+    fn done(&mut self, row: &impl Row) -> u64 {
+        let table = row.table();
         if self.current.replace(table) != Some(table) {
             self.before += self.highest;
         }

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use ring::digest::{Context, SHA256, digest};
-use serde::Serialize;
 
 use crate::record::{End, Header, LINK, MAGIC, MAX_BODY, MAX_HEAD, Row, tag};
 
@@ -43,17 +42,13 @@ impl<W: Write> Writer<W> {
             link: first_link(),
             rows: 0,
         };
-        writer.record(tag::HEADER, header, &[])?;
+        writer.record(tag::HEADER, &serde_json::to_vec(header)?, &[])?;
         Ok(writer)
     }
 
     /// Adds a row.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
-        match row {
-            Row::File(file) => self.record(tag::FILE, file, &file.data)?,
-            Row::Change(change) => self.record(tag::CHANGE, change, &[])?,
-            Row::Key(key) => self.record(tag::KEY, key, &key.private)?,
-        }
+    pub fn write(&mut self, row: &impl Row) -> io::Result<()> {
+        self.record(row.table(), &row.columns()?, row.body())?;
         self.rows += 1;
         Ok(())
     }
@@ -66,16 +61,16 @@ impl<W: Write> Writer<W> {
 
     /// Writes the end mark and hands back what was written to.
     pub fn finish(mut self) -> io::Result<W> {
-        self.record(tag::END, &End { rows: self.rows }, &[])?;
+        let end = serde_json::to_vec(&End { rows: self.rows })?;
+        self.record(tag::END, &end, &[])?;
         self.out.flush()?;
         Ok(self.out)
     }
 
-    fn record(&mut self, tag: u8, head: &impl Serialize, body: &[u8]) -> io::Result<()> {
-        let head = serde_json::to_vec(head)?;
-        let head_length = length(&head, MAX_HEAD)?.to_be_bytes();
+    fn record(&mut self, tag: u8, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let head_length = length(head, MAX_HEAD)?.to_be_bytes();
         let body_length = length(body, MAX_BODY)?.to_be_bytes();
-        let parts: [&[u8]; 5] = [&[tag], &head_length, &body_length, &head, body];
+        let parts: [&[u8]; 5] = [&[tag], &head_length, &body_length, head, body];
         self.link = next_link(self.link, &parts);
         for part in parts {
             self.out.write_all(part)?;

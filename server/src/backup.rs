@@ -13,6 +13,7 @@ use archive::{Emptiness, Header, Kind, Transfer, escrow::PrivateKey};
 use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
 use daemon::{Command, clock};
 use database::OpenMode;
+use trust::store::TrustRow;
 
 use verify::{KeySet, Verified};
 
@@ -103,7 +104,7 @@ impl Task {
     }
 
     /// Does it, with the database behind `store`.
-    pub(crate) async fn run(self, store: &dyn Transfer) -> Result<()> {
+    pub(crate) async fn run(self, store: &dyn Transfer<TrustRow>) -> Result<()> {
         match self {
             Self::Backup(file, emptiness) => backup(store, &file, emptiness).await,
             Self::Restore(file) => restore(store, &file).await,
@@ -151,7 +152,7 @@ fn emptiness(arguments: &ArgMatches) -> Emptiness {
     Emptiness::allowed_if(arguments.get_flag("allow-empty"))
 }
 
-async fn backup(store: &dyn Transfer, file: &Path, emptiness: Emptiness) -> Result<()> {
+async fn backup(store: &dyn Transfer<TrustRow>, file: &Path, emptiness: Emptiness) -> Result<()> {
     let header = Header {
         kind: Kind::TrustData,
         taken_at: clock::now(),
@@ -167,11 +168,11 @@ async fn backup(store: &dyn Transfer, file: &Path, emptiness: Emptiness) -> Resu
     Ok(())
 }
 
-async fn restore(store: &dyn Transfer, file: &Path) -> Result<()> {
+async fn restore(store: &dyn Transfer<TrustRow>, file: &Path) -> Result<()> {
     let context = || file.display().to_string();
     let (reader, size) = archive::open(file, None).with_context(context)?;
     let taken_at = reader.header().moment();
-    let rows = archive::restore(store, Kind::TrustData, reader, size)
+    let rows = archive::restore(store, reader, size)
         .await
         .with_context(context)?;
     eprintln!("{rows} rows were restored, as they were at {taken_at}");

@@ -1,5 +1,6 @@
 //! Stored keys, and the trait of the store.
 
+mod archived;
 pub mod dialect;
 pub mod schema;
 pub mod sql;
@@ -11,6 +12,8 @@ use database::{Condition, Fault};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::{KeyAlgorithm, PublicKey};
+
+pub use archived::ArchivedKey;
 
 /// Names a key: 64 hex digits. A request without this is refused before anything is looked up:
 /// an empty id made Notary 0.7 sign with, or delete, keys that no request had named.

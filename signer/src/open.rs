@@ -16,7 +16,7 @@ use crate::{
         registry::Custodies,
     },
     keys::Keys,
-    keystore::{KeyStore, schema, sql::SqlStore},
+    keystore::{ArchivedKey, KeyStore, schema, sql::SqlStore},
 };
 
 /// The alias of keys that are kept in memory.
@@ -89,7 +89,7 @@ pub async fn open_pool(storage: &Storage, mode: OpenMode) -> anyhow::Result<Conn
 
 /// An open database as something to back up, or to restore into.
 #[must_use]
-pub fn transfer(connected: &Connected) -> Arc<dyn Transfer> {
+pub fn transfer(connected: &Connected) -> Arc<dyn Transfer<ArchivedKey>> {
     with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)))
 }
 

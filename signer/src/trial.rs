@@ -2,13 +2,13 @@
 
 use std::io;
 
-use archive::{ArchiveError, Incoming, KeyRow, Kind, Progress, Reader, Row};
+use archive::{ArchiveError, Incoming, Progress, ReadRow as _, Reader};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
     custody::{CustodyError, registry::Custodies},
     keys::Keys,
-    keystore::{KeyId, ListedKey, StoreError, StoredKey},
+    keystore::{ArchivedKey, KeyId, ListedKey, StoreError, StoredKey},
 };
 
 /// How many rows are read at a time.
@@ -106,7 +106,7 @@ pub async fn try_keys<R: io::Read + Send + 'static>(
     reader: Reader<R>,
     size: Option<u64>,
 ) -> Result<Tried, ArchiveError> {
-    reader.expect(Kind::Keys)?;
+    reader.expect(ArchivedKey::KIND)?;
     let (mut rows, reading) = archive::stream(reader, Progress::new("verifying", "keys", size));
     let mut outcomes = stream::poll_fn(|context| rows.poll_recv(context))
         .map(|incoming| outcome(custodies, incoming))
@@ -134,14 +134,11 @@ enum Outcome {
     End,
 }
 
-async fn outcome(custodies: &Custodies, incoming: Incoming) -> Outcome {
-    let Incoming::Row(row) = incoming else {
+async fn outcome(custodies: &Custodies, incoming: Incoming<ArchivedKey>) -> Outcome {
+    let Incoming::Row(key) = incoming else {
         return Outcome::End;
     };
-    let key = match *row {
-        Row::Key(key) => key,
-        row => return Outcome::Fault(format!("row {} is no key", row.id())),
-    };
+    let key = *key;
     if key.deleted_at.is_some() {
         return Outcome::Deleted;
     }
@@ -152,7 +149,7 @@ async fn outcome(custodies: &Custodies, incoming: Incoming) -> Outcome {
     }
 }
 
-fn stored_key(key: KeyRow) -> StoredKey {
+fn stored_key(key: ArchivedKey) -> StoredKey {
     StoredKey {
         id: key.key_id,
         algorithm: key.algorithm,

@@ -5,6 +5,7 @@
 
 mod feed;
 mod open;
+mod rows;
 mod schema;
 mod sql;
 pub mod statements;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
+pub use rows::{ChangeRow, FileRow, TrustRow};
 pub use schema::BLUEPRINT;
 pub use sql::SqlStore;
 

@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::PathBuf};
 use archive::{Output, escrow::PrivateKey, sealed::Sealer};
 use tempfile::TempDir;
 
-use crate::{rows, written};
+use crate::{TestRow, rows, written};
 
 fn target() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -72,7 +72,7 @@ fn a_sealed_file_is_opened_with_its_key_and_refused_without() {
 
     let (mut reader, size) = archive::open(&path, Some(&key)).unwrap();
     assert_eq!(size, Some(fs::metadata(&path).unwrap().len()));
-    let mut found = Vec::new();
+    let mut found: Vec<TestRow> = Vec::new();
     while let Some(row) = reader.next_row().unwrap() {
         found.push(row);
     }

@@ -3,29 +3,29 @@
 use std::sync::Mutex;
 
 use archive::{
-    Emptiness, Incoming, Kind, Reader, RestoreError, Row, Transfer, TransferError, backup, restore,
+    Emptiness, Incoming, Kind, Reader, RestoreError, Transfer, TransferError, backup, restore,
 };
 use async_trait::async_trait;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use crate::{header, rows, written};
+use crate::{TestRow, header, rows, written, written_as};
 
 /// A database in a vector. What it is given is stored when the end has come.
 #[derive(Default)]
 struct Shelf {
-    rows: Mutex<Vec<Row>>,
+    rows: Mutex<Vec<TestRow>>,
     fails_behind: Option<usize>,
 }
 
 impl Shelf {
-    fn of(rows: Vec<Row>) -> Self {
+    fn of(rows: Vec<TestRow>) -> Self {
         Self {
             rows: Mutex::new(rows),
             fails_behind: None,
         }
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self) -> Vec<TestRow> {
         self.rows.lock().unwrap().clone()
     }
 
@@ -45,12 +45,12 @@ impl Shelf {
 }
 
 #[async_trait]
-impl Transfer for Shelf {
+impl Transfer<TestRow> for Shelf {
     async fn extent(&self) -> Result<u64, TransferError> {
         Ok(9)
     }
 
-    async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError> {
+    async fn export(&self, rows: Sender<TestRow>) -> Result<(), TransferError> {
         for (done, row) in self.rows().into_iter().enumerate() {
             self.check(done)?;
             if rows.send(row).await.is_err() {
@@ -60,7 +60,7 @@ impl Transfer for Shelf {
         Ok(())
     }
 
-    async fn import(&self, mut rows: Receiver<Incoming>) -> Result<(), TransferError> {
+    async fn import(&self, mut rows: Receiver<Incoming<TestRow>>) -> Result<(), TransferError> {
         let mut taken = Vec::new();
         while let Some(incoming) = rows.recv().await {
             match incoming {
@@ -77,7 +77,7 @@ impl Transfer for Shelf {
 }
 
 /// More rows than are on their way at once.
-fn many() -> Vec<Row> {
+fn many() -> Vec<TestRow> {
     rows().into_iter().cycle().take(100).collect()
 }
 
@@ -91,7 +91,7 @@ async fn what_was_backed_up_is_restored() {
 
     let (reader, size) = archive::open(&path, None).unwrap();
     let empty = Shelf::default();
-    let count = restore(&empty, Kind::TrustData, reader, size).await;
+    let count = restore(&empty, reader, size).await;
     assert_eq!(count.unwrap(), 100);
     assert_eq!(empty.rows(), many());
 }
@@ -115,7 +115,7 @@ async fn an_archive_that_is_cut_off_stores_nothing_and_is_named_as_the_cause() {
     archive.truncate(archive.len() - 20);
     let reader = Reader::new(std::io::Cursor::new(archive)).unwrap();
     let empty = Shelf::default();
-    let error = restore(&empty, Kind::TrustData, reader, None).await;
+    let error = restore(&empty, reader, None).await;
     let error = error.unwrap_err();
     assert!(matches!(error, RestoreError::Archive(_)), "{error}");
     assert!(error.to_string().contains("cut off behind row 100"));
@@ -126,7 +126,7 @@ async fn an_archive_that_is_cut_off_stores_nothing_and_is_named_as_the_cause() {
 async fn a_database_that_refuses_rows_ends_the_restoring() {
     let reader = Reader::new(std::io::Cursor::new(written(&many()))).unwrap();
     let shelf = Shelf::default().failing(3);
-    let error = restore(&shelf, Kind::TrustData, reader, None).await;
+    let error = restore(&shelf, reader, None).await;
     assert_eq!(
         error.unwrap_err().to_string(),
         "the database failed: it is away"
@@ -135,8 +135,12 @@ async fn a_database_that_refuses_rows_ends_the_restoring() {
 
 #[tokio::test]
 async fn the_archive_of_the_other_program_is_refused() {
-    let reader = Reader::new(std::io::Cursor::new(written(&many()))).unwrap();
-    let error = restore(&Shelf::default(), Kind::Keys, reader, None).await;
+    let archive = std::io::Cursor::new(written_as(Kind::Keys, &many()));
+    let reader = Reader::new(archive).unwrap();
+    let error = restore(&Shelf::default(), reader, None).await;
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("not the keys of notary-signer"), "{error}");
+    assert!(
+        error.contains("not the trust data of notary-server"),
+        "{error}"
+    );
 }

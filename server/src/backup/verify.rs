@@ -8,11 +8,15 @@ use std::{
     path::Path,
 };
 
-use archive::{ArchiveError, FileRow, Kind, Place, Progress, Row, escrow::PrivateKey};
+use archive::{ArchiveError, Kind, Place, Progress, ReadRow, escrow::PrivateKey};
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
+use serde::{Deserialize, de::IgnoredAny};
 use time::OffsetDateTime;
-use trust::clients;
+use trust::{
+    clients,
+    store::{FileRow, TrustRow},
+};
 use tuf::{Gun, Role, Walked, Wanted, walk};
 
 /// What is known of a backup that could be read to its end.
@@ -36,18 +40,31 @@ pub struct KeySet {
     taken_at: OffsetDateTime,
 }
 
+/// What matters here of a key in the signer's archive.
+#[derive(Deserialize)]
+struct StoredKey {
+    key_id: String,
+    deleted_at: Option<IgnoredAny>,
+}
+
+impl ReadRow for StoredKey {
+    const KIND: Kind = Kind::Keys;
+
+    fn read(table: u8, columns: &[u8], _: Vec<u8>) -> Option<serde_json::Result<Self>> {
+        (table == b'K').then(|| serde_json::from_slice(columns))
+    }
+}
+
 impl KeySet {
     /// Reads the whole archive, with `escrow` if it is sealed.
     pub fn read(file: &Path, escrow: Option<&PrivateKey>) -> Result<Self, ArchiveError> {
         let (mut reader, size) = archive::open(file, escrow)?;
-        let taken_at = reader.expect(Kind::Keys)?.taken_at;
+        let taken_at = reader.expect(StoredKey::KIND)?.taken_at;
         let mut progress = Progress::new("reading keys", "keys", size);
         let mut ids = HashSet::new();
-        while let Some(row) = reader.next_row()? {
+        while let Some(key) = reader.next_row::<StoredKey>()? {
             progress.at(reader.position(), reader.rows());
-            if let Row::Key(key) = row
-                && key.deleted_at.is_none()
-            {
+            if key.deleted_at.is_none() {
                 ids.insert(key.key_id);
             }
         }
@@ -104,14 +121,14 @@ impl Index {
         let mut verified = Verified {
             rows: 0,
             repositories: 0,
-            taken_at: reader.expect(Kind::TrustData)?.taken_at,
+            taken_at: reader.expect(TrustRow::KIND)?.taken_at,
             faults: Vec::new(),
             remarks: Vec::new(),
         };
         let mut repositories = BTreeMap::<String, Vec<Version>>::new();
-        while let Some(row) = reader.next_row()? {
+        while let Some(row) = reader.next_row::<TrustRow>()? {
             progress.at(reader.position(), reader.rows());
-            let Row::File(file) = row else { continue };
+            let TrustRow::File(file) = row else { continue };
             let place = reader.place(file.data.len());
             match version(&file, place) {
                 Ok(Some(version)) => repositories.entry(file.gun).or_default().push(version),

@@ -19,6 +19,7 @@ use database::{Connected, OpenMode};
 use crate::{
     config::{Config, Storage},
     custody::registry::Custodies,
+    keystore::ArchivedKey,
     open,
     trial::{Tried, try_keys},
 };
@@ -211,7 +212,7 @@ async fn connect(config: &Config, mode: OpenMode) -> anyhow::Result<Connected> {
 }
 
 async fn backup(
-    store: &dyn Transfer,
+    store: &dyn Transfer<ArchivedKey>,
     file: &Path,
     escrow: Option<&Path>,
     emptiness: Emptiness,
@@ -231,10 +232,10 @@ async fn backup(
     Ok(())
 }
 
-async fn restore(store: &dyn Transfer, sealed: &Sealed) -> anyhow::Result<()> {
+async fn restore(store: &dyn Transfer<ArchivedKey>, sealed: &Sealed) -> anyhow::Result<()> {
     let (reader, size) = sealed.open()?;
     let taken_at = reader.header().moment();
-    let rows = archive::restore(store, Kind::Keys, reader, size)
+    let rows = archive::restore(store, reader, size)
         .await
         .with_context(|| sealed.file.display().to_string())?;
     eprintln!("{rows} keys were restored, as they were at {taken_at}");

@@ -46,7 +46,7 @@ async fn restore_into(
 ) -> Result<u64, RestoreError> {
     let (reader, size) = archive::open(file, escrow)?;
     let store = SqlStore::new(signer.pool.clone());
-    archive::restore(&store, Kind::Keys, reader, size).await
+    archive::restore(&store, reader, size).await
 }
 
 async fn try_archive(

@@ -4,14 +4,13 @@ use std::{io::Cursor, path::Path, sync::Arc};
 
 use anyhow::Result;
 use archive::{
-    ChangeRow, FileRow, Header, Kind, Reader, RestoreError, Row, Transfer, TransferError, Writer,
-    backup,
+    Header, Kind, Reader, RestoreError, Row as _, Transfer, TransferError, Writer, backup,
 };
 use database::{Connected, with_pool};
 use harness::Fresh;
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::mpsc::channel;
-use trust::store::{self, Page, SqlStore};
+use trust::store::{self, ChangeRow, FileRow, Page, SqlStore, TrustRow};
 use tuf::{File, Gun, Role};
 
 use crate::support::{Server, connect, on_both, open};
@@ -31,9 +30,9 @@ fn header() -> Header {
     }
 }
 
-fn file(id: i64, gun: &str, version: i32, sha256: Option<&str>, data: &[u8]) -> Row {
+fn file(id: i64, gun: &str, version: i32, sha256: Option<&str>, data: &[u8]) -> TrustRow {
     let at: OffsetDateTime = datetime!(2020-01-02 03:04:05 UTC);
-    Row::File(FileRow {
+    TrustRow::File(FileRow {
         id,
         created_at: Some(at),
         updated_at: (id > 1).then_some(at),
@@ -46,8 +45,8 @@ fn file(id: i64, gun: &str, version: i32, sha256: Option<&str>, data: &[u8]) -> 
     })
 }
 
-fn change(id: i64, version: i32, sha256: &str, category: &str) -> Row {
-    Row::Change(ChangeRow {
+fn change(id: i64, version: i32, sha256: &str, category: &str) -> TrustRow {
+    TrustRow::Change(ChangeRow {
         id,
         created_at: Some(datetime!(2020-01-02 03:04:05 UTC)),
         gun: "example.com/a".to_owned(),
@@ -58,7 +57,7 @@ fn change(id: i64, version: i32, sha256: &str, category: &str) -> Row {
 }
 
 /// Rows as years leave them: gaps between ids, binary data, no checksum, marked as deleted.
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<TrustRow> {
     let sha256 = "5f".repeat(32);
     vec![
         file(1, "example.com/a", 1, None, b"{}"),
@@ -81,7 +80,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-fn archive_of(rows: &[Row]) -> Result<Reader<Cursor<Vec<u8>>>> {
+fn archive_of(rows: &[TrustRow]) -> Result<Reader<Cursor<Vec<u8>>>> {
     let mut writer = Writer::new(Vec::new(), &header())?;
     for row in rows {
         writer.write(row)?;
@@ -89,12 +88,19 @@ fn archive_of(rows: &[Row]) -> Result<Reader<Cursor<Vec<u8>>>> {
     Ok(Reader::new(Cursor::new(writer.finish()?))?)
 }
 
-async fn restore(store: &dyn Transfer, rows: &[Row]) -> Result<Result<u64, RestoreError>> {
-    Ok(archive::restore(store, Kind::TrustData, archive_of(rows)?, None).await)
+async fn restore(
+    store: &dyn Transfer<TrustRow>,
+    rows: &[TrustRow],
+) -> Result<Result<u64, RestoreError>> {
+    Ok(archive::restore(store, archive_of(rows)?, None).await)
 }
 
 /// The rows of a backup of `store`, made as the file `name` in `folder`.
-async fn backed_up(store: &dyn Transfer, folder: &Path, name: &str) -> Result<Vec<Row>> {
+async fn backed_up(
+    store: &dyn Transfer<TrustRow>,
+    folder: &Path,
+    name: &str,
+) -> Result<Vec<TrustRow>> {
     let path = folder.join(name);
     backup(store, &path, header(), None, archive::Emptiness::Allowed).await?;
     let (mut reader, _) = archive::open(&path, None)?;
@@ -105,7 +111,7 @@ async fn backed_up(store: &dyn Transfer, folder: &Path, name: &str) -> Result<Ve
     Ok(rows)
 }
 
-fn transfer(connected: Connected) -> Arc<dyn Transfer> {
+fn transfer(connected: Connected) -> Arc<dyn Transfer<TrustRow>> {
     with_pool!(connected, pool => Arc::new(SqlStore::new(pool)))
 }
 

@@ -4,11 +4,15 @@ use std::{io::Cursor, sync::Arc};
 
 use anyhow::Result;
 use archive::{
-    Emptiness, Header, KeyRow, Kind, Reader, RestoreError, Row, Transfer, TransferError, Writer,
-    backup, escrow::PrivateKey, restore,
+    Emptiness, Header, Kind, Reader, RestoreError, Transfer, TransferError, Writer, backup,
+    escrow::PrivateKey, restore,
 };
 use database::{Backend, DatabaseUrl, OpenMode, PoolLimits};
-use signer::{config::Storage, keystore::Purpose, open};
+use signer::{
+    config::Storage,
+    keystore::{ArchivedKey, Purpose},
+    open,
+};
 use time::macros::datetime;
 use tuf::KeyAlgorithm;
 
@@ -28,9 +32,9 @@ fn header() -> Header {
 }
 
 /// A row as years leave them: deleted ones, pending ones, none of the times set.
-fn key(id: i64, name: &str) -> Row {
+fn key(id: i64, name: &str) -> ArchivedKey {
     let at = datetime!(2020-01-02 03:04:05 UTC);
-    Row::Key(KeyRow {
+    ArchivedKey {
         id,
         created_at: (id > 1).then_some(at),
         updated_at: (id > 2).then_some(at),
@@ -45,14 +49,14 @@ fn key(id: i64, name: &str) -> Row {
         role: "timestamp".to_owned(),
         last_used: (id == 2).then_some(at),
         private: b"a.b.c.d.e".to_vec(),
-    })
+    }
 }
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<ArchivedKey> {
     vec![key(1, "0"), key(2, "1"), key(500, "2")]
 }
 
-fn archive_of(rows: &[Row]) -> Result<Reader<Cursor<Vec<u8>>>> {
+fn archive_of(rows: &[ArchivedKey]) -> Result<Reader<Cursor<Vec<u8>>>> {
     let mut writer = Writer::new(Vec::new(), &header())?;
     for row in rows {
         writer.write(row)?;
@@ -61,7 +65,7 @@ fn archive_of(rows: &[Row]) -> Result<Reader<Cursor<Vec<u8>>>> {
 }
 
 /// The rows of a sealed backup of `store`.
-async fn backed_up(store: &dyn Transfer) -> Result<Vec<Row>> {
+async fn backed_up(store: &dyn Transfer<ArchivedKey>) -> Result<Vec<ArchivedKey>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("backup");
     let escrow = PrivateKey::generate()?;
@@ -86,7 +90,7 @@ async fn keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing(
 ) -> Result<()> {
     let fresh = server.notarys()?;
     let there = transfer(&storage(&fresh)).await?;
-    restore(&*there, Kind::Keys, archive_of(&rows())?, None).await?;
+    restore(&*there, archive_of(&rows())?, None).await?;
     let taken = backed_up(&*there).await?;
     assert_eq!(taken, rows());
 
@@ -99,7 +103,7 @@ async fn keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing(
         passphrase_files: Vec::new(),
     };
     let sqlite = transfer(&sqlite).await?;
-    restore(&*sqlite, Kind::Keys, archive_of(&taken)?, None).await?;
+    restore(&*sqlite, archive_of(&taken)?, None).await?;
     assert_eq!(backed_up(&*sqlite).await?, rows());
 
     let keys = keys(&fresh, &[PASSPHRASE]).await?;
@@ -114,7 +118,7 @@ async fn keys_move_here_and_back_to_sqlite_unchanged_and_go_on_signing(
     Ok(())
 }
 
-async fn transfer(storage: &Storage) -> Result<Arc<dyn Transfer>> {
+async fn transfer(storage: &Storage) -> Result<Arc<dyn Transfer<ArchivedKey>>> {
     let connected = open::open_pool(storage, OpenMode::MayCreate).await?;
     Ok(open::transfer(&connected))
 }
@@ -123,8 +127,8 @@ async fn a_database_with_keys_takes_no_backup(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
     let there = transfer(&storage(&fresh)).await?;
     // One that is marked as deleted is one.
-    restore(&*there, Kind::Keys, archive_of(&rows()[2..])?, None).await?;
-    let outcome = restore(&*there, Kind::Keys, archive_of(&rows())?, None).await;
+    restore(&*there, archive_of(&rows()[2..])?, None).await?;
+    let outcome = restore(&*there, archive_of(&rows())?, None).await;
     assert!(matches!(
         outcome,
         Err(RestoreError::Transfer(TransferError::NotEmpty(

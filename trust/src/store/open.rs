@@ -9,7 +9,7 @@ use database::{
     with_pool,
 };
 
-use super::{BLUEPRINT, MIGRATIONS, SqlStore, Storage, TrustStore};
+use super::{BLUEPRINT, MIGRATIONS, SqlStore, Storage, TrustRow, TrustStore};
 
 /// Why there is no store to work with.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ pub async fn open_pool(storage: &Storage, mode: OpenMode) -> Result<Connected, O
 
 /// An open database as something to copy from or into.
 #[must_use]
-pub fn transfer(connected: &Connected) -> Arc<dyn Transfer> {
+pub fn transfer(connected: &Connected) -> Arc<dyn Transfer<TrustRow>> {
     with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)))
 }
 

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use archive::{ArchiveError, KeyRow, Kind, Row, Writer};
+use archive::{ArchiveError, Fingerprint, Kind, ReadRow, Row, Writer};
 use database::Pool;
+use serde_json::{Value, json};
 use server::backup::verify::{KeySet, Verified, verify};
 use sqlx::Sqlite;
 use time::{Duration, OffsetDateTime};
@@ -23,6 +24,57 @@ async fn timestamp_key(server: &TestServer, gun: &str) -> String {
     id.as_str().unwrap().to_owned()
 }
 
+/// A key as the signer's archives have it.
+pub(super) struct Key(Value);
+
+impl Key {
+    pub(super) fn new(row: i64, id: &str) -> Self {
+        Self(json!({
+            "id": row,
+            "created_at": null,
+            "updated_at": null,
+            "deleted_at": null,
+            "key_id": id,
+            "encryption_alg": "A256GCM",
+            "keywrap_alg": "PBES2-HS256+A128KW",
+            "algorithm": "ecdsa",
+            "passphrase_alias": "one",
+            "public": "",
+            "gun": GUN,
+            "role": "timestamp",
+            "last_used": null,
+        }))
+    }
+}
+
+impl ReadRow for Key {
+    const KIND: Kind = Kind::Keys;
+
+    fn read(_: u8, columns: &[u8], _: Vec<u8>) -> Option<serde_json::Result<Self>> {
+        Some(serde_json::from_slice(columns).map(Self))
+    }
+}
+
+impl Row for Key {
+    fn id(&self) -> i64 {
+        self.0["id"].as_i64().unwrap()
+    }
+
+    fn table(&self) -> u8 {
+        b'K'
+    }
+
+    fn columns(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&self.0)
+    }
+
+    fn body(&self) -> &[u8] {
+        b"a.b.c.d.e"
+    }
+
+    fn add_to(&self, _: &mut Fingerprint) {}
+}
+
 /// A signer's archive with these keys.
 fn keys(folder: &Path, taken_at: OffsetDateTime, ids: &[String], is_deleted: bool) -> PathBuf {
     let file = folder.join("signer.backup");
@@ -30,23 +82,11 @@ fn keys(folder: &Path, taken_at: OffsetDateTime, ids: &[String], is_deleted: boo
     header.taken_at = taken_at;
     let mut writer = Writer::new(Vec::new(), &header).unwrap();
     for (row, id) in (1..).zip(ids) {
-        let key = KeyRow {
-            id: row,
-            created_at: None,
-            updated_at: None,
-            deleted_at: is_deleted.then_some(taken_at),
-            key_id: id.clone(),
-            encryption_alg: String::new(),
-            keywrap_alg: String::new(),
-            algorithm: "ecdsa".to_owned(),
-            passphrase_alias: "one".to_owned(),
-            public: Vec::new(),
-            gun: GUN.to_owned(),
-            role: "timestamp".to_owned(),
-            last_used: None,
-            private: Vec::new(),
-        };
-        writer.write(&Row::Key(key)).unwrap();
+        let mut key = Key::new(row, id);
+        if is_deleted {
+            key.0["deleted_at"] = json!("2026-11-22T12:00:00Z");
+        }
+        writer.write(&key).unwrap();
     }
     std::fs::write(&file, writer.finish().unwrap()).unwrap();
     file

@@ -1,6 +1,6 @@
 //! Moving all keys out of a database, encrypted as they are, and into an empty one.
 
-use archive::{Fingerprint, Incoming, KeyRow, Row, Sink, Transfer, TransferError};
+use archive::{Fingerprint, Incoming, Sink, Transfer, TransferError};
 use async_trait::async_trait;
 use database::{Int, Time, Transaction, WholeTables, is_unique_violation};
 use futures_util::TryStreamExt as _;
@@ -8,13 +8,13 @@ use sqlx::{Encode, Executor, FromRow, Type};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::{SqlStore, statements};
-use crate::keystore::dialect::KeyDialect;
+use crate::keystore::{ArchivedKey, dialect::KeyDialect};
 
 /// The table.
 const TABLE: &str = "private_keys";
 
 #[async_trait]
-impl<DB> Transfer for SqlStore<DB>
+impl<DB> Transfer<ArchivedKey> for SqlStore<DB>
 where
     DB: KeyDialect + WholeTables,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -32,21 +32,21 @@ where
         Ok(u64::try_from(last).unwrap_or(0))
     }
 
-    async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError> {
+    async fn export(&self, rows: Sender<ArchivedKey>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
         let outcome = read_all(&mut transaction, &mut Sink::Channel(rows)).await;
         transaction.rollback().await;
         outcome
     }
 
-    async fn import(&self, mut rows: Receiver<Incoming>) -> Result<(), TransferError> {
+    async fn import(&self, mut rows: Receiver<Incoming<ArchivedKey>>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::BEGIN).await.map_err(failed)?;
         if last_id(&mut transaction).await?.is_some() {
             return Err(TransferError::NotEmpty(TABLE));
         }
         let mut given = Fingerprint::default();
         while let Incoming::Row(row) = rows.recv().await.ok_or(TransferError::Interrupted)? {
-            given.add(&row);
+            given.add(&*row);
             add(&mut transaction, &row).await?;
         }
         let continued = DB::continue_ids(&mut transaction, TABLE).await;
@@ -77,9 +77,9 @@ struct Columns<T> {
     last_used: Option<T>,
 }
 
-impl<T: Time> From<Columns<T>> for Row {
+impl<T: Time> From<Columns<T>> for ArchivedKey {
     fn from(row: Columns<T>) -> Self {
-        Self::Key(KeyRow {
+        Self {
             id: row.id.0,
             created_at: row.created_at.map(Time::utc),
             updated_at: row.updated_at.map(Time::utc),
@@ -94,7 +94,7 @@ impl<T: Time> From<Columns<T>> for Row {
             role: row.role,
             last_used: row.last_used.map(Time::utc),
             private: row.private,
-        })
+        }
     }
 }
 
@@ -114,7 +114,7 @@ where
 /// Hands every row to `sink`, as long as it wants them.
 async fn read_all<DB>(
     transaction: &mut Transaction<DB>,
-    sink: &mut Sink,
+    sink: &mut Sink<ArchivedKey>,
 ) -> Result<(), TransferError>
 where
     DB: KeyDialect,
@@ -131,7 +131,7 @@ where
     Ok(())
 }
 
-async fn add<DB>(transaction: &mut Transaction<DB>, row: &Row) -> Result<(), TransferError>
+async fn add<DB>(transaction: &mut Transaction<DB>, row: &ArchivedKey) -> Result<(), TransferError>
 where
     DB: KeyDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -140,9 +140,6 @@ where
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> Option<DB::Time>: Encode<'q, DB>,
 {
-    let Row::Key(row) = row else {
-        return Err(TransferError::Misplaced);
-    };
     let time = |time: Option<_>| time.map(DB::Time::from);
     let added = sqlx::query(DB::sql(statements::PUT))
         .bind(row.id)

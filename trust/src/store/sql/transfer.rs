@@ -1,6 +1,6 @@
 //! Moving all trust data out of a database, and into an empty one.
 
-use archive::{ChangeRow, FileRow, Fingerprint, Incoming, Row, Sink, Transfer, TransferError};
+use archive::{Fingerprint, Incoming, Sink, Transfer, TransferError};
 use async_trait::async_trait;
 use database::{Int, Time, Transaction, WholeTables, is_unique_violation};
 use futures_util::TryStreamExt as _;
@@ -8,6 +8,7 @@ use sqlx::{Encode, Executor, FromRow, Type};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::{SqlStore, statements};
+use crate::store::{ChangeRow, FileRow, TrustRow};
 
 /// The tables, each with the statement that finds its last row.
 const TABLES: [(&str, &str); 2] = [
@@ -16,7 +17,7 @@ const TABLES: [(&str, &str); 2] = [
 ];
 
 #[async_trait]
-impl<DB> Transfer for SqlStore<DB>
+impl<DB> Transfer<TrustRow> for SqlStore<DB>
 where
     DB: WholeTables,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -41,14 +42,14 @@ where
         Ok(extent)
     }
 
-    async fn export(&self, rows: Sender<Row>) -> Result<(), TransferError> {
+    async fn export(&self, rows: Sender<TrustRow>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
         let outcome = read_all(&mut transaction, &mut Sink::Channel(rows)).await;
         transaction.rollback().await;
         outcome
     }
 
-    async fn import(&self, mut rows: Receiver<Incoming>) -> Result<(), TransferError> {
+    async fn import(&self, mut rows: Receiver<Incoming<TrustRow>>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::BEGIN).await.map_err(failed)?;
         for (table, statement) in TABLES {
             if last_id(&mut transaction, statement).await?.is_some() {
@@ -57,7 +58,7 @@ where
         }
         let mut given = Fingerprint::default();
         while let Incoming::Row(row) = rows.recv().await.ok_or(TransferError::Interrupted)? {
-            given.add(&row);
+            given.add(&*row);
             add(&mut transaction, &row).await?;
         }
         for (table, _) in TABLES {
@@ -85,7 +86,7 @@ struct FileColumns<T> {
     data: Vec<u8>,
 }
 
-impl<T: Time> From<FileColumns<T>> for Row {
+impl<T: Time> From<FileColumns<T>> for TrustRow {
     fn from(row: FileColumns<T>) -> Self {
         Self::File(FileRow {
             id: row.id.0,
@@ -112,7 +113,7 @@ struct ChangeColumns<T> {
     category: String,
 }
 
-impl<T: Time> From<ChangeColumns<T>> for Row {
+impl<T: Time> From<ChangeColumns<T>> for TrustRow {
     fn from(row: ChangeColumns<T>) -> Self {
         Self::Change(ChangeRow {
             id: row.id.0,
@@ -150,7 +151,7 @@ where
 /// Hands every row of every table to `sink`, in the order of an archive.
 async fn read_all<DB>(
     transaction: &mut Transaction<DB>,
-    sink: &mut Sink,
+    sink: &mut Sink<TrustRow>,
 ) -> Result<(), TransferError>
 where
     DB: WholeTables,
@@ -166,12 +167,12 @@ where
 async fn read<DB, C>(
     transaction: &mut Transaction<DB>,
     statement: &'static str,
-    sink: &mut Sink,
+    sink: &mut Sink<TrustRow>,
 ) -> Result<(), TransferError>
 where
     DB: WholeTables,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    C: for<'r> FromRow<'r, DB::Row> + Into<Row> + Send + Unpin,
+    C: for<'r> FromRow<'r, DB::Row> + Into<TrustRow> + Send + Unpin,
 {
     let mut rows = sqlx::query_as::<DB, C>(DB::sql(statement)).fetch(transaction.executor());
     while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -182,7 +183,7 @@ where
     Ok(())
 }
 
-async fn add<DB>(transaction: &mut Transaction<DB>, row: &Row) -> Result<(), TransferError>
+async fn add<DB>(transaction: &mut Transaction<DB>, row: &TrustRow) -> Result<(), TransferError>
 where
     DB: WholeTables,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -195,7 +196,7 @@ where
 {
     let time = |time: Option<_>| time.map(DB::Time::from);
     let query = match row {
-        Row::File(row) => sqlx::query(DB::sql(statements::PUT_FILE))
+        TrustRow::File(row) => sqlx::query(DB::sql(statements::PUT_FILE))
             .bind(row.id)
             .bind(time(row.created_at))
             .bind(time(row.updated_at))
@@ -205,14 +206,13 @@ where
             .bind(row.version)
             .bind(row.sha256.as_deref())
             .bind(row.data.as_slice()),
-        Row::Change(row) => sqlx::query(DB::sql(statements::PUT_CHANGE))
+        TrustRow::Change(row) => sqlx::query(DB::sql(statements::PUT_CHANGE))
             .bind(row.id)
             .bind(time(row.created_at))
             .bind(row.gun.as_str())
             .bind(row.version)
             .bind(row.sha256.as_deref())
             .bind(row.category.as_str()),
-        Row::Key(_) => return Err(TransferError::Misplaced),
     };
     match query.execute(transaction.executor()).await {
         Ok(_) => Ok(()),
@@ -222,13 +222,13 @@ where
 }
 
 /// What an operator can find a row by.
-fn name(row: &Row) -> String {
+fn name(row: &TrustRow) -> String {
     match row {
-        Row::File(row) => {
+        TrustRow::File(row) => {
             let (gun, role) = (row.gun.escape_debug(), row.role.escape_debug());
             format!("version {} of {role} of {gun}", row.version)
         }
-        row => format!("row {}", row.id()),
+        TrustRow::Change(row) => format!("row {}", row.id),
     }
 }
 
