@@ -82,7 +82,8 @@ impl Client {
     /// Sends `request`, whose URI is absolute, and reads the whole answer. Redirects are answers.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, FetchError> {
         let Bounds { time, .. } = self.bounds;
-        let answer = timeout(time, self.connect_and_send(request)).await;
+        // Boxed: the state of a TLS handshake and of HTTP is large.
+        let answer = timeout(time, Box::pin(self.connect_and_send(request))).await;
         answer.unwrap_or(Err(FetchError::Slow(time)))
     }
 
