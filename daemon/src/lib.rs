@@ -31,5 +31,5 @@ pub use logging::{Level, LogControl, LogFormat};
 pub use metrics::MetricsHandle;
 pub use origin::Origin;
 pub use secret::{Secret, SecretError};
-pub use settings::{Key, Kind, Settings, SettingsError};
+pub use settings::{Settings, SettingsError};
 pub use tls::{ClientTls, ServerTls, SignerConnector, TlsError};

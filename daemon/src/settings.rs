@@ -1,15 +1,20 @@
 //! Notary's layered configuration: a file, and environment variables that override it.
 //!
-//! A program lists its [`Key`]s once. [`Settings`] knows from that list which names of the file are
-//! unknown, which environment variables count, and what must never be printed.
+//! A program declares its settings as structs, one a [`section!`](crate::section). [`Settings`] knows
+//! from them which names of the file are unknown, which environment variables count, and what must
+//! never be printed; [`manual`] makes the manual of them. A section gives out its values as
+//! [`Setting`]s, so that a setting that was never declared cannot be asked for.
 
+mod by_path;
 mod database_url;
 mod effective;
 mod error;
 mod file;
 mod key;
 mod layers;
+mod manual;
 mod once;
+mod section;
 mod sources;
 mod variables;
 mod words;
@@ -18,14 +23,15 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fmt::{self, Display},
-    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 
 pub use error::SettingsError;
-pub use key::{Key, Kind, Secrecy};
+pub use key::{Default, Key, Kind, Secrecy};
+pub use manual::manual;
+pub use section::{Entry, Held, Section, Setting, Whole};
 
 pub(crate) use words::go_bool;
 
@@ -62,7 +68,7 @@ pub struct Settings {
     /// Starts the name of every environment variable.
     prefix: &'static str,
     /// What the program knows.
-    keys: &'static [Key],
+    sections: &'static [Section],
     /// What is set, by the path of its key.
     found: BTreeMap<&'static str, Found>,
     /// Where secrets are that were not read yet, by the path of their key.
@@ -87,7 +93,8 @@ impl Drop for Found {
 }
 
 impl Settings {
-    /// Reads `file` and lays the variables of `env` that name one of `keys` over it.
+    /// Reads `file` and lays the variables of `env` that name a setting of `sections`
+    /// over it.
     ///
     /// The format goes by the extension: `.json` (also without extension), `.yaml`, `.yml`, `.toml`.
     /// Names are compared without regard to case. An empty variable counts as unset.
@@ -103,10 +110,10 @@ impl Settings {
     pub fn load(
         file: &Path,
         env_prefix: &'static str,
-        keys: &'static [Key],
+        sections: &'static [Section],
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
-        let mut settings = Self::load_without_secrets(file, env_prefix, keys, env)?;
+        let mut settings = Self::load_without_secrets(file, env_prefix, sections, env)?;
         settings.read_sources()?;
         settings.check_shapes()?;
         Ok(settings)
@@ -121,14 +128,14 @@ impl Settings {
     pub fn load_without_secrets(
         file: &Path,
         env_prefix: &'static str,
-        keys: &'static [Key],
+        sections: &'static [Section],
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
-        let content = file::read(file, keys)?;
+        let content = file::read(file, sections)?;
         let mut settings = Self {
             file: file.to_owned(),
             prefix: env_prefix,
-            keys,
+            sections,
             found: BTreeMap::new(),
             sources: BTreeMap::new(),
             unknown: Vec::new(),
@@ -144,135 +151,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The text at `path`; `None` if it is unset or empty.
-    #[must_use]
-    pub fn text(&self, path: &str) -> Option<&str> {
-        self.value(path)?.as_str()
-    }
-
-    /// The text at `path`, which the program cannot do without.
-    ///
-    /// # Errors
-    ///
-    /// [`SettingsError::Missing`] names the key and the variable that would set it.
-    pub fn required_text(&self, path: &str) -> Result<&str, SettingsError> {
-        self.text(path).ok_or_else(|| self.missing(path))
-    }
-
     /// The folder of the configuration file, from which relative paths start.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new(""))
-    }
-
-    /// The path at `path`, relative ones taken from the folder of the configuration file.
-    #[must_use]
-    pub fn path(&self, path: &str) -> Option<PathBuf> {
-        self.text(path).map(|text| self.folder().join(text))
-    }
-
-    /// The whole number at `path`.
-    ///
-    /// # Errors
-    ///
-    /// If something else is there.
-    pub fn integer(&self, path: &str) -> Result<Option<i64>, SettingsError> {
-        let Some(value) = self.value(path) else {
-            return Ok(None);
-        };
-        let number = match value {
-            Value::String(text) => text.trim().parse().ok(),
-            other => other.as_i64(),
-        };
-        number
-            .map(Some)
-            .ok_or_else(|| self.invalid(path, "a whole number"))
-    }
-
-    /// The whole number at `path`, which must lie in `range`; `default` if it is unset.
-    ///
-    /// # Errors
-    ///
-    /// If something else is there.
-    pub fn integer_in(
-        &self,
-        path: &str,
-        range: RangeInclusive<i64>,
-        default: i64,
-    ) -> Result<i64, SettingsError> {
-        let refuse = || {
-            let (low, high) = range.clone().into_inner();
-            self.invalid(
-                path,
-                format_args!("a whole number between {low} and {high}"),
-            )
-        };
-        let number = self.integer(path).map_err(|_| refuse())?.unwrap_or(default);
-        if range.contains(&number) {
-            Ok(number)
-        } else {
-            Err(refuse())
-        }
-    }
-
-    /// The boolean at `path`.
-    ///
-    /// # Errors
-    ///
-    /// If something else is there.
-    pub fn boolean(&self, path: &str) -> Result<Option<bool>, SettingsError> {
-        let Some(value) = self.value(path) else {
-            return Ok(None);
-        };
-        let boolean = match value {
-            Value::Bool(boolean) => Some(*boolean),
-            Value::String(text) => go_bool(text),
-            other => match other.as_i64() {
-                Some(0) => Some(false),
-                Some(1) => Some(true),
-                _ => None,
-            },
-        };
-        boolean
-            .map(Some)
-            .ok_or_else(|| self.invalid(path, "true or false"))
-    }
-
-    /// The texts at `path`; none if it is unset.
-    ///
-    /// # Errors
-    ///
-    /// If there is something else than a list of texts, or one text.
-    pub fn list(&self, path: &str) -> Result<Vec<String>, SettingsError> {
-        let texts = match self.value(path) {
-            None => Some(Vec::new()),
-            Some(Value::Array(items)) => items.iter().map(file::scalar).collect(),
-            Some(value) => {
-                file::scalar(value).map(|text| text.split_whitespace().map(str::to_owned).collect())
-            }
-        };
-        texts.ok_or_else(|| self.invalid(path, "a list of texts"))
-    }
-
-    /// The section at `path`, its names in lower case unless the key keeps it; empty if it is unset.
-    #[must_use]
-    pub fn map(&self, path: &str) -> BTreeMap<String, Value> {
-        let section = self.value(path).and_then(Value::as_object);
-        section
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    }
-
-    /// Whether there is anything at `path`; an empty section or list counts as nothing.
-    #[must_use]
-    pub fn is_set(&self, path: &str) -> bool {
-        self.value(path).is_some_and(|value| match value {
-            Value::Object(members) => !members.is_empty(),
-            Value::Array(items) => !items.is_empty(),
-            _ => true,
-        })
     }
 
     /// The paths of the file that no key has. The program ignores them, as Notary did, but
@@ -314,8 +196,7 @@ impl Settings {
         }
     }
 
-    /// The error for a `path` whose value does not go with something else, or is wrong in a part of it;
-    /// `reason` is a whole sentence and must not quote secrets.
+    /// The error for a `path` whose value does not go with something else.
     #[must_use]
     pub fn refused(&self, path: &str, reason: impl Display) -> SettingsError {
         SettingsError::Refused {
@@ -337,16 +218,23 @@ impl Settings {
         )
     }
 
-    /// The error for a `path` that must be set and is not.
+    /// The error for a name of [`unknown`](Self::unknown) that was likely meant to be the section
+    /// `meant`, in which nothing may be unknown.
     #[must_use]
-    pub fn missing(&self, path: &str) -> SettingsError {
-        let key = self.key(path);
+    pub fn refused_section(&self, path: &str, meant: &str) -> SettingsError {
+        self.refused(
+            path,
+            format_args!("there is no such section; did you mean {meant:?}?"),
+        )
+    }
+
+    fn missing(&self, key: &Key) -> SettingsError {
         SettingsError::Missing {
             file: self.file.clone(),
-            key: path.to_owned(),
-            variable: key.and_then(|key| key.overriding_variable(self.prefix)),
-            instead: self.misspelt(path).unwrap_or_default(),
-            help: key.map_or("", |key| key.help),
+            key: key.path.to_owned(),
+            variable: key.overriding_variable(self.prefix),
+            instead: self.misspelt(key.path).unwrap_or_default(),
+            help: key.summary(),
         }
     }
 
@@ -366,17 +254,17 @@ impl Settings {
         found.map_or_else(|| Origin::File(self.file.clone()), |f| f.origin.clone())
     }
 
-    /// The value at `path`, which must be one of the program's keys.
-    fn value(&self, path: &str) -> Option<&Value> {
-        debug_assert!(
-            self.key(path).is_some(),
-            "{path} is not in the list of keys"
-        );
-        self.found.get(path).map(|found| &found.value)
+    /// The value of `key`, if it is set.
+    fn value(&self, key: &Key) -> Option<&Value> {
+        self.found.get(key.path).map(|found| &found.value)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.sections.iter().flat_map(|section| section.keys)
     }
 
     fn key(&self, path: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.path == path)
+        self.keys().find(|key| key.path == path)
     }
 
     /// The key that `path` was likely meant to be, if one is close.
@@ -387,10 +275,10 @@ impl Settings {
                 .map(|member| format!("{}.{member}", key.path))
                 .collect::<Vec<_>>()
         };
-        let mut known: Vec<String> = self.keys.iter().flat_map(members).collect();
-        known.extend(self.keys.iter().map(|key| key.path.to_owned()));
+        let mut known: Vec<String> = self.keys().flat_map(members).collect();
+        known.extend(self.keys().map(|key| key.path.to_owned()));
         if !path.contains('.') {
-            let sections = self.keys.iter().filter_map(|key| key.path.split_once('.'));
+            let sections = self.keys().filter_map(|key| key.path.split_once('.'));
             known.extend(sections.map(|(section, _)| section.to_owned()));
         }
         let known: Vec<&str> = known.iter().map(String::as_str).collect();

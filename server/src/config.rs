@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use trust::store::Storage;
 
 pub use door::Doors;
-pub use keys::KEYS;
+pub use keys::SECTIONS;
 pub use note::AuthenticationNote;
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
@@ -260,8 +260,8 @@ fn tls(settings: &Settings) -> Result<Option<TlsFiles>, SettingsError> {
             client_ca_optional,
         })),
         (None, None) if client_ca.is_none() => Ok(None),
-        (Some(_), None) => Err(settings.missing("server.tls_key_file")),
-        (None, _) => Err(settings.missing("server.tls_cert_file")),
+        (Some(_), None) => Err(settings.missing_at("server.tls_key_file")),
+        (None, _) => Err(settings.missing_at("server.tls_cert_file")),
     }
 }
 
@@ -297,8 +297,8 @@ fn remote(settings: &Settings) -> Result<TrustService, SettingsError> {
     let client = match (cert, key) {
         (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
-        (Some(_), None) => return Err(settings.missing("trust_service.tls_client_key")),
-        (None, Some(_)) => return Err(settings.missing("trust_service.tls_client_cert")),
+        (Some(_), None) => return Err(settings.missing_at("trust_service.tls_client_key")),
+        (None, Some(_)) => return Err(settings.missing_at("trust_service.tls_client_cert")),
     };
     Ok(TrustService::Remote {
         hostname: settings.required_text("trust_service.hostname")?.to_owned(),
@@ -410,7 +410,7 @@ pub fn load(
     path: &Path,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, SettingsError> {
-    Settings::load(path, ENV_PREFIX, KEYS, env)
+    Settings::load(path, ENV_PREFIX, SECTIONS, env)
 }
 
 /// The same, without secrets that are in files or printed by commands.
@@ -422,5 +422,5 @@ pub fn load_without_secrets(
     path: &Path,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, SettingsError> {
-    Settings::load_without_secrets(path, ENV_PREFIX, KEYS, env)
+    Settings::load_without_secrets(path, ENV_PREFIX, SECTIONS, env)
 }

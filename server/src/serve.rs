@@ -137,7 +137,7 @@ async fn execute(
 
 /// Prints what is in force, then whether it makes sense.
 async fn check_config(settings: &Settings) -> Result<()> {
-    println!("{}", settings.effective().trim_end());
+    println!("{}", settings.effective_with_defaults().trim_end());
     let config = Config::read(settings)?;
     server_tls(&config)?;
     client_tls(&config.trust_service)?;

@@ -11,7 +11,7 @@ use daemon::{Command, Flags, Level, LogControl, Program, Settings, logging, memo
 use database::OpenMode;
 
 use crate::{
-    config::{Config, ENVIRONMENT, KEYS, Storage},
+    config::{Config, ENVIRONMENT, SECTIONS, Storage},
     custody::encrypted::passphrases::Passphrases,
     open, serve,
 };
@@ -71,7 +71,7 @@ async fn dispatch(
     let file = flags
         .config
         .context("no configuration file is named: use -config FILE")?;
-    let settings = Settings::load(&file, ENVIRONMENT, KEYS, environment.iter().cloned())?;
+    let settings = Settings::load(&file, ENVIRONMENT, SECTIONS, environment.iter().cloned())?;
     let config = Config::read(&settings, file.parent().unwrap_or(Path::new("")))?;
     if let Some(task) = backup::Task::of(&flags.command) {
         return task.run(&config, environment).await;
@@ -112,7 +112,7 @@ fn check(
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    print(settings.effective().trim_end())?;
+    print(settings.effective_with_defaults().trim_end())?;
     check_passphrases(config, environment)
 }
 

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use daemon::{Key, Kind, Level, Settings, SettingsError};
+use daemon::{
+    Level, Settings, SettingsError,
+    settings::{Key, Kind, Section},
+};
 use database::{Backend, DatabaseUrl, PoolLimits};
 
 pub use doors::Doors;
@@ -24,9 +27,16 @@ use crate::{
 /// What the names of environment variables begin with.
 pub const ENVIRONMENT: &str = "NOTARY_SIGNER";
 
+/// What [`Settings`](daemon::Settings) are loaded with.
+pub const SECTIONS: &[Section] = &[Section {
+    path: "",
+    about: "",
+    keys: KEYS,
+}];
+
 /// Every setting. Those of `RethinkDB` and the crash reporter are known so that an old file draws
 /// no warning about spelling; each says what becomes of it.
-pub const KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     Key::new(
         "server.grpc_addr",
         Kind::Text,

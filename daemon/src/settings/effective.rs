@@ -12,11 +12,21 @@ use super::{
 };
 
 impl Settings {
-    /// Every key with its value and its source, a line each, without secrets.
+    /// What is set, with its value and its source, a line each, without secrets.
     #[must_use]
     pub fn effective(&self) -> String {
+        self.lines(|key| self.found.contains_key(key.path))
+    }
+
+    /// Every setting with its value and its source or default, a line each, without secrets.
+    #[must_use]
+    pub fn effective_with_defaults(&self) -> String {
+        self.lines(|_| true)
+    }
+
+    fn lines(&self, is_wanted: impl Fn(&Key) -> bool) -> String {
         let mut lines = String::new();
-        for key in self.keys {
+        for key in self.keys().filter(|key| is_wanted(key)) {
             writeln!(lines, "{}", self.line(key)).expect("a String takes all that is written");
         }
         lines
@@ -53,7 +63,10 @@ impl Settings {
     fn line(&self, key: &Key) -> String {
         let path = key.path;
         match self.found.get(path) {
-            None => format!("{path} is not set (default; {})", key.help),
+            None => match key.describe_default() {
+                Some(default) => format!("{path} = {default} (default)"),
+                None => format!("{path} is not set"),
+            },
             Some(found) => {
                 let source = match &found.origin {
                     Origin::File(_) => "file".to_owned(),

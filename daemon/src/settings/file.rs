@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 use serde_json::{Map, Value, map::Entry};
 use zeroize::Zeroizing;
 
-use super::{Key, SettingsError, once};
+use super::{Section, SettingsError, once};
 
 /// Reads `file` in the format that its extension names.
-pub(super) fn read(file: &Path, keys: &[Key]) -> Result<Value, SettingsError> {
+pub(super) fn read(file: &Path, sections: &[Section]) -> Result<Value, SettingsError> {
     // Before the file is read: a wrong extension is said even of a file that is not there.
     Format::of(file)?;
     let text = fs::read_to_string(file).map_err(|source| SettingsError::Unreadable {
@@ -17,7 +17,7 @@ pub(super) fn read(file: &Path, keys: &[Key]) -> Result<Value, SettingsError> {
     })?;
     let text = Zeroizing::new(text);
     match parse(file, &text)? {
-        Value::Object(members) => lower_case(file, keys, "", members),
+        Value::Object(members) => lower_case(file, sections, "", members),
         _ => Ok(Value::Null),
     }
 }
@@ -110,14 +110,15 @@ fn toml_reason(text: &str, error: &toml::de::Error) -> String {
     format!("fault at line {line} column {column}")
 }
 
-fn keeps_case(keys: &[Key], path: &str) -> bool {
-    keys.iter().any(|key| key.path == path && key.keeps_case)
+fn keeps_case(sections: &[Section], path: &str) -> bool {
+    let mut keys = sections.iter().flat_map(|section| section.keys);
+    keys.any(|key| key.path == path && key.keeps_case)
 }
 
 /// The same tree with names in lower case: Notary's names have no case.
 fn lower_case(
     file: &Path,
-    keys: &[Key],
+    sections: &[Section],
     path: &str,
     members: Map<String, Value>,
 ) -> Result<Value, SettingsError> {
@@ -130,7 +131,9 @@ fn lower_case(
             format!("{path}.{name}")
         };
         let value = match value {
-            Value::Object(below) if !keeps_case(keys, &key) => lower_case(file, keys, &key, below)?,
+            Value::Object(below) if !keeps_case(sections, &key) => {
+                lower_case(file, sections, &key, below)?
+            }
             other => other,
         };
         match lowered.entry(name) {

@@ -47,7 +47,7 @@ impl Settings {
                 .strip_prefix(path)
                 .is_some_and(|rest| rest.starts_with('.'))
         };
-        self.keys.iter().any(within)
+        self.keys().any(within)
     }
 
     /// Lays the variables of `env` that name a key over what was found so far.
@@ -57,7 +57,7 @@ impl Settings {
     ) -> Result<(), SettingsError> {
         let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
         self.note_unknown_variables(&env);
-        for key in self.keys {
+        for key in self.keys() {
             self.take_members(key, &env)?;
             let Some(variable) = key.overriding_variable(self.prefix) else {
                 continue;
@@ -113,7 +113,7 @@ impl Settings {
     /// Turns scalars into the text they stand for where text is wanted, and refuses what no getter
     /// could make sense of.
     pub(super) fn check_shapes(&mut self) -> Result<(), SettingsError> {
-        for key in self.keys {
+        for key in self.keys() {
             let Some(found) = self.found.get_mut(key.path) else {
                 continue;
             };

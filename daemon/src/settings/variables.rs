@@ -39,8 +39,7 @@ impl Key {
             let endings = [secret::FILE, secret::COMMAND].map(str::to_uppercase);
             names.extend(endings.map(|ending| name.clone() + &ending));
         }
-        let members = self.members.iter();
-        names.extend(members.map(|member| derived(prefix, &format!("{}.{member}", self.path))));
+        names.extend(self.member_variables(prefix));
         names
     }
 }
@@ -50,7 +49,7 @@ impl Settings {
     pub(super) fn note_unknown_variables(&mut self, env: &BTreeMap<OsString, OsString>) {
         let known = self.variables();
         let families: Vec<String> = std::iter::once(self.prefix)
-            .chain(self.keys.iter().filter_map(|key| key.variable))
+            .chain(self.keys().filter_map(|key| key.variable))
             .map(|name| format!("{name}_"))
             .collect();
         let names = env.iter().filter(|(_, value)| !value.is_empty());
@@ -100,7 +99,7 @@ impl Settings {
     #[must_use]
     pub fn resembles_setting(&self, name: &str) -> bool {
         let is_close = |known: &String| super::words::distance(name, known) <= 2;
-        let sections = self.keys.iter().filter_map(|key| key.path.split_once('.'));
+        let sections = self.keys().filter_map(|key| key.path.split_once('.'));
         let mut sections = sections.map(|(section, _)| derived(self.prefix, section) + "_");
         sections.any(|section| name.starts_with(&section)) || self.variables().iter().any(is_close)
     }
@@ -119,7 +118,7 @@ impl Settings {
     }
 
     fn variables(&self) -> BTreeSet<String> {
-        let names = self.keys.iter().map(|key| key.variables(self.prefix));
+        let names = self.keys().map(|key| key.variables(self.prefix));
         names.flatten().collect()
     }
 }

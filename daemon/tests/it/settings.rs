@@ -1,44 +1,104 @@
 //! The layered configuration.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
+};
 
-use daemon::{Key, Kind, Settings, SettingsError};
-use serde_json::json;
+use daemon::{Settings, SettingsError, settings::Section};
+use serde_json::{Value, json};
 
 use crate::certificates::Folder;
 
-const KEYS: &[Key] = &[
-    Key::new("server.http_addr", Kind::Text, "where to listen"),
-    Key::new(
-        "server.tls_cert_file",
-        Kind::Path,
-        "certificate; default: plain HTTP",
-    ),
-    Key::new("trust_service.port", Kind::Text, "port of the signer"),
-    Key::new(
-        "trust_service.key_algorithm",
-        Kind::Text,
-        "kind of new keys",
-    ),
-    Key::new("storage.db_url", Kind::Text, "the database").secret_inside(),
-    Key::new("storage.password", Kind::Text, "password").secret(),
-    Key::new(
-        "caching.max_age.current_metadata",
-        Kind::Integer,
-        "seconds; default 300",
-    ),
-    Key::new("repositories.gun_prefixes", Kind::List, "allowed prefixes"),
-    Key::new("auth.options", Kind::Map, "token options"),
-    Key::new("flag", Kind::Boolean, "a switch"),
-    Key::new("auth.administrator", Kind::Text, "who may do everything")
-        .secret()
-        .variable("NOTARY_AUTH"),
-    Key::new(
-        "auth.registries",
-        Kind::Map,
-        "what registries call themselves",
-    )
-    .keeping_case(),
+daemon::section! {
+    /// Outside of any section.
+    struct Root at "" {
+        /// A switch.
+        flag: bool,
+    }
+}
+
+daemon::section! {
+    /// What listens.
+    struct Server at "server" {
+        /// Where to listen. Required.
+        http_addr: String,
+        /// The certificate; without it, plain HTTP.
+        tls_cert_file: PathBuf,
+    }
+}
+
+daemon::section! {
+    /// The signer.
+    struct TrustService at "trust_service" {
+        /// Its port.
+        port: String,
+        /// The kind of new keys.
+        key_algorithm: String,
+        /// Its make.
+        kind as "type": String,
+    }
+}
+
+daemon::section! {
+    /// The database.
+    struct Storage at "storage" {
+        /// Where it is.
+        #[setting(secret_inside)]
+        db_url: String,
+        /// The password.
+        #[setting(secret)]
+        password: String,
+    }
+}
+
+daemon::section! {
+    /// How long proxies keep answers.
+    struct MaxAge at "caching.max_age" {
+        /// For a current version.
+        #[setting(default(300), between(0, 31_536_000), unit("seconds"))]
+        current_metadata: u32,
+        /// For another.
+        #[setting(between(1, 5))]
+        other: Option<usize>,
+    }
+}
+
+daemon::section! {
+    /// Which repositories are served.
+    struct Repositories at "repositories" {
+        /// The prefixes of their names.
+        gun_prefixes: Vec<String>,
+    }
+}
+
+daemon::section! {
+    /// The callers.
+    struct Auth at "auth" {
+        /// The options of tokens.
+        options: BTreeMap<String, Value>,
+        /// The administrator.
+        #[setting(secret, variable("NOTARY_AUTH"))]
+        administrator: String,
+        /// The names of registries.
+        #[setting(keeping_case)]
+        registries: BTreeMap<String, Value>,
+        /// The name of the realm.
+        #[setting(default_text("notary-server"))]
+        realm: String,
+    }
+}
+
+const SECTIONS: &[Section] = &[
+    Server::SECTION,
+    TrustService::SECTION,
+    Storage::SECTION,
+    MaxAge::SECTION,
+    Repositories::SECTION,
+    Root::SECTION,
+    Auth::SECTION,
 ];
 
 fn load(name: &str, content: &str, env: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -51,7 +111,7 @@ fn load_file(file: &Path, env: &[(&str, &str)]) -> Result<Settings, SettingsErro
     let env = env
         .iter()
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    Settings::load(file, "NOTARY_SERVER", KEYS, env)
+    Settings::load(file, "NOTARY_SERVER", SECTIONS, env)
 }
 
 #[test]
@@ -73,22 +133,28 @@ fn the_three_formats_say_the_same() {
         ("c.toml", toml),
     ] {
         let settings = load(name, content, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(settings.text("server.http_addr"), Some(":4443"), "{name}");
-        assert_eq!(settings.text("trust_service.port"), Some("7899"), "{name}");
         assert_eq!(
-            settings
-                .integer("caching.max_age.current_metadata")
-                .unwrap(),
-            Some(60),
+            Server::of(&settings).http_addr.text(),
+            Some(":4443"),
             "{name}"
         );
-        assert_eq!(settings.boolean("flag").unwrap(), Some(true), "{name}");
         assert_eq!(
-            settings.list("repositories.gun_prefixes").unwrap(),
+            TrustService::of(&settings).port.text(),
+            Some("7899"),
+            "{name}"
+        );
+        assert_eq!(
+            MaxAge::of(&settings).current_metadata.get().unwrap(),
+            60,
+            "{name}"
+        );
+        assert_eq!(Root::of(&settings).flag.get().unwrap(), true, "{name}");
+        assert_eq!(
+            Repositories::of(&settings).gun_prefixes.get().unwrap(),
             ["a/", "b/"],
             "{name}"
         );
-        let options = settings.map("auth.options");
+        let options = Auth::of(&settings).options.get();
         assert_eq!(options["realm"], json!("R"), "{name}");
         assert_eq!(options["autoredirect"], json!(true), "{name}");
         assert!(settings.unknown().is_empty(), "{name}");
@@ -101,7 +167,7 @@ fn exactly_the_file_that_is_named_is_read() {
     folder.write("c.json", "not JSON");
     let file = folder.write("c.toml", "[server]\nhttp_addr = 'x:1'");
     assert_eq!(
-        load_file(&file, &[]).unwrap().text("server.http_addr"),
+        Server::of(&load_file(&file, &[]).unwrap()).http_addr.text(),
         Some("x:1")
     );
 }
@@ -119,20 +185,18 @@ fn variables_beat_the_file_and_empty_ones_do_not_count() {
         ("NOTARY_SERVER_STORAGE", "hides nothing"),
     ];
     let settings = load("c.json", content, &env).unwrap();
-    assert_eq!(settings.text("server.http_addr"), Some("env:1"));
-    assert_eq!(settings.text("trust_service.port"), Some("1"));
-    assert_eq!(settings.text("trust_service.key_algorithm"), Some("ecdsa"));
+    assert_eq!(Server::of(&settings).http_addr.text(), Some("env:1"));
+    assert_eq!(TrustService::of(&settings).port.text(), Some("1"));
     assert_eq!(
-        settings
-            .integer("caching.max_age.current_metadata")
-            .unwrap(),
-        Some(7)
+        TrustService::of(&settings).key_algorithm.text(),
+        Some("ecdsa")
     );
+    assert_eq!(MaxAge::of(&settings).current_metadata.get().unwrap(), 7);
     assert_eq!(
-        settings.list("repositories.gun_prefixes").unwrap(),
+        Repositories::of(&settings).gun_prefixes.get().unwrap(),
         ["a/", "b/"]
     );
-    assert!(settings.map("auth.options").is_empty());
+    assert!(Auth::of(&settings).options.get().is_empty());
 }
 
 #[test]
@@ -143,7 +207,7 @@ fn a_variable_that_is_not_unicode_is_an_error_that_names_it() {
         "NOTARY_SERVER_SERVER_HTTP_ADDR".into(),
         OsString::from_vec(vec![0xff]),
     )];
-    let error = Settings::load(&file, "NOTARY_SERVER", KEYS, env).unwrap_err();
+    let error = Settings::load(&file, "NOTARY_SERVER", SECTIONS, env).unwrap_err();
     assert!(
         error
             .to_string()
@@ -158,13 +222,13 @@ fn relative_paths_are_taken_from_the_folder_of_the_file() {
     let file = folder.write("c.json", r#"{"server": {"tls_cert_file": "./a.crt"}}"#);
     let settings = load_file(&file, &[]).unwrap();
     assert_eq!(
-        settings.path("server.tls_cert_file"),
+        Server::of(&settings).tls_cert_file.path(),
         Some(folder.path("./a.crt"))
     );
     let absolute = [("NOTARY_SERVER_SERVER_TLS_CERT_FILE", "/b.crt")];
     let settings = load_file(&file, &absolute).unwrap();
     assert_eq!(
-        settings.path("server.tls_cert_file").as_deref(),
+        Server::of(&settings).tls_cert_file.path().as_deref(),
         Some(Path::new("/b.crt"))
     );
 }
@@ -174,11 +238,12 @@ fn empty_texts_and_nulls_count_as_unset() {
     let content = r#"{"server": {"http_addr": ""}, "storage": null, "trust_service": {"port": null},
         "auth": {"options": ""}, "flag": ""}"#;
     let settings = load("c.json", content, &[]).unwrap();
-    assert_eq!(settings.text("server.http_addr"), None);
-    assert_eq!(settings.text("trust_service.port"), None);
-    assert_eq!(settings.boolean("flag").unwrap(), None);
-    let error = settings
-        .required_text("server.http_addr")
+    assert_eq!(Server::of(&settings).http_addr.text(), None);
+    assert_eq!(TrustService::of(&settings).port.text(), None);
+    assert!(!Root::of(&settings).flag.is_set());
+    let error = Server::of(&settings)
+        .http_addr
+        .required()
         .unwrap_err()
         .to_string();
     assert!(error.ends_with(
@@ -222,14 +287,15 @@ fn unknown_keys_are_named_with_what_was_likely_meant() {
 #[test]
 fn a_wrong_value_is_an_error_that_names_who_set_it_the_key_the_value_and_what_is_accepted() {
     let settings = load("c.json", r#"{"server": {"http_addr": "foo"}}"#, &[]).unwrap();
-    let error = settings
-        .invalid("server.http_addr", "HOST:PORT such as 127.0.0.1:4443")
+    let error = Server::of(&settings)
+        .http_addr
+        .invalid("HOST:PORT such as 127.0.0.1:4443")
         .to_string();
     assert!(error.ends_with(
         "/c.json: server.http_addr: \"foo\" is not valid; accepted: HOST:PORT such as 127.0.0.1:4443"
     ), "{error}");
     let settings = load("c.json", "{}", &[("NOTARY_SERVER_SERVER_HTTP_ADDR", "bar")]).unwrap();
-    let error = settings.invalid("server.http_addr", "x").to_string();
+    let error = Server::of(&settings).http_addr.invalid("x").to_string();
     assert_eq!(
         error,
         "environment variable NOTARY_SERVER_SERVER_HTTP_ADDR: server.http_addr: \"bar\" is not valid; accepted: x"
@@ -242,8 +308,8 @@ fn numbers_must_be_whole_and_in_their_range() {
     let read = |value: &str| {
         let content = format!(r#"{{"caching": {{"max_age": {{"current_metadata": {value}}}}}}}"#);
         load("c.json", &content, &[])
+            .map(|settings| MaxAge::of(&settings).current_metadata.get())
             .unwrap()
-            .integer_in(key, 0..=31_536_000, 300)
     };
     assert_eq!(read("null").unwrap(), 300);
     assert_eq!(read("0").unwrap(), 0);
@@ -287,13 +353,14 @@ fn values_of_the_wrong_shape_are_errors() {
     )
     .unwrap();
     assert!(
-        settings
-            .boolean("flag")
+        Root::of(&settings)
+            .flag
+            .get()
             .unwrap_err()
             .to_string()
             .ends_with("accepted: true or false")
     );
-    assert!(settings.list("repositories.gun_prefixes").is_err());
+    assert!(Repositories::of(&settings).gun_prefixes.get().is_err());
 }
 
 #[test]
@@ -329,23 +396,31 @@ fn the_effective_configuration_names_sources_and_hides_secrets() {
     )
     .unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
-    let text = settings.effective();
+    let text = settings.effective_with_defaults();
     assert!(!text.contains("hunter2"), "{text}");
+    let short = settings.effective();
+    let keys = SECTIONS.iter().map(|section| section.keys.len());
+    assert_eq!(text.lines().count(), keys.sum::<usize>());
+    assert_eq!(short.lines().count(), 5, "{short}");
     for line in [
         "server.http_addr = \":1\" (file)",
         "trust_service.port = \"7899\" (environment, NOTARY_SERVER_TRUST_SERVICE_PORT)",
         "storage.db_url = \"me:********@tcp(db)/x\" (file)",
         "storage.password = (hidden) (file)",
         "auth.options = {\"password\":\"********\",\"realm\":\"R\"} (file)",
-        "caching.max_age.current_metadata is not set (default; seconds; default 300)",
+        "caching.max_age.current_metadata = 300 (default)",
+        "caching.max_age.other is not set",
+        "auth.realm = \"notary-server\" (default)",
+        "flag = false (default)",
     ] {
         assert!(
             text.lines().any(|found| found == line),
             "{line} is not in\n{text}"
         );
     }
-    for path in ["storage.password", "storage.db_url"] {
-        let error = settings.invalid(path, "x").to_string();
+    let storage = Storage::of(&settings);
+    for setting in [&storage.password, &storage.db_url] {
+        let error = setting.invalid("x").to_string();
         assert!(error.contains("(hidden) is not valid"), "{error}");
     }
     let content = r#"{"storage": {"db_url": ["hunter2"]}}"#;
@@ -360,30 +435,31 @@ fn a_variable_with_a_name_of_its_own_replaces_the_derived_one() {
         ("NOTARY_SERVER_AUTH_ADMINISTRATOR", "other"),
     ];
     let settings = load("c.json", "{}", &env).unwrap();
-    assert_eq!(settings.text("auth.administrator"), Some("c2VjcmV0"));
+    assert_eq!(Auth::of(&settings).administrator.text(), Some("c2VjcmV0"));
     let effective = settings.effective();
     assert!(
         effective.contains("auth.administrator = (hidden) (environment, NOTARY_AUTH)"),
         "{effective}"
     );
     let settings = load("c.json", "{}", &env[1..]).unwrap();
-    assert!(!settings.is_set("auth.administrator"));
+    assert!(!Auth::of(&settings).administrator.is_set());
 }
 
 #[test]
 fn a_section_or_list_without_content_is_not_set() {
     let json = r#"{"auth": {"options": {}}, "repositories": {"gun_prefixes": []}, "flag": false}"#;
     let settings = load("c.json", json, &[]).unwrap();
-    assert!(!settings.is_set("auth.options"));
-    assert!(!settings.is_set("repositories.gun_prefixes"));
-    assert!(settings.is_set("flag"));
+    assert!(!Auth::of(&settings).options.is_set());
+    assert!(!Repositories::of(&settings).gun_prefixes.is_set());
+    assert!(Root::of(&settings).flag.is_set());
 }
 
 #[test]
 fn a_refusal_names_who_set_the_key_and_keeps_its_value() {
     let settings = load("c.json", "{}", &[("NOTARY_AUTH", "hunter2")]).unwrap();
-    let error = settings
-        .refused("auth.administrator", "does not fit")
+    let error = Auth::of(&settings)
+        .administrator
+        .refused("does not fit")
         .to_string();
     assert_eq!(
         error,
@@ -440,6 +516,44 @@ fn a_name_that_is_there_twice_is_refused_in_every_format() {
 fn names_in_a_section_have_no_case_unless_the_key_keeps_it() {
     let json = r#"{"Auth": {"Registries": {"My Registry": "a/"}, "Options": {"Realm": "r"}}}"#;
     let settings = load("c.json", json, &[]).unwrap();
-    assert_eq!(settings.map("auth.registries")["My Registry"], "a/");
-    assert_eq!(settings.map("auth.options")["realm"], "r");
+    assert_eq!(Auth::of(&settings).registries.get()["My Registry"], "a/");
+    assert_eq!(Auth::of(&settings).options.get()["realm"], "r");
+}
+
+#[test]
+fn a_setting_that_is_not_set_is_its_default() {
+    let settings = load("c.json", "{}", &[]).unwrap();
+    assert_eq!(
+        Auth::of(&settings).realm.required().unwrap(),
+        "notary-server"
+    );
+    assert_eq!(MaxAge::of(&settings).current_metadata.get().unwrap(), 300);
+    assert_eq!(MaxAge::of(&settings).other.get().unwrap(), None);
+    assert!(!Root::of(&settings).flag.get().unwrap());
+    let json = r#"{"caching": {"max_age": {"other": 6}}, "trust_service": {"type": "remote"}}"#;
+    let settings = load("c.json", json, &[]).unwrap();
+    assert_eq!(TrustService::of(&settings).kind.text(), Some("remote"));
+    let error = MaxAge::of(&settings).other.get().unwrap_err().to_string();
+    assert!(
+        error.ends_with("accepted: a whole number between 1 and 5"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_manual_has_the_type_the_default_the_variables_and_the_doc_comment() {
+    let manual = daemon::settings::manual(SECTIONS, "NOTARY_SERVER");
+    for entry in [
+        "### `caching.max_age`\n\nHow long proxies keep answers.\n\n\
+         #### `caching.max_age.current_metadata`\n\nFor a current version.\n\n\
+         - Type: whole number of seconds, 0 to 31536000\n- Default: 300\n\
+         - Variable: `NOTARY_SERVER_CACHING_MAX_AGE_CURRENT_METADATA`\n",
+        "#### `flag`\n\nA switch.\n\n- Type: true or false\n- Default: false\n\
+         - Variable: `NOTARY_SERVER_FLAG`\n",
+        "#### `trust_service.type`\n",
+        "- Variable: `NOTARY_AUTH`, or `NOTARY_AUTH_FILE` for a file that holds the value, or \
+         `NOTARY_AUTH_COMMAND` for a command that prints it\n- Secret: never shown\n",
+    ] {
+        assert!(manual.contains(entry), "{entry} is not in\n{manual}");
+    }
 }

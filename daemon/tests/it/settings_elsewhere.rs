@@ -1,22 +1,45 @@
 //! Settings whose secrets are in files, or printed by commands.
 
-use std::{ffi::OsString, fs};
+use std::{collections::BTreeMap, ffi::OsString, fs};
 
-use daemon::{Key, Kind, Settings, SettingsError};
+use daemon::{Settings, SettingsError, settings::Section};
+use serde_json::Value;
 
 use crate::certificates::Folder;
 
 /// Stands in nothing but secrets.
 const SEEDED: &str = "xyzzy-seeded";
 
-const KEYS: &[Key] = &[
-    Key::new("storage.db_url", Kind::Text, "the database").secret_inside(),
-    Key::new("auth.administrator", Kind::Text, "who may do everything")
-        .secret()
-        .variable("NOTARY_AUTH"),
-    Key::new("auth.options", Kind::Map, "token options").secret(),
-    Key::new("server.http_addr", Kind::Text, "where to listen"),
-];
+daemon::section! {
+    /// The database.
+    struct Storage at "storage" {
+        /// Where it is.
+        #[setting(secret_inside)]
+        db_url: String,
+    }
+}
+
+daemon::section! {
+    /// The callers.
+    struct Auth at "auth" {
+        /// The administrator.
+        #[setting(secret, variable("NOTARY_AUTH"))]
+        administrator: String,
+        /// The options of tokens.
+        #[setting(secret)]
+        options: BTreeMap<String, Value>,
+    }
+}
+
+daemon::section! {
+    /// What listens.
+    struct Server at "server" {
+        /// Where to listen.
+        http_addr: String,
+    }
+}
+
+const SECTIONS: &[Section] = &[Storage::SECTION, Auth::SECTION, Server::SECTION];
 
 const URL: &str = "NOTARY_SERVER_STORAGE_DB_URL";
 
@@ -41,7 +64,12 @@ impl Stage {
 
     fn load(&self, json: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let file = self.0.write("c.json", json);
-        Settings::load(&file, "NOTARY_SERVER", KEYS, Self::environment(variables))
+        Settings::load(
+            &file,
+            "NOTARY_SERVER",
+            SECTIONS,
+            Self::environment(variables),
+        )
     }
 
     fn refused(&self, json: &str, variables: &[(&str, &str)]) -> String {
@@ -68,14 +96,14 @@ fn a_secret_is_taken_from_a_variable_a_file_or_a_command_and_named_by_where_it_w
         ),
     ] {
         let settings = stage.load("{}", &[(variable, value)]).unwrap();
-        assert_eq!(settings.text("auth.administrator"), Some(SEEDED));
+        assert_eq!(Auth::of(&settings).administrator.text(), Some(SEEDED));
         let effective = settings.effective();
         let line = format!("auth.administrator = (hidden) {origin}");
         assert!(effective.lines().any(|found| found == line), "{effective}");
         for text in [
             effective,
-            settings.invalid("auth.administrator", "x").to_string(),
-            settings.refused("auth.administrator", "x").to_string(),
+            Auth::of(&settings).administrator.invalid("x").to_string(),
+            Auth::of(&settings).administrator.refused("x").to_string(),
             format!("{settings:?}"),
         ] {
             assert!(!text.contains(SEEDED), "{text}");
@@ -91,8 +119,8 @@ fn nothing_is_shown_of_a_url_that_a_file_or_a_command_gave() {
         let settings = stage
             .load("{}", &[(&format!("{URL}{ending}"), value)])
             .unwrap();
-        assert_eq!(settings.text("storage.db_url"), Some(SEEDED));
-        let shown = settings.effective() + &settings.invalid("storage.db_url", "x").to_string();
+        assert_eq!(Storage::of(&settings).db_url.text(), Some(SEEDED));
+        let shown = settings.effective() + &Storage::of(&settings).db_url.invalid("x").to_string();
         assert!(
             !shown.contains(SEEDED) && shown.contains("storage.db_url = (hidden)"),
             "{shown}"
@@ -106,8 +134,8 @@ fn a_file_and_a_command_may_stand_in_the_configuration() {
     let json =
         r#"{"auth": {"Administrator_File": "secret"}, "storage": {"db_url_command": "echo a"}}"#;
     let settings = stage.load(json, &[]).unwrap();
-    assert_eq!(settings.text("auth.administrator"), Some(SEEDED));
-    assert_eq!(settings.text("storage.db_url"), Some("a"));
+    assert_eq!(Auth::of(&settings).administrator.text(), Some(SEEDED));
+    assert_eq!(Storage::of(&settings).db_url.text(), Some("a"));
     assert!(settings.unknown().is_empty());
     let effective = settings.effective();
     assert!(
@@ -130,11 +158,11 @@ fn a_variable_of_any_form_counts_instead_of_what_the_file_says() {
         r#"{"storage": {"db_url_command": "exit 1"}}"#,
     ] {
         let settings = stage.load(json, &[(URL, "a")]).unwrap();
-        assert_eq!(settings.text("storage.db_url"), Some("a"));
+        assert_eq!(Storage::of(&settings).db_url.text(), Some("a"));
         let settings = stage
             .load(json, &[(&format!("{URL}_FILE"), &path)])
             .unwrap();
-        assert_eq!(settings.text("storage.db_url"), Some(SEEDED));
+        assert_eq!(Storage::of(&settings).db_url.text(), Some(SEEDED));
     }
 }
 
@@ -211,7 +239,7 @@ fn what_is_no_secret_or_a_whole_section_is_in_no_file_and_of_no_command() {
         settings.unknown(),
         ["auth.options_command", "server.http_addr_file"]
     );
-    assert!(!settings.is_set("server.http_addr") && !settings.is_set("auth.options"));
+    assert!(!Server::of(&settings).http_addr.is_set() && !Auth::of(&settings).options.is_set());
 }
 
 #[test]
@@ -223,9 +251,10 @@ fn settings_without_secrets_ask_no_file_and_no_command() {
     let file = stage.0.write("c.json", json);
     let command = format!("touch {}", mark.display());
     let variables = Stage::environment(&[(&format!("{URL}_COMMAND"), &command)]);
-    let settings = Settings::load_without_secrets(&file, "NOTARY_SERVER", KEYS, variables).unwrap();
-    assert_eq!(settings.text("server.http_addr"), Some(":1"));
-    assert!(!settings.is_set("storage.db_url") && !mark.exists());
+    let settings =
+        Settings::load_without_secrets(&file, "NOTARY_SERVER", SECTIONS, variables).unwrap();
+    assert_eq!(Server::of(&settings).http_addr.text(), Some(":1"));
+    assert!(!Storage::of(&settings).db_url.is_set() && !mark.exists());
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! The names of everything an operator can set.
 
-use daemon::{Key, Kind};
+use daemon::settings::{Key, Kind, Section};
+
+/// What [`Settings`](daemon::Settings) are loaded with.
+pub const SECTIONS: &[Section] = &[Section {
+    path: "",
+    about: "",
+    keys: KEYS,
+}];
 
 /// Every key of the configuration file.
-pub static KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     Key::new(
         "server.http_addr",
         Kind::Text,

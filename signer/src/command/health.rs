@@ -11,7 +11,7 @@ use daemon::{
 };
 use proto::SIGNER_HEALTH;
 
-use crate::config::{Doors, ENVIRONMENT, KEYS};
+use crate::config::{Doors, ENVIRONMENT, SECTIONS};
 
 /// The name of the command.
 pub(crate) const NAME: &str = "health";
@@ -38,7 +38,7 @@ async fn ask(
     environment: Vec<(OsString, OsString)>,
 ) -> anyhow::Result<String> {
     let file = file.context("no configuration file is named: use -config FILE")?;
-    let settings = Settings::load_without_secrets(file, ENVIRONMENT, KEYS, environment)?;
+    let settings = Settings::load_without_secrets(file, ENVIRONMENT, SECTIONS, environment)?;
     let doors = Doors::read(&settings)?;
     if let Some(address) = &doors.metrics {
         let address: Address = address.parse()?;

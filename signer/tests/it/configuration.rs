@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use daemon::{Level, Settings};
-use signer::config::{Config, ENVIRONMENT, KEYS, Storage};
+use signer::config::{Config, ENVIRONMENT, SECTIONS, Storage};
 
 use crate::support::environment;
 
@@ -20,7 +20,7 @@ pub(crate) fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, Str
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("signer.json");
     fs::write(&file, text).unwrap();
-    let settings = Settings::load(&file, ENVIRONMENT, KEYS, environment(variables))
+    let settings = Settings::load(&file, ENVIRONMENT, SECTIONS, environment(variables))
         .map_err(|error| error.to_string())?;
     Config::read(&settings, Path::new("/etc/notary")).map_err(|error| error.to_string())
 }
