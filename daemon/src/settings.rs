@@ -5,7 +5,6 @@
 //! never be printed; [`manual`] makes the manual of them. A section gives out its values as
 //! [`Setting`]s, so that a setting that was never declared cannot be asked for.
 
-mod by_path;
 mod database_url;
 mod effective;
 mod error;
@@ -180,9 +179,7 @@ impl Settings {
         self.unknown.iter().map(warn).collect()
     }
 
-    /// The error for a value that `path` must not have; `accepted` says what it may be.
-    #[must_use]
-    pub fn invalid(&self, path: &str, accepted: impl Display) -> SettingsError {
+    fn invalid(&self, path: &str, accepted: impl Display) -> SettingsError {
         let found = self.found.get(path);
         let value = found.map_or_else(
             || "nothing".to_owned(),
@@ -196,9 +193,7 @@ impl Settings {
         }
     }
 
-    /// The error for a `path` whose value does not go with something else.
-    #[must_use]
-    pub fn refused(&self, path: &str, reason: impl Display) -> SettingsError {
+    fn refused(&self, path: &str, reason: impl Display) -> SettingsError {
         SettingsError::Refused {
             origin: self.origin(path),
             key: path.to_owned(),

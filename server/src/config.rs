@@ -6,8 +6,8 @@
 
 mod authentication;
 mod door;
-mod keys;
 mod note;
+mod sections;
 
 use std::{
     ffi::OsString,
@@ -21,29 +21,18 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 use ipnet::IpNet;
 use trust::store::Storage;
 
+use sections::{Bugsnag, Caching, Repositories, Server};
+
 pub use door::Doors;
-pub use keys::SECTIONS;
 pub use note::AuthenticationNote;
+pub use sections::SECTIONS;
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
 pub const ENV_PREFIX: &str = "NOTARY_SERVER";
 
-/// One year, the longest that answers may be kept.
-const LONGEST_MAX_AGE: i64 = 31_536_000;
-
-/// The largest upload taken unless the operator says otherwise: room for more than 100,000 tags in
-/// one file.
-const DEFAULT_UPLOAD_BYTES: i64 = 32 << 20;
-
-/// Memory for metadata unless the operator says otherwise.
-const DEFAULT_CACHE_BYTES: i64 = 64 << 20;
-
 /// How many files a snapshot may list for each role that a file may delegate to: delegates delegate
 /// too.
 const PINS_PER_ROLE: usize = 10;
-
-/// Connections unless the operator says otherwise.
-const DEFAULT_CONNECTIONS: i64 = 2000;
 
 /// The certificate that makes the listener speak HTTPS.
 #[derive(Clone, Debug)]
@@ -162,45 +151,42 @@ impl Config {
     pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
         let mut warnings = settings.warnings();
         warnings.extend(settings.variable_warnings(|_| false));
-        let level = match settings.text("logging.level") {
+        let logging = sections::Logging::of(settings);
+        let level = match logging.level.text() {
             Some(text) => text.parse().map_err(|_| {
-                settings.invalid(
-                    "logging.level",
-                    "panic, fatal, error, warn, info, debug or trace",
-                )
+                logging
+                    .level
+                    .invalid("panic, fatal, error, warn, info, debug or trace")
             })?,
             None => Level::default(),
         };
         let authentication = authentication::read(settings, &mut warnings)?;
+        let server = Server::of(settings);
+        let caching = Caching::of(settings);
         let config = Self {
             level,
             gun_prefixes: gun_prefixes(settings)?,
             trust_service: trust_service(settings)?,
             storage: storage(settings)?,
             caching: max_age(settings)?,
-            http_addr: http_addr(settings)?,
-            tls: tls(settings)?,
-            limits: limits(settings)?,
-            upload_bytes: size(
-                settings,
-                "server.max_upload_bytes",
-                1 << 10,
-                DEFAULT_UPLOAD_BYTES,
-            )?,
-            connections: door::connections(settings, DEFAULT_CONNECTIONS)?,
-            connections_per_address: door::connections_per_address(settings, DEFAULT_CONNECTIONS)?,
-            cache_bytes: size(settings, "caching.memory_bytes", 0, DEFAULT_CACHE_BYTES)?,
+            http_addr: http_addr(&server)?,
+            tls: tls(&server)?,
+            limits: limits(&server)?,
+            upload_bytes: server.max_upload_bytes.get()?,
+            connections: server.max_connections.get()?,
+            connections_per_address: door::connections_per_address(&server)?,
+            cache_bytes: caching.memory_bytes.get()?,
             authentication_note: None,
             authentication,
-            public_url: door::public_url(settings)?,
-            trusted_proxies: door::trusted_proxies(settings)?,
-            monitoring_addr: door::monitoring_addr(settings)?,
-            key_requests_per_minute: door::key_requests_per_minute(settings)?,
-            audit_file: settings.path("logging.audit_file"),
+            public_url: door::public_url(&server)?,
+            trusted_proxies: door::trusted_proxies(&server)?,
+            monitoring_addr: door::monitoring_addr(&server)?,
+            key_requests_per_minute: server.key_requests_per_minute.get()?,
+            audit_file: logging.audit_file.path(),
             warnings: Vec::new(),
         };
-        door::refuse_open(settings, &config.authentication)?;
-        let authentication_note = AuthenticationNote::read(settings, &config.authentication)?;
+        door::refuse_open(&server, &config.authentication)?;
+        let authentication_note = AuthenticationNote::read(&server, &config.authentication)?;
         if config.sends_passwords_in_the_clear() {
             warnings.push(
                 "passwords cross the network unencrypted: this server speaks plain HTTP and neither server.public_url nor server.trusted_proxies says that a proxy in front of it speaks HTTPS".into(),
@@ -211,7 +197,7 @@ impl Config {
                 "server.tls_cert_file is not set: this server speaks plain HTTP, which the docker client refuses".into(),
             );
         }
-        if settings.text("reporting.bugsnag.api_key").is_some() {
+        if Bugsnag::of(settings).api_key.is_set() {
             warnings.push("reporting.bugsnag has no effect: nothing is reported to anybody".into());
         }
         Ok(Self {
@@ -235,24 +221,20 @@ fn has_port(address: &str) -> bool {
         .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
-fn http_addr(settings: &Settings) -> Result<String, SettingsError> {
-    let address = settings.required_text("server.http_addr")?;
+fn http_addr(server: &Server<'_>) -> Result<String, SettingsError> {
+    let address = server.http_addr.required()?;
     if !has_port(address) {
-        return Err(settings.invalid(
-            "server.http_addr",
-            "HOST:PORT or :PORT, such as 127.0.0.1:4443",
-        ));
+        return Err(server
+            .http_addr
+            .invalid("HOST:PORT or :PORT, such as 127.0.0.1:4443"));
     }
     Ok(address.to_owned())
 }
 
-fn tls(settings: &Settings) -> Result<Option<TlsFiles>, SettingsError> {
-    let client_ca = settings.path("server.client_ca_file");
-    let client_ca_optional = client_ca_optional(settings, client_ca.is_some())?;
-    match (
-        settings.path("server.tls_cert_file"),
-        settings.path("server.tls_key_file"),
-    ) {
+fn tls(server: &Server<'_>) -> Result<Option<TlsFiles>, SettingsError> {
+    let client_ca = server.client_ca_file.path();
+    let client_ca_optional = client_ca_optional(server)?;
+    match (server.tls_cert_file.path(), server.tls_key_file.path()) {
         (Some(cert), Some(key)) => Ok(Some(TlsFiles {
             cert,
             key,
@@ -260,130 +242,107 @@ fn tls(settings: &Settings) -> Result<Option<TlsFiles>, SettingsError> {
             client_ca_optional,
         })),
         (None, None) if client_ca.is_none() => Ok(None),
-        (Some(_), None) => Err(settings.missing_at("server.tls_key_file")),
-        (None, _) => Err(settings.missing_at("server.tls_cert_file")),
+        (Some(_), None) => Err(server.tls_key_file.missing()),
+        (None, _) => Err(server.tls_cert_file.missing()),
     }
 }
 
-fn client_ca_optional(settings: &Settings, has_ca: bool) -> Result<bool, SettingsError> {
-    const KEY: &str = "server.client_ca_optional";
-    let optional = settings.boolean(KEY)?.unwrap_or(false);
-    if optional && !has_ca {
-        return Err(settings.refused(KEY, "has no effect without server.client_ca_file"));
+fn client_ca_optional(server: &Server<'_>) -> Result<bool, SettingsError> {
+    let optional = server.client_ca_optional.get()?;
+    if optional && !server.client_ca_file.is_set() {
+        return Err(server
+            .client_ca_optional
+            .refused("has no effect without server.client_ca_file"));
     }
     Ok(optional)
 }
 
 fn trust_service(settings: &Settings) -> Result<TrustService, SettingsError> {
-    match settings.required_text("trust_service.type")? {
+    let section = sections::TrustService::of(settings);
+    match section.kind.required()? {
         "local" => Ok(TrustService::Local),
-        "remote" => remote(settings),
-        _ => Err(settings.invalid("trust_service.type", "\"remote\" or \"local\"")),
+        "remote" => remote(&section),
+        _ => Err(section.kind.invalid("\"remote\" or \"local\"")),
     }
 }
 
-fn remote(settings: &Settings) -> Result<TrustService, SettingsError> {
-    const ALGORITHM: &str = "trust_service.key_algorithm";
-    let key_algorithm = settings.required_text(ALGORITHM)?;
+fn remote(section: &sections::TrustService<'_>) -> Result<TrustService, SettingsError> {
+    let key_algorithm = section.key_algorithm.required()?;
     if !matches!(key_algorithm, "ecdsa" | "ed25519") {
-        return Err(settings.invalid(
-            ALGORITHM,
-            "\"ecdsa\" or \"ed25519\" (no signer makes RSA keys)",
-        ));
+        return Err(section
+            .key_algorithm
+            .invalid("\"ecdsa\" or \"ed25519\" (no signer makes RSA keys)"));
     }
-    let port = settings.required_text("trust_service.port")?.parse();
-    let cert = settings.path("trust_service.tls_client_cert");
-    let key = settings.path("trust_service.tls_client_key");
+    let port = section.port.required()?.parse();
+    let cert = section.tls_client_cert.path();
+    let key = section.tls_client_key.path();
     let client = match (cert, key) {
         (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
-        (Some(_), None) => return Err(settings.missing_at("trust_service.tls_client_key")),
-        (None, Some(_)) => return Err(settings.missing_at("trust_service.tls_client_cert")),
+        (Some(_), None) => return Err(section.tls_client_key.missing()),
+        (None, Some(_)) => return Err(section.tls_client_cert.missing()),
     };
     Ok(TrustService::Remote {
-        hostname: settings.required_text("trust_service.hostname")?.to_owned(),
-        port: port.map_err(|_| settings.invalid("trust_service.port", "a port such as 7899"))?,
+        hostname: section.hostname.required()?.to_owned(),
+        port: port.map_err(|_| section.port.invalid("a port such as 7899"))?,
         key_algorithm: key_algorithm.to_owned(),
-        ca: settings.path("trust_service.tls_ca_file"),
+        ca: section.tls_ca_file.path(),
         client,
     })
 }
 
 fn storage(settings: &Settings) -> Result<Storage, SettingsError> {
-    const BACKEND: &str = "storage.backend";
-    const URL: &str = "storage.db_url";
-    let Some(backend) = Backend::named(settings.required_text(BACKEND)?) else {
-        return Err(settings.invalid(
-            BACKEND,
-            "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (Notary's fifth, RethinkDB, is gone for good)",
+    let section = sections::Storage::of(settings);
+    let Some(backend) = Backend::named(section.backend.required()?) else {
+        return Err(section.backend.invalid(
+            "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (Notary's fifth, \
+             RethinkDB, is not supported)",
         ));
     };
     let url = match backend {
         Backend::Memory => DatabaseUrl::MEMORY,
-        _ => DatabaseUrl::parse(backend, settings.required_text(URL)?)
+        _ => DatabaseUrl::parse(backend, section.db_url.required()?)
             .and_then(|url| url.within(settings.folder()))
-            .map_err(|error| settings.invalid(URL, format_args!("one for {backend} ({error})")))?,
+            .map_err(|error| {
+                section
+                    .db_url
+                    .invalid(format_args!("one for {backend} ({error})"))
+            })?,
     };
-    let default = PoolLimits::default();
-    let connections = settings.integer_in(
-        "storage.max_connections",
-        1..=1000,
-        i64::from(default.connections),
-    )?;
     Ok(Storage {
         url,
         limits: PoolLimits {
-            connections: u32::try_from(connections).expect("the range fits"),
-            ..default
+            connections: section.max_connections.get()?,
+            ..PoolLimits::default()
         },
     })
 }
 
 fn max_age(settings: &Settings) -> Result<MaxAge, SettingsError> {
-    let seconds = |key, default: u32| {
-        let number = settings.integer_in(key, 0..=LONGEST_MAX_AGE, i64::from(default))?;
-        Ok(u32::try_from(number).expect("the range fits"))
-    };
-    let default = MaxAge::default();
+    let section = sections::MaxAge::of(settings);
     Ok(MaxAge {
-        current_metadata: seconds("caching.max_age.current_metadata", default.current_metadata)?,
-        consistent_metadata: seconds(
-            "caching.max_age.consistent_metadata",
-            default.consistent_metadata,
-        )?,
-        memory: seconds("caching.memory_seconds", default.memory)?,
+        current_metadata: section.current_metadata.get()?,
+        consistent_metadata: section.consistent_metadata.get()?,
+        memory: Caching::of(settings).memory_seconds.get()?,
     })
 }
 
-fn size(settings: &Settings, key: &str, least: i64, default: i64) -> Result<u64, SettingsError> {
-    let number = settings.integer_in(key, least..=1 << 40, default)?;
-    Ok(u64::try_from(number).expect("the range is not negative"))
-}
-
-fn limits(settings: &Settings) -> Result<tuf::Limits, SettingsError> {
-    let most = |key, default: u32| {
-        let number = settings.integer_in(key, 1..=1_000_000, i64::from(default))?;
-        Ok(u32::try_from(number).expect("the range fits"))
-    };
-    let count = |key, default: usize| {
-        let default = u32::try_from(default).expect("the defaults are small");
-        most(key, default).map(|number| number as usize)
-    };
-    let default = tuf::Limits::default();
+fn limits(server: &Server<'_>) -> Result<tuf::Limits, SettingsError> {
+    let roles = server.max_roles_per_file.get()?;
     Ok(tuf::Limits {
-        verifications: most("server.max_verifications", default.verifications)?,
-        role_keys: count("server.max_keys_per_role", default.role_keys)?,
-        keys: count("server.max_keys_per_file", default.keys)?,
-        roles: count("server.max_roles_per_file", default.roles)?,
-        signatures: count("server.max_signatures_per_file", default.signatures)?,
-        pins: PINS_PER_ROLE * count("server.max_roles_per_file", default.roles)?,
+        verifications: server.max_verifications.get()?,
+        role_keys: server.max_keys_per_role.get()?,
+        keys: server.max_keys_per_file.get()?,
+        roles,
+        signatures: server.max_signatures_per_file.get()?,
+        pins: PINS_PER_ROLE * roles,
     })
 }
 
 /// Every prefix is a clean relative path with exactly one slash at its end.
 fn gun_prefixes(settings: &Settings) -> Result<Vec<String>, SettingsError> {
-    const PREFIXES: &str = "repositories.gun_prefixes";
-    let prefixes = settings.list(PREFIXES)?;
+    let setting = Repositories::of(settings).gun_prefixes;
+    let prefixes = setting.get()?;
     let is_clean = |prefix: &String| {
         prefix.strip_suffix('/').is_some_and(|path| {
             prefix.trim() == prefix
@@ -394,10 +353,10 @@ fn gun_prefixes(settings: &Settings) -> Result<Vec<String>, SettingsError> {
     };
     match prefixes.iter().find(|prefix| !is_clean(prefix)) {
         None => Ok(prefixes),
-        Some(prefix) => Err(settings.invalid(
-            PREFIXES,
-            format_args!("clean paths that end in one slash, such as docker.io/library/; invalid GUN prefix {prefix:?}"),
-        )),
+        Some(prefix) => Err(setting.invalid(format_args!(
+            "clean paths that end in one slash, such as docker.io/library/; \
+             invalid GUN prefix {prefix:?}"
+        ))),
     }
 }
 

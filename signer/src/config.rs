@@ -1,182 +1,27 @@
 //! The configuration: Notary's file, its environment variables, and a few settings of our own.
 
 mod doors;
+mod sections;
 
 use std::{
-    num::{NonZeroU32, NonZeroUsize},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use daemon::{
     Level, Settings, SettingsError,
-    settings::{Key, Kind, Section},
+    settings::{Entry, Setting},
 };
 use database::{Backend, DatabaseUrl, PoolLimits};
 
 pub use doors::Doors;
+pub use sections::SECTIONS;
 
-use crate::{
-    custody::encrypted::{
-        envelope::{DEFAULT_ROUNDS, MAX_ROUNDS},
-        passphrases,
-    },
-    keys::{MAX_PENDING, cache::CacheLimits},
-};
+use crate::{custody::encrypted::passphrases, keys::cache::CacheLimits};
 
 /// What the names of environment variables begin with.
 pub const ENVIRONMENT: &str = "NOTARY_SIGNER";
-
-/// What [`Settings`](daemon::Settings) are loaded with.
-pub const SECTIONS: &[Section] = &[Section {
-    path: "",
-    about: "",
-    keys: KEYS,
-}];
-
-/// Every setting. Those of `RethinkDB` and the crash reporter are known so that an old file draws
-/// no warning about spelling; each says what becomes of it.
-const KEYS: &[Key] = &[
-    Key::new(
-        "server.grpc_addr",
-        Kind::Text,
-        "where to listen, such as :7899",
-    ),
-    Key::new(
-        "server.http_addr",
-        Kind::Text,
-        "without effect; Notary before 0.2 had it",
-    ),
-    Key::new(
-        "server.tls_cert_file",
-        Kind::Path,
-        "certificate chain in PEM, leaf first",
-    ),
-    Key::new(
-        "server.tls_key_file",
-        Kind::Path,
-        "private key of the certificate in PEM, not encrypted",
-    ),
-    Key::new(
-        "server.client_ca_file",
-        Kind::Path,
-        "certificates in PEM of callers or their issuers; without it anybody may sign",
-    ),
-    Key::new(
-        "server.client_names",
-        Kind::List,
-        "if given, only callers with one of these subject alternative names",
-    ),
-    Key::new(
-        "server.metrics_addr",
-        Kind::Text,
-        "where to answer /metrics and /debug/health over plain HTTP; not at all by default",
-    ),
-    Key::new(
-        "logging.level",
-        Kind::Text,
-        "panic, fatal, error (default), warn, info, debug or trace",
-    ),
-    Key::new(
-        "storage.backend",
-        Kind::Text,
-        "mysql (or mariadb), postgres, sqlite3 or memory",
-    ),
-    Key::new(
-        "storage.db_url",
-        Kind::Text,
-        "the database: user:password@tcp(host:3306)/name?parseTime=True, \
-         postgres://user:password@host/name?sslmode=verify-full, or a file",
-    )
-    .secret_inside(),
-    Key::new(
-        "storage.max_connections",
-        Kind::Integer,
-        "the most connections to the database, 16 by default",
-    ),
-    Key::new(
-        "storage.max_pending_keys",
-        Kind::Integer,
-        "the most keys that wait for their first signature, 10000 by default; 0: any number",
-    ),
-    Key::new(
-        "storage.default_alias",
-        Kind::Text,
-        "the passphrase alias of new keys",
-    ),
-    Key::new(
-        "storage.passphrase_files",
-        Kind::Map,
-        "by alias, a file that holds its passphrase; NOTARY_SIGNER_ALIAS, …_FILE or …_COMMAND comes first",
-    ),
-    Key::new(
-        "storage.kdf_rounds",
-        Kind::Integer,
-        "PBKDF2 rounds for new envelopes, 8192 (default, as Notary) to 1000000",
-    ),
-    Key::new(
-        "storage.tls_ca_file",
-        Kind::Path,
-        "RethinkDB only: without effect",
-    ),
-    Key::new(
-        "storage.client_cert_file",
-        Kind::Path,
-        "RethinkDB only: without effect",
-    ),
-    Key::new(
-        "storage.client_key_file",
-        Kind::Path,
-        "RethinkDB only: without effect",
-    ),
-    Key::new(
-        "storage.database",
-        Kind::Text,
-        "RethinkDB only: without effect",
-    ),
-    Key::new(
-        "storage.username",
-        Kind::Text,
-        "RethinkDB only: without effect",
-    ),
-    Key::new(
-        "storage.password",
-        Kind::Text,
-        "RethinkDB only: without effect",
-    )
-    .secret(),
-    Key::new(
-        "default_alias",
-        Kind::Text,
-        "used where storage.default_alias is not set",
-    ),
-    Key::new(
-        "cache.keys",
-        Kind::Integer,
-        "the most decrypted keys in memory, 10000 by default",
-    ),
-    Key::new(
-        "cache.idle_seconds",
-        Kind::Integer,
-        "how long an unused key stays decrypted in memory, 900 by default",
-    ),
-    Key::new(
-        "reporting.bugsnag.api_key",
-        Kind::Text,
-        "without effect: nothing is reported",
-    )
-    .secret(),
-    Key::new(
-        "reporting.bugsnag.release_stage",
-        Kind::Text,
-        "without effect: nothing is reported",
-    ),
-    Key::new(
-        "reporting.bugsnag.endpoint",
-        Kind::Text,
-        "without effect: nothing is reported",
-    ),
-];
 
 /// The backends that Notary's files may name.
 const BACKENDS: &str = "[memory mysql sqlite3 rethinkdb postgres]";
@@ -276,11 +121,10 @@ impl Config {
     pub fn read(settings: &Settings, folder: &Path) -> Result<Self, ConfigError> {
         let mut warnings = settings.warnings();
         warnings.extend(bugsnag(settings)?);
-        let level = match settings.text("logging.level") {
+        let logging = sections::Logging::of(settings);
+        let level = match logging.level.text() {
             None => Level::default(),
-            Some(text) => text
-                .parse()
-                .map_err(|error| settings.invalid("logging.level", error))?,
+            Some(text) => text.parse().map_err(|error| logging.level.invalid(error))?,
         };
         let Doors {
             listen,
@@ -289,17 +133,19 @@ impl Config {
             client_ca,
             metrics,
         } = Doors::read(settings)?;
+        let server = sections::Server::of(settings);
+        let stored = sections::Storage::of(settings);
         let mut config = Self {
             level,
             listen,
             cert,
             key,
             client_ca,
-            client_names: settings.list("server.client_names")?,
+            client_names: server.client_names.get()?,
             metrics,
             storage: storage(settings, folder)?,
-            max_pending: max_pending(settings)?,
-            rounds: rounds(settings)?,
+            max_pending: stored.max_pending_keys.get()?,
+            rounds: stored.kdf_rounds.get()?,
             cache: cache(settings)?,
             warnings,
         };
@@ -325,40 +171,35 @@ impl Config {
     }
 }
 
-fn required<'a>(
-    settings: &'a Settings,
-    path: &'static str,
-    notary: &str,
-) -> Result<&'a str, ConfigError> {
-    settings
-        .text(path)
-        .ok_or_else(|| ConfigError::Missing(path, notary.to_owned()))
+fn missing(entry: &Entry<'_>, notary: &str) -> ConfigError {
+    ConfigError::Missing(entry.key(), notary.to_owned())
 }
 
-fn required_path(settings: &Settings, path: &'static str) -> Result<PathBuf, ConfigError> {
-    let notary = "unable to set up TLS: a certificate and its key are required".to_owned();
-    settings
-        .path(path)
-        .ok_or(ConfigError::Missing(path, notary))
+fn required<'s>(setting: &Setting<'s, String>, notary: &str) -> Result<&'s str, ConfigError> {
+    setting.text().ok_or_else(|| missing(setting, notary))
+}
+
+fn required_path(setting: &Setting<'_, PathBuf>) -> Result<PathBuf, ConfigError> {
+    let notary = "unable to set up TLS: a certificate and its key are required";
+    setting.path().ok_or_else(|| missing(setting, notary))
 }
 
 /// Notary's check of its crash reporter, and what we make of it.
 fn bugsnag(settings: &Settings) -> Result<Option<String>, ConfigError> {
-    let [key, stage, endpoint] = [
-        "reporting.bugsnag.api_key",
-        "reporting.bugsnag.release_stage",
-        "reporting.bugsnag.endpoint",
-    ]
-    .map(|path| settings.text(path));
-    if key.is_none() && (stage.is_some() || endpoint.is_some()) {
-        let notary = "must provide an API key for bugsnag".to_owned();
-        return Err(ConfigError::Missing("reporting.bugsnag.api_key", notary));
+    let bugsnag = sections::Bugsnag::of(settings);
+    let key = bugsnag.api_key.text();
+    if key.is_none() && (bugsnag.release_stage.is_set() || bugsnag.endpoint.is_set()) {
+        return Err(missing(
+            &bugsnag.api_key,
+            "must provide an API key for bugsnag",
+        ));
     }
     Ok(key.map(|_| "reporting.bugsnag has no effect: errors are logged, not sent away".to_owned()))
 }
 
 fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
-    let name = settings.text("storage.backend").unwrap_or_default();
+    let backend = sections::Storage::of(settings).backend;
+    let name = backend.text().unwrap_or_default();
     match Backend::named(name) {
         Some(Backend::Memory) => Ok(Storage::Memory),
         Some(backend) => database(settings, folder, backend),
@@ -375,69 +216,46 @@ fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
 
 fn database(settings: &Settings, folder: &Path, backend: Backend) -> Result<Storage, ConfigError> {
     let notary = format!("must provide a non-empty database source for {backend}");
-    let url = required(settings, "storage.db_url", &notary)?;
-    let alias = settings
-        .text("storage.default_alias")
-        .or_else(|| settings.text("default_alias"));
-    let notary = "must provide a default alias for the key DB".to_owned();
-    let alias = alias.ok_or(ConfigError::Missing("storage.default_alias", notary))?;
+    let stored = sections::Storage::of(settings);
+    let url = required(&stored.db_url, &notary)?;
+    let alias = stored
+        .default_alias
+        .text()
+        .or_else(|| sections::Root::of(settings).default_alias.text());
+    let notary = "must provide a default alias for the key DB";
+    let alias = alias.ok_or_else(|| missing(&stored.default_alias, notary))?;
     Ok(Storage::Database {
         url: DatabaseUrl::parse(backend, url)?.within(folder)?,
-        limits: pool_limits(settings)?,
+        limits: PoolLimits {
+            connections: stored.max_connections.get()?,
+            ..PoolLimits::default()
+        },
         default_alias: alias.to_owned(),
-        passphrase_files: passphrase_files(settings, folder)?,
+        passphrase_files: passphrase_files(&stored, folder)?,
     })
-}
-
-fn pool_limits(settings: &Settings) -> Result<PoolLimits, ConfigError> {
-    let limits = PoolLimits::default();
-    let most = settings.integer_in(
-        "storage.max_connections",
-        1..=1000,
-        i64::from(limits.connections),
-    )?;
-    Ok(PoolLimits {
-        connections: u32::try_from(most).expect("the range leaves only numbers that fit"),
-        ..limits
-    })
-}
-
-fn max_pending(settings: &Settings) -> Result<u32, ConfigError> {
-    let range = 0..=100_000_000;
-    let most = settings.integer_in("storage.max_pending_keys", range, i64::from(MAX_PENDING))?;
-    Ok(u32::try_from(most).expect("the range leaves only numbers that fit"))
 }
 
 /// Passphrase files by alias; relative paths start at the configuration file, as others do.
 fn passphrase_files(
-    settings: &Settings,
+    stored: &sections::Storage<'_>,
     folder: &Path,
 ) -> Result<Vec<(String, PathBuf)>, ConfigError> {
-    let path = "storage.passphrase_files";
-    let files = settings
-        .map(path)
+    let setting = &stored.passphrase_files;
+    let files = setting
+        .get()
         .into_iter()
         .map(|(alias, file)| match file.as_str() {
             Some(file) if !file.is_empty() => Ok((alias, folder.join(file))),
-            _ => Err(settings.invalid(path, "a path for each alias").into()),
+            _ => Err(setting.invalid("a path for each alias").into()),
         });
     files.collect()
 }
 
-fn rounds(settings: &Settings) -> Result<NonZeroU32, ConfigError> {
-    let (least, most) = (i64::from(DEFAULT_ROUNDS.get()), i64::from(MAX_ROUNDS));
-    let rounds = settings.integer_in("storage.kdf_rounds", least..=most, least)?;
-    let rounds = u32::try_from(rounds).ok().and_then(NonZeroU32::new);
-    Ok(rounds.expect("the range leaves only numbers that fit"))
-}
-
 fn cache(settings: &Settings) -> Result<CacheLimits, ConfigError> {
-    let keys = settings.integer_in("cache.keys", 1..=10_000_000, 10_000)?;
-    let idle = settings.integer_in("cache.idle_seconds", 1..=86_400, 900)?;
-    let keys = usize::try_from(keys).ok().and_then(NonZeroUsize::new);
+    let cache = sections::Cache::of(settings);
     Ok(CacheLimits {
-        keys: keys.expect("the range leaves only numbers that fit"),
-        idle: Duration::from_secs(idle.unsigned_abs()),
+        keys: cache.keys.get()?,
+        idle: Duration::from_secs(cache.idle_seconds.get()?),
         ..CacheLimits::default()
     })
 }

@@ -295,9 +295,8 @@ impl<T: Whole> Setting<'_, T> {
     ///
     /// If the value is no whole number, or outside of the range.
     pub fn get(&self) -> Result<T, SettingsError> {
-        let default = match self.key.default {
-            Some(Default::Number(number)) => number,
-            _ => unreachable!("checked when the section was declared"),
+        let Some(Default::Number(default)) = self.key.default else {
+            unreachable!("checked when the section was declared")
         };
         Ok(whole(self.number()?.unwrap_or(default)))
     }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use authn::settings::{AuthenticationSettings, SchemeSettings};
-use daemon::{Settings, SettingsError};
+use daemon::SettingsError;
 
-const KEY: &str = "server.authentication_note";
+use super::sections::Server;
 
 /// What the file says to those who find it.
 const TEXT: &str = "Authentication is on. While this file exists, notary-server does not start \
@@ -36,10 +36,10 @@ enum Wanted {
 impl AuthenticationNote {
     /// Reads where the note is, if it is kept, and refuses a start that has lost authentication.
     pub(super) fn read(
-        settings: &Settings,
+        server: &Server<'_>,
         authentication: &AuthenticationSettings,
     ) -> Result<Option<Self>, SettingsError> {
-        let Some(path) = settings.path(KEY) else {
+        let Some(path) = server.authentication_note.path() else {
             return Ok(None);
         };
         let wanted = match authentication.scheme {
@@ -48,7 +48,7 @@ impl AuthenticationNote {
             SchemeSettings::Passwords(_) | SchemeSettings::OutsideTokens(_) => Wanted::Present,
         };
         if matches!(wanted, Wanted::Unchanged) {
-            refuse_lost(settings, &path)?;
+            refuse_lost(server, &path)?;
         }
         Ok(Some(Self { path, wanted }))
     }
@@ -74,19 +74,15 @@ impl AuthenticationNote {
     }
 }
 
-fn refuse_lost(settings: &Settings, path: &Path) -> Result<(), SettingsError> {
+fn refuse_lost(server: &Server<'_>, path: &Path) -> Result<(), SettingsError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(settings.refused(
-            KEY,
-            format_args!(
+        Err(error) => Err(server.authentication_note.refused(format_args!(
                 "cannot tell whether authentication was on: {}: {error}",
                 path.display()
             ),
         )),
-        Ok(_) => Err(settings.refused(
-            KEY,
-            format_args!(
+        Ok(_) => Err(server.authentication_note.refused(format_args!(
                 "authentication was on at an earlier start (noted in {}), and the configuration has none now: put back the variable, the line of .env or the file that was lost (NOTARY_AUTH_FILE or NOTARY_AUTH, or auth.type \"htpasswd\" or \"token\"); to switch authentication off on purpose, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)",
                 path.display()
             ),

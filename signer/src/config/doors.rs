@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use daemon::Settings;
 
-use super::{ConfigError, required, required_path};
+use super::{ConfigError, required, required_path, sections::Server};
 
 /// Where the signer can be asked how it is.
 #[derive(Clone, Debug)]
@@ -24,17 +24,14 @@ pub struct Doors {
 impl Doors {
     /// Reads just these of `settings`.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let server = Server::of(settings);
         Ok(Self {
-            listen: required(
-                settings,
-                "server.grpc_addr",
-                "grpc listen address required for server",
-            )?
-            .to_owned(),
-            cert: required_path(settings, "server.tls_cert_file")?,
-            key: required_path(settings, "server.tls_key_file")?,
-            client_ca: settings.path("server.client_ca_file"),
-            metrics: settings.text("server.metrics_addr").map(str::to_owned),
+            listen: required(&server.grpc_addr, "grpc listen address required for server")?
+                .to_owned(),
+            cert: required_path(&server.tls_cert_file)?,
+            key: required_path(&server.tls_key_file)?,
+            client_ca: server.client_ca_file.path(),
+            metrics: server.metrics_addr.text().map(str::to_owned),
         })
     }
 }

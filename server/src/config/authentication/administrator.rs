@@ -1,22 +1,16 @@
 //! `NOTARY_AUTH`.
 
 use access::{Credentials, administrator};
-use daemon::{Settings, SettingsError};
+use daemon::SettingsError;
 
-/// Where an administrator is named.
-pub(super) const KEY: &str = "auth.administrator";
-
-/// Whether an administrator is named.
-pub(super) fn is_named(settings: &Settings) -> bool {
-    settings.is_set(KEY)
-}
+use crate::config::sections::Auth;
 
 /// The administrator, if one is named.
-pub(super) fn read(settings: &Settings) -> Result<Option<Credentials>, SettingsError> {
-    let Some(text) = settings.text(KEY) else {
+pub(super) fn read(auth: &Auth<'_>) -> Result<Option<Credentials>, SettingsError> {
+    let Some(text) = auth.administrator.text() else {
         return Ok(None);
     };
     administrator(text)
         .map(Some)
-        .map_err(|error| settings.refused(KEY, error))
+        .map_err(|error| auth.administrator.refused(error))
 }

@@ -2,13 +2,16 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use daemon::{Settings, SettingsError, settings::likely};
+use daemon::{
+    SettingsError,
+    settings::{Entry, likely},
+};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use authn::settings::{IssuerSettings, JwksSettings, OutsideTokenSettings};
 
-const KEY: &str = "auth.options";
+use crate::config::sections::Auth;
 
 /// What is understood in `auth.options`.
 const OPTIONS: [&str; 8] = [
@@ -33,23 +36,22 @@ const OF_ISSUER: [&str; 5] = [
 
 /// Some options; their names are in lower case.
 struct Options<'s> {
-    settings: &'s Settings,
+    setting: Entry<'s>,
     members: Map<String, Value>,
 }
 
 pub(super) fn read(
-    settings: &Settings,
+    auth: &Auth<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<OutsideTokenSettings, SettingsError> {
-    if !settings.is_set(KEY) {
-        return Err(settings.refused(
-            KEY,
+    if !auth.options.is_set() {
+        return Err(auth.options.refused(
             "auth.type \"token\" needs a section with realm, service, issuer and rootcertbundle (or the variables NOTARY_SERVER_AUTH_OPTIONS_REALM, …_SERVICE, …_ISSUER and …_ROOTCERTBUNDLE)",
         ));
     }
     let options = Options {
-        settings,
-        members: settings.map(KEY).into_iter().collect(),
+        setting: *auth.options,
+        members: auth.options.get().into_iter().collect(),
     };
     for name in options.unknown(&OPTIONS) {
         if let Some(meant) = likely(name, &OPTIONS) {
@@ -75,7 +77,7 @@ pub(super) fn read(
     for entry in several {
         issuers.push(entry.issuer(&service)?);
     }
-    refuse_twice(settings, &issuers)?;
+    refuse_twice(auth, &issuers)?;
     Ok(OutsideTokenSettings {
         realm,
         service,
@@ -86,7 +88,7 @@ pub(super) fn read(
 
 impl Options<'_> {
     fn refused(&self, reason: impl std::fmt::Display) -> SettingsError {
-        self.settings.refused(KEY, reason)
+        self.setting.refused(reason)
     }
 
     fn unknown<'o>(&'o self, known: &'o [&str]) -> impl Iterator<Item = &'o str> {
@@ -144,7 +146,7 @@ impl Options<'_> {
             }
         }
         let entry = Self {
-            settings: self.settings,
+            setting: self.setting,
             members: lowered,
         };
         if let Some(name) = entry.unknown(&OF_ISSUER).next() {
@@ -218,13 +220,13 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-fn refuse_twice(settings: &Settings, issuers: &[IssuerSettings]) -> Result<(), SettingsError> {
+fn refuse_twice(auth: &Auth<'_>, issuers: &[IssuerSettings]) -> Result<(), SettingsError> {
     let mut names: Vec<_> = issuers.iter().map(|issuer| &issuer.name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),
-        Some(pair) => {
-            Err(settings.refused(KEY, format_args!("issuer {:?} is there twice", pair[0])))
-        }
+        Some(pair) => Err(auth
+            .options
+            .refused(format_args!("issuer {:?} is there twice", pair[0]))),
     }
 }

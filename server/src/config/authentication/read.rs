@@ -1,31 +1,43 @@
 //! Reading the `auth` section, which fails closed: whatever does not fit stops the start.
 
 use authn::settings::{AuthenticationSettings, SchemeSettings};
-use daemon::{Settings, SettingsError, settings::likely};
+use daemon::{
+    Settings, SettingsError,
+    settings::{Entry, likely},
+};
 
-use super::{super::ENV_PREFIX, administrator, options, passwords, refuse::refuse_all};
+use super::{options, passwords, refuse::refuse_all};
+use crate::config::{
+    ENV_PREFIX,
+    sections::{Auth, Server},
+};
 
 /// What `auth.type` may be.
 const TYPES: [&str; 4] = ["htpasswd", "basic", "token", "none"];
 
-/// Settings without a meaning unless passwords are asked for.
-const OF_PASSWORDS: [&str; 8] = [
-    "auth.htpasswd_file",
-    "auth.realm",
-    "auth.token_service",
-    "auth.token_issuer",
-    "auth.token_audience",
-    "auth.token_folder",
-    "auth.token_seconds",
-    "auth.token_registries",
-];
+/// Settings without a meaning unless the server asks for passwords.
+fn of_passwords<'a, 's>(auth: &'a Auth<'s>) -> [&'a Entry<'s>; 8] {
+    [
+        &auth.htpasswd_file,
+        &auth.realm,
+        &auth.token_service,
+        &auth.token_issuer,
+        &auth.token_audience,
+        &auth.token_folder,
+        &auth.token_seconds,
+        &auth.token_registries,
+    ]
+}
 
-/// Settings without a meaning unless somebody is asked who they are.
-const OF_SOMEBODY: [&str; 3] = [
-    "auth.options",
-    "auth.rules_file",
-    "auth.client_certificates",
-];
+/// Settings without a meaning unless callers are authenticated.
+fn of_authentication<'a, 's>(auth: &'a Auth<'s>) -> [&'a Entry<'s>; 4] {
+    [
+        &auth.options,
+        &auth.rules_file,
+        &auth.client_certificates,
+        &auth.administrator,
+    ]
+}
 
 /// Reads the `auth` section; sentences for the operator go to `warnings`.
 ///
@@ -37,13 +49,13 @@ pub(in crate::config) fn read(
     warnings: &mut Vec<String>,
 ) -> Result<AuthenticationSettings, SettingsError> {
     refuse_unknown(settings)?;
-    let scheme = scheme(settings, warnings)?;
+    let auth = Auth::of(settings);
     let authentication = AuthenticationSettings {
-        scheme,
-        rules_file: settings.path("auth.rules_file"),
-        client_certificates: client_certificates(settings)?,
+        scheme: scheme(&auth, warnings)?,
+        rules_file: auth.rules_file.path(),
+        client_certificates: client_certificates(&auth, &Server::of(settings))?,
     };
-    require_rules_for_open_id(settings, &authentication)?;
+    require_rules_for_open_id(&auth, &authentication)?;
     Ok(authentication)
 }
 
@@ -53,8 +65,7 @@ fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
         match path.split('.').next() {
             Some("auth") => return Err(settings.refused_unknown(path)),
             Some(section) if likely(section, &["auth"]).is_some() => {
-                let reason = "there is no such section; did you mean \"auth\"?";
-                return Err(settings.refused(path, reason));
+                return Err(settings.refused_section(path, "auth"));
             }
             _ => {}
         }
@@ -71,36 +82,32 @@ fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
     Ok(())
 }
 
-fn scheme(
-    settings: &Settings,
-    warnings: &mut Vec<String>,
-) -> Result<SchemeSettings, SettingsError> {
-    let administrator = administrator::is_named(settings);
-    match settings.text("auth.type") {
-        Some("htpasswd" | "basic") => passwords::read(settings).map(SchemeSettings::Passwords),
-        None if administrator => passwords::read(settings).map(SchemeSettings::Passwords),
+fn scheme(auth: &Auth<'_>, warnings: &mut Vec<String>) -> Result<SchemeSettings, SettingsError> {
+    let administrator = auth.administrator.is_set();
+    match auth.kind.text() {
+        Some("htpasswd" | "basic") => passwords::read(auth).map(SchemeSettings::Passwords),
+        None if administrator => passwords::read(auth).map(SchemeSettings::Passwords),
         Some("token") => {
             refuse_all(
-                settings,
-                &OF_PASSWORDS,
+                &of_passwords(auth),
                 "goes with auth.type \"htpasswd\", not with \"token\"",
             )?;
             if administrator {
                 warnings.push("NOTARY_AUTH has no effect on this server: with auth.type \"token\" nobody logs in here".into());
             }
-            options::read(settings, warnings).map(SchemeSettings::OutsideTokens)
+            options::read(auth, warnings).map(SchemeSettings::OutsideTokens)
         }
         Some("none") => {
-            refuse_settings_of_somebody(settings, "auth.type is \"none\"")?;
+            refuse_without_effect(auth, "auth.type is \"none\"")?;
             warnings.push("authentication is off (auth.type is \"none\"): whoever reaches this server may publish, delete and ask for keys".into());
             Ok(SchemeSettings::None { is_written: true })
         }
         None => {
-            refuse_settings_of_somebody(settings, "auth.type is not set")?;
+            refuse_without_effect(auth, "auth.type is not set")?;
             warnings.push("authentication is off, since the configuration has no auth.type: anybody who reaches this server may publish, delete and ask for keys; if that is meant, write auth.type \"none\", else \"htpasswd\" or \"token\"".into());
             Ok(SchemeSettings::None { is_written: false })
         }
-        Some(other) => Err(settings.invalid("auth.type", accepted_types(other))),
+        Some(other) => Err(auth.kind.invalid(accepted_types(other))),
     }
 }
 
@@ -114,23 +121,20 @@ fn accepted_types(found: &str) -> String {
 }
 
 /// Refuses what an operator would only write to have some authentication.
-fn refuse_settings_of_somebody(settings: &Settings, state: &str) -> Result<(), SettingsError> {
+fn refuse_without_effect(auth: &Auth<'_>, state: &str) -> Result<(), SettingsError> {
     let reason = format!(
         "has no effect while {state}: write auth.type \"htpasswd\" or \"token\", or leave this out"
     );
-    refuse_all(settings, &OF_PASSWORDS, &reason)?;
-    refuse_all(settings, &OF_SOMEBODY, &reason)?;
-    refuse_all(settings, &[administrator::KEY], &reason)
+    refuse_all(&of_passwords(auth), &reason)?;
+    refuse_all(&of_authentication(auth), &reason)
 }
 
-fn client_certificates(settings: &Settings) -> Result<bool, SettingsError> {
-    const KEY: &str = "auth.client_certificates";
-    let wanted = settings.boolean(KEY)?.unwrap_or(false);
-    if wanted && !settings.is_set("server.client_ca_file") {
-        return Err(settings.refused(
-            KEY,
-            "needs server.client_ca_file, which says whose certificates are believed",
-        ));
+fn client_certificates(auth: &Auth<'_>, server: &Server<'_>) -> Result<bool, SettingsError> {
+    let wanted = auth.client_certificates.get()?;
+    if wanted && !server.client_ca_file.is_set() {
+        return Err(auth
+            .client_certificates
+            .refused("needs server.client_ca_file, which says whose certificates are believed"));
     }
     Ok(wanted)
 }
@@ -138,7 +142,7 @@ fn client_certificates(settings: &Settings) -> Result<bool, SettingsError> {
 /// The token of an `OpenID` provider lists nothing that it is good for, so that without rules it would
 /// be good for nothing, or for everything.
 fn require_rules_for_open_id(
-    settings: &Settings,
+    auth: &Auth<'_>,
     authentication: &AuthenticationSettings,
 ) -> Result<(), SettingsError> {
     let (SchemeSettings::OutsideTokens(outside), None) =
@@ -148,8 +152,7 @@ fn require_rules_for_open_id(
     };
     match outside.issuers.iter().find(|issuer| issuer.is_open_id()) {
         None => Ok(()),
-        Some(issuer) => Err(settings.refused(
-            "auth.options",
+        Some(issuer) => Err(auth.options.refused(
             format_args!(
                 "issuer {:?} has a jwks and no rootcertbundle, so its tokens do not say what they are good for: name a file of rules in auth.rules_file",
                 issuer.name

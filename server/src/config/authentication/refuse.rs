@@ -1,15 +1,11 @@
 //! Settings that have no meaning beside others.
 
-use daemon::{Settings, SettingsError};
+use daemon::{SettingsError, settings::Entry};
 
-/// Refuses the first of `keys` that is set.
-pub(super) fn refuse_all(
-    settings: &Settings,
-    keys: &[&str],
-    reason: &str,
-) -> Result<(), SettingsError> {
-    match keys.iter().find(|key| settings.is_set(key)) {
-        Some(key) => Err(settings.refused(key, reason)),
+/// Refuses the first of `entries` that is set.
+pub(super) fn refuse_all(entries: &[&Entry<'_>], reason: &str) -> Result<(), SettingsError> {
+    match entries.iter().find(|entry| entry.is_set()) {
+        Some(entry) => Err(entry.refused(reason)),
         None => Ok(()),
     }
 }
