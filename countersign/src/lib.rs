@@ -10,6 +10,7 @@
 
 pub mod files;
 pub mod health;
+pub mod names;
 pub mod pki;
 pub mod prepare;
 pub mod process;

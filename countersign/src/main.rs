@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign::address::Address;
-use countersign::prepare::{self, Name, PrepareError};
+use countersign::names::Name;
+use countersign::prepare::{self, PrepareError};
 use countersign::set::{Set, SetError};
 use countersign::setup::{Place, UpOptions};
 use countersign::up::Up;

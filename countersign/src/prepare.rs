@@ -26,7 +26,6 @@ mod database;
 mod error;
 mod lock;
 mod modes;
-mod names;
 mod secrets;
 mod watch;
 
@@ -37,13 +36,13 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::files::{self, Access, FileError};
+use crate::names::Name;
 use crate::pki::{self, Authority, Leaf, Outcome, Purpose};
 use crate::setup::quoted;
 use lock::Lock;
 
 pub use database::Database;
 pub use error::{Again, PrepareError};
-pub use names::{InvalidName, Name};
 
 /// The folders of all services, and what they are for.
 #[derive(Clone, Debug)]

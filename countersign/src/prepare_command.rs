@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use countersign::prepare::{Database, Name, Permitted, Preparation, PrepareError};
+use countersign::names::Name;
+use countersign::prepare::{Database, Permitted, Preparation, PrepareError};
 
 #[derive(clap::Args)]
 pub(crate) struct PrepareArguments {

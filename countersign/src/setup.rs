@@ -26,8 +26,8 @@ use time::OffsetDateTime;
 
 use crate::address::Address;
 use crate::files::{self, Access, FileError, make_once};
+use crate::names::{InvalidName, Name};
 use crate::pki::{self, Authority, Leaf, Outcome, PkiError, Purpose};
-use crate::prepare::{InvalidName, Name};
 
 pub use instructions::Instructions;
 pub(crate) use instructions::quoted;

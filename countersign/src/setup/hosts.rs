@@ -4,7 +4,7 @@
 use super::{Place, SetupError};
 use crate::{
     files::{self, Access},
-    prepare::Name,
+    names::Name,
 };
 
 /// The file with the names, one a line.
