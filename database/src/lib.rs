@@ -29,5 +29,5 @@ pub use retry::Retries;
 pub use schema::{SchemaError, SchemaState, is_current, migrate, schema_state};
 pub use settle::{Settle, Watch};
 pub use sqlite::{OpenMode, SqliteUrl, connect_sqlite};
-pub use tables::WholeTables;
+pub use tables::{WholeTable, WholeTables, extent, first_filled};
 pub use time::{MySqlTime, PostgresTime, SqliteTime, Time};

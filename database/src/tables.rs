@@ -2,9 +2,79 @@
 
 use std::future::Future;
 
-use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, FromRow, MySql, Postgres, Sqlite};
 
-use crate::{Dialect, Transaction};
+use crate::{Dialect, Int, Pool, Transaction};
+
+/// A table that is moved as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeTable {
+    /// What it is called.
+    pub name: &'static str,
+    /// The statement that finds the id of its last row.
+    pub last: &'static str,
+}
+
+impl WholeTable {
+    /// The id of its last row, if there is any row.
+    async fn last_id<DB>(
+        self,
+        transaction: &mut Transaction<DB>,
+    ) -> Result<Option<i64>, sqlx::Error>
+    where
+        DB: WholeTables,
+        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+        for<'r> (Int,): FromRow<'r, DB::Row>,
+    {
+        let last: Option<(Int,)> = sqlx::query_as(DB::sql(self.last))
+            .fetch_optional(transaction.executor())
+            .await?;
+        Ok(last.map(|(id,)| id.0))
+    }
+}
+
+/// About how high the ids of `tables` go, all together.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn extent<DB>(pool: &Pool<DB>, tables: &[WholeTable]) -> Result<u64, sqlx::Error>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> (Int,): FromRow<'r, DB::Row>,
+{
+    let mut transaction = pool.begin_with(DB::SNAPSHOT).await?;
+    let mut extent = 0;
+    for table in tables {
+        let last = table.last_id(&mut transaction).await?.unwrap_or(0);
+        extent += u64::try_from(last).unwrap_or(0);
+    }
+    transaction.rollback().await;
+    Ok(extent)
+}
+
+/// The first of `tables` that holds a row, if one does.
+///
+/// # Errors
+///
+/// What the database says.
+pub async fn first_filled<DB>(
+    transaction: &mut Transaction<DB>,
+    tables: &[WholeTable],
+) -> Result<Option<&'static str>, sqlx::Error>
+where
+    DB: WholeTables,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> (Int,): FromRow<'r, DB::Row>,
+{
+    for table in tables {
+        if table.last_id(transaction).await?.is_some() {
+            return Ok(Some(table.name));
+        }
+    }
+    Ok(None)
+}
 
 /// What moving whole tables needs of a database, beyond [`Dialect`].
 pub trait WholeTables: Dialect {

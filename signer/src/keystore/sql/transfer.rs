@@ -2,7 +2,9 @@
 
 use archive::{Fingerprint, Incoming, Sink, Transfer, TransferError};
 use async_trait::async_trait;
-use database::{Int, Time, Transaction, WholeTables, is_unique_violation};
+use database::{
+    Int, Time, Transaction, WholeTable, WholeTables, extent, first_filled, is_unique_violation,
+};
 use futures_util::TryStreamExt as _;
 use sqlx::{Encode, Executor, FromRow, Type};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -10,8 +12,11 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::{SqlStore, statements};
 use crate::keystore::{ArchivedKey, dialect::KeyDialect};
 
-/// The table.
-const TABLE: &str = "private_keys";
+/// The only table.
+const TABLES: [WholeTable; 1] = [WholeTable {
+    name: "private_keys",
+    last: statements::LAST,
+}];
 
 #[async_trait]
 impl<DB> Transfer<ArchivedKey> for SqlStore<DB>
@@ -26,10 +31,7 @@ where
     for<'r> Columns<DB::Time>: FromRow<'r, DB::Row>,
 {
     async fn extent(&self) -> Result<u64, TransferError> {
-        let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
-        let last = last_id(&mut transaction).await?.unwrap_or(0);
-        transaction.rollback().await;
-        Ok(u64::try_from(last).unwrap_or(0))
+        extent(&self.pool, &TABLES).await.map_err(failed)
     }
 
     async fn export(&self, rows: Sender<ArchivedKey>) -> Result<(), TransferError> {
@@ -41,16 +43,19 @@ where
 
     async fn import(&self, mut rows: Receiver<Incoming<ArchivedKey>>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::BEGIN).await.map_err(failed)?;
-        if last_id(&mut transaction).await?.is_some() {
-            return Err(TransferError::NotEmpty(TABLE));
+        let filled = first_filled(&mut transaction, &TABLES).await;
+        if let Some(table) = filled.map_err(failed)? {
+            return Err(TransferError::NotEmpty(table));
         }
         let mut given = Fingerprint::default();
         while let Incoming::Row(row) = rows.recv().await.ok_or(TransferError::Interrupted)? {
             given.add(&*row);
             add(&mut transaction, &row).await?;
         }
-        let continued = DB::continue_ids(&mut transaction, TABLE).await;
-        continued.map_err(failed)?;
+        for table in TABLES {
+            let continued = DB::continue_ids(&mut transaction, table.name).await;
+            continued.map_err(failed)?;
+        }
         let mut kept = Sink::Fingerprint(Fingerprint::default());
         read_all(&mut transaction, &mut kept).await?;
         kept.compare(&given)?;
@@ -96,19 +101,6 @@ impl<T: Time> From<Columns<T>> for ArchivedKey {
             private: row.private,
         }
     }
-}
-
-async fn last_id<DB>(transaction: &mut Transaction<DB>) -> Result<Option<i64>, TransferError>
-where
-    DB: KeyDialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> (Int,): FromRow<'r, DB::Row>,
-{
-    let last: Option<(Int,)> = sqlx::query_as(DB::sql(statements::LAST))
-        .fetch_optional(transaction.executor())
-        .await
-        .map_err(failed)?;
-    Ok(last.map(|(id,)| id.0))
 }
 
 /// Hands every row to `sink`, as long as it wants them.

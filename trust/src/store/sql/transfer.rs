@@ -2,7 +2,9 @@
 
 use archive::{Fingerprint, Incoming, Sink, Transfer, TransferError};
 use async_trait::async_trait;
-use database::{Int, Time, Transaction, WholeTables, is_unique_violation};
+use database::{
+    Int, Time, Transaction, WholeTable, WholeTables, extent, first_filled, is_unique_violation,
+};
 use futures_util::TryStreamExt as _;
 use sqlx::{Encode, Executor, FromRow, Type};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -10,10 +12,16 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::{SqlStore, statements};
 use crate::store::{ChangeRow, FileRow, TrustRow};
 
-/// The tables, each with the statement that finds its last row.
-const TABLES: [(&str, &str); 2] = [
-    ("tuf_files", statements::LAST_FILE),
-    ("changefeed", statements::LAST_CHANGE),
+/// The tables, in the order of an archive.
+const TABLES: [WholeTable; 2] = [
+    WholeTable {
+        name: "tuf_files",
+        last: statements::LAST_FILE,
+    },
+    WholeTable {
+        name: "changefeed",
+        last: statements::LAST_CHANGE,
+    },
 ];
 
 #[async_trait]
@@ -32,14 +40,7 @@ where
     for<'r> ChangeColumns<DB::Time>: FromRow<'r, DB::Row>,
 {
     async fn extent(&self) -> Result<u64, TransferError> {
-        let mut transaction = self.pool.begin_with(DB::SNAPSHOT).await.map_err(failed)?;
-        let mut extent = 0;
-        for (_, statement) in TABLES {
-            let last = last_id(&mut transaction, statement).await?.unwrap_or(0);
-            extent += u64::try_from(last).unwrap_or(0);
-        }
-        transaction.rollback().await;
-        Ok(extent)
+        extent(&self.pool, &TABLES).await.map_err(failed)
     }
 
     async fn export(&self, rows: Sender<TrustRow>) -> Result<(), TransferError> {
@@ -51,18 +52,17 @@ where
 
     async fn import(&self, mut rows: Receiver<Incoming<TrustRow>>) -> Result<(), TransferError> {
         let mut transaction = self.pool.begin_with(DB::BEGIN).await.map_err(failed)?;
-        for (table, statement) in TABLES {
-            if last_id(&mut transaction, statement).await?.is_some() {
-                return Err(TransferError::NotEmpty(table));
-            }
+        let filled = first_filled(&mut transaction, &TABLES).await;
+        if let Some(table) = filled.map_err(failed)? {
+            return Err(TransferError::NotEmpty(table));
         }
         let mut given = Fingerprint::default();
         while let Incoming::Row(row) = rows.recv().await.ok_or(TransferError::Interrupted)? {
             given.add(&*row);
             add(&mut transaction, &row).await?;
         }
-        for (table, _) in TABLES {
-            let continued = DB::continue_ids(&mut transaction, table).await;
+        for table in TABLES {
+            let continued = DB::continue_ids(&mut transaction, table.name).await;
             continued.map_err(failed)?;
         }
         let mut kept = Sink::Fingerprint(Fingerprint::default());
@@ -130,22 +130,6 @@ impl<T: Time> From<ChangeColumns<T>> for TrustRow {
 fn unpadded(mut sha256: String) -> String {
     sha256.truncate(sha256.trim_end().len());
     sha256
-}
-
-async fn last_id<DB>(
-    transaction: &mut Transaction<DB>,
-    statement: &'static str,
-) -> Result<Option<i64>, TransferError>
-where
-    DB: WholeTables,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> (Int,): FromRow<'r, DB::Row>,
-{
-    let last: Option<(Int,)> = sqlx::query_as(DB::sql(statement))
-        .fetch_optional(transaction.executor())
-        .await
-        .map_err(failed)?;
-    Ok(last.map(|(id,)| id.0))
 }
 
 /// Hands every row of every table to `sink`, in the order of an archive.
