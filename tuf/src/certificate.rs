@@ -8,7 +8,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey as Subject;
 
-use crate::{Gun, KeyType, PublicKey, instant, pem};
+use crate::encoding::{date, pem};
+use crate::{Gun, KeyType, PublicKey};
 
 /// The least modulus of an RSA key, in bits.
 const MIN_RSA_BITS: usize = 2048;
@@ -161,7 +162,7 @@ impl Certificate {
     pub(crate) fn describe_dates(&self, now: OffsetDateTime) -> String {
         let date = |seconds| {
             OffsetDateTime::from_unix_timestamp(seconds)
-                .map_or_else(|_| "a year out of range".to_owned(), instant::format)
+                .map_or_else(|_| "a year out of range".to_owned(), date::format)
         };
         let dates = if now.unix_timestamp() > self.not_after {
             format!("expired at {}", date(self.not_after))

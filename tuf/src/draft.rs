@@ -5,7 +5,7 @@ use std::fmt;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::json::Value;
+use crate::encoding::json::Value;
 use crate::wire::notary::{self, Composed};
 use crate::{File, KeyId, PublicKey, Role, Root};
 

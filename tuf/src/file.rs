@@ -7,10 +7,11 @@ use bytes::Bytes;
 use ring::digest::{SHA256, SHA512, digest};
 use time::OffsetDateTime;
 
-use crate::json::Fault;
+use crate::Role;
+use crate::encoding::date;
+use crate::encoding::json::Fault;
 use crate::metadata::Envelope;
 use crate::wire::notary;
-use crate::{Role, instant};
 
 /// A metadata file, parsed once, together with the very bytes that are stored, hashed and served.
 ///
@@ -89,7 +90,7 @@ impl File {
     /// Whether the file expired before `now`.
     #[must_use]
     pub fn is_expired(&self, now: OffsetDateTime) -> bool {
-        instant::is_past(self.expires(), now)
+        date::is_past(self.expires(), now)
     }
 
     /// Whether clients, which are written in Go, can decode the file, and read the same in it as
@@ -132,7 +133,7 @@ impl File {
         Err(format!(
             "{} expired at {}",
             self.role(),
-            instant::describe(self.expires())
+            date::describe(self.expires())
         ))
     }
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use ring::digest::{SHA256, digest};
 
+use crate::encoding::{base64, json};
 use crate::signature::Material;
-use crate::{Method, binary, certificate, json};
+use crate::{Method, certificate};
 
 /// How a key's public bytes are encoded, and so what can be done with them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,7 +202,7 @@ impl KeyId {
     /// whatever the file says.
     fn of(key_type: &KeyType, public: Option<&[u8]>) -> Self {
         let mut text = b"{\"keytype\":".to_vec();
-        crate::canonical::write_string(key_type.as_str(), &mut text);
+        crate::encoding::canonical::write_string(key_type.as_str(), &mut text);
         text.extend_from_slice(b",\"keyval\":{\"private\":null,\"public\":");
         text.extend_from_slice(quoted(public).as_bytes());
         text.extend_from_slice(b"}}");
@@ -225,6 +226,6 @@ impl fmt::Display for KeyId {
 fn quoted(public: Option<&[u8]>) -> String {
     public.map_or_else(
         || "null".to_owned(),
-        |bytes| format!("\"{}\"", binary::encode(bytes)),
+        |bytes| format!("\"{}\"", base64::encode(bytes)),
     )
 }

@@ -12,19 +12,15 @@
 //!
 //! [`walk`] is the other side: what a client would find who reads a repository from root down.
 
-mod binary;
-pub mod canonical;
 mod certificate;
 mod client;
 mod draft;
+mod encoding;
 mod file;
 mod gun;
-mod instant;
-mod json;
 mod key;
 mod limits;
 mod metadata;
-mod pem;
 mod private_key;
 mod renewal;
 mod role;
@@ -37,6 +33,7 @@ mod wire;
 
 pub use client::{Met, RootCertificate, Skipped, WalkError, Walked, Wanted, walk};
 pub use draft::{Draft, SealError};
+pub use encoding::canonical;
 pub use file::{Checksums, File, MalformedJson};
 pub use gun::{Gun, InvalidGun};
 pub use key::{KeyId, KeyType, PublicKey};

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::Role;
-use crate::json::Count;
+use crate::encoding::json::Count;
 use crate::signature::Material;
 use crate::wire::notary;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
-use crate::json::Value;
+use crate::encoding::json::Value;
 use crate::{KeyId, PublicKey, Role, Signature};
 
 /// What a root says: which keys speak for the four top roles.

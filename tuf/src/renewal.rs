@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use crate::json::Value;
+use crate::encoding::json::Value;
 use crate::limits::Effort;
 use crate::metadata::{Pins, Root, SharedKey};
 use crate::wire::notary;

@@ -10,7 +10,8 @@ use ring::signature::{
 };
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
-use crate::{KeyId, KeyType, PublicKey, certificate, pem};
+use crate::encoding::pem;
+use crate::{KeyId, KeyType, PublicKey, certificate};
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

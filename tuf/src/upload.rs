@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::json::{self, Fault};
+use crate::encoding::json::{self, Fault};
 use crate::wire::notary;
 use crate::{File, Limits, MalformedJson, Refusal, Role};
 

@@ -11,9 +11,10 @@ use std::fmt;
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 
-use crate::json::{self, Member, Scope, Value, folds_to};
+use crate::encoding::canonical;
+use crate::encoding::json::{self, Member, Scope, Value, folds_to};
 use crate::wire::notary;
-use crate::{File, Role, Stored, canonical};
+use crate::{File, Role, Stored};
 
 /// One thing that an update changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

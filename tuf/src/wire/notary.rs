@@ -8,12 +8,13 @@ mod targets;
 
 use std::borrow::Cow;
 
-use crate::json::{
+use crate::encoding::json::{
     self, Count, DecodeError, Fault, Member, Scope, Sizes, Value, array, integer, member, object,
     text,
 };
+use crate::encoding::{base64, canonical, date};
 use crate::metadata::Envelope;
-use crate::{KeyId, Method, Role, Signature, binary, canonical, instant};
+use crate::{KeyId, Method, Role, Signature};
 
 pub(crate) use compose::{Composed, compose, pin, sealed};
 pub(crate) use structure::{
@@ -135,7 +136,7 @@ fn expires(value: Option<&Value<'_>>) -> Result<Option<time::OffsetDateTime>, De
         return Ok(None);
     };
     let text = text(Some(value))?;
-    let parsed = instant::parse(text)
+    let parsed = date::parse(text)
         .ok_or_else(|| DecodeError(format!("parsing time {text:?}: not an RFC 3339 time")))?;
     Ok(Some(parsed))
 }
@@ -146,7 +147,7 @@ fn signature(value: &Value<'_>) -> Result<Signature, DecodeError> {
     Ok(Signature {
         key_id: KeyId::from(text(member(members, "keyid"))?),
         method: Method::from(method.as_str()),
-        bytes: binary::decode(text(member(members, "sig"))?).map_err(DecodeError)?,
+        bytes: base64::decode(text(member(members, "sig"))?).map_err(DecodeError)?,
     })
 }
 

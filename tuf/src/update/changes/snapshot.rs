@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::{Change, Signed};
-use crate::json::{Member, Value};
+use crate::encoding::canonical;
+use crate::encoding::json::{Member, Value};
 use crate::metadata::{Pin, Pins};
 use crate::wire::notary;
-use crate::{File, Role, canonical};
+use crate::{File, Role};
 
 /// The roles whose pins change without their file being in `current`.
 pub(super) fn changes(

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{Detail, shapes};
-use crate::json::{
+use crate::encoding::base64;
+use crate::encoding::json::{
     self, DecodeError, Member, Value, array, elements, integer, member, object, text,
 };
 use crate::metadata::{Body, Delegation, Delegations, Holders, Pin, Pins, Root};
-use crate::{KeyId, KeyType, PublicKey, Role, binary};
+use crate::{KeyId, KeyType, PublicKey, Role};
 
 pub(super) type Decoded<T> = Result<T, DecodeError>;
 
@@ -70,7 +71,7 @@ fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
         let target = object(Some(target), "data.FileMeta")?;
         integer(member(target, "length"))?;
         for (_, hash) in object(member(target, "hashes"), "data.Hashes")? {
-            binary::check(text(Some(hash))?).map_err(DecodeError)?;
+            base64::check(text(Some(hash))?).map_err(DecodeError)?;
         }
     }
     Ok(())
@@ -118,7 +119,7 @@ fn key(value: &Value<'_>) -> Decoded<PublicKey> {
         .map(|public| text(Some(public)))
         .transpose()?;
     let public = public
-        .map(binary::decode)
+        .map(base64::decode)
         .transpose()
         .map_err(DecodeError)?;
     Ok(PublicKey::from_file(
@@ -145,7 +146,7 @@ fn pin(value: &Value<'_>, detail: Detail) -> Decoded<Pin> {
     for (algorithm, hash) in elements(member(members, "hashes"), "data.Hashes")? {
         hashes.insert(
             algorithm,
-            binary::decode(text(Some(hash))?).map_err(DecodeError)?,
+            base64::decode(text(Some(hash))?).map_err(DecodeError)?,
         );
     }
     Ok(Pin {
@@ -164,7 +165,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::json;
+    use crate::encoding::json;
 
     #[derive(Deserialize)]
     struct Form {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use crate::json::Value;
-use crate::{Checksums, KeyId, Method, Role, binary, canonical, instant, json};
+use crate::encoding::json::Value;
+use crate::encoding::{base64, canonical, date, json};
+use crate::{Checksums, KeyId, Method, Role};
 
 /// The signed part of a file to be, in both of its spellings.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ pub(crate) fn compose(
         .collect();
     let signed = Value::Object(vec![
         ("_type".into(), Value::from(type_name)),
-        ("expires".into(), Value::from(instant::format(expires))),
+        ("expires".into(), Value::from(date::format(expires))),
         ("meta".into(), Value::Object(meta)),
         ("version".into(), Value::integer(version)),
     ]);
@@ -50,11 +51,11 @@ pub(crate) fn pin(checksums: &Checksums) -> Value<'static> {
     let hashes = vec![
         (
             "sha256".into(),
-            Value::from(binary::encode(&checksums.sha256)),
+            Value::from(base64::encode(&checksums.sha256)),
         ),
         (
             "sha512".into(),
-            Value::from(binary::encode(&checksums.sha512)),
+            Value::from(base64::encode(&checksums.sha512)),
         ),
     ];
     let length = Value::integer(checksums.length);
@@ -78,7 +79,7 @@ pub(crate) fn sealed(composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)
         file.extend_from_slice(b",\"method\":");
         json::write_string(method.as_str(), &mut file);
         file.extend_from_slice(b",\"sig\":");
-        json::write_string(&binary::encode(bytes), &mut file);
+        json::write_string(&base64::encode(bytes), &mut file);
         file.push(b'}');
     }
     file.extend_from_slice(b"]}");

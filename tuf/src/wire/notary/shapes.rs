@@ -6,7 +6,7 @@
 //! malformed. `custom` is kept as it stands by clients, and decoded by others.
 
 use crate::Role;
-use crate::json::{Count, Field, Form, Shape};
+use crate::encoding::json::{Count, Field, Form, Shape};
 
 const TEXT: Shape = Shape::Text(Form::Any);
 const BASE64: Shape = Shape::Text(Form::Base64);

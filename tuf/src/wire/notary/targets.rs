@@ -1,8 +1,8 @@
 //! Whether clients can read listed targets, found without taking them apart.
 
 use super::body::Decoded;
-use crate::binary;
-use crate::json::{DecodeError, Scanner, Token, Value, folds_to};
+use crate::encoding::base64;
+use crate::encoding::json::{DecodeError, Scanner, Token, Value, folds_to};
 
 /// Checks the text of an object of targets, each with a length and hashes. Of members that a
 /// structure has twice the last one counts.
@@ -105,13 +105,13 @@ impl<'a> Reader<'a> {
 }
 
 fn check_length(token: &Token<'_>) -> Decoded<()> {
-    crate::json::integer(Some(&value(token))).map(drop)
+    crate::encoding::json::integer(Some(&value(token))).map(drop)
 }
 
 fn check_hash(token: &Token<'_>) -> Decoded<()> {
     match token {
         Token::Null => Ok(()),
-        Token::String(text) => binary::check(text).map_err(DecodeError),
+        Token::String(text) => base64::check(text).map_err(DecodeError),
         other => Err(DecodeError::kind(&value(other), "string")),
     }
 }

@@ -1,6 +1,6 @@
 //! PEM blocks as Go finds them: text around and between blocks is skipped, any label counts.
 
-use crate::binary;
+use crate::encoding::base64;
 
 /// One block of a PEM text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) fn blocks(text: &[u8]) -> impl Iterator<Item = Block<'_>> {
 /// Writes one block with 64 characters a line, as Go does.
 pub(crate) fn encode(label: &str, contents: &[u8]) -> String {
     let mut text = format!("-----BEGIN {label}-----\n");
-    let body = binary::encode(contents);
+    let body = base64::encode(contents);
     let mut rest = body.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at(rest.len().min(64));
@@ -118,7 +118,7 @@ impl<'a> Body<'a> {
         let label = std::iter::once(label)
             .chain(within)
             .find(|label| *label == end)?;
-        let contents = binary::decode(&self.encoded).ok()?;
+        let contents = base64::decode(&self.encoded).ok()?;
         Some(Block { label, contents })
     }
 }

@@ -110,7 +110,7 @@ pub(crate) fn folds_to(found: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::parse;
+    use crate::encoding::json::parse;
 
     #[test]
     fn a_member_is_found_in_any_case_and_the_last_one_counts() {

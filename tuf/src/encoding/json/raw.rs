@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical;
+    use crate::encoding::canonical;
 
     #[test]
     fn canonical_objects_are_found_and_their_canonical_form_is_their_text() {

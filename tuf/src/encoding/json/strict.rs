@@ -15,7 +15,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use super::decode::folds_to;
 use super::scanner::{Scanner, SyntaxError, Token};
 use super::{Member, Value};
-use crate::{binary, instant};
+use crate::encoding::{base64, date};
 
 /// What clients decode from one place of a file.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ pub(crate) fn normalised(value: &Value<'_>, shape: &Shape) -> Value<'static> {
         (Value::Array(items), Shape::Free) => {
             Value::Array(items.iter().map(|item| normalised(item, FREE)).collect())
         }
-        (Value::String(text), Shape::Text(Form::Base64)) if binary::check(text).is_err() => {
+        (Value::String(text), Shape::Text(Form::Base64)) if base64::check(text).is_err() => {
             Value::Null
         }
         (Value::Bool(_), Shape::Bool)
@@ -377,9 +377,9 @@ impl<'a> Checker<'a> {
 
     fn text(&mut self, form: Form, text: &str, has_escapes: bool, at: usize) {
         let fault = match form {
-            Form::Base64 => binary::check(text).err(),
+            Form::Base64 => base64::check(text).err(),
             Form::Time if has_escapes => Some("is a time with an escape in it".to_owned()),
-            Form::Time if instant::parse_strict(text).is_none() => {
+            Form::Time if date::parse_strict(text).is_none() => {
                 Some("is not a time as RFC 3339 writes it".to_owned())
             }
             Form::Any | Form::Time => None,
@@ -702,11 +702,14 @@ mod tests {
     fn the_normal_form_is_what_the_last_members_say_and_passes_the_check() {
         let text = r#"{"Keys":[],"KEYS":{"a":{"Length":1,"length":2,"x":{"y":1,"y":2}},"a":{"length":"3"}},
             "list":["!!","AAAA"],"flag":7,"other":1,"other":[{"z":null,"z":3}]}"#;
-        let value = crate::json::parse(text).expect("JSON");
+        let value = crate::encoding::json::parse(text).expect("JSON");
         let expected =
             r#"{"keys":{"a":{"length":null}},"list":[null,"AAAA"],"flag":null,"other":[{"z":3}]}"#;
         let normal = normalised(&value, &FILE);
-        assert_eq!(normal, crate::json::parse(expected).expect("JSON"));
+        assert_eq!(
+            normal,
+            crate::encoding::json::parse(expected).expect("JSON")
+        );
         assert_eq!(checked(expected), Ok(()));
         assert_eq!(normalised(&normal, &FILE), normal);
     }

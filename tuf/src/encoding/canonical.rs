@@ -3,7 +3,7 @@
 //! No white space; members sorted by their names' bytes; in strings only `"` and `\` are escaped;
 //! numbers are 64-bit floats that must be whole and are written as integers (Notary 0.7).
 
-use crate::json::{self, DecodeError, Member, SyntaxError, Value};
+use crate::encoding::json::{self, DecodeError, Member, SyntaxError, Value};
 
 /// Why a text has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
