@@ -16,8 +16,8 @@ use time::OffsetDateTime;
 
 use crate::limits::Effort;
 use crate::metadata::Pins;
-use crate::update::snapshot::check_pinned;
-use crate::update::tree;
+use crate::rules::delegation::delegate;
+use crate::rules::meta::check_pinned;
 use crate::wire::notary;
 use crate::{File, Gun, Role, Root, SnapshotView, TimestampView};
 
@@ -355,7 +355,7 @@ impl Tree {
     /// Takes a delegation, or passes over it if too few signed.
     fn take(&mut self, parent: &File, file: File) -> Result<(), WalkError> {
         let (role, envelope) = (file.role(), file.envelope());
-        let signers = tree::delegate(parent, role).map_err(WalkError::refused(parent))?;
+        let signers = delegate(parent, role).map_err(WalkError::refused(parent))?;
         let met = notary::check_targets(role, envelope)
             .and_then(|_| signers.meet_threshold(envelope, &Effort::unlimited()))
             .map_err(WalkError::refused(&file))?;

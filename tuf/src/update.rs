@@ -1,9 +1,9 @@
 //! Whether an upload is to be believed: the whole validation of a publish, as a pure function.
 
 mod changes;
-pub(crate) mod root;
-pub(crate) mod snapshot;
-pub(crate) mod tree;
+mod root;
+mod snapshot;
+mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::limits::Effort;
-use crate::renewal::Successor;
+use crate::rules::next_version::Successor;
 pub use changes::Change;
 
 use crate::{Damaged, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded};

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{Source, WalkError, Wanted};
 use crate::limits::Effort;
-use crate::update::root::{Dates, Terms, check_trust, trusted_bundles};
+use crate::rules::root::{Dates, Terms, check_trust, trusted_bundles};
 use crate::{File, Gun, Role, Root};
 
 /// The roots that are there, oldest first, without a gap, the last one in force.

@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Stored, check_version_step};
 use crate::limits::Effort;
-use crate::metadata::{Pin, Pins};
-use crate::renewal::Successor;
+use crate::rules::meta::check_pinned;
+use crate::rules::next_version::Successor;
 use crate::wire::notary;
-use crate::{Checksums, Damaged, File, Role, Root};
+use crate::{Damaged, File, Role, Root};
 
 /// Checks a snapshot that a client made, against everything else in the update.
 pub(super) fn check(
@@ -49,40 +49,6 @@ fn check_sent(
     pending
         .iter()
         .try_for_each(|(role, file)| check_pinned(pins, role, file.checksums()))
-}
-
-/// Checks that a snapshot pins a file's bytes as they are. Lengths are not compared (Notary 0.7):
-/// the hashes cover them.
-pub(crate) fn check_pinned(pins: &Pins, role: &Role, actual: &Checksums) -> Result<(), String> {
-    let (sha256, sha512) = pins
-        .get(role.as_str())
-        .map_or((None, None), |Pin { sha256, sha512, .. }| {
-            (sha256.as_deref(), sha512.as_deref())
-        });
-    if sha256.is_none() && sha512.is_none() {
-        return Err(format!(
-            "no checksums for supported algorithms were provided for {role}"
-        ));
-    }
-    check_hash(role, "sha256", sha256, &actual.sha256)?;
-    check_hash(role, "sha512", sha512, &actual.sha512)
-}
-
-fn check_hash(
-    role: &Role,
-    algorithm: &str,
-    listed: Option<&[u8]>,
-    actual: &[u8],
-) -> Result<(), String> {
-    match listed.filter(|listed| *listed != actual) {
-        None => Ok(()),
-        Some(listed) => {
-            let expected = hex::encode(listed);
-            Err(format!(
-                "{algorithm} checksum for {role} did not match: expected {expected}"
-            ))
-        }
-    }
 }
 
 /// Refuses to let a snapshot that the server makes grow beyond what a client may send.

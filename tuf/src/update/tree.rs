@@ -6,9 +6,10 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Stored, Update, check_version_step, read};
 use crate::limits::Effort;
-use crate::verify::Signers;
+use crate::rules::delegation::delegate;
+use crate::rules::threshold::Signers;
 use crate::wire::notary;
-use crate::{Damaged, File, PublicKey, Role, Root};
+use crate::{Damaged, File, Role, Root};
 
 /// The part of the targets tree that an update touches, verified from root down.
 pub(super) struct Tree<'r> {
@@ -105,21 +106,6 @@ impl Tree<'_> {
         let file = self.loaded.get(&parent).ok_or_else(missing)?;
         delegate(file, role)
     }
-}
-
-/// Who may sign for the delegation `role`, as `parent` says, whose structure was checked.
-pub(crate) fn delegate(parent: &File, role: &Role) -> Result<Signers, String> {
-    let delegations = notary::delegations(parent.role(), parent.envelope())?;
-    let signers = delegations
-        .find(role)
-        .ok_or_else(|| format!("tuf: invalid role {role}. delegation does not exist"))?
-        .holders
-        .signers(role.as_str(), &delegations.keys);
-    signers
-        .keys
-        .values()
-        .try_for_each(PublicKey::check_for_delegation)?;
-    Ok(signers)
 }
 
 /// The version of the stored file that a sent one follows; 0 if there is none.

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn whole_files_meet_their_threshold_as_notary_found() {
-        let text = include_str!("../../fixtures/vectors/signed_metadata.json");
+        let text = include_str!("../../../fixtures/vectors/signed_metadata.json");
         let cases: Vec<Case> = serde_json::from_str(text).expect("recorded vectors");
         assert_eq!(cases.len(), 22);
         for case in cases {
