@@ -32,7 +32,7 @@ pub const ENV_PREFIX: &str = "NOTARY_SERVER";
 
 /// How many files a snapshot may list for each role that a file may delegate to: delegates delegate
 /// too.
-const PINS_PER_ROLE: usize = 10;
+const META_FILES_PER_ROLE: usize = 10;
 
 /// The certificate that makes the listener speak HTTPS.
 #[derive(Clone, Debug)]
@@ -335,7 +335,7 @@ fn limits(server: &Server<'_>) -> Result<tuf::Limits, SettingsError> {
         keys: server.max_keys_per_file.get()?,
         roles,
         signatures: server.max_signatures_per_file.get()?,
-        pins: PINS_PER_ROLE * roles,
+        meta_files: META_FILES_PER_ROLE * roles,
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
-use tuf::{Gun, Role, WalkError, Walked, Wanted, walk};
+use tuf::{ClientOutcome, FileRequest, Gun, Role, WalkError, walk};
 
 use crate::{
     attempts::ATTEMPTS,
@@ -18,7 +18,7 @@ pub async fn walk_stored(
     store: Arc<dyn TrustStore>,
     gun: &Gun,
     now: OffsetDateTime,
-) -> Result<Result<Walked, WalkError>, StoreError> {
+) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
     let mut head = store.head(gun).await?;
     for _ in 1..ATTEMPTS {
         let walked = walk_once(store.clone(), gun, now).await?;
@@ -35,7 +35,7 @@ async fn walk_once(
     store: Arc<dyn TrustStore>,
     gun: &Gun,
     now: OffsetDateTime,
-) -> Result<Result<Walked, WalkError>, StoreError> {
+) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
     let (runtime, gun) = (Handle::current(), gun.clone());
     let walking = tokio::task::spawn_blocking(move || {
         let failure = std::cell::RefCell::new(None);
@@ -56,18 +56,18 @@ async fn read(
     store: &dyn TrustStore,
     gun: &Gun,
     role: &Role,
-    wanted: Wanted,
+    wanted: FileRequest,
 ) -> Result<Option<Bytes>, StoreError> {
     let found = match wanted {
-        Wanted::Newest => match store.head(gun).await? {
+        FileRequest::Newest => match store.head(gun).await? {
             Some(head) => store.by_checksum(gun, role, &head.sha256).await?,
             None => None,
         },
-        Wanted::Version(version) => match i32::try_from(version) {
+        FileRequest::Version(version) => match i32::try_from(version) {
             Ok(version) => store.by_version(gun, role, version).await?,
             Err(_) => None,
         },
-        Wanted::Sha256(sha256) => store.by_checksum(gun, role, &sha256).await?,
+        FileRequest::Sha256(sha256) => store.by_checksum(gun, role, &sha256).await?,
     };
     Ok(found.map(|file| file.bytes))
 }

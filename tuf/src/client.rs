@@ -15,9 +15,9 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::limits::Effort;
-use crate::metadata::Pins;
+use crate::metadata::Meta;
 use crate::rules::delegation::delegate;
-use crate::rules::meta::check_pinned;
+use crate::rules::meta::check_listed;
 use crate::wire::notary;
 use crate::{File, Gun, Role, Root, SnapshotView, TimestampView};
 
@@ -36,24 +36,24 @@ use chain::RootChain;
 /// stored root continues the one before it.
 pub fn walk(
     gun: &Gun,
-    files: &dyn Fn(&Role, Wanted) -> Option<Bytes>,
+    files: &dyn Fn(&Role, FileRequest) -> Option<Bytes>,
     now: OffsetDateTime,
-) -> Result<Walked, WalkError> {
+) -> Result<ClientOutcome, WalkError> {
     let source = Source(files);
-    let timestamp = source.read(&Role::Timestamp, Wanted::Newest)?;
+    let timestamp = source.read(&Role::Timestamp, FileRequest::Newest)?;
     let snapshot = source.named_by_timestamp(&timestamp)?;
     let current = source.named_by_snapshot(&snapshot)?;
-    let roots = RootChain::gather(gun, current, &source)?;
+    let roots = RootChain::load(gun, current, &source)?;
     let root = roots.newest();
-    let pins = verify_pins(root, &timestamp, notary::check_timestamp)?;
-    verify_pinned(pins, &snapshot)?;
-    let pins = verify_pins(root, &snapshot, notary::check_snapshot)?;
-    verify_pinned(pins, roots.newest_file())?;
-    let tree = Tree::grow(root, pins, &source, now)?;
+    let meta = verify_meta(root, &timestamp, notary::check_timestamp)?;
+    check_length_and_hashes(meta, &snapshot)?;
+    let meta = verify_meta(root, &snapshot, notary::check_snapshot)?;
+    check_length_and_hashes(meta, roots.newest_file())?;
+    let tree = Tree::load(root, meta, &source, now)?;
     let top = [roots.newest_file(), &timestamp, &snapshot];
-    let met = top.into_iter().chain(&tree.met);
-    Ok(Walked {
-        met: met.map(|file| Met::of(file, now)).collect(),
+    let files = top.into_iter().chain(&tree.files);
+    Ok(ClientOutcome {
+        files: files.map(|file| ClientFile::of(file, now)).collect(),
         skipped: tree.skipped,
         roots,
     })
@@ -61,7 +61,7 @@ pub fn walk(
 
 /// Which file of a role is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum FileRequest {
     /// The one of the highest version: asked of the timestamp only.
     Newest,
     /// The one of this version: asked of root only.
@@ -70,7 +70,7 @@ pub enum Wanted {
     Sha256([u8; 32]),
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for FileRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newest => f.write_str("newest version"),
@@ -82,16 +82,16 @@ impl fmt::Display for Wanted {
 
 /// A repository that a client can follow, but for what has expired.
 #[derive(Clone, Debug)]
-pub struct Walked {
+pub struct ClientOutcome {
     /// The current files in the order in which they vouch for each other: root, timestamp,
     /// snapshot, targets, delegations (parents first).
-    pub met: Vec<Met>,
+    pub files: Vec<ClientFile>,
     /// Delegations that clients pass over with a warning, and all below them.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedDelegation>,
     roots: RootChain,
 }
 
-impl Walked {
+impl ClientOutcome {
     /// The root in force.
     #[must_use]
     pub fn root(&self) -> &Root {
@@ -117,8 +117,8 @@ impl Walked {
     /// # Errors
     ///
     /// Why it does not, in the words of Notary 0.7's client.
-    pub fn welcomes_newcomers(&self, now: OffsetDateTime) -> Result<(), String> {
-        self.roots.welcomes_newcomers(now)
+    pub fn check_new_client(&self, now: OffsetDateTime) -> Result<(), String> {
+        self.roots.check_new_client(now)
     }
 
     /// Whether a client whose root has the version `from` gets to the root in force at `now`.
@@ -129,19 +129,19 @@ impl Walked {
     /// # Errors
     ///
     /// Why it does not, naming the root at which it gives up.
-    pub fn welcomes_back(&self, from: i64, now: OffsetDateTime) -> Result<(), WalkError> {
-        self.roots.welcomes_back(from, now)
+    pub fn check_returning_client(&self, from: i64, now: OffsetDateTime) -> Result<(), WalkError> {
+        self.roots.check_returning_client(from, now)
     }
 
     /// The files that have expired: clients refuse them, except for delegations, which they pass over.
-    pub fn expired(&self) -> impl Iterator<Item = &Met> {
-        self.met.iter().filter(|met| met.is_expired)
+    pub fn expired(&self) -> impl Iterator<Item = &ClientFile> {
+        self.files.iter().filter(|file| file.is_expired)
     }
 }
 
 /// A current file that is as it should be, unless it has expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Met {
+pub struct ClientFile {
     /// Whom it speaks for.
     pub role: Role,
     /// Its version.
@@ -152,7 +152,7 @@ pub struct Met {
     pub is_expired: bool,
 }
 
-impl Met {
+impl ClientFile {
     fn of(file: &File, now: OffsetDateTime) -> Self {
         Self {
             role: file.role().clone(),
@@ -165,7 +165,7 @@ impl Met {
 
 /// A delegation that clients pass over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedDelegation {
     /// Which one.
     pub role: Role,
     /// Why, in the words of Notary 0.7's client.
@@ -181,7 +181,7 @@ pub enum WalkError {
         /// Whose file.
         role: Role,
         /// Which one.
-        wanted: Wanted,
+        wanted: FileRequest,
     },
     /// A file is there, and clients, which are written in Go, cannot read it, or find something else
     /// in it than this crate.
@@ -218,10 +218,10 @@ impl WalkError {
 }
 
 /// Where the files come from.
-struct Source<'f>(&'f dyn Fn(&Role, Wanted) -> Option<Bytes>);
+struct Source<'f>(&'f dyn Fn(&Role, FileRequest) -> Option<Bytes>);
 
 impl Source<'_> {
-    fn find(&self, role: &Role, wanted: Wanted) -> Result<Option<File>, WalkError> {
+    fn find(&self, role: &Role, wanted: FileRequest) -> Result<Option<File>, WalkError> {
         let Some(bytes) = self.0(role, wanted) else {
             return Ok(None);
         };
@@ -242,7 +242,7 @@ impl Source<'_> {
         Ok(Some(file))
     }
 
-    fn read(&self, role: &Role, wanted: Wanted) -> Result<File, WalkError> {
+    fn read(&self, role: &Role, wanted: FileRequest) -> Result<File, WalkError> {
         self.find(role, wanted)?.ok_or_else(|| WalkError::Missing {
             role: role.clone(),
             wanted,
@@ -253,7 +253,7 @@ impl Source<'_> {
     fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
         let view = TimestampView::parse(timestamp.bytes())
             .map_err(|damaged| WalkError::refused(timestamp)(damaged.reason))?;
-        self.read(&Role::Snapshot, Wanted::Sha256(view.snapshot_sha256))
+        self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
     }
 
     /// The root that a snapshot names; nothing vouches for either yet.
@@ -261,31 +261,31 @@ impl Source<'_> {
         let view = SnapshotView::parse(snapshot.bytes())
             .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
         let sha256 = view.sha256_by_role["root"];
-        self.read(&Role::Root, Wanted::Sha256(sha256))
+        self.read(&Role::Root, FileRequest::Sha256(sha256))
     }
 }
 
-/// What a snapshot or timestamp pins, if the keys that `root` names signed it.
-fn verify_pins<'f>(
+/// What a snapshot or timestamp meta, if the keys that `root` names signed it.
+fn verify_meta<'f>(
     root: &Root,
     file: &'f File,
-    check: fn(&'f crate::metadata::Envelope) -> Result<&'f Pins, String>,
-) -> Result<&'f Pins, WalkError> {
+    check: fn(&'f crate::metadata::Envelope) -> Result<&'f Meta, String>,
+) -> Result<&'f Meta, WalkError> {
     let envelope = file.envelope();
     let verified = root
-        .signers(file.role())
+        .verifier(file.role())
         .verify(envelope, &Effort::unlimited());
     verified
         .and_then(|()| check(envelope))
         .map_err(WalkError::refused(file))
 }
 
-/// Checks a file against the hashes that pin it, and that it is no longer than they say: clients
+/// Checks a file against the hashes that file it, and that it is no longer than they say: clients
 /// stop reading there.
-fn verify_pinned(pins: &Pins, file: &File) -> Result<(), WalkError> {
+fn check_length_and_hashes(meta: &Meta, file: &File) -> Result<(), WalkError> {
     let (role, actual) = (file.role(), file.checksums());
-    let listed = pins.get(role.as_str()).map_or(0, |pin| pin.length);
-    check_pinned(pins, role, actual)
+    let listed = meta.get(role.as_str()).map_or(0, |file| file.length);
+    check_listed(meta, role, actual)
         .and_then(|()| {
             if i64::try_from(actual.length).is_ok_and(|length| length <= listed) {
                 return Ok(());
@@ -297,38 +297,38 @@ fn verify_pinned(pins: &Pins, file: &File) -> Result<(), WalkError> {
 
 /// Targets and the delegations that a client reads.
 struct Tree {
-    met: Vec<File>,
-    /// The roles of `met`.
+    files: Vec<File>,
+    /// The roles of `files`.
     roles: BTreeSet<Role>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedDelegation>,
 }
 
 impl Tree {
-    fn grow(
+    fn load(
         root: &Root,
-        pins: &Pins,
+        meta: &Meta,
         source: &Source<'_>,
         now: OffsetDateTime,
     ) -> Result<Self, WalkError> {
         let mut tree = Self {
-            met: Vec::new(),
+            files: Vec::new(),
             roles: BTreeSet::from([Role::Targets]),
             skipped: Vec::new(),
         };
-        let targets = pinned(pins, &Role::Targets, source)?
+        let targets = read_listed(meta, &Role::Targets, source)?
             .expect("the check of the snapshot found a checksum of targets");
         let verified = root
-            .signers(&Role::Targets)
+            .verifier(&Role::Targets)
             .verify(targets.envelope(), &Effort::unlimited());
         verified
             .and_then(|()| notary::check_targets(&Role::Targets, targets.envelope()).map(drop))
             .map_err(WalkError::refused(&targets))?;
-        tree.met.push(targets);
+        tree.files.push(targets);
         let mut next = 0;
-        while let Some(parent) = tree.met.get(next).cloned() {
+        while let Some(parent) = tree.files.get(next).cloned() {
             // What has expired delegates nothing: clients do not read on.
             if next == 0 || !parent.is_expired(now) {
-                tree.branch(&parent, pins, source)?;
+                tree.load_delegations(&parent, meta, source)?;
             }
             next += 1;
         }
@@ -336,7 +336,12 @@ impl Tree {
     }
 
     /// Reads what `parent` delegates, as far as it was ever published.
-    fn branch(&mut self, parent: &File, pins: &Pins, source: &Source<'_>) -> Result<(), WalkError> {
+    fn load_delegations(
+        &mut self,
+        parent: &File,
+        meta: &Meta,
+        source: &Source<'_>,
+    ) -> Result<(), WalkError> {
         let refused = WalkError::refused(parent);
         let delegations =
             notary::check_targets(parent.role(), parent.envelope()).map_err(&refused)?;
@@ -345,15 +350,15 @@ impl Tree {
             if self.roles.contains(&role) {
                 continue;
             }
-            if let Some(file) = pinned(pins, &role, source)? {
-                self.take(parent, file)?;
+            if let Some(file) = read_listed(meta, &role, source)? {
+                self.add(parent, file)?;
             }
         }
         Ok(())
     }
 
     /// Takes a delegation, or passes over it if too few signed.
-    fn take(&mut self, parent: &File, file: File) -> Result<(), WalkError> {
+    fn add(&mut self, parent: &File, file: File) -> Result<(), WalkError> {
         let (role, envelope) = (file.role(), file.envelope());
         let signers = delegate(parent, role).map_err(WalkError::refused(parent))?;
         let met = notary::check_targets(role, envelope)
@@ -361,9 +366,9 @@ impl Tree {
             .map_err(WalkError::refused(&file))?;
         if met {
             self.roles.insert(role.clone());
-            self.met.push(file);
+            self.files.push(file);
         } else {
-            self.skipped.push(Skipped {
+            self.skipped.push(SkippedDelegation {
                 role: role.clone(),
                 reason: format!("valid signatures did not meet threshold for {role}"),
             });
@@ -372,16 +377,16 @@ impl Tree {
     }
 }
 
-/// The file of `role` that `pins` vouches for; none if it lists none, as before a delegation's first
+/// The file of `role` that `meta` vouches for; none if it lists none, as before a delegation's first
 /// publication.
-fn pinned(pins: &Pins, role: &Role, source: &Source<'_>) -> Result<Option<File>, WalkError> {
-    let sha256 = pins
+fn read_listed(meta: &Meta, role: &Role, source: &Source<'_>) -> Result<Option<File>, WalkError> {
+    let sha256 = meta
         .get(role.as_str())
-        .and_then(|pin| pin.sha256.as_deref()?.try_into().ok());
+        .and_then(|file| file.sha256.as_deref()?.try_into().ok());
     let Some(sha256) = sha256 else {
         return Ok(None);
     };
-    let file = source.read(role, Wanted::Sha256(sha256))?;
-    verify_pinned(pins, &file)?;
+    let file = source.read(role, FileRequest::Sha256(sha256))?;
+    check_length_and_hashes(meta, &file)?;
     Ok(Some(file))
 }

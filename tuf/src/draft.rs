@@ -109,7 +109,7 @@ impl Draft {
                 refused,
             });
         }
-        let file = notary::sealed(&self.composed, &good);
+        let file = notary::seal(&self.composed, &good);
         Ok(File::parse(self.role, file.into()).expect("what is composed here can be read"))
     }
 }

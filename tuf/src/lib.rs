@@ -32,7 +32,9 @@ mod upload;
 mod view;
 mod wire;
 
-pub use client::{Met, RootCertificate, Skipped, WalkError, Walked, Wanted, walk};
+pub use client::{
+    ClientFile, ClientOutcome, FileRequest, RootCertificate, SkippedDelegation, WalkError, walk,
+};
 pub use draft::{Draft, SealError};
 pub use encoding::canonical;
 pub use fault::Damaged;

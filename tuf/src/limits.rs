@@ -22,7 +22,7 @@ pub struct Limits {
     /// Signatures that one file may have.
     pub signatures: usize,
     /// Files that a snapshot may list.
-    pub pins: usize,
+    pub meta_files: usize,
 }
 
 impl Limits {
@@ -32,7 +32,7 @@ impl Limits {
             Count::Roles => self.roles,
             Count::RoleKeys => self.role_keys,
             Count::Signatures => self.signatures,
-            Count::Pins => self.pins,
+            Count::MetaFiles => self.meta_files,
         }
     }
 
@@ -49,7 +49,7 @@ impl Limits {
             keys: self.keys.max(sizes.of(Count::Keys)),
             roles: self.roles.max(sizes.of(Count::Roles)),
             signatures: self.signatures.max(sizes.of(Count::Signatures)),
-            pins: self.pins.max(sizes.of(Count::Pins)),
+            meta_files: self.meta_files.max(sizes.of(Count::MetaFiles)),
         }
     }
 
@@ -68,7 +68,7 @@ impl Default for Limits {
             keys: 1_000,
             roles: 1_000,
             signatures: 1_000,
-            pins: 10_000,
+            meta_files: 10_000,
         }
     }
 }

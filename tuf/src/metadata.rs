@@ -14,7 +14,7 @@ pub struct Root {
     pub(crate) expires: Option<OffsetDateTime>,
     pub(crate) keys: BTreeMap<KeyId, PublicKey>,
     /// By role name. Names other than the four top roles are kept and mean nothing.
-    pub(crate) roles: BTreeMap<String, Holders>,
+    pub(crate) roles: BTreeMap<String, RoleKeys>,
 }
 
 impl Root {
@@ -39,7 +39,7 @@ impl Root {
         let mut seen = BTreeSet::new();
         listed
             .into_iter()
-            .flat_map(|holders| &holders.key_ids)
+            .flat_map(|role_keys| &role_keys.key_ids)
             .filter(|id| seen.insert(*id))
             .filter_map(|id| self.keys.get(id).filter(|key| key.id() == id))
             .cloned()
@@ -74,7 +74,7 @@ impl Root {
         let threshold = self
             .roles
             .get(role.as_str())
-            .map_or(1, |holders| holders.threshold.max(1));
+            .map_or(1, |role_keys| role_keys.threshold.max(1));
         u32::try_from(threshold).unwrap_or(u32::MAX)
     }
 }
@@ -96,7 +96,7 @@ pub struct SharedKey {
 
 /// Whose signatures a role needs: any `threshold` of these keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holders {
+pub(crate) struct RoleKeys {
     pub(crate) key_ids: Vec<KeyId>,
     /// As written; below 1 it is refused with the file that says so.
     pub(crate) threshold: i64,
@@ -116,7 +116,7 @@ pub(crate) struct Delegations {
 pub(crate) struct Delegation {
     /// As written: whether it is a valid name is part of the checks.
     pub(crate) name: String,
-    pub(crate) holders: Holders,
+    pub(crate) role_keys: RoleKeys,
 }
 
 impl Delegations {
@@ -140,11 +140,11 @@ impl Delegations {
 }
 
 /// What a snapshot or timestamp pins: the exact bytes of other files.
-pub(crate) type Pins = BTreeMap<String, Pin>;
+pub(crate) type Meta = BTreeMap<String, MetaFile>;
 
 /// The pinned bytes of one file.
 #[derive(Clone, Debug)]
-pub(crate) struct Pin {
+pub(crate) struct MetaFile {
     /// As listed, of whatever length; `None` if not listed.
     pub(crate) sha256: Option<Vec<u8>>,
     /// As listed, of whatever length; `None` if not listed.
@@ -161,7 +161,7 @@ pub(crate) struct Pin {
 pub(crate) enum Body {
     Root(Root),
     Targets(Delegations),
-    Pins(Pins),
+    Meta(Meta),
 }
 
 /// A metadata file, read: the signed part and the signatures over it.

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::limits::Effort;
 use crate::metadata::{Root, SharedKey};
-use crate::rules::next_version::Successor;
+use crate::rules::next_version::NextVersion;
 use crate::wire::notary;
 use crate::{Damaged, Draft, File, PublicKey, Role};
 
@@ -14,8 +14,8 @@ use crate::{Damaged, Draft, File, PublicKey, Role};
 /// readable until its clients judge (Notary 0.7 stops renewing).
 pub fn renew_snapshot(root: &File, snapshot: &File, now: OffsetDateTime) -> Result<Draft, Damaged> {
     let trusted = trusted_root(root)?;
-    let successor = Successor::after(snapshot)?;
-    Ok(successor.pinning([(&Role::Root, root.checksums())], trusted, now))
+    let next = NextVersion::after(snapshot)?;
+    Ok(next.draft([(&Role::Root, root.checksums())], trusted, now))
 }
 
 /// Makes the timestamp that follows `previous` and pins `snapshot`, which root's keys must have
@@ -34,13 +34,13 @@ pub fn renew_timestamp(
         reason,
     };
     trusted
-        .signers(&Role::Snapshot)
+        .verifier(&Role::Snapshot)
         .verify(snapshot.envelope(), &Effort::unlimited())
         .map_err(damaged)?;
     notary::check_snapshot(snapshot.envelope()).map_err(damaged)?;
     snapshot.check_expiry(now).map_err(damaged)?;
-    let successor = Successor::after(previous)?;
-    Ok(successor.pinning([(&Role::Snapshot, snapshot.checksums())], trusted, now))
+    let next = NextVersion::after(previous)?;
+    Ok(next.draft([(&Role::Snapshot, snapshot.checksums())], trusted, now))
 }
 
 /// The keys that `root` lists for a top role, in its order; see [`Root::keys`].

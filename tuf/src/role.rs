@@ -14,9 +14,9 @@ pub enum Role {
     Root,
     /// Lists what the repository contains, or delegates that.
     Targets,
-    /// Pins one version of root and of every file in the targets tree.
+    /// Lists one version of root and of every file in the targets tree.
     Snapshot,
-    /// Pins one snapshot, for a short time.
+    /// Lists one snapshot, for a short time.
     Timestamp,
     /// A role below targets, for example `targets/releases`.
     Delegation(DelegationName),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::limits::Effort;
-use crate::rules::next_version::Successor;
+use crate::rules::next_version::NextVersion;
 pub use changes::Change;
 
 use crate::{Damaged, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded};
@@ -66,10 +66,10 @@ pub fn check(
         None
     } else {
         let planned = snapshot::plan(stored, has_targets)?;
-        snapshot::check_growth(&planned, &pending, update.limits.pins)?;
+        snapshot::check_growth(&planned, &pending, update.limits.meta_files)?;
         Some(planned)
     };
-    let timestamp = Successor::of(Role::Timestamp, stored.timestamp.as_ref())?;
+    let timestamp = NextVersion::of(Role::Timestamp, stored.timestamp.as_ref())?;
     let (trusted, files) = (trusted.clone(), update.files.into_values().collect());
     Ok(Accepted {
         files,
@@ -160,8 +160,8 @@ pub struct Accepted {
     /// looked at.
     pending: BTreeMap<Role, File>,
     /// The snapshot that the server makes; `None` if the client sent one.
-    snapshot: Option<Successor>,
-    timestamp: Successor,
+    snapshot: Option<NextVersion>,
+    timestamp: NextVersion,
 }
 
 impl Accepted {
@@ -202,19 +202,19 @@ impl Accepted {
     /// [`Refusal::missing_snapshot`].
     #[must_use]
     pub fn snapshot_to_make(&self, now: OffsetDateTime) -> Option<Draft> {
-        let successor = self.snapshot.as_ref()?;
-        let pins = self
+        let next = self.snapshot.as_ref()?;
+        let files = self
             .pending
             .iter()
             .map(|(role, file)| (role, file.checksums()));
-        Some(successor.pinning(pins, self.root(), now))
+        Some(next.draft(files, self.root(), now))
     }
 
     /// The timestamp that the server has to sign, for the snapshot that was sent or made.
     #[must_use]
     pub fn timestamp_to_make(&self, snapshot: &File, now: OffsetDateTime) -> Draft {
         self.timestamp
-            .pinning([(&Role::Snapshot, snapshot.checksums())], self.root(), now)
+            .draft([(&Role::Snapshot, snapshot.checksums())], self.root(), now)
     }
 
     /// The keys that the update's root gives snapshot and timestamp and the stored root does not,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::metadata::{Envelope, Pin};
+use crate::metadata::{Envelope, MetaFile};
 use crate::wire::notary;
 use crate::{Damaged, Role};
 
@@ -42,8 +42,8 @@ impl TimestampView {
             reason,
         };
         let envelope = notary::read_listing(&Role::Timestamp, bytes).map_err(damaged)?;
-        let pins = notary::check_timestamp(&envelope).map_err(damaged)?;
-        let snapshot_sha256 = pins
+        let meta = notary::check_timestamp(&envelope).map_err(damaged)?;
+        let snapshot_sha256 = meta
             .get("snapshot")
             .and_then(sha256)
             .expect("the check found a checksum of 32 bytes");
@@ -63,10 +63,10 @@ impl SnapshotView {
             reason,
         };
         let envelope = notary::read_listing(&Role::Snapshot, bytes).map_err(damaged)?;
-        let pins = notary::check_snapshot(&envelope).map_err(damaged)?;
-        let sha256_by_role = pins
+        let meta = notary::check_snapshot(&envelope).map_err(damaged)?;
+        let sha256_by_role = meta
             .iter()
-            .filter_map(|(role, pin)| Some((role.clone(), sha256(pin)?)))
+            .filter_map(|(role, file)| Some((role.clone(), sha256(file)?)))
             .collect();
         Ok(Self {
             version: envelope.version,
@@ -80,6 +80,6 @@ fn expires(envelope: &Envelope) -> OffsetDateTime {
     envelope.expires.unwrap_or(NEVER_VALID)
 }
 
-fn sha256(pin: &Pin) -> Option<[u8; 32]> {
-    pin.sha256.as_deref()?.try_into().ok()
+fn sha256(file: &MetaFile) -> Option<[u8; 32]> {
+    file.sha256.as_deref()?.try_into().ok()
 }

@@ -17,7 +17,7 @@ use trust::{
     clients,
     store::{FileRow, TrustRow},
 };
-use tuf::{Gun, Role, Walked, Wanted, walk};
+use tuf::{ClientOutcome, FileRequest, Gun, Role, walk};
 
 /// What is known of a backup that could be read to its end.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Index {
             verified.remarks.push(remark);
             return;
         };
-        let find = |role: &Role, wanted: Wanted| self.find(files, role, wanted);
+        let find = |role: &Role, wanted: FileRequest| self.find(files, role, wanted);
         match walk(&gun, &find, verified.taken_at) {
             Ok(walked) => {
                 verified.remarks.extend(remarks(&gun, &walked));
@@ -167,12 +167,12 @@ impl Index {
         }
     }
 
-    fn find(&self, files: &[Version], role: &Role, wanted: Wanted) -> Option<Bytes> {
+    fn find(&self, files: &[Version], role: &Role, wanted: FileRequest) -> Option<Bytes> {
         let mut files = files.iter().filter(|file| file.role == *role);
         let file = match wanted {
-            Wanted::Newest => files.max_by_key(|file| file.number),
-            Wanted::Version(number) => files.find(|file| file.number == number),
-            Wanted::Sha256(sha256) => files.find(|file| file.sha256 == sha256),
+            FileRequest::Newest => files.max_by_key(|file| file.number),
+            FileRequest::Version(number) => files.find(|file| file.number == number),
+            FileRequest::Sha256(sha256) => files.find(|file| file.sha256 == sha256),
         }?;
         let mut bytes = vec![0; file.place.length as usize];
         self.archive
@@ -214,7 +214,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// What clients would have complained about when the backup was taken.
-fn remarks(gun: &Gun, walked: &Walked) -> Vec<String> {
+fn remarks(gun: &Gun, walked: &ClientOutcome) -> Vec<String> {
     let expired = walked.expired().map(|met| {
         let healing = match met.role {
             Role::Timestamp | Role::Snapshot => " (the server renews it)",
@@ -233,7 +233,7 @@ fn remarks(gun: &Gun, walked: &Walked) -> Vec<String> {
 
 /// Says so if the signer could no longer sign timestamps. Snapshots may be signed by publishers, whose keys are
 /// in no backup of ours.
-fn missing_key(gun: &Gun, walked: &Walked, keys: Option<&KeySet>) -> Option<String> {
+fn missing_key(gun: &Gun, walked: &ClientOutcome, keys: Option<&KeySet>) -> Option<String> {
     let keys = keys?;
     let wanted = walked.root().keys(&Role::Timestamp);
     let held = wanted

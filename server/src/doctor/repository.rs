@@ -10,7 +10,7 @@ use trust::{
     signer::{MAX_ASKED, RemoteSigner, Signer as _, SignerError},
     store::TrustStore,
 };
-use tuf::{Gun, Met, Role, WalkError, Walked};
+use tuf::{ClientFile, ClientOutcome, Gun, Role, WalkError};
 
 use super::{Check, NOTICE, Report, signer, words};
 use crate::config::{Config, TrustService};
@@ -107,8 +107,8 @@ fn unfollowable(report: &mut Report, gun: &Gun, error: &WalkError) {
 }
 
 /// Role and version of everything that is current.
-fn summary(walked: &Walked) -> String {
-    let files = walked.met.iter();
+fn summary(walked: &ClientOutcome) -> String {
+    let files = walked.files.iter();
     let files: Vec<_> = files
         .map(|met| format!("{} {}", met.role, met.version))
         .collect();
@@ -121,7 +121,7 @@ async fn held_roles(
     report: &mut Report,
     config: &Config,
     gun: &Gun,
-    walked: &Walked,
+    walked: &ClientOutcome,
     now: OffsetDateTime,
 ) -> Vec<Role> {
     let mut roles = vec![Role::Timestamp, Role::Snapshot];
@@ -174,7 +174,7 @@ async fn check_origins(
     report: &mut Report,
     signer: &RemoteSigner,
     gun: &Gun,
-    walked: &Walked,
+    walked: &ClientOutcome,
     role: &Role,
 ) {
     let keys = walked.root().keys(role);
@@ -200,7 +200,11 @@ async fn check_origins(
 }
 
 /// How many of a role's keys the signer holds.
-async fn held(signer: &RemoteSigner, walked: &Walked, role: &Role) -> Result<u32, SignerError> {
+async fn held(
+    signer: &RemoteSigner,
+    walked: &ClientOutcome,
+    role: &Role,
+) -> Result<u32, SignerError> {
     let mut count = 0;
     for key in walked.root().keys(role).iter().take(MAX_ASKED) {
         match signer.public_key(key.id()).await {
@@ -212,9 +216,9 @@ async fn held(signer: &RemoteSigner, walked: &Walked, role: &Role) -> Result<u32
     Ok(count)
 }
 
-fn check_expiry(report: &mut Report, walked: &Walked, held: &[Role], now: OffsetDateTime) {
+fn check_expiry(report: &mut Report, walked: &ClientOutcome, held: &[Role], now: OffsetDateTime) {
     let before = report.findings.len();
-    for met in &walked.met {
+    for met in &walked.files {
         if held.contains(&met.role) {
             check_renewed(report, met, now);
         } else {
@@ -235,7 +239,7 @@ fn check_expiry(report: &mut Report, walked: &Walked, held: &[Role], now: Offset
         );
     }
     if report.findings.len() == before {
-        let owners = walked.met.iter().filter(|met| !held.contains(&met.role));
+        let owners = walked.files.iter().filter(|met| !held.contains(&met.role));
         let first = owners
             .filter_map(|met| Some((met.expires?, &met.role)))
             .min();
@@ -251,7 +255,7 @@ fn check_expiry(report: &mut Report, walked: &Walked, held: &[Role], now: Offset
 }
 
 /// A file that the server renews by itself, in good time if it runs.
-fn check_renewed(report: &mut Report, met: &Met, now: OffsetDateTime) {
+fn check_renewed(report: &mut Report, met: &ClientFile, now: OffsetDateTime) {
     let Some(left) = met.expires.map(|expires| expires - now) else {
         return;
     };
@@ -274,7 +278,7 @@ fn check_renewed(report: &mut Report, met: &Met, now: OffsetDateTime) {
 }
 
 /// A file that somebody has to publish anew.
-fn check_published(report: &mut Report, met: &Met, now: OffsetDateTime) {
+fn check_published(report: &mut Report, met: &ClientFile, now: OffsetDateTime) {
     let (role, expires) = (&met.role, met.expires);
     let cure = match role {
         Role::Root => {
@@ -307,7 +311,7 @@ fn check_published(report: &mut Report, met: &Met, now: OffsetDateTime) {
     }
 }
 
-fn check_certificates(report: &mut Report, walked: &Walked, now: OffsetDateTime) {
+fn check_certificates(report: &mut Report, walked: &ClientOutcome, now: OffsetDateTime) {
     for certificate in walked.root_certificates(walked.root().version()) {
         let end = certificate.expires;
         if end < now + NOTICE {
@@ -326,7 +330,7 @@ fn check_certificates(report: &mut Report, walked: &Walked, now: OffsetDateTime)
 }
 
 /// A root from before the rule, which one key can sign although two are asked for.
-fn check_public_keys(report: &mut Report, walked: &Walked) {
+fn check_public_keys(report: &mut Report, walked: &ClientOutcome) {
     for shared in walked.root().shared_keys() {
         report.warn(
             Check::Repository,
@@ -339,8 +343,8 @@ fn check_public_keys(report: &mut Report, walked: &Walked) {
     }
 }
 
-fn check_newcomers(report: &mut Report, walked: &Walked, now: OffsetDateTime) {
-    match walked.welcomes_newcomers(now) {
+fn check_newcomers(report: &mut Report, walked: &ClientOutcome, now: OffsetDateTime) {
+    match walked.check_new_client(now) {
         Ok(()) => report.ok(
             Check::Clients,
             "a fresh client takes the root in force and everything below it that has not expired",
@@ -357,7 +361,12 @@ fn check_newcomers(report: &mut Report, walked: &Walked, now: OffsetDateTime) {
 }
 
 /// What clients meet that come with an older root.
-fn check_returning(report: &mut Report, walked: &Walked, behind: Option<u32>, now: OffsetDateTime) {
+fn check_returning(
+    report: &mut Report,
+    walked: &ClientOutcome,
+    behind: Option<u32>,
+    now: OffsetDateTime,
+) {
     let newest = walked.root().version();
     let versions = match behind {
         Some(behind) => {
@@ -369,7 +378,7 @@ fn check_returning(report: &mut Report, walked: &Walked, behind: Option<u32>, no
     let oldest = *versions.start();
     let mut well = true;
     for from in versions {
-        if let Err(error) = walked.welcomes_back(from, now) {
+        if let Err(error) = walked.check_returning_client(from, now) {
             well = false;
             report.warn(
                 Check::Clients,

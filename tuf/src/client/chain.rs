@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Source, WalkError, Wanted};
+use super::{FileRequest, Source, WalkError};
 use crate::limits::Effort;
 use crate::rules::root::{Dates, Terms, check_trust, trusted_bundles};
 use crate::{File, Gun, Role, Root};
@@ -27,10 +27,10 @@ impl RootChain {
     /// Finds all roots up to `current` and checks each against the one before it.
     ///
     /// The dates of certificates do not matter here: they were current when the roots were taken.
-    pub(super) fn gather(gun: &Gun, current: File, source: &Source<'_>) -> Result<Self, WalkError> {
+    pub(super) fn load(gun: &Gun, current: File, source: &Source<'_>) -> Result<Self, WalkError> {
         verify(gun, &current, None, Dates::Ignored)?;
         let version = current.version();
-        let by_version = source.read(&Role::Root, Wanted::Version(version))?;
+        let by_version = source.read(&Role::Root, FileRequest::Version(version))?;
         if by_version.bytes() != current.bytes() {
             let reason = "the snapshot names another root of this version".to_owned();
             return Err(WalkError::refused(&by_version)(reason));
@@ -84,7 +84,7 @@ impl RootChain {
         certificates.collect()
     }
 
-    pub(super) fn welcomes_newcomers(&self, now: OffsetDateTime) -> Result<(), String> {
+    pub(super) fn check_new_client(&self, now: OffsetDateTime) -> Result<(), String> {
         let root = self.newest_file();
         let effort = Effort::unlimited();
         let terms = Terms::stored_root(Dates::Checked(now), &effort);
@@ -92,11 +92,15 @@ impl RootChain {
         root.check_expiry(now)
     }
 
-    pub(super) fn welcomes_back(&self, from: i64, now: OffsetDateTime) -> Result<(), WalkError> {
+    pub(super) fn check_returning_client(
+        &self,
+        from: i64,
+        now: OffsetDateTime,
+    ) -> Result<(), WalkError> {
         let dates = Dates::Checked(now);
         let start = self.at(from).ok_or(WalkError::Missing {
             role: Role::Root,
-            wanted: Wanted::Version(from),
+            wanted: FileRequest::Version(from),
         })?;
         let (own, newest) = (&self.roots[start], self.newest_file());
         verify(&self.gun, own, None, dates)?;
@@ -119,7 +123,7 @@ impl RootChain {
 }
 
 fn find(source: &Source<'_>, version: i64) -> Result<Option<File>, WalkError> {
-    let found = source.find(&Role::Root, Wanted::Version(version))?;
+    let found = source.find(&Role::Root, FileRequest::Version(version))?;
     match found.as_ref().filter(|file| file.version() != version) {
         None => Ok(found),
         Some(file) => Err(WalkError::refused(file)(format!(
@@ -131,12 +135,12 @@ fn find(source: &Source<'_>, version: i64) -> Result<Option<File>, WalkError> {
 /// Checks that there is no root further back than a missing one. The first one is where a
 /// repository begins that was always whole.
 fn no_gap(source: &Source<'_>, missing: i64) -> Result<(), WalkError> {
-    if missing == 1 || source.find(&Role::Root, Wanted::Version(1))?.is_none() {
+    if missing == 1 || source.find(&Role::Root, FileRequest::Version(1))?.is_none() {
         return Ok(());
     }
     Err(WalkError::Missing {
         role: Role::Root,
-        wanted: Wanted::Version(missing),
+        wanted: FileRequest::Version(missing),
     })
 }
 

@@ -18,7 +18,7 @@ pub(crate) use parser::{
     Scope, TOO_MANY_VALUES, expect_end, parse, parse_first, parse_within, to_text,
 };
 pub(crate) use scanner::{Scanner, SyntaxError, Token};
-pub(crate) use strict::{Count, Fault, Field, Form, Shape, Sizes, check, measure, normalised};
+pub(crate) use strict::{Count, Fault, Field, Form, Shape, Sizes, check, measure, normalise};
 
 /// A JSON value; objects keep every member, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]

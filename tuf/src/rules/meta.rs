@@ -1,14 +1,14 @@
 //! Whether the bytes of a file are those that a snapshot or timestamp lists.
 
-use crate::metadata::{Pin, Pins};
+use crate::metadata::{Meta, MetaFile};
 use crate::{Checksums, Role};
 
-/// Checks that a snapshot pins a file's bytes as they are. Lengths are not compared (Notary 0.7):
+/// Checks that a snapshot meta a file's bytes as they are. Lengths are not compared (Notary 0.7):
 /// the hashes cover them.
-pub(crate) fn check_pinned(pins: &Pins, role: &Role, actual: &Checksums) -> Result<(), String> {
-    let (sha256, sha512) = pins
+pub(crate) fn check_listed(meta: &Meta, role: &Role, actual: &Checksums) -> Result<(), String> {
+    let (sha256, sha512) = meta
         .get(role.as_str())
-        .map_or((None, None), |Pin { sha256, sha512, .. }| {
+        .map_or((None, None), |MetaFile { sha256, sha512, .. }| {
             (sha256.as_deref(), sha512.as_deref())
         });
     if sha256.is_none() && sha512.is_none() {

@@ -6,20 +6,20 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::encoding::json::Value;
-use crate::metadata::{Pins, Root};
+use crate::metadata::{Meta, Root};
 use crate::wire::notary;
 use crate::{Checksums, Damaged, Draft, File, Role};
 
 /// A snapshot or timestamp to be made: what follows from the one before it.
 #[derive(Clone)]
-pub(crate) struct Successor {
+pub(crate) struct NextVersion {
     role: Role,
     version: i64,
     /// The entries of the file before it, all of which are kept.
     meta: BTreeMap<String, Value<'static>>,
 }
 
-impl Successor {
+impl NextVersion {
     /// What follows the stored file of `role`; the first version if there is none.
     pub(crate) fn of(role: Role, stored: Option<&Bytes>) -> Result<Self, Damaged> {
         let Some(bytes) = stored else {
@@ -44,16 +44,16 @@ impl Successor {
             role: role.clone(),
             reason,
         };
-        let pins = pins(file).map_err(damaged)?;
+        let meta = listed(file).map_err(damaged)?;
         if file.version() >= i64::from(i32::MAX) {
             return Err(damaged(format!(
                 "version {} has no successor",
                 file.version()
             )));
         }
-        let meta = pins
+        let meta = meta
             .iter()
-            .map(|(name, pin)| (name.clone(), pin.entry.clone()))
+            .map(|(name, file)| (name.clone(), file.entry.clone()))
             .collect();
         Ok(Self {
             version: file.version() + 1,
@@ -73,7 +73,7 @@ impl Successor {
     }
 
     /// The file to sign, with entries for `files` in place of any earlier ones.
-    pub(crate) fn pinning<'f>(
+    pub(crate) fn draft<'f>(
         &self,
         files: impl IntoIterator<Item = (&'f Role, &'f Checksums)>,
         root: &Root,
@@ -83,14 +83,14 @@ impl Successor {
         meta.extend(
             files
                 .into_iter()
-                .map(|(role, checksums)| (role.to_string(), notary::pin(checksums))),
+                .map(|(role, checksums)| (role.to_string(), notary::meta_entry(checksums))),
         );
         Draft::new(self.role.clone(), self.version, meta, root, now)
     }
 }
 
 /// What a stored snapshot or timestamp pins, if it is whole and could be signed again.
-fn pins(file: &File) -> Result<&Pins, String> {
+fn listed(file: &File) -> Result<&Meta, String> {
     file.check_text()?;
     file.envelope().message.as_ref().map_err(Clone::clone)?;
     match file.role() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::threshold::{Count, Signers};
+use super::threshold::{Count, Verifier};
 use crate::certificate::Bundle;
 use crate::limits::Effort;
 use crate::metadata::Envelope;
@@ -95,7 +95,7 @@ pub(crate) fn check_trust(
 
 /// The certificates among the root role's keys that may speak for `gun`.
 pub(crate) fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundle> {
-    let keys = root.signers(&Role::Root).keys;
+    let keys = root.verifier(&Role::Root).keys;
     let bundles = keys
         .values()
         .filter_map(|key| Bundle::parse(key.public_bytes()));
@@ -118,8 +118,8 @@ fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, terms: Terms<
         Dates::Ignored => bundle.key(|_| true),
     });
     let keys: BTreeMap<_, _> = keys.map(|key| (key.id().clone(), key)).collect();
-    let threshold = root.signers(&Role::Root).threshold;
-    Signers {
+    let threshold = root.verifier(&Role::Root).threshold;
+    Verifier {
         role: Role::Root.to_string(),
         keys,
         threshold,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::{self, Effort};
-use crate::metadata::{Envelope, Holders};
+use crate::metadata::{Envelope, RoleKeys};
 use crate::{KeyId, PublicKey, Role, Root, Signature};
 
 /// How many signatures of one key are tried. Honest files hold one. What all of them together may
@@ -13,7 +13,7 @@ const MAX_TRIES: u32 = 8;
 /// The keys that speak for a role, by the ids they are listed under, and how many of them must
 /// sign.
 #[derive(Clone, Debug)]
-pub(crate) struct Signers {
+pub(crate) struct Verifier {
     pub(crate) role: String,
     pub(crate) keys: BTreeMap<KeyId, PublicKey>,
     /// Below 1, nothing verifies.
@@ -21,7 +21,7 @@ pub(crate) struct Signers {
     pub(crate) count: Count,
 }
 
-impl Signers {
+impl Verifier {
     /// Checks that enough of the keys signed `envelope`; the texts are Notary 0.7's.
     ///
     /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures
@@ -130,25 +130,25 @@ pub(crate) enum Count {
 
 impl Root {
     /// The keys and threshold against which a top role's files are verified.
-    pub(crate) fn signers(&self, role: &Role) -> Signers {
-        let none = Holders {
+    pub(crate) fn verifier(&self, role: &Role) -> Verifier {
+        let none = RoleKeys {
             key_ids: Vec::new(),
             threshold: 0,
         };
         self.roles
             .get(role.as_str())
             .unwrap_or(&none)
-            .signers(role.as_str(), &self.keys)
+            .verifier(role.as_str(), &self.keys)
     }
 }
 
-impl Holders {
-    pub(crate) fn signers(&self, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Signers {
+impl RoleKeys {
+    pub(crate) fn verifier(&self, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Verifier {
         let named = self
             .key_ids
             .iter()
             .filter_map(|id| Some((id.clone(), keys.get(id)?.clone())));
-        Signers {
+        Verifier {
             role: role.to_owned(),
             keys: named.collect(),
             threshold: self.threshold,
@@ -213,7 +213,7 @@ mod tests {
             (KeyId::from(id.as_str()), PublicKey::new(key_type, public))
         });
         let (role, keys) = (case.role.clone(), keys.collect());
-        Signers {
+        Verifier {
             role,
             keys,
             threshold: case.threshold,

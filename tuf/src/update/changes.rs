@@ -115,7 +115,7 @@ impl Signed {
         let text = json::to_text(file);
         let (mut file, _) = json::parse_first(&text, Scope::File).ok()?;
         let targets = digest_of(&take_targets(&mut file))?;
-        let Value::Object(members) = notary::normalised(role, &file) else {
+        let Value::Object(members) = notary::normalise(role, &file) else {
             return None;
         };
         let is_signed = |(name, _): &Member<'_>| name == "signed";
@@ -164,7 +164,7 @@ fn digest_of(targets: &Value<'_>) -> Option<Option<Vec<u8>>> {
     if let Value::Raw(text) = targets {
         return Some(Some(sha256(text.as_bytes())));
     }
-    let targets = notary::normalised_targets(targets);
+    let targets = notary::normalise_targets(targets);
     if is_empty(&targets) {
         return Some(None);
     }

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Stored, check_version_step};
 use crate::limits::Effort;
-use crate::rules::meta::check_pinned;
-use crate::rules::next_version::Successor;
+use crate::rules::meta::check_listed;
+use crate::rules::next_version::NextVersion;
 use crate::wire::notary;
 use crate::{Damaged, File, Role, Root};
 
@@ -41,19 +41,19 @@ fn check_sent(
 ) -> Result<(), String> {
     file.check_text()?;
     file.check_members()?;
-    root.signers(&Role::Snapshot)
+    root.verifier(&Role::Snapshot)
         .verify(file.envelope(), effort)?;
-    let pins = notary::check_snapshot(file.envelope())?;
+    let meta = notary::check_snapshot(file.envelope())?;
     check_version_step(file, current)?;
     file.check_expiry(now)?;
     pending
         .iter()
-        .try_for_each(|(role, file)| check_pinned(pins, role, file.checksums()))
+        .try_for_each(|(role, file)| check_listed(meta, role, file.checksums()))
 }
 
 /// Refuses to let a snapshot that the server makes grow beyond what a client may send.
 pub(super) fn check_growth(
-    planned: &Successor,
+    planned: &NextVersion,
     pending: &BTreeMap<Role, File>,
     most: usize,
 ) -> Result<(), Refusal> {
@@ -67,11 +67,11 @@ pub(super) fn check_growth(
 }
 
 /// Prepares the snapshot that the server makes; the first one needs targets in the update.
-pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<Successor, Refusal> {
+pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<NextVersion, Refusal> {
     if stored.snapshot.is_none() && !has_targets {
         return Err(Refusal::Validation(
             "targets must be loaded first".to_owned(),
         ));
     }
-    Ok(Successor::of(Role::Snapshot, stored.snapshot.as_ref())?)
+    Ok(NextVersion::of(Role::Snapshot, stored.snapshot.as_ref())?)
 }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{Refusal, Stored, Update, check_version_step, read};
 use crate::limits::Effort;
 use crate::rules::delegation::delegate;
-use crate::rules::threshold::Signers;
+use crate::rules::threshold::Verifier;
 use crate::wire::notary;
 use crate::{Damaged, File, Role, Root};
 
@@ -88,7 +88,7 @@ impl Tree<'_> {
     fn verify(&self, file: &File) -> Result<(), String> {
         let (role, envelope) = (file.role(), file.envelope());
         if *role == Role::Targets {
-            self.root.signers(role).verify(envelope, self.effort)?;
+            self.root.verifier(role).verify(envelope, self.effort)?;
             return notary::check_targets(role, envelope).map(|_| ());
         }
         let signers = self.delegate(role)?;
@@ -97,7 +97,7 @@ impl Tree<'_> {
     }
 
     /// Who may sign for a delegation, as its parent says.
-    fn delegate(&self, role: &Role) -> Result<Signers, String> {
+    fn delegate(&self, role: &Role) -> Result<Verifier, String> {
         if !self.loaded.contains_key(&Role::Targets) {
             return Err("targets must be loaded first".to_owned());
         }

@@ -16,7 +16,7 @@ use crate::encoding::{base64, canonical, date};
 use crate::metadata::Envelope;
 use crate::{KeyId, Method, Role, Signature};
 
-pub(crate) use compose::{Composed, compose, pin, sealed};
+pub(crate) use compose::{Composed, compose, meta_entry, seal};
 pub(crate) use structure::{
     check_root, check_snapshot, check_targets, check_timestamp, delegations,
 };
@@ -82,13 +82,13 @@ pub(crate) fn measure(role: &Role, bytes: &[u8]) -> Option<Sizes> {
 }
 
 /// Targets with the one spelling that [`check_reading`] takes.
-pub(crate) fn normalised_targets(targets: &Value<'_>) -> Value<'static> {
-    json::normalised(targets, &shapes::FILES)
+pub(crate) fn normalise_targets(targets: &Value<'_>) -> Value<'static> {
+    json::normalise(targets, &shapes::FILES)
 }
 
 /// A file's value with the one spelling that [`check_reading`] takes.
-pub(crate) fn normalised(role: &Role, value: &Value<'_>) -> Value<'static> {
-    json::normalised(value, shapes::of(role))
+pub(crate) fn normalise(role: &Role, value: &Value<'_>) -> Value<'static> {
+    json::normalise(value, shapes::of(role))
 }
 
 /// Reads nothing but the version of a file that was validated when it was stored.

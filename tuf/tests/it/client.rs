@@ -7,7 +7,7 @@ use fixtures::{Key, Part, Publisher, clock, listing, resign};
 use proptest::prelude::*;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-use tuf::{File, Role, WalkError, Walked, Wanted, walk};
+use tuf::{ClientOutcome, File, FileRequest, Role, WalkError, walk};
 
 use crate::given::{GUN, Server, file, part, role_named};
 
@@ -49,26 +49,30 @@ impl Archive {
         self.files.push(timestamp);
     }
 
-    fn find(&self, role: &Role, wanted: Wanted) -> Option<Bytes> {
+    fn find(&self, role: &Role, wanted: FileRequest) -> Option<Bytes> {
         let mut files = self.files.iter().filter(|file| file.role() == role);
         let found = match wanted {
-            Wanted::Newest => files.max_by_key(|file| file.version()),
-            Wanted::Version(version) => files.find(|file| file.version() == version),
-            Wanted::Sha256(sha256) => files.find(|file| file.checksums().sha256 == sha256),
+            FileRequest::Newest => files.max_by_key(|file| file.version()),
+            FileRequest::Version(version) => files.find(|file| file.version() == version),
+            FileRequest::Sha256(sha256) => files.find(|file| file.checksums().sha256 == sha256),
         };
         found.map(|file| file.bytes().clone())
     }
 
-    fn walk_at(&self, now: OffsetDateTime) -> Result<Walked, WalkError> {
+    fn walk_at(&self, now: OffsetDateTime) -> Result<ClientOutcome, WalkError> {
         walk(&GUN, &|role, wanted| self.find(role, wanted), now)
     }
 
-    fn walk(&self) -> Walked {
+    fn walk(&self) -> ClientOutcome {
         self.walk_at(clock()).expect("clients can follow")
     }
 
     /// The walk with the bytes of one role's files replaced, however they are asked for.
-    fn walk_with(&self, replaced: &str, bytes: Option<Vec<u8>>) -> Result<Walked, WalkError> {
+    fn walk_with(
+        &self,
+        replaced: &str,
+        bytes: Option<Vec<u8>>,
+    ) -> Result<ClientOutcome, WalkError> {
         let replaced = role_named(replaced);
         let bytes = bytes.map(Bytes::from);
         let files = |role: &Role, wanted| {
@@ -115,11 +119,11 @@ fn with_delegations() -> (Archive, Publisher) {
     (archive, owner)
 }
 
-fn names(walked: &Walked) -> Vec<&str> {
-    walked.met.iter().map(|met| met.role.as_str()).collect()
+fn names(walked: &ClientOutcome) -> Vec<&str> {
+    walked.files.iter().map(|met| met.role.as_str()).collect()
 }
 
-fn reason(walked: Result<Walked, WalkError>) -> (String, String) {
+fn reason(walked: Result<ClientOutcome, WalkError>) -> (String, String) {
     match walked {
         Err(WalkError::Refused { role, reason, .. }) => (role.to_string(), reason),
         other => panic!("not a refusal: {other:?}"),
@@ -141,8 +145,8 @@ fn a_whole_repository_is_met_from_root_to_nested_delegations() {
     assert_eq!(names(&walked), expected);
     assert_eq!(walked.skipped, []);
     assert_eq!(walked.expired().count(), 0);
-    assert_eq!(walked.met[1].version, 2);
-    assert_eq!(walked.welcomes_newcomers(clock()), Ok(()));
+    assert_eq!(walked.files[1].version, 2);
+    assert_eq!(walked.check_new_client(clock()), Ok(()));
 }
 
 #[test]
@@ -161,7 +165,11 @@ fn clients_with_any_stored_root_catch_up_over_those_in_between() {
     let walked = rotated().walk();
     assert_eq!((walked.first_root(), walked.root().version()), (1, 3));
     for from in 1..=3 {
-        assert_eq!(walked.welcomes_back(from, clock()), Ok(()), "{from}");
+        assert_eq!(
+            walked.check_returning_client(from, clock()),
+            Ok(()),
+            "{from}"
+        );
     }
 }
 
@@ -171,7 +179,7 @@ fn a_gap_between_roots_is_found_and_a_lost_beginning_is_told() {
     archive.lose("root", 2);
     let missing = WalkError::Missing {
         role: Role::Root,
-        wanted: Wanted::Version(2),
+        wanted: FileRequest::Version(2),
     };
     assert_eq!(archive.walk_at(clock()).unwrap_err(), missing);
     assert_eq!(missing.to_string(), "version 2 of root is missing");
@@ -182,9 +190,9 @@ fn a_gap_between_roots_is_found_and_a_lost_beginning_is_told() {
     assert_eq!(walked.first_root(), 2);
     let missing = WalkError::Missing {
         role: Role::Root,
-        wanted: Wanted::Version(1),
+        wanted: FileRequest::Version(1),
     };
-    assert_eq!(walked.welcomes_back(1, clock()), Err(missing));
+    assert_eq!(walked.check_returning_client(1, clock()), Err(missing));
 }
 
 #[test]
@@ -200,8 +208,8 @@ fn a_client_whose_key_signed_the_newest_root_does_not_read_those_in_between() {
     archive.publish(&owner.next(&["root"]));
     let later = ended + Duration::DAY;
     let walked = archive.walk_at(later).unwrap();
-    assert_eq!(walked.welcomes_back(1, later), Ok(()));
-    assert!(walked.welcomes_back(2, later).is_err());
+    assert_eq!(walked.check_returning_client(1, later), Ok(()));
+    assert!(walked.check_returning_client(2, later).is_err());
 }
 
 #[test]
@@ -272,7 +280,7 @@ fn a_strangers_timestamp_is_refused() {
     let mut other = Archive::new();
     let theirs = other.server.owner().first_publish();
     other.publish(&theirs);
-    let timestamp = other.find(&Role::Timestamp, Wanted::Newest).unwrap();
+    let timestamp = other.find(&Role::Timestamp, FileRequest::Newest).unwrap();
     let snapshot = archive.files[2].bytes().clone();
     let files = |role: &Role, wanted| match role {
         Role::Timestamp => Some(timestamp.clone()),
@@ -430,9 +438,9 @@ fn an_expired_certificate_stops_those_who_hold_or_need_it() {
     let later = clock() + Duration::days(40);
 
     let walked = archive.walk();
-    assert_eq!(walked.welcomes_newcomers(clock()), Ok(()));
+    assert_eq!(walked.check_new_client(clock()), Ok(()));
     assert_eq!(
-        walked.welcomes_newcomers(later),
+        walked.check_new_client(later),
         Err("could not validate the path to a trusted root: unable to retrieve valid leaf certificates".to_owned())
     );
     let certificates = walked.root_certificates(1);
@@ -443,16 +451,16 @@ fn an_expired_certificate_stops_those_who_hold_or_need_it() {
     owner.rotate_root();
     archive.publish(&owner.next(&["root"]));
     let walked = archive.walk();
-    assert_eq!(walked.welcomes_newcomers(later), Ok(()));
-    assert_eq!(walked.welcomes_back(1, clock()), Ok(()));
+    assert_eq!(walked.check_new_client(later), Ok(()));
+    assert_eq!(walked.check_returning_client(1, clock()), Ok(()));
     assert!(
         matches!(
-            walked.welcomes_back(1, later),
+            walked.check_returning_client(1, later),
             Err(WalkError::Refused { version: 1, .. })
         ),
         "a client looks at the dates of its own root"
     );
-    assert_eq!(walked.welcomes_back(2, later), Ok(()));
+    assert_eq!(walked.check_returning_client(2, later), Ok(()));
 }
 
 #[test]
@@ -465,11 +473,11 @@ fn an_expired_root_turns_newcomers_away() {
     let walked = archive.walk_at(later).unwrap();
     assert!(
         walked
-            .welcomes_newcomers(later)
+            .check_new_client(later)
             .unwrap_err()
             .starts_with("root expired at ")
     );
-    assert!(walked.welcomes_back(1, later).is_err());
+    assert!(walked.check_returning_client(1, later).is_err());
 }
 
 static WHOLE: LazyLock<Archive> = LazyLock::new(|| with_delegations().0);
@@ -479,7 +487,7 @@ proptest! {
     fn no_damage_to_a_stored_file_panics_the_walk_or_passes_for_it(
         which in 0..6_usize, at in any::<prop::sample::Index>(), byte in any::<u8>(), truncate in any::<bool>(),
     ) {
-        let role = WHOLE.walk().met[which].role.clone();
+        let role = WHOLE.walk().files[which].role.clone();
         let file = WHOLE.files.iter().rfind(|file| *file.role() == role).unwrap();
         let mut damaged = file.bytes().to_vec();
         let at = at.index(damaged.len());

@@ -66,7 +66,7 @@ pub(crate) enum Count {
     /// The signatures of a file.
     Signatures,
     /// The files that a snapshot lists.
-    Pins,
+    MetaFiles,
 }
 
 /// How many there are of each in a file; of what there is more than one list of, in the longest.
@@ -91,7 +91,7 @@ impl fmt::Display for Count {
             Self::Roles => "roles",
             Self::RoleKeys => "key ids",
             Self::Signatures => "signatures",
-            Self::Pins => "files",
+            Self::MetaFiles => "files",
         })
     }
 }
@@ -150,9 +150,9 @@ pub(crate) fn measure(text: &str, shape: &'static Shape) -> Option<Sizes> {
 /// A value as this crate reads it, with the one spelling that [`check`] takes: of members that are
 /// one to the reader of `shape` the last is left, under the field's name, and values that cannot be
 /// decoded are null. What passes the check stays as it is.
-pub(crate) fn normalised(value: &Value<'_>, shape: &Shape) -> Value<'static> {
+pub(crate) fn normalise(value: &Value<'_>, shape: &Shape) -> Value<'static> {
     match (value, shape) {
-        (value, Shape::NotNull(shape)) => normalised(value, shape),
+        (value, Shape::NotNull(shape)) => normalise(value, shape),
         (Value::Object(members), Shape::Struct(fields)) => {
             let field = |name: &str| fields.iter().find(|field| folds_to(name, field.name));
             let named = members.iter().map(|(name, value)| match field(name) {
@@ -171,10 +171,10 @@ pub(crate) fn normalised(value: &Value<'_>, shape: &Shape) -> Value<'static> {
             Value::Object(last(named))
         }
         (Value::Array(items), Shape::List(inner, _)) => {
-            Value::Array(items.iter().map(|item| normalised(item, inner)).collect())
+            Value::Array(items.iter().map(|item| normalise(item, inner)).collect())
         }
         (Value::Array(items), Shape::Free) => {
-            Value::Array(items.iter().map(|item| normalised(item, FREE)).collect())
+            Value::Array(items.iter().map(|item| normalise(item, FREE)).collect())
         }
         (Value::String(text), Shape::Text(Form::Base64)) if base64::check(text).is_err() => {
             Value::Null
@@ -196,7 +196,7 @@ fn last<'v, 'a: 'v>(
     let mut kept = Vec::new();
     for (name, value, shape) in members.rev() {
         if seen.insert(name.clone()) {
-            kept.push((name, normalised(value, shape)));
+            kept.push((name, normalise(value, shape)));
         }
     }
     kept.reverse();
@@ -705,13 +705,13 @@ mod tests {
         let value = crate::encoding::json::parse(text).expect("JSON");
         let expected =
             r#"{"keys":{"a":{"length":null}},"list":[null,"AAAA"],"flag":null,"other":[{"z":3}]}"#;
-        let normal = normalised(&value, &FILE);
+        let normal = normalise(&value, &FILE);
         assert_eq!(
             normal,
             crate::encoding::json::parse(expected).expect("JSON")
         );
         assert_eq!(checked(expected), Ok(()));
-        assert_eq!(normalised(&normal, &FILE), normal);
+        assert_eq!(normalise(&normal, &FILE), normal);
     }
 
     #[test]

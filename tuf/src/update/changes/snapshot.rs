@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{Change, Signed};
 use crate::encoding::canonical;
 use crate::encoding::json::{Member, Value};
-use crate::metadata::{Pin, Pins};
+use crate::metadata::{Meta, MetaFile};
 use crate::wire::notary;
 use crate::{File, Role};
 
@@ -32,7 +32,7 @@ fn changed_roles(
     sent: &File,
     current: &BTreeMap<Role, File>,
 ) -> Option<BTreeSet<Role>> {
-    let (before, after) = (pins(stored)?, pins(sent.bytes())?);
+    let (before, after) = (listed(stored)?, listed(sent.bytes())?);
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changed: BTreeSet<Role> = names
         .into_iter()
@@ -53,10 +53,10 @@ fn role_of(name: &str) -> Role {
     Role::parse(name).unwrap_or(Role::Snapshot)
 }
 
-fn pins(snapshot: &[u8]) -> Option<Pins> {
+fn listed(snapshot: &[u8]) -> Option<Meta> {
     let envelope = notary::read(&Role::Snapshot, snapshot).ok()?;
     match envelope.body {
-        None => Some(Pins::new()),
+        None => Some(Meta::new()),
         Some(_) => notary::check_snapshot(&envelope).ok().cloned(),
     }
 }
@@ -71,14 +71,14 @@ fn rest(snapshot: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Whether these are the same entry, down to members that mean nothing here.
-fn is_same(before: Option<&Pin>, after: Option<&Pin>) -> bool {
-    let entry = |pin: Option<&Pin>| canonical::message(&pin?.entry).ok();
+fn is_same(before: Option<&MetaFile>, after: Option<&MetaFile>) -> bool {
+    let entry = |pin: Option<&MetaFile>| canonical::message(&pin?.entry).ok();
     entry(before).is_some_and(|before| entry(after) == Some(before))
 }
 
 /// Whether the server and clients find `file` by this pin. That its hashes are right was checked already,
 /// but one of them is enough for that; the server goes by SHA-256.
-fn is_true(pin: Option<&Pin>, file: Option<&File>) -> bool {
+fn is_true(pin: Option<&MetaFile>, file: Option<&File>) -> bool {
     let (Some(pin), Some(file)) = (pin, file) else {
         return false;
     };

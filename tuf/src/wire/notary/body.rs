@@ -9,7 +9,7 @@ use crate::encoding::base64;
 use crate::encoding::json::{
     self, DecodeError, Member, Value, array, elements, integer, member, object, text,
 };
-use crate::metadata::{Body, Delegation, Delegations, Holders, Pin, Pins, Root};
+use crate::metadata::{Body, Delegation, Delegations, Meta, MetaFile, RoleKeys, Root};
 use crate::{KeyId, KeyType, PublicKey, Role};
 
 pub(super) type Decoded<T> = Result<T, DecodeError>;
@@ -25,7 +25,7 @@ pub(super) fn read(
     match role {
         Role::Root => root(signed, version, expires).map(Body::Root),
         Role::Targets | Role::Delegation(_) => targets(signed).map(Body::Targets),
-        Role::Snapshot | Role::Timestamp => pins(signed, detail).map(Body::Pins),
+        Role::Snapshot | Role::Timestamp => meta(signed, detail).map(Body::Meta),
     }
 }
 
@@ -35,7 +35,7 @@ fn root(signed: &[Member<'_>], version: i64, expires: Option<OffsetDateTime>) ->
         if *value != Value::Null {
             roles.insert(
                 name.to_owned(),
-                holders(object(Some(value), "data.RootRole")?)?,
+                role_keys(object(Some(value), "data.RootRole")?)?,
             );
         }
     }
@@ -88,13 +88,13 @@ fn delegation(value: &Value<'_>) -> Decoded<Delegation> {
     }
     Ok(Delegation {
         name: text(member(members, "name"))?.to_owned(),
-        holders: holders(members)?,
+        role_keys: role_keys(members)?,
     })
 }
 
-fn holders(members: &[Member<'_>]) -> Decoded<Holders> {
+fn role_keys(members: &[Member<'_>]) -> Decoded<RoleKeys> {
     let ids = array(member(members, "keyids"), "[]string")?;
-    Ok(Holders {
+    Ok(RoleKeys {
         key_ids: ids
             .iter()
             .map(|id| text(Some(id)).map(KeyId::from))
@@ -128,18 +128,18 @@ fn key(value: &Value<'_>) -> Decoded<PublicKey> {
     ))
 }
 
-fn pins(signed: &[Member<'_>], detail: Detail) -> Decoded<Pins> {
-    let mut pins = Pins::new();
+fn meta(signed: &[Member<'_>], detail: Detail) -> Decoded<Meta> {
+    let mut meta = Meta::new();
     for (name, value) in elements(member(signed, "meta"), "data.Files")? {
         // A null entry pins nothing, like no entry at all.
         if *value != Value::Null {
-            pins.insert(name.to_owned(), pin(value, detail)?);
+            meta.insert(name.to_owned(), meta_file(value, detail)?);
         }
     }
-    Ok(pins)
+    Ok(meta)
 }
 
-fn pin(value: &Value<'_>, detail: Detail) -> Decoded<Pin> {
+fn meta_file(value: &Value<'_>, detail: Detail) -> Decoded<MetaFile> {
     let members = object(Some(value), "data.FileMeta")?;
     let length = integer(member(members, "length"))?;
     let mut hashes = BTreeMap::new();
@@ -149,12 +149,12 @@ fn pin(value: &Value<'_>, detail: Detail) -> Decoded<Pin> {
             base64::decode(text(Some(hash))?).map_err(DecodeError)?,
         );
     }
-    Ok(Pin {
+    Ok(MetaFile {
         sha256: hashes.remove("sha256"),
         sha512: hashes.remove("sha512"),
         length,
         entry: match detail {
-            Detail::Whole => json::normalised(value, &shapes::FILE),
+            Detail::Whole => json::normalise(value, &shapes::FILE),
             Detail::Listing => Value::Null,
         },
     })

@@ -18,7 +18,7 @@ pub(crate) struct Composed {
     text: Vec<u8>,
 }
 
-/// Composes a snapshot or timestamp that pins `meta`.
+/// Composes a snapshot or timestamp that lists `meta`.
 pub(crate) fn compose(
     role: &Role,
     version: i64,
@@ -46,8 +46,8 @@ pub(crate) fn compose(
     Composed { message, text }
 }
 
-/// The entry that pins a file's bytes.
-pub(crate) fn pin(checksums: &Checksums) -> Value<'static> {
+/// The entry that lists a file's bytes.
+pub(crate) fn meta_entry(checksums: &Checksums) -> Value<'static> {
     let hashes = vec![
         (
             "sha256".into(),
@@ -66,7 +66,7 @@ pub(crate) fn pin(checksums: &Checksums) -> Value<'static> {
 }
 
 /// The whole file: `{"signed":…,"signatures":[…]}` without white space.
-pub(crate) fn sealed(composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn seal(composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
     let mut file = b"{\"signed\":".to_vec();
     file.extend_from_slice(&composed.text);
     file.extend_from_slice(b",\"signatures\":[");

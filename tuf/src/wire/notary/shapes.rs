@@ -79,12 +79,12 @@ static TARGETS: Shape = file(&[
     ]),
 ]);
 
-static PINS: Shape = file(&[
+static META: Shape = file(&[
     signatures(),
     signed(&[
         TYPE,
         EXPIRES,
-        field("meta", Shape::Map(&FILE, Some(Count::Pins))),
+        field("meta", Shape::Map(&FILE, Some(Count::MetaFiles))),
         VERSION,
     ]),
 ]);
@@ -94,7 +94,7 @@ pub(super) fn of(role: &Role) -> &'static Shape {
     match role {
         Role::Root => &ROOT,
         Role::Targets | Role::Delegation(_) => &TARGETS,
-        Role::Snapshot | Role::Timestamp => &PINS,
+        Role::Snapshot | Role::Timestamp => &META,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::metadata::{Body, Delegation, Delegations, Envelope, Holders, Pin, Pins, Root};
+use crate::metadata::{Body, Delegation, Delegations, Envelope, Meta, MetaFile, RoleKeys, Root};
 use crate::{KeyId, PublicKey, Role};
 
 /// The roles that every root must name, in the order in which Notary looks at them.
@@ -20,10 +20,10 @@ pub(crate) fn check_root(envelope: &Envelope) -> Result<&Root, String> {
         return Err(invalid("version cannot be less than 1".to_owned()));
     }
     for role in TOP_ROLES {
-        let holders = root.roles.get(role.as_str());
-        let holders =
-            holders.ok_or_else(|| invalid(format!("missing {role} role specification")))?;
-        check_holders(holders, role.as_str(), &root.keys).map_err(invalid)?;
+        let role_keys = root.roles.get(role.as_str());
+        let role_keys =
+            role_keys.ok_or_else(|| invalid(format!("missing {role} role specification")))?;
+        check_role_keys(role_keys, role.as_str(), &root.keys).map_err(invalid)?;
     }
     Ok(root)
 }
@@ -55,32 +55,32 @@ pub(crate) fn delegations<'e>(
     }
 }
 
-/// The pins in a snapshot's envelope, if it is whole.
-pub(crate) fn check_snapshot(envelope: &Envelope) -> Result<&Pins, String> {
-    check_pins(envelope, "snapshot", "Snapshot", &["root", "targets"])
+/// The meta in a snapshot's envelope, if it is whole.
+pub(crate) fn check_snapshot(envelope: &Envelope) -> Result<&Meta, String> {
+    check_meta(envelope, "snapshot", "Snapshot", &["root", "targets"])
 }
 
-/// The pins in a timestamp's envelope, if it is whole; the snapshot's is the one that matters.
-pub(crate) fn check_timestamp(envelope: &Envelope) -> Result<&Pins, String> {
-    check_pins(envelope, "timestamp", "Timestamp", &["snapshot"])
+/// The meta in a timestamp's envelope, if it is whole; the snapshot's is the one that matters.
+pub(crate) fn check_timestamp(envelope: &Envelope) -> Result<&Meta, String> {
+    check_meta(envelope, "timestamp", "Timestamp", &["snapshot"])
 }
 
-fn check_pins<'e>(
+fn check_meta<'e>(
     envelope: &'e Envelope,
     role: &str,
     type_name: &str,
     needed: &[&str],
-) -> Result<&'e Pins, String> {
+) -> Result<&'e Meta, String> {
     let invalid = |text: String| format!("{role} type metadata invalid: {text}");
-    let Body::Pins(pins) = body(envelope, role)? else {
+    let Body::Meta(meta) = body(envelope, role)? else {
         return Err(invalid(format!("not a {role}")));
     };
     check_type(envelope, type_name).map_err(invalid)?;
     check_version(envelope).map_err(invalid)?;
     for name in needed {
-        check_pin(name, pins.get(*name)).map_err(invalid)?;
+        check_meta_file(name, meta.get(*name)).map_err(invalid)?;
     }
-    Ok(pins)
+    Ok(meta)
 }
 
 /// The body of an envelope, or what kept it from being read.
@@ -121,22 +121,22 @@ fn check_delegation(
     if !belongs {
         return Err(format!("delegation role {name} invalid"));
     }
-    check_holders(&delegation.holders, name, keys)
+    check_role_keys(&delegation.role_keys, name, keys)
 }
 
-fn check_holders(
-    holders: &Holders,
+fn check_role_keys(
+    role_keys: &RoleKeys,
     role: &str,
     keys: &BTreeMap<KeyId, PublicKey>,
 ) -> Result<(), String> {
-    if holders.threshold < 1 {
+    if role_keys.threshold < 1 {
         // The blank at the end is Notary's.
         return Err(format!(
             "invalid threshold specified for {role}: {} ",
-            holders.threshold
+            role_keys.threshold
         ));
     }
-    match holders.key_ids.iter().find(|id| !keys.contains_key(id)) {
+    match role_keys.key_ids.iter().find(|id| !keys.contains_key(id)) {
         Some(id) => Err(format!(
             "key ID {id} specified in {role} without corresponding key"
         )),
@@ -144,11 +144,11 @@ fn check_holders(
     }
 }
 
-fn check_pin(name: &str, pin: Option<&Pin>) -> Result<(), String> {
-    let Some(sha256) = pin.and_then(|pin| pin.sha256.as_ref()) else {
+fn check_meta_file(name: &str, file: Option<&MetaFile>) -> Result<(), String> {
+    let Some(sha256) = file.and_then(|file| file.sha256.as_ref()) else {
         return Err(format!("missing {name} sha256 checksum information"));
     };
-    let sha512 = pin.and_then(|pin| pin.sha512.as_ref());
+    let sha512 = file.and_then(|file| file.sha512.as_ref());
     let invalid = |algorithm: &str| {
         Err(format!(
             "invalid {name} checksum information, {algorithm} checksum invalid"
