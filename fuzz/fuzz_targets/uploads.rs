@@ -5,13 +5,13 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tuf::{File, Limits, Role, Uploaded, canonical};
+use tuf::{Dialect, File, Limits, Role, Uploaded, canonical};
 
 fuzz_target!(|bytes: &[u8]| {
     let roles = ["root", "targets", "targets/a", "snapshot", "timestamp"];
     for role in roles.map(|name| Role::parse(name).expect("a role")) {
         let bytes = Bytes::copy_from_slice(bytes);
-        let stored = File::parse(role.clone(), bytes.clone());
+        let stored = File::parse(Dialect::NOTARY, role.clone(), bytes.clone());
         let Ok(uploaded) = Uploaded::read(role.clone(), bytes.clone(), &Limits::default()) else {
             continue;
         };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
-use tuf::{ClientOutcome, FileRequest, Gun, Role, WalkError, walk};
+use tuf::{ClientOutcome, Dialect, FileRequest, Gun, Role, WalkError, walk};
 
 use crate::{
     attempts::ATTEMPTS,
-    store::{StoreError, TrustStore},
+    store::{Head, StoreError, TrustStore},
 };
 
 /// The walk over what the store holds. Where others changed the repository during the walk, what it
@@ -21,18 +21,24 @@ pub async fn walk_stored(
 ) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
     let mut head = store.head(gun).await?;
     for _ in 1..ATTEMPTS {
-        let walked = walk_once(store.clone(), gun, now).await?;
+        let walked = walk_once(store.clone(), dialect(head.as_ref()), gun, now).await?;
         let newest = store.head(gun).await?;
         if walked.is_ok() || newest == head {
             return Ok(walked);
         }
         head = newest;
     }
-    walk_once(store, gun, now).await
+    walk_once(store, dialect(head.as_ref()), gun, now).await
+}
+
+/// The dialect of the repository whose newest timestamp is `head`.
+fn dialect(head: Option<&Head>) -> Dialect {
+    head.map_or_else(Dialect::default, |head| head.dialect)
 }
 
 async fn walk_once(
     store: Arc<dyn TrustStore>,
+    dialect: Dialect,
     gun: &Gun,
     now: OffsetDateTime,
 ) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
@@ -46,7 +52,7 @@ async fn walk_once(
                 None
             })
         };
-        let walked = walk(&gun, &files, now);
+        let walked = walk(dialect, &gun, &files, now);
         failure.into_inner().map_or(Ok(walked), Err)
     });
     walking.await.expect("a walk does not panic")

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use access::{Caller, Permission, Policy};
 use time::OffsetDateTime;
-use tuf::{Accepted, Change, File, Gun, Refusal, Role, Stored, Update};
+use tuf::{Accepted, Change, Dialect, File, Gun, Refusal, Role, Stored, Update};
 
 use crate::{
     Repositories,
@@ -144,7 +144,14 @@ async fn publish_once(
     let current = Current::load(repositories, gun, update, &mut space).await?;
     let is_repeated = current.holds(update);
     let before = if is_repeated && !authority.is_open() {
-        versions_before(repositories, gun, update, &mut space).await?
+        versions_before(
+            repositories,
+            gun,
+            current.stored.dialect,
+            update,
+            &mut space,
+        )
+        .await?
     } else {
         current.stored.clone()
     };
@@ -253,12 +260,7 @@ async fn sealed(
 /// A key that the signer does not hold is the update's fault, not the server's: root names it.
 fn refused(error: SealError) -> PublishError {
     match error {
-        SealError::KeysMissing(Role::Snapshot) => {
-            PublishError::Refused(Refusal::missing_snapshot())
-        }
-        SealError::KeysMissing(_) => PublishError::Refused(Refusal::Root(
-            "no  timestamp keys exist on the server".into(),
-        )),
+        SealError::KeysMissing(role) => PublishError::Refused(Refusal::missing_key(&role)),
         SealError::Signer(error) => error.into(),
     }
 }
@@ -291,6 +293,7 @@ impl Current {
             Ok(file.map(|file| file.bytes))
         };
         let mut stored = Stored {
+            dialect: view.head.dialect,
             root: Some(
                 repository::current_root(repositories, gun, &view)
                     .await?
@@ -331,10 +334,14 @@ impl Current {
 async fn versions_before(
     repositories: &Repositories,
     gun: &Gun,
+    dialect: Dialect,
     update: &Update,
     space: &mut StoredSpace<'_>,
 ) -> Result<Stored, ReadError> {
-    let mut before = Stored::default();
+    let mut before = Stored {
+        dialect,
+        ..Stored::default()
+    };
     for file in update.files() {
         let role = file.role();
         let found = repositories

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use tuf::{Checksums, Damaged, File, Gun, Role, SnapshotView, TimestampView};
+use tuf::{Checksums, Damaged, Dialect, File, Gun, Role, SnapshotView, TimestampView};
 
 use crate::{
     Repositories,
@@ -218,13 +218,13 @@ pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found
     let Some(timestamp) = unless_outdated(repositories, gun, &head, timestamp).await? else {
         return Ok(Found::Broken(Role::Timestamp));
     };
-    let opened = TimestampView::parse(&timestamp.bytes)
+    let opened = TimestampView::parse(head.dialect, &timestamp.bytes)
         .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
     let snapshot = by_checksum(repositories, gun, &Role::Snapshot, &opened.snapshot_sha256).await?;
     let Some(snapshot) = unless_outdated(repositories, gun, &head, snapshot).await? else {
         return Ok(Found::Broken(Role::Snapshot));
     };
-    let listed = listing(repositories, &snapshot.bytes).await;
+    let listed = listing(repositories, head.dialect, &snapshot.bytes).await;
     let listed = listed.map_err(|error| damaged(gun, Role::Snapshot, &error))?;
     let view = Arc::new(View {
         head,
@@ -365,14 +365,15 @@ async fn renewed(
 ) -> Result<Option<Vec<File>>, ReadError> {
     let root = parsed(
         gun,
+        view,
         Role::Root,
         &current_root(repositories, gun, view).await?,
     )?;
     let previous = listed(repositories, gun, view, &Role::Snapshot)
         .await?
         .ok_or_else(|| damaged(gun, Role::Snapshot, &"it is not stored"))?;
-    let previous = parsed(gun, Role::Snapshot, &previous)?;
-    let timestamp = parsed(gun, Role::Timestamp, &view.timestamp)?;
+    let previous = parsed(gun, view, Role::Snapshot, &previous)?;
+    let timestamp = parsed(gun, view, Role::Timestamp, &view.timestamp)?;
     let mut files = Vec::new();
     if view.snapshot_expires < horizon.snapshot {
         let draft = tuf::renew_snapshot(&root, &previous, now)
@@ -408,8 +409,9 @@ async fn renewed(
     Ok(Some(files))
 }
 
-fn parsed(gun: &Gun, role: Role, stored: &StoredMetadata) -> Result<File, ReadError> {
-    File::parse(role.clone(), stored.bytes.clone()).map_err(|error| damaged(gun, role, &error))
+fn parsed(gun: &Gun, view: &View, role: Role, stored: &StoredMetadata) -> Result<File, ReadError> {
+    let file = File::parse(view.head.dialect, role.clone(), stored.bytes.clone());
+    file.map_err(|error| damaged(gun, role, &error))
 }
 
 fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
@@ -420,7 +422,8 @@ fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
     }
 }
 
-/// The file of `role` that an update of `gun` would replace; `None` if there is none.
+/// The file of `role` that an update of `gun` would replace, and the dialect that it is written in;
+/// `None` if there is none.
 ///
 /// # Errors
 ///
@@ -429,11 +432,12 @@ pub async fn load_replaced(
     repositories: &Repositories,
     gun: &Gun,
     role: &Role,
-) -> Result<Option<StoredMetadata>, ReadError> {
-    match open(repositories, gun).await?.view_or_new(gun)? {
-        Some(view) => listed(repositories, gun, &view, role).await,
-        None => Ok(None),
-    }
+) -> Result<Option<(Dialect, StoredMetadata)>, ReadError> {
+    let Some(view) = open(repositories, gun).await?.view_or_new(gun)? else {
+        return Ok(None);
+    };
+    let file = listed(repositories, gun, &view, role).await?;
+    Ok(file.map(|file| (view.head.dialect, file)))
 }
 
 /// The root that `view` leads to.
@@ -461,12 +465,10 @@ pub async fn root(repositories: &Repositories, gun: &Gun) -> Result<Option<File>
 
 async fn root_once(repositories: &Repositories, gun: &Gun) -> Result<Option<File>, ReadError> {
     match open(repositories, gun).await?.view_or_new(gun)? {
-        Some(view) => parsed(
-            gun,
-            Role::Root,
-            &current_root(repositories, gun, &view).await?,
-        )
-        .map(Some),
+        Some(view) => {
+            let root = current_root(repositories, gun, &view).await?;
+            parsed(gun, &view, Role::Root, &root).map(Some)
+        }
         None => Ok(None),
     }
 }
@@ -478,17 +480,18 @@ const LARGE_SNAPSHOT: usize = 1 << 20;
 /// one is read at a time, and not where other requests would have to wait.
 async fn listing(
     repositories: &Repositories,
+    dialect: Dialect,
     bytes: &bytes::Bytes,
 ) -> Result<SnapshotView, Damaged> {
     if bytes.len() < LARGE_SNAPSHOT {
-        return SnapshotView::parse(bytes);
+        return SnapshotView::parse(dialect, bytes);
     }
     let turn = repositories.memory.turn_to_read().await;
     let bytes = bytes.clone();
     // It is read to its end when the client hangs up, and the next one waits for that.
     let reading = move || {
         let _turn = turn;
-        SnapshotView::parse(&bytes)
+        SnapshotView::parse(dialect, &bytes)
     };
     tokio::task::spawn_blocking(reading)
         .await

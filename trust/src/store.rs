@@ -18,7 +18,7 @@ use database::{Condition, DatabaseUrl, PoolLimits};
 use sqlx::migrate::Migrator;
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use tuf::{File, Gun, Role};
+use tuf::{Dialect, File, Gun, Role};
 
 pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
 pub use rows::{ChangeRow, FileRow, TrustRow};
@@ -65,6 +65,8 @@ pub struct Head {
     pub sha256: [u8; 32],
     /// Its version.
     pub version: i64,
+    /// The dialect of all files of the GUN.
+    pub dialect: Dialect,
 }
 
 /// What a stored version of a role is called by checksum.

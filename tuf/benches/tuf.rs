@@ -6,8 +6,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Part, Publisher, clock};
 use tuf::{
-    Checksums, File, Gun, KeyAlgorithm, Limits, PrivateKey, Role, Stored, Update, Uploaded,
-    canonical, check,
+    Checksums, Dialect, File, Gun, KeyAlgorithm, Limits, PrivateKey, Role, Stored, Update,
+    Uploaded, canonical, check,
 };
 
 const GUN: &str = "example.com/app";
@@ -52,7 +52,7 @@ fn files(criterion: &mut Criterion) {
             BenchmarkId::new("parse", count),
             &bytes,
             |bencher, bytes| {
-                bencher.iter(|| File::parse(Role::Targets, bytes.clone()));
+                bencher.iter(|| File::parse(Dialect::NOTARY, Role::Targets, bytes.clone()));
             },
         );
         group.bench_with_input(

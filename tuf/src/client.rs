@@ -14,12 +14,19 @@ use std::fmt;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use crate::limits::Effort;
-use crate::metadata::Meta;
-use crate::rules::delegation::delegate;
-use crate::rules::meta::check_listed;
-use crate::wire::notary;
-use crate::{File, Gun, Role, Root, SnapshotView, TimestampView};
+use crate::{
+    Dialect, File, Gun, Role, Root, SnapshotView, TimestampView,
+    encoding::json::ReadingFault,
+    envelope::{Checked, EnvelopeFault, Strictness},
+    fault::Fault,
+    limits::Effort,
+    metadata::Meta,
+    rules::{
+        delegation::delegate,
+        meta::{check_hashes, check_length},
+        threshold::{SignatureFault, Verifier},
+    },
+};
 
 pub use chain::RootCertificate;
 use chain::RootChain;
@@ -35,20 +42,21 @@ use chain::RootChain;
 /// lengths of the current files and of every delegation that the snapshot lists, and that each
 /// stored root continues the one before it.
 pub fn walk(
+    dialect: Dialect,
     gun: &Gun,
     files: &dyn Fn(&Role, FileRequest) -> Option<Bytes>,
     now: OffsetDateTime,
 ) -> Result<ClientOutcome, WalkError> {
-    let source = Source(files);
+    let source = Source { dialect, files };
     let timestamp = source.read(&Role::Timestamp, FileRequest::Newest)?;
     let snapshot = source.named_by_timestamp(&timestamp)?;
     let current = source.named_by_snapshot(&snapshot)?;
     let roots = RootChain::load(gun, current, &source)?;
     let root = roots.newest();
-    let meta = verify_meta(root, &timestamp, notary::check_timestamp)?;
-    check_length_and_hashes(meta, &snapshot)?;
-    let meta = verify_meta(root, &snapshot, notary::check_snapshot)?;
-    check_length_and_hashes(meta, roots.newest_file())?;
+    let meta = verify_meta(root, &timestamp)?;
+    check_listed(meta, &snapshot)?;
+    let meta = verify_meta(root, &snapshot)?;
+    check_listed(meta, roots.newest_file())?;
     let tree = Tree::load(root, meta, &source, now)?;
     let top = [roots.newest_file(), &timestamp, &snapshot];
     let files = top.into_iter().chain(&tree.files);
@@ -114,10 +122,7 @@ impl ClientOutcome {
 
     /// Whether a client that trusts nobody yet takes the root in force at `now`.
     ///
-    /// # Errors
-    ///
-    /// Why it does not, in the words of Notary 0.7's client.
-    pub fn check_new_client(&self, now: OffsetDateTime) -> Result<(), String> {
+    pub fn check_new_client(&self, now: OffsetDateTime) -> Result<(), Fault> {
         self.roots.check_new_client(now)
     }
 
@@ -168,8 +173,8 @@ impl ClientFile {
 pub struct SkippedDelegation {
     /// Which one.
     pub role: Role,
-    /// Why, in the words of Notary 0.7's client.
-    pub reason: String,
+    /// Why.
+    pub reason: Fault,
 }
 
 /// Why no client can follow a repository, whatever the date.
@@ -192,7 +197,7 @@ pub enum WalkError {
         /// Its version.
         version: i64,
         /// What is wrong with it.
-        reason: String,
+        reason: Box<ReadingFault>,
     },
     /// A file is there and not to be believed.
     #[error("{role} version {version} is not to be believed: {reason}")]
@@ -202,42 +207,46 @@ pub enum WalkError {
         /// Its version, 0 if it cannot be read.
         version: i64,
         /// What is wrong with it.
-        reason: String,
+        reason: Box<Fault>,
     },
 }
 
 impl WalkError {
-    fn refused(file: &File) -> impl Fn(String) -> Self {
-        let (role, version) = (file.role().clone(), file.version());
-        move |reason| Self::Refused {
+    /// For `map_err`: what is wrong with `file`.
+    fn refused<F: Into<Fault>>(file: &File) -> impl Fn(F) -> Self {
+        Self::refused_version(file.role(), file.version())
+    }
+
+    fn refused_version<F: Into<Fault>>(role: &Role, version: i64) -> impl Fn(F) -> Self {
+        move |fault| Self::Refused {
             role: role.clone(),
             version,
-            reason,
+            reason: Box::new(fault.into()),
         }
     }
 }
 
 /// Where the files come from.
-struct Source<'f>(&'f dyn Fn(&Role, FileRequest) -> Option<Bytes>);
+struct Source<'f> {
+    dialect: Dialect,
+    files: &'f dyn Fn(&Role, FileRequest) -> Option<Bytes>,
+}
 
 impl Source<'_> {
     fn find(&self, role: &Role, wanted: FileRequest) -> Result<Option<File>, WalkError> {
-        let Some(bytes) = self.0(role, wanted) else {
+        let Some(bytes) = (self.files)(role, wanted) else {
             return Ok(None);
         };
-        let refused = |reason| WalkError::Refused {
-            role: role.clone(),
-            version: 0,
-            reason,
-        };
-        let file =
-            File::parse(role.clone(), bytes).map_err(|malformed| refused(malformed.to_string()))?;
-        file.check_text().map_err(WalkError::refused(&file))?;
+        let file = File::parse(self.dialect, role.clone(), bytes)
+            .map_err(EnvelopeFault::Malformed)
+            .map_err(WalkError::refused_version(role, 0))?;
+        file.check(Strictness::Stored)
+            .map_err(WalkError::refused(&file))?;
         file.check_reading()
             .map_err(|reason| WalkError::Unreadable {
                 role: role.clone(),
                 version: file.version(),
-                reason,
+                reason: Box::new(reason),
             })?;
         Ok(Some(file))
     }
@@ -251,47 +260,36 @@ impl Source<'_> {
 
     /// The snapshot that a timestamp names; nothing vouches for either yet.
     fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
-        let view = TimestampView::parse(timestamp.bytes())
+        let view = TimestampView::parse(self.dialect, timestamp.bytes())
             .map_err(|damaged| WalkError::refused(timestamp)(damaged.reason))?;
         self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
     }
 
     /// The root that a snapshot names; nothing vouches for either yet.
     fn named_by_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
-        let view = SnapshotView::parse(snapshot.bytes())
+        let view = SnapshotView::parse(self.dialect, snapshot.bytes())
             .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
         let sha256 = view.sha256_by_role["root"];
         self.read(&Role::Root, FileRequest::Sha256(sha256))
     }
 }
 
-/// What a snapshot or timestamp meta, if the keys that `root` names signed it.
-fn verify_meta<'f>(
-    root: &Root,
-    file: &'f File,
-    check: fn(&'f crate::metadata::Envelope) -> Result<&'f Meta, String>,
-) -> Result<&'f Meta, WalkError> {
-    let envelope = file.envelope();
-    let verified = root
-        .verifier(file.role())
-        .verify(envelope, &Effort::unlimited());
-    verified
-        .and_then(|()| check(envelope))
-        .map_err(WalkError::refused(file))
+/// What a snapshot or timestamp lists, if the keys that `root` names signed it.
+fn verify_meta<'f>(root: &Root, file: &'f File) -> Result<&'f Meta, WalkError> {
+    let verified = || {
+        let checked = file.check(Strictness::Stored)?;
+        let verifier = root.verifier(file.role());
+        verifier.verify(checked, &Effort::unlimited())?;
+        checked.meta()
+    };
+    verified().map_err(WalkError::refused(file))
 }
 
-/// Checks a file against the hashes that file it, and that it is no longer than they say: clients
-/// stop reading there.
-fn check_length_and_hashes(meta: &Meta, file: &File) -> Result<(), WalkError> {
+/// Checks a file against the hashes under which it is listed, and that it is no longer than listed.
+fn check_listed(meta: &Meta, file: &File) -> Result<(), WalkError> {
     let (role, actual) = (file.role(), file.checksums());
-    let listed = meta.get(role.as_str()).map_or(0, |file| file.length);
-    check_listed(meta, role, actual)
-        .and_then(|()| {
-            if i64::try_from(actual.length).is_ok_and(|length| length <= listed) {
-                return Ok(());
-            }
-            Err(format!("it has {} bytes, not {listed}", actual.length))
-        })
+    check_hashes(meta, role, actual)
+        .and_then(|()| Ok(check_length(meta, role, actual)?))
         .map_err(WalkError::refused(file))
 }
 
@@ -317,11 +315,7 @@ impl Tree {
         };
         let targets = read_listed(meta, &Role::Targets, source)?
             .expect("the check of the snapshot found a checksum of targets");
-        let verified = root
-            .verifier(&Role::Targets)
-            .verify(targets.envelope(), &Effort::unlimited());
-        verified
-            .and_then(|()| notary::check_targets(&Role::Targets, targets.envelope()).map(drop))
+        verify_targets(&root.verifier(&Role::Targets), &targets)
             .map_err(WalkError::refused(&targets))?;
         tree.files.push(targets);
         let mut next = 0;
@@ -342,11 +336,13 @@ impl Tree {
         meta: &Meta,
         source: &Source<'_>,
     ) -> Result<(), WalkError> {
-        let refused = WalkError::refused(parent);
-        let delegations =
-            notary::check_targets(parent.role(), parent.envelope()).map_err(&refused)?;
+        let delegations = parent
+            .check(Strictness::Stored)
+            .and_then(Checked::delegations)
+            .map_err(WalkError::refused(parent))?;
         for delegation in &delegations.roles {
-            let role = Role::parse(&delegation.name).map_err(|error| refused(error.to_string()))?;
+            let role = source.dialect.role(&delegation.name);
+            let role = role.expect("the check of its parent found the name of a role");
             if self.roles.contains(&role) {
                 continue;
             }
@@ -357,27 +353,39 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes a delegation, or passes over it if too few signed.
+    /// Adds a delegation, or passes over it if too few signed.
     fn add(&mut self, parent: &File, file: File) -> Result<(), WalkError> {
-        let (role, envelope) = (file.role(), file.envelope());
-        let signers = delegate(parent, role).map_err(WalkError::refused(parent))?;
-        let met = notary::check_targets(role, envelope)
-            .and_then(|_| signers.meet_threshold(envelope, &Effort::unlimited()))
-            .map_err(WalkError::refused(&file))?;
-        if met {
-            self.roles.insert(role.clone());
-            self.files.push(file);
-        } else {
-            self.skipped.push(SkippedDelegation {
-                role: role.clone(),
-                reason: format!("valid signatures did not meet threshold for {role}"),
-            });
+        let role = file.role().clone();
+        let verifier = delegate(parent, &role).map_err(WalkError::refused(parent))?;
+        match verify_delegation(&verifier, &file) {
+            Ok(()) => {
+                self.roles.insert(role);
+                self.files.push(file);
+            }
+            Err(reason @ Fault::Signatures(SignatureFault::Threshold { .. })) => {
+                self.skipped.push(SkippedDelegation { role, reason });
+            }
+            Err(fault) => return Err(WalkError::refused(&file)(fault)),
         }
         Ok(())
     }
 }
 
-/// The file of `role` that `meta` vouches for; none if it lists none, as before a delegation's first
+/// Checks targets, in the order of Notary 0.7: signatures, then structure.
+fn verify_targets(verifier: &Verifier, targets: &File) -> Result<(), Fault> {
+    let checked = targets.check(Strictness::Stored)?;
+    verifier.verify(checked, &Effort::unlimited())?;
+    checked.delegations().map(drop)
+}
+
+/// Checks a delegation, in the order of Notary 0.7: structure, then signatures.
+fn verify_delegation(verifier: &Verifier, delegation: &File) -> Result<(), Fault> {
+    let checked = delegation.check(Strictness::Stored)?;
+    checked.delegations()?;
+    verifier.verify(checked, &Effort::unlimited())
+}
+
+/// The file of `role` that `meta` lists; none if it lists none, as before a delegation's first
 /// publication.
 fn read_listed(meta: &Meta, role: &Role, source: &Source<'_>) -> Result<Option<File>, WalkError> {
     let sha256 = meta
@@ -387,6 +395,6 @@ fn read_listed(meta: &Meta, role: &Role, source: &Source<'_>) -> Result<Option<F
         return Ok(None);
     };
     let file = source.read(role, FileRequest::Sha256(sha256))?;
-    check_length_and_hashes(meta, &file)?;
+    check_listed(meta, &file)?;
     Ok(Some(file))
 }

@@ -5,9 +5,10 @@ use std::fmt;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::encoding::json::Value;
-use crate::wire::notary::{self, Composed};
-use crate::{File, KeyId, PublicKey, Role, Root};
+use crate::{
+    Dialect, File, KeyId, PublicKey, Role, Root,
+    wire::{Composed, Entry},
+};
 
 /// A snapshot or timestamp without signatures.
 ///
@@ -15,6 +16,7 @@ use crate::{File, KeyId, PublicKey, Role, Root};
 /// [`Draft::seal`] it.
 #[derive(Clone)]
 pub struct Draft {
+    dialect: Dialect,
     role: Role,
     version: i64,
     composed: Composed,
@@ -29,9 +31,10 @@ impl Draft {
     pub const TIMESTAMP_LIFETIME: Duration = Duration::days(14);
 
     pub(crate) fn new(
+        dialect: Dialect,
         role: Role,
         version: i64,
-        meta: BTreeMap<String, Value<'static>>,
+        meta: BTreeMap<String, Entry>,
         root: &Root,
         now: OffsetDateTime,
     ) -> Self {
@@ -40,9 +43,11 @@ impl Draft {
         } else {
             Self::TIMESTAMP_LIFETIME
         };
-        let composed = notary::compose(&role, version, now.saturating_add(lifetime), meta);
+        let expires = now.saturating_add(lifetime);
+        let composed = dialect.spelling().compose(&role, version, expires, meta);
         let (keys, threshold) = (root.keys(&role), root.threshold(&role));
         Self {
+            dialect,
             role,
             version,
             composed,
@@ -109,8 +114,9 @@ impl Draft {
                 refused,
             });
         }
-        let file = notary::seal(&self.composed, &good);
-        Ok(File::parse(self.role, file.into()).expect("what is composed here can be read"))
+        let file = self.dialect.spelling().seal(&self.composed, &good);
+        let file = File::parse(self.dialect, self.role, file.into());
+        Ok(file.expect("what is composed here can be read"))
     }
 }
 

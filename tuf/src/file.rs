@@ -7,11 +7,15 @@ use bytes::Bytes;
 use ring::digest::{SHA256, SHA512, digest};
 use time::OffsetDateTime;
 
-use crate::Role;
-use crate::encoding::date;
-use crate::encoding::json::Fault;
-use crate::metadata::Envelope;
-use crate::wire::notary;
+use crate::{
+    Damaged, Dialect, Role, Root,
+    encoding::{
+        date,
+        json::{DecodeError, Misreading, ReadingFault},
+    },
+    envelope::{Checked, Envelope, EnvelopeFault, Strictness},
+    fault::Fault,
+};
 
 /// A metadata file, parsed once, together with the very bytes that are stored, hashed and served.
 ///
@@ -36,23 +40,41 @@ impl File {
     /// 0.7 took 10,000). Faults that Notary finds later (text after the value, wrong types beyond
     /// `_type`, `expires`, `version` and the signatures, fractions) are kept and come out when the
     /// file is checked.
-    pub fn parse(role: Role, bytes: Bytes) -> Result<Self, MalformedJson> {
-        Self::parse_within(role, bytes, usize::MAX)
+    pub fn parse(dialect: Dialect, role: Role, bytes: Bytes) -> Result<Self, MalformedJson> {
+        Ok(Self::parse_within(dialect, role, bytes, usize::MAX)?)
     }
 
-    /// The same, if no more than `most` JSON values have to be kept while it is read.
+    /// Like [`parse`](Self::parse), if no more than `most` JSON values have to be kept on the way.
     pub(crate) fn parse_within(
+        dialect: Dialect,
         role: Role,
         bytes: Bytes,
         most: usize,
-    ) -> Result<Self, MalformedJson> {
-        let envelope = notary::read_within(&role, &bytes, most).map_err(MalformedJson)?;
+    ) -> Result<Self, DecodeError> {
+        let envelope = dialect.spelling().read(&role, &bytes, most)?;
         Ok(Self(Arc::new(Contents {
             role,
             bytes,
             envelope,
             checksums: OnceLock::new(),
         })))
+    }
+
+    /// Reads a stored file, which is damaged if it cannot be read.
+    pub(crate) fn parse_stored(
+        dialect: Dialect,
+        role: &Role,
+        bytes: &Bytes,
+    ) -> Result<Self, Damaged> {
+        Self::parse(dialect, role.clone(), bytes.clone())
+            .map_err(EnvelopeFault::Malformed)
+            .map_err(Damaged::of(role))
+    }
+
+    /// The dialect that the file is written in.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.envelope.dialect()
     }
 
     /// Whom the file speaks for: what it was uploaded or stored as.
@@ -64,7 +86,7 @@ impl File {
     /// `signed.version`, 0 if absent.
     #[must_use]
     pub fn version(&self) -> i64 {
-        self.0.envelope.version
+        self.0.envelope.version()
     }
 
     /// The bytes as they came.
@@ -84,7 +106,7 @@ impl File {
     /// `signed.expires`; a file without it counts as expired.
     #[must_use]
     pub fn expires(&self) -> Option<OffsetDateTime> {
-        self.0.envelope.expires
+        self.0.envelope.expires()
     }
 
     /// Whether the file expired before `now`.
@@ -95,46 +117,31 @@ impl File {
 
     /// Whether clients, which are written in Go, can decode the file, and read the same in it as
     /// anyone else. What is uploaded is checked for that; what is stored may be older than the check.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, and where.
-    pub fn check_reading(&self) -> Result<(), String> {
+    pub fn check_reading(&self) -> Result<(), ReadingFault> {
         let no_limit = |_| usize::MAX;
-        notary::check_reading(&self.0.role, &self.0.bytes, &no_limit).map_err(|fault| match fault {
-            Fault::Malformed(text) | Fault::Refused(text) => text,
-        })
+        let spelling = self.dialect().spelling();
+        spelling.check_reading(&self.0.role, &self.0.bytes, &no_limit)
     }
 
-    pub(crate) fn envelope(&self) -> &Envelope {
-        &self.0.envelope
+    /// The contents, if the text is in order.
+    pub(crate) fn check(&self, strictness: Strictness) -> Result<Checked<'_>, Fault> {
+        self.0.envelope.check(&self.0.role, strictness)
     }
 
-    /// Checks that the text is one envelope and nothing more.
-    pub(crate) fn check_text(&self) -> Result<(), String> {
-        self.envelope().trailing.clone().map_or(Ok(()), Err)
+    /// The root that this file holds, if it is whole.
+    pub(crate) fn root(&self) -> Result<&Root, Fault> {
+        self.check(Strictness::Stored)?.root()
     }
 
-    /// Refuses members beside the signed part and the signatures, which nobody signed and which
-    /// every later reader might take for something else (audit finding TUF-01-001; Notary 0.7
-    /// stored them).
-    pub(crate) fn check_members(&self) -> Result<(), String> {
-        let unexpected = self.envelope().unexpected.as_ref();
-        unexpected.map_or(Ok(()), |name| {
-            Err(format!("unexpected member {name:?} in the envelope"))
-        })
-    }
-
-    /// Refuses a file that has expired; the text is Notary 0.7's.
-    pub(crate) fn check_expiry(&self, now: OffsetDateTime) -> Result<(), String> {
+    /// Refuses a file that has expired.
+    pub(crate) fn check_expiry(&self, now: OffsetDateTime) -> Result<(), Fault> {
         if !self.is_expired(now) {
             return Ok(());
         }
-        Err(format!(
-            "{} expired at {}",
-            self.role(),
-            date::describe(self.expires())
-        ))
+        Err(Fault::Expired {
+            role: self.role().clone(),
+            expires: self.expires(),
+        })
     }
 }
 
@@ -183,7 +190,13 @@ impl Checksums {
     }
 }
 
-/// Bytes that are no metadata envelope; in the words of Notary 0.7 where it has some.
+/// Why bytes are no metadata envelope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MalformedJson(pub(crate) String);
+pub enum MalformedJson {
+    /// They are not JSON, or have a value of the wrong kind where the envelope is read.
+    #[error(transparent)]
+    Undecodable(#[from] DecodeError),
+    /// Readers would take the envelope in two ways.
+    #[error(transparent)]
+    Misreading(#[from] Box<Misreading>),
+}

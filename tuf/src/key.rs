@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::encoding::{base64, json};
 use crate::signature::Material;
-use crate::{Method, certificate};
+use crate::{Method, certificate::Certificate};
 
 /// How a key's public bytes are encoded, and so what can be done with them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,8 +43,7 @@ struct Contents {
     public: Option<Vec<u8>>,
     id: KeyId,
     material: OnceLock<Option<Material>>,
-    /// What [`certificate::check_delegation_key`] found.
-    delegation: OnceLock<Result<(), String>>,
+    certificate: OnceLock<Option<Box<Certificate>>>,
 }
 
 impl PublicKey {
@@ -62,7 +61,7 @@ impl PublicKey {
             public,
             id,
             material: OnceLock::new(),
-            delegation: OnceLock::new(),
+            certificate: OnceLock::new(),
         }))
     }
 
@@ -122,12 +121,12 @@ impl PublicKey {
             .map_or_else(|| self.id().as_str().into(), Material::identity)
     }
 
-    /// Checks the certificate of a delegation key, once; keys in any other form pass.
-    pub(crate) fn check_for_delegation(&self) -> Result<(), String> {
+    /// The certificate that the bytes begin with, read once; `None` if they are in any other form.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
         self.0
-            .delegation
-            .get_or_init(|| certificate::check_delegation_key(self))
-            .clone()
+            .certificate
+            .get_or_init(|| Certificate::of_key(self.public_bytes()).map(Box::new))
+            .as_deref()
     }
 
     /// The bytes as a key to verify with, read once.

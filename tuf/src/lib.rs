@@ -16,6 +16,7 @@ mod certificate;
 mod client;
 mod draft;
 mod encoding;
+mod envelope;
 mod fault;
 mod file;
 mod gun;
@@ -37,7 +38,12 @@ pub use client::{
 };
 pub use draft::{Draft, SealError};
 pub use encoding::canonical;
-pub use fault::Damaged;
+pub use fault::{
+    Base64Error, CanonicalError, CertificateDates, CertificateFault, Count, Damaged, DecodeError,
+    DelegationFault, EnvelopeFault, Fault, MetaFault, Misreading, Place, ReadingFault,
+    ReadingProblem, RootFault, SignatureFault, StructureFault, StructureProblem, SyntaxError,
+    UpdateFault,
+};
 pub use file::{Checksums, File, MalformedJson};
 pub use gun::{Gun, InvalidGun};
 pub use key::{KeyId, KeyType, PublicKey};
@@ -50,3 +56,4 @@ pub use signature::{Method, Signature};
 pub use update::{Accepted, Change, MAX_VERSION_STEP, Refusal, Stored, Update, check};
 pub use upload::{InvalidUpload, Uploaded};
 pub use view::{SnapshotView, TimestampView};
+pub use wire::Dialect;

@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 
-use crate::Role;
-use crate::encoding::json::Count;
-use crate::signature::Material;
-use crate::wire::notary;
+use crate::{
+    Dialect, Role, encoding::json::Count, rules::threshold::SignatureFault, signature::Material,
+};
 
 /// What an upload may ask for. Stored files above these limits stay readable and renewable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +38,8 @@ impl Limits {
     /// These limits, or the size of the `stored` file of `role` where that is beyond them: a file
     /// from before the limits may be replaced by one that is no larger.
     #[must_use]
-    pub fn raised_to(self, role: &Role, stored: &[u8]) -> Self {
-        let Some(sizes) = notary::measure(role, stored) else {
+    pub fn raised_to(self, dialect: Dialect, role: &Role, stored: &[u8]) -> Self {
+        let Some(sizes) = dialect.spelling().measure(role, stored) else {
             return self;
         };
         Self {
@@ -54,8 +53,8 @@ impl Limits {
     }
 
     /// Whether a file has no more of anything than it may.
-    pub(crate) fn allow(&self, role: &Role, bytes: &[u8]) -> bool {
-        *self == self.raised_to(role, bytes)
+    pub(crate) fn allow(&self, dialect: Dialect, role: &Role, bytes: &[u8]) -> bool {
+        *self == self.raised_to(dialect, role, bytes)
     }
 }
 
@@ -95,14 +94,11 @@ impl Effort {
     }
 
     /// Takes `cost` away.
-    pub(crate) fn spend(&self, cost: u32) -> Result<(), String> {
+    pub(crate) fn spend(&self, cost: u32) -> Result<(), SignatureFault> {
         let Some(left) = self.0.get() else {
             return Ok(());
         };
-        let less = left.checked_sub(cost).ok_or_else(|| {
-            "verifying the signatures of this update takes more work than the server allows"
-                .to_owned()
-        })?;
+        let less = left.checked_sub(cost).ok_or(SignatureFault::TooMuchWork)?;
         self.0.set(Some(less));
         Ok(())
     }

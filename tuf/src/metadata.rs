@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
-use crate::encoding::json::Value;
-use crate::{KeyId, PublicKey, Role, Signature};
+use crate::{KeyId, PublicKey, Role, wire::Entry};
 
 /// What a root says: which keys speak for the four top roles.
 #[derive(Clone, Debug)]
@@ -139,10 +138,10 @@ impl Delegations {
     }
 }
 
-/// What a snapshot or timestamp pins: the exact bytes of other files.
+/// What a snapshot or timestamp lists: the exact bytes of other files, by role.
 pub(crate) type Meta = BTreeMap<String, MetaFile>;
 
-/// The pinned bytes of one file.
+/// The bytes of one file, as listed.
 #[derive(Clone, Debug)]
 pub(crate) struct MetaFile {
     /// As listed, of whatever length; `None` if not listed.
@@ -151,9 +150,8 @@ pub(crate) struct MetaFile {
     pub(crate) sha512: Option<Vec<u8>>,
     /// How many bytes the file has at most, as listed; 0 if not listed.
     pub(crate) length: i64,
-    /// The whole entry, to be carried over into the next snapshot, in a spelling that all clients
-    /// read.
-    pub(crate) entry: Value<'static>,
+    /// The whole entry, to be carried over into the next snapshot; empty if it was not kept.
+    pub(crate) entry: Entry,
 }
 
 /// The part of a file that depends on its role.
@@ -162,23 +160,4 @@ pub(crate) enum Body {
     Root(Root),
     Targets(Delegations),
     Meta(Meta),
-}
-
-/// A metadata file, read: the signed part and the signatures over it.
-///
-/// Faults that Notary 0.7 finds only when it validates are kept here as their texts.
-#[derive(Clone, Debug)]
-pub(crate) struct Envelope {
-    pub(crate) type_name: String,
-    pub(crate) version: i64,
-    pub(crate) expires: Option<OffsetDateTime>,
-    pub(crate) signatures: Vec<Signature>,
-    /// The canonical bytes that were signed, or why there are none.
-    pub(crate) message: Result<Vec<u8>, String>,
-    /// `None` if the file has no signed part.
-    pub(crate) body: Option<Result<Body, String>>,
-    /// What is wrong with the text after the envelope.
-    pub(crate) trailing: Option<String>,
-    /// A member beside the signed part and the signatures.
-    pub(crate) unexpected: Option<String>,
 }

@@ -2,11 +2,14 @@
 
 use time::OffsetDateTime;
 
-use crate::limits::Effort;
-use crate::metadata::{Root, SharedKey};
-use crate::rules::next_version::NextVersion;
-use crate::wire::notary;
-use crate::{Damaged, Draft, File, PublicKey, Role};
+use crate::{
+    Damaged, Draft, File, PublicKey, Role,
+    envelope::Strictness,
+    fault::Fault,
+    limits::Effort,
+    metadata::{Root, SharedKey},
+    rules::next_version::NextVersion,
+};
 
 /// Makes the snapshot that follows `snapshot`: all entries are kept, root's is refreshed.
 ///
@@ -15,7 +18,7 @@ use crate::{Damaged, Draft, File, PublicKey, Role};
 pub fn renew_snapshot(root: &File, snapshot: &File, now: OffsetDateTime) -> Result<Draft, Damaged> {
     let trusted = trusted_root(root)?;
     let next = NextVersion::after(snapshot)?;
-    Ok(next.draft([(&Role::Root, root.checksums())], trusted, now))
+    Ok(next.draft([root], trusted, now))
 }
 
 /// Makes the timestamp that follows `previous` and pins `snapshot`, which root's keys must have
@@ -29,18 +32,18 @@ pub fn renew_timestamp(
     now: OffsetDateTime,
 ) -> Result<Draft, Damaged> {
     let trusted = trusted_root(root)?;
-    let damaged = |reason| Damaged {
-        role: Role::Snapshot,
-        reason,
-    };
-    trusted
-        .verifier(&Role::Snapshot)
-        .verify(snapshot.envelope(), &Effort::unlimited())
-        .map_err(damaged)?;
-    notary::check_snapshot(snapshot.envelope()).map_err(damaged)?;
-    snapshot.check_expiry(now).map_err(damaged)?;
+    check_snapshot(trusted, snapshot, now).map_err(Damaged::of(&Role::Snapshot))?;
     let next = NextVersion::after(previous)?;
-    Ok(next.draft([(&Role::Snapshot, snapshot.checksums())], trusted, now))
+    Ok(next.draft([snapshot], trusted, now))
+}
+
+/// Checks that clients would take a snapshot that is to be listed anew.
+fn check_snapshot(root: &Root, snapshot: &File, now: OffsetDateTime) -> Result<(), Fault> {
+    let checked = snapshot.check(Strictness::Lenient)?;
+    let verifier = root.verifier(&Role::Snapshot);
+    verifier.verify(checked, &Effort::unlimited())?;
+    checked.meta()?;
+    snapshot.check_expiry(now)
 }
 
 /// The keys that `root` lists for a top role, in its order; see [`Root::keys`].
@@ -55,10 +58,5 @@ pub fn shared_keys(root: &File) -> Result<Vec<SharedKey>, Damaged> {
 }
 
 fn trusted_root(file: &File) -> Result<&Root, Damaged> {
-    let damaged = |reason| Damaged {
-        role: Role::Root,
-        reason,
-    };
-    file.check_text().map_err(damaged)?;
-    notary::check_root(file.envelope()).map_err(damaged)
+    file.root().map_err(Damaged::of(&Role::Root))
 }

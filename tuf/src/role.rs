@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Dialect;
+
 /// Whom a metadata file speaks for.
 ///
 /// Roles are ordered as a publish stores them: root, then the targets tree (parents before
@@ -30,16 +32,17 @@ impl Role {
     /// The longest role name, in bytes (Notary 0.7).
     pub const MAX_BYTES: usize = 255;
 
-    /// Reads a role's name as Notary 0.7 takes it: the four top roles, or `targets/` and at least
-    /// one more segment, the whole name of `a-z`, `0-9`, `-`, `_` and `/` alone, without empty
-    /// segments.
+    /// Reads a role's name: one of the four top roles, or a name that a dialect takes for a role
+    /// below targets. [`Dialect::role`] takes those of one dialect only.
     pub fn parse(name: &str) -> Result<Self, InvalidRole> {
         match name {
             "root" => Ok(Self::Root),
             "targets" => Ok(Self::Targets),
             "snapshot" => Ok(Self::Snapshot),
             "timestamp" => Ok(Self::Timestamp),
-            _ if is_delegation(name) => Ok(Self::Delegation(DelegationName(name.into()))),
+            _ if Dialect::any_has_delegation(name) => {
+                Ok(Self::Delegation(DelegationName(name.into())))
+            }
             _ => Err(InvalidRole(name.to_owned())),
         }
     }
@@ -120,13 +123,8 @@ impl DelegationName {
 #[error("{0:?} is not the name of a role")]
 pub struct InvalidRole(String);
 
-/// Notary 0.7's test for a delegation's name. Dots are outside the alphabet, so `.` and `..` cannot
-/// occur.
-fn is_delegation(name: &str) -> bool {
-    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/');
-    name.len() <= Role::MAX_BYTES
-        && name.bytes().all(allowed)
-        && name
-            .strip_prefix("targets/")
-            .is_some_and(|rest| rest.split('/').all(|segment| !segment.is_empty()))
+impl InvalidRole {
+    pub(crate) fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
 }

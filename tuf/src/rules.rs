@@ -1,5 +1,6 @@
 //! The rules of trust, each once: a publish, a renewal and a client all go by them.
 
+pub(crate) mod certificate;
 pub(crate) mod delegation;
 pub(crate) mod meta;
 pub(crate) mod next_version;

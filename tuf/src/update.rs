@@ -11,11 +11,15 @@ use std::fmt;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use crate::limits::Effort;
-use crate::rules::next_version::NextVersion;
 pub use changes::Change;
 
-use crate::{Damaged, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded};
+use crate::{
+    Damaged, Dialect, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded,
+    envelope::EnvelopeFault,
+    fault::Fault,
+    limits::Effort,
+    rules::{next_version::NextVersion, root::RootFault},
+};
 
 /// How far a role's version may be above the version that is stored.
 ///
@@ -51,29 +55,30 @@ pub fn check(
     now: OffsetDateTime,
 ) -> Result<Accepted, Refusal> {
     let effort = Effort::of(update.limits);
-    let current = root::current(gun, stored)?;
+    let stored = in_dialect(stored.clone(), &update)?;
+    let current = root::load_current(gun, &stored)?;
     let root = match update.files.get(&Role::Root) {
         Some(new) => root::replace(gun, current.as_ref(), new, &effort, now)?,
-        None => current.ok_or_else(no_root)?,
+        None => current.ok_or(Refusal::Validation(UpdateFault::NoRoot.into()))?,
     };
-    let trusted = root.trusted().map_err(Refusal::Root)?;
-    let tree = tree::load(trusted, stored, &update, &effort, now)?;
+    let trusted = root.root().map_err(Refusal::Root)?;
+    let tree = tree::load(trusted, &stored, &update, &effort, now)?;
     let mut pending: BTreeMap<Role, File> = tree.into_files();
     let has_targets = pending.contains_key(&Role::Targets);
     pending.insert(Role::Root, root.clone());
     let snapshot = if let Some(sent) = update.files.get(&Role::Snapshot) {
-        snapshot::check(trusted, sent, stored, &pending, &effort, now)?;
+        snapshot::check(trusted, sent, &stored, &pending, &effort, now)?;
         None
     } else {
-        let planned = snapshot::plan(stored, has_targets)?;
+        let planned = snapshot::plan(&stored, has_targets)?;
         snapshot::check_growth(&planned, &pending, update.limits.meta_files)?;
         Some(planned)
     };
-    let timestamp = NextVersion::of(Role::Timestamp, stored.timestamp.as_ref())?;
+    let timestamp = NextVersion::of(stored.dialect, Role::Timestamp, stored.timestamp.as_ref())?;
     let (trusted, files) = (trusted.clone(), update.files.into_values().collect());
     Ok(Accepted {
         files,
-        before: stored.clone(),
+        before: stored,
         trusted,
         pending,
         snapshot,
@@ -138,6 +143,8 @@ impl Update {
 /// The current files of a repository, as stored; none of them for a new one.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
+    /// The dialect of all these files.
+    pub dialect: Dialect,
     /// The current root. Leave it out only if the repository has none.
     pub root: Option<Bytes>,
     /// The current files of the roles in [`Update::needed`], as far as there are any.
@@ -192,7 +199,7 @@ impl Accepted {
     /// follows from the versions before it.
     #[must_use]
     pub fn changes_since(&self, before: &Stored) -> Vec<Change> {
-        changes::between(before, &self.files, &self.pending)
+        changes::find(before, &self.files, &self.pending)
     }
 
     /// The snapshot that the server has to sign, unless the client sent one. All entries of the
@@ -203,18 +210,13 @@ impl Accepted {
     #[must_use]
     pub fn snapshot_to_make(&self, now: OffsetDateTime) -> Option<Draft> {
         let next = self.snapshot.as_ref()?;
-        let files = self
-            .pending
-            .iter()
-            .map(|(role, file)| (role, file.checksums()));
-        Some(next.draft(files, self.root(), now))
+        Some(next.draft(self.pending.values(), self.root(), now))
     }
 
     /// The timestamp that the server has to sign, for the snapshot that was sent or made.
     #[must_use]
     pub fn timestamp_to_make(&self, snapshot: &File, now: OffsetDateTime) -> Draft {
-        self.timestamp
-            .draft([(&Role::Snapshot, snapshot.checksums())], self.root(), now)
+        self.timestamp.draft([snapshot], self.root(), now)
     }
 
     /// The keys that the update's root gives snapshot and timestamp and the stored root does not,
@@ -224,7 +226,8 @@ impl Accepted {
         if self.files.iter().all(|file| *file.role() != Role::Root) {
             return Vec::new();
         }
-        root::introduced_keys(self.before.root.as_ref(), &self.trusted)
+        let before = &self.before;
+        root::introduced_keys(before.dialect, before.root.as_ref(), &self.trusted)
     }
 
     /// The root in force: the one that was sent, or the stored one.
@@ -243,67 +246,115 @@ impl fmt::Debug for Accepted {
     }
 }
 
-/// Why an update is not to be believed; the texts are what clients are told.
+/// Why an update is not to be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The root is bad (`ErrBadRoot`).
     #[error("{0}")]
-    Root(String),
+    Root(Fault),
     /// Targets or a delegation is bad (`ErrBadTargets`).
     #[error("{0}")]
-    Targets(String),
+    Targets(Fault),
     /// The snapshot is bad (`ErrBadSnapshot`).
     #[error("{0}")]
-    Snapshot(String),
+    Snapshot(Fault),
     /// No snapshot was sent and the server cannot sign one (`ErrBadHierarchy`, missing `snapshot`).
     #[error("{0}")]
-    Hierarchy(String),
+    Hierarchy(Fault),
     /// The update is incomplete (`ErrValidation`).
     #[error("{0}")]
-    Validation(String),
-    /// A stored file is damaged: a fault of the server, not of the client, who is not told this
-    /// text.
-    #[error("{0}")]
-    Stored(String),
+    Validation(Fault),
+    /// A stored file is damaged: a fault of the server, not of the client, who is not told.
+    #[error(transparent)]
+    Stored(#[from] Damaged),
 }
 
 impl Refusal {
-    /// What to answer when the server does not hold enough of the snapshot's keys.
+    /// The refusal if the server holds too few of the keys that root names for `role`.
     #[must_use]
-    pub fn missing_snapshot() -> Self {
-        let text = "no snapshot was included in update and server does not hold current snapshot key for repository";
-        Self::Hierarchy(text.to_owned())
-    }
-}
-
-impl From<Damaged> for Refusal {
-    fn from(damaged: Damaged) -> Self {
-        Self::Stored(damaged.to_string())
-    }
-}
-
-fn no_root() -> Refusal {
-    Refusal::Validation("no pre-existing root and no root provided in update.".to_owned())
-}
-
-/// Reads a stored file.
-fn read(role: &Role, bytes: &Bytes) -> Result<File, Refusal> {
-    File::parse(role.clone(), bytes.clone()).map_err(|fault| {
-        Damaged {
-            role: role.clone(),
-            reason: fault.to_string(),
+    pub fn missing_key(role: &Role) -> Self {
+        match role {
+            Role::Snapshot => Self::Hierarchy(UpdateFault::NoSnapshot.into()),
+            _ => Self::Root(RootFault::NoTimestampKey.into()),
         }
-        .into()
-    })
+    }
+
+    /// What is wrong with the update.
+    #[must_use]
+    pub fn fault(&self) -> &Fault {
+        match self {
+            Self::Root(fault)
+            | Self::Targets(fault)
+            | Self::Snapshot(fault)
+            | Self::Hierarchy(fault)
+            | Self::Validation(fault)
+            | Self::Stored(Damaged { reason: fault, .. }) => fault,
+        }
+    }
+}
+
+/// What an update lacks, or has too much of, as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateFault {
+    /// There is no root in it, and none is stored.
+    #[error("the update has no root, and none is stored")]
+    NoRoot,
+    /// There are no targets in it, and no snapshot is stored.
+    #[error("the first snapshot needs targets in the update")]
+    NoTargets,
+    /// There is no snapshot in it, and the server cannot sign one.
+    #[error("the update has no snapshot, and the server does not hold the key for one")]
+    NoSnapshot,
+    /// A file is in another dialect than the repository.
+    #[error("{role} is written in the dialect {sent:?}, and the repository in {own:?}")]
+    OtherDialect {
+        /// Whose file it is.
+        role: Role,
+        /// The dialect that it is in.
+        sent: Dialect,
+        /// The dialect of the repository.
+        own: Dialect,
+    },
+    /// The snapshot that the server makes would list too many files.
+    #[error("the snapshot would list more than {0} files")]
+    TooManyFiles(usize),
+}
+
+/// What is stored, in the dialect of the repository: a new one has that of its first file.
+fn in_dialect(mut stored: Stored, update: &Update) -> Result<Stored, Refusal> {
+    let is_new = stored.root.is_none();
+    if is_new && let Some(first) = update.files().next() {
+        stored.dialect = first.dialect();
+    }
+    let foreign = update.files().find(|file| file.dialect() != stored.dialect);
+    match foreign {
+        None => Ok(stored),
+        Some(file) => Err(Refusal::Validation(Fault::Update(
+            UpdateFault::OtherDialect {
+                role: file.role().clone(),
+                sent: file.dialect(),
+                own: stored.dialect,
+            },
+        ))),
+    }
 }
 
 /// Refuses a version that is out of reach of the stored one, or of the database.
-fn check_version_step(file: &File, current: i64) -> Result<(), String> {
+fn check_version_step(file: &File, current: i64) -> Result<(), Fault> {
     let version = file.version();
     if version > i64::from(i32::MAX) || version > current.saturating_add(MAX_VERSION_STEP) {
-        return Err(format!(
-            "version {version} is too far above the current version {current}"
-        ));
+        return Err(Fault::VersionOutOfReach { version, current });
     }
     Ok(())
+}
+
+/// The version of a stored file; 0 if there is none.
+fn read_version(dialect: Dialect, role: &Role, stored: Option<&Bytes>) -> Result<i64, Damaged> {
+    let Some(bytes) = stored else {
+        return Ok(0);
+    };
+    let version = dialect.spelling().read_version(bytes);
+    version
+        .map_err(|fault| EnvelopeFault::Malformed(fault.into()))
+        .map_err(Damaged::of(role))
 }

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::encoding::json::{self, Fault};
-use crate::wire::notary;
-use crate::{File, Limits, MalformedJson, Refusal, Role};
+use crate::{
+    Dialect, File, Limits, MalformedJson, Refusal, Role,
+    encoding::json::{DecodeError, Misreading, ReadingFault, ReadingProblem, SyntaxError},
+    fault::Fault,
+};
 
 /// A file that a client sent and of which every reader reads the same. Only such files can be
 /// published.
@@ -22,30 +24,29 @@ pub struct Uploaded(File);
 impl Uploaded {
     /// Reads a part of an upload. Nothing is kept of a file that is refused, and the limits are
     /// checked before anything of it takes up memory.
-    ///
-    /// # Errors
-    ///
-    /// If the bytes are not a metadata envelope, or if readers may disagree about them.
     pub fn read(role: Role, bytes: Bytes, limits: &Limits) -> Result<Self, InvalidUpload> {
+        let dialect = Dialect::of_upload(&bytes);
+        let most = |count| limits.most(count);
         check_text(&bytes)
-            .and_then(|()| notary::check_reading(&role, &bytes, &|count| limits.most(count)))
+            .and_then(|()| dialect.spelling().check_reading(&role, &bytes, &most))
             .map_err(|fault| match fault {
-                Fault::Malformed(text) => InvalidUpload::Malformed(MalformedJson(text)),
-                Fault::Refused(text) if limits.allow(&role, &bytes) => {
-                    InvalidUpload::Refused(refusal(&role, &text))
+                ReadingFault::Syntax(fault) => malformed(DecodeError::Syntax(fault)),
+                ReadingFault::Malformed(fault) => malformed(Box::new(fault)),
+                ReadingFault::Refused(fault) if limits.allow(dialect, &role, &bytes) => {
+                    InvalidUpload::Refused(refusal(&role, fault))
                 }
-                Fault::Refused(text) => InvalidUpload::Oversized(refusal(&role, &text)),
+                ReadingFault::Refused(fault) => InvalidUpload::Oversized(refusal(&role, fault)),
             })?;
         let most = most_values(bytes.len());
         let of_role = role.clone();
-        File::parse_within(role, bytes, most)
+        File::parse_within(dialect, role, bytes, most)
             .map(Self)
-            .map_err(|MalformedJson(text)| {
-                if text == json::TOO_MANY_VALUES {
-                    InvalidUpload::Refused(refusal(&of_role, &text))
-                } else {
-                    InvalidUpload::Malformed(MalformedJson(text))
+            .map_err(|fault| match fault {
+                DecodeError::Syntax(SyntaxError::TooManyValues) => {
+                    let fault = Misreading::of_file(None, ReadingProblem::TooManyValues);
+                    InvalidUpload::Refused(refusal(&of_role, fault))
                 }
+                fault => malformed(fault),
             })
     }
 
@@ -91,21 +92,30 @@ fn most_values(bytes: usize) -> usize {
     FEW_VALUES.max(bytes / BYTES_PER_VALUE)
 }
 
-fn check_text(bytes: &[u8]) -> Result<(), Fault> {
+fn check_text(bytes: &[u8]) -> Result<(), ReadingFault> {
     let invalid = bytes.utf8_chunks().map(|chunk| chunk.invalid().len());
     if invalid.sum::<usize>() > MAX_INVALID_BYTES {
-        let text = format!("it has more than {MAX_INVALID_BYTES} bytes that are not UTF-8");
-        return Err(Fault::Refused(text));
+        let problem = ReadingProblem::TooManyInvalidBytes {
+            most: MAX_INVALID_BYTES,
+        };
+        return Err(ReadingFault::Refused(Misreading::of_file(None, problem)));
     }
     Ok(())
 }
 
-fn refusal(role: &Role, text: &str) -> Refusal {
-    let text = format!("{role} metadata cannot be published: {text}");
+fn malformed(fault: impl Into<MalformedJson>) -> InvalidUpload {
+    InvalidUpload::Malformed(fault.into())
+}
+
+fn refusal(role: &Role, reason: Misreading) -> Refusal {
+    let fault = Fault::Reading {
+        role: role.clone(),
+        reason: Box::new(reason),
+    };
     match role {
-        Role::Root => Refusal::Root(text),
-        Role::Targets | Role::Delegation(_) => Refusal::Targets(text),
-        Role::Snapshot => Refusal::Snapshot(text),
-        Role::Timestamp => Refusal::Validation(text),
+        Role::Root => Refusal::Root(fault),
+        Role::Targets | Role::Delegation(_) => Refusal::Targets(fault),
+        Role::Snapshot => Refusal::Snapshot(fault),
+        Role::Timestamp => Refusal::Validation(fault),
     }
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::metadata::{Envelope, MetaFile};
-use crate::wire::notary;
-use crate::{Damaged, Role};
+use crate::{
+    Damaged, Dialect, MalformedJson, Role,
+    envelope::{Checked, Envelope, EnvelopeFault, Strictness},
+    metadata::{Meta, MetaFile},
+};
 
 /// When a file without an expiry expired: Go's zero time.
 const NEVER_VALID: OffsetDateTime = datetime!(0001-01-01 00:00 UTC);
@@ -36,19 +38,15 @@ pub struct SnapshotView {
 
 impl TimestampView {
     /// Reads a stored timestamp; signatures were checked when it was made.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
-        let damaged = |reason| Damaged {
-            role: Role::Timestamp,
-            reason,
-        };
-        let envelope = notary::read_listing(&Role::Timestamp, bytes).map_err(damaged)?;
-        let meta = notary::check_timestamp(&envelope).map_err(damaged)?;
+    pub fn parse(dialect: Dialect, bytes: &[u8]) -> Result<Self, Damaged> {
+        let envelope = read(dialect, &Role::Timestamp, bytes)?;
+        let meta = listed(&envelope, &Role::Timestamp)?;
         let snapshot_sha256 = meta
-            .get("snapshot")
+            .get(Role::Snapshot.as_str())
             .and_then(sha256)
             .expect("the check found a checksum of 32 bytes");
         Ok(Self {
-            version: envelope.version,
+            version: envelope.version(),
             expires: expires(&envelope),
             snapshot_sha256,
         })
@@ -57,27 +55,37 @@ impl TimestampView {
 
 impl SnapshotView {
     /// Reads a stored snapshot; signatures were checked when it was stored.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
-        let damaged = |reason| Damaged {
-            role: Role::Snapshot,
-            reason,
-        };
-        let envelope = notary::read_listing(&Role::Snapshot, bytes).map_err(damaged)?;
-        let meta = notary::check_snapshot(&envelope).map_err(damaged)?;
-        let sha256_by_role = meta
+    pub fn parse(dialect: Dialect, bytes: &[u8]) -> Result<Self, Damaged> {
+        let envelope = read(dialect, &Role::Snapshot, bytes)?;
+        let sha256_by_role = listed(&envelope, &Role::Snapshot)?
             .iter()
             .filter_map(|(role, file)| Some((role.clone(), sha256(file)?)))
             .collect();
         Ok(Self {
-            version: envelope.version,
+            version: envelope.version(),
             expires: expires(&envelope),
             sha256_by_role,
         })
     }
 }
 
+fn read(dialect: Dialect, role: &Role, bytes: &[u8]) -> Result<Envelope, Damaged> {
+    let envelope = dialect.spelling().read_listing(role, bytes);
+    envelope
+        .map_err(MalformedJson::from)
+        .map_err(EnvelopeFault::from)
+        .map_err(Damaged::of(role))
+}
+
+fn listed<'e>(envelope: &'e Envelope, role: &'e Role) -> Result<&'e Meta, Damaged> {
+    envelope
+        .check(role, Strictness::Lenient)
+        .and_then(Checked::meta)
+        .map_err(Damaged::of(role))
+}
+
 fn expires(envelope: &Envelope) -> OffsetDateTime {
-    envelope.expires.unwrap_or(NEVER_VALID)
+    envelope.expires().unwrap_or(NEVER_VALID)
 }
 
 fn sha256(file: &MetaFile) -> Option<[u8; 32]> {

@@ -427,7 +427,7 @@ impl From<KeyError> for ApiError {
 impl From<PublishError> for ApiError {
     fn from(error: PublishError) -> Self {
         match error {
-            PublishError::Refused(Refusal::Stored(text)) => Self::Internal(text),
+            PublishError::Refused(Refusal::Stored(damaged)) => Self::Internal(damaged.to_string()),
             PublishError::Refused(refusal) => Self::InvalidUpdate(refusal),
             PublishError::Denied(denied) => Self::Unauthorized(Box::new(Unauthorized {
                 challenge: None,
@@ -461,7 +461,8 @@ mod tests {
 
     #[test]
     fn a_refusal_stays_within_what_clients_read() {
-        let refusal = Refusal::Targets("é".repeat(2000));
+        let unexpected = tuf::EnvelopeFault::UnexpectedMember("é".repeat(2000));
+        let refusal = Refusal::Targets(unexpected.into());
         let ((_, code, message), detail) = ApiError::InvalidUpdate(refusal).wire();
         assert!(body(code, message, detail.as_ref()).len() <= 1024);
     }

@@ -126,9 +126,9 @@ async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiE
     let limits = app.limits.files;
     let stored = repository::load_replaced(&app.repositories, gun, role).await?;
     Ok(match stored {
-        Some(stored) => {
+        Some((dialect, stored)) => {
             let role = role.clone();
-            tokio::task::spawn_blocking(move || limits.raised_to(&role, &stored.bytes))
+            tokio::task::spawn_blocking(move || limits.raised_to(dialect, &role, &stored.bytes))
                 .await
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use fixtures::{Named, Part};
 use http::StatusCode;
 use trust::signer::MAX_ASKED;
-use tuf::{File, Gun, Role};
+use tuf::{Dialect, File, Gun, Role};
 
 use crate::support::TestServer;
 
@@ -84,7 +84,9 @@ async fn the_signer_is_asked_about_a_bounded_number_of_keys() {
     publisher.name_keys("timestamp", &named, 1);
     let mut parts = publisher.first_publish();
     parts.extend(publisher.as_server());
-    let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+    let file = |(role, bytes): Part| {
+        File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+    };
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse(GUN).unwrap();
     let now = server.now();

@@ -22,7 +22,7 @@ use trust::{
     signer::{LocalSigner, Origin, REQUEST_ID, Signer, SignerError},
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
-use tuf::{File, Gun, KeyId, PublicKey, Role};
+use tuf::{Dialect, File, Gun, KeyId, PublicKey, Role};
 
 /// A metadata file: the role it is sent for, and its bytes.
 pub(crate) type Part = (String, Vec<u8>);
@@ -393,7 +393,9 @@ impl TestServer {
         publisher.root.signed["roles"]["x"] = Value::Null;
         let mut parts = publisher.first_publish();
         parts.extend(publisher.as_server());
-        let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+        let file = |(role, bytes): Part| {
+            File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+        };
         let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
         let gun = Gun::parse(gun).unwrap();
         self.app

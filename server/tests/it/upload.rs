@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fixtures::{Key, Part};
 use http::{Request, StatusCode};
 use http_body_util::StreamBody;
-use tuf::{File, Gun, Limits, Role};
+use tuf::{Dialect, File, Gun, Limits, Role};
 
 use crate::support::{Settings, TestServer};
 
@@ -139,7 +139,9 @@ async fn a_file_beyond_the_limits_may_be_replaced_by_one_that_is_no_larger() {
         "{refused}"
     );
     parts.extend(publisher.as_server());
-    let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+    let file = |(role, bytes): Part| {
+        File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+    };
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse("a").unwrap();
     let stored = server
@@ -161,7 +163,7 @@ async fn a_file_beyond_the_limits_may_be_replaced_by_one_that_is_no_larger() {
 #[tokio::test]
 async fn a_snapshot_lists_a_bounded_number_of_files() {
     let limits = Limits {
-        pins: 3,
+        meta_files: 3,
         ..Limits::default()
     };
     let server = TestServer::with(Settings {

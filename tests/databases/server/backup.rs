@@ -11,7 +11,7 @@ use harness::Fresh;
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::mpsc::channel;
 use trust::store::{self, ChangeRow, FileRow, Page, SqlStore, TrustRow};
-use tuf::{File, Gun, Role};
+use tuf::{Dialect, File, Gun, Role};
 
 use crate::support::{Server, connect, on_both, open};
 
@@ -138,7 +138,11 @@ async fn what_sqlite_held_is_held_to_the_last_byte_and_ids_go_on(server: Server)
 
     let store = open(&fresh).await?;
     let gun = Gun::parse("example.com/new")?;
-    let timestamp = File::parse(Role::Timestamp, r#"{"signed":{"version":1}}"#.into())?;
+    let timestamp = File::parse(
+        Dialect::NOTARY,
+        Role::Timestamp,
+        r#"{"signed":{"version":1}}"#.into(),
+    )?;
     let now = datetime!(2026-11-22 12:00 UTC);
     store.publish(&gun, None, &[timestamp], now).await?;
     let page = Page::After { id: 900, limit: 9 };
@@ -182,7 +186,11 @@ async fn a_backup_shows_one_moment_while_others_publish(server: Server) -> Resul
     let export = tokio::spawn(async move { there.export(sender).await });
     let mut seen = Vec::from_iter(received.recv().await);
     let gun = Gun::parse("example.com/new")?;
-    let timestamp = File::parse(Role::Timestamp, r#"{"signed":{"version":1}}"#.into())?;
+    let timestamp = File::parse(
+        Dialect::NOTARY,
+        Role::Timestamp,
+        r#"{"signed":{"version":1}}"#.into(),
+    )?;
     let now = datetime!(2026-11-22 12:00 UTC);
     open(&fresh)
         .await?

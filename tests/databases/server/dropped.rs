@@ -10,7 +10,7 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 use fixtures::hang_up;
 use harness::Fresh;
 use trust::store::{self, Storage, StoreError, TrustStore};
-use tuf::{File, Gun, Role};
+use tuf::{Dialect, File, Gun, Role};
 
 use crate::{
     behaviour::publish,
@@ -28,7 +28,7 @@ fn files(version: i64) -> Vec<File> {
     [Role::Root, Role::Targets, Role::Timestamp]
         .map(|role| {
             let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-            File::parse(role, bytes.into()).expect("a file")
+            File::parse(Dialect::NOTARY, role, bytes.into()).expect("a file")
         })
         .into()
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use tuf::{Accepted, Gun, KeyId, Refusal, Role};
+use tuf::{Accepted, Gun, KeyId, Refusal, Role, RootFault};
 
 use super::{Origin, Signer, SignerError};
 
@@ -52,10 +52,12 @@ pub(crate) async fn check_new_keys(
                 "refused a root that names a key of the signer that was made for something else"
             );
             // Without the name of the other repository, which this caller may not know.
-            return Err(NewKeyError::Refused(Refusal::Root(format!(
-                "the {role} key {id} is the server's and was not made for the {role} of {gun}: ask \
-                 for a key of this repository (`notary key rotate {gun} {role} -r`)"
-            ))));
+            let fault = RootFault::ForeignKey {
+                role: role.clone(),
+                id: id.clone(),
+                gun: gun.clone(),
+            };
+            return Err(NewKeyError::Refused(Refusal::Root(fault.into())));
         }
     }
     Ok(())

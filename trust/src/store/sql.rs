@@ -146,16 +146,13 @@ where
         };
         let version = row.version.0;
         if let Some(sha256) = row.checksum()? {
-            return Ok(Some(Head { sha256, version }));
+            return Ok(Some(head(sha256, version)));
         }
         let Ok(number) = i32::try_from(version) else {
             return Ok(None);
         };
         let file = self.by_version(gun, &Role::Timestamp, number).await?;
-        Ok(file.map(|file| Head {
-            sha256: sha256(&file.bytes),
-            version,
-        }))
+        Ok(file.map(|file| head(sha256(&file.bytes), version)))
     }
 
     async fn by_checksum(
@@ -540,7 +537,7 @@ where
     };
     let version = row.version.0;
     if let Some(sha256) = row.checksum()? {
-        return Ok(Some(Head { sha256, version }));
+        return Ok(Some(head(sha256, version)));
     }
     let file: Option<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::BY_VERSION))
         .bind(gun.as_str())
@@ -549,10 +546,17 @@ where
         .bind(version)
         .fetch_optional(transaction.executor())
         .await?;
-    Ok(file.map(|file| Head {
-        sha256: sha256(&file.data),
+    Ok(file.map(|file| head(sha256(&file.data), version)))
+}
+
+/// Names the newest timestamp. Every stored repository is in the dialect of Notary: a column that
+/// tells another one would be read here.
+fn head(sha256: [u8; 32], version: i64) -> Head {
+    Head {
+        sha256,
         version,
-    }))
+        dialect: tuf::Dialect::NOTARY,
+    }
 }
 
 /// Writes to the row of `base`, if it is still there. Whether it is the newest is for the caller to

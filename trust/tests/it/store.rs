@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use time::Duration;
 use trust::store::{self, Head, SqlStore, Storage, StoreError, TrustStore, statements};
-use tuf::{File, Gun, Role};
+use tuf::{Dialect, File, Gun, Role};
 
 use crate::support::memory_pool;
 use behaviour::{each_behaviour, publish};
@@ -19,7 +19,7 @@ fn gun(name: &str) -> Gun {
 
 fn file(role: &Role, version: i64) -> File {
     let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-    File::parse(role.clone(), bytes.into()).unwrap()
+    File::parse(Dialect::NOTARY, role.clone(), bytes.into()).unwrap()
 }
 
 macro_rules! on_sqlite {
@@ -80,7 +80,11 @@ async fn missing_checksums_and_times_are_made_up_for() {
 
     let next = [file(&Role::Timestamp, 2)];
     for (sha256, is_right) in [([7; 32], false), (sum, true)] {
-        let base = Head { sha256, version: 1 };
+        let base = Head {
+            sha256,
+            version: 1,
+            dialect: Dialect::NOTARY,
+        };
         let outcome = store.publish(&gun("a"), Some(&base), &next, now).await;
         assert_eq!(outcome.is_ok(), is_right, "{outcome:?}");
         assert!(is_right || matches!(outcome, Err(StoreError::Moved)));

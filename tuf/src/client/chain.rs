@@ -3,9 +3,12 @@
 use time::OffsetDateTime;
 
 use super::{FileRequest, Source, WalkError};
-use crate::limits::Effort;
-use crate::rules::root::{Dates, Terms, check_trust, trusted_bundles};
-use crate::{File, Gun, Role, Root};
+use crate::{
+    File, Gun, Role, Root,
+    fault::Fault,
+    limits::Effort,
+    rules::root::{Dates, RootFault, Terms, check_trust, trusted_bundles},
+};
 
 /// The roots that are there, oldest first, without a gap, the last one in force.
 #[derive(Clone, Debug)]
@@ -32,8 +35,7 @@ impl RootChain {
         let version = current.version();
         let by_version = source.read(&Role::Root, FileRequest::Version(version))?;
         if by_version.bytes() != current.bytes() {
-            let reason = "the snapshot names another root of this version".to_owned();
-            return Err(WalkError::refused(&by_version)(reason));
+            return Err(WalkError::refused(&by_version)(RootFault::NotTheListed));
         }
         let mut roots = vec![current];
         for version in (1..version).rev() {
@@ -60,7 +62,7 @@ impl RootChain {
 
     pub(super) fn newest(&self) -> &Root {
         self.newest_file()
-            .trusted()
+            .root()
             .expect("every root of a chain was verified")
     }
 
@@ -72,19 +74,19 @@ impl RootChain {
 
     pub(super) fn certificates(&self, version: i64) -> Vec<RootCertificate> {
         let root = self.at(version).map(|index| &self.roots[index]);
-        let Some(root) = root.and_then(|file| file.trusted().ok()) else {
+        let Some(root) = root.and_then(|file| file.root().ok()) else {
             return Vec::new();
         };
         let bundles = trusted_bundles(&self.gun, root, Dates::Ignored);
         let certificates = bundles.iter().map(|bundle| RootCertificate {
             common_name: bundle.leaf.common_name().to_owned(),
-            expires: OffsetDateTime::from_unix_timestamp(bundle.leaf.not_after())
+            expires: OffsetDateTime::from_unix_timestamp(bundle.leaf.validity()[1])
                 .unwrap_or(OffsetDateTime::UNIX_EPOCH),
         });
         certificates.collect()
     }
 
-    pub(super) fn check_new_client(&self, now: OffsetDateTime) -> Result<(), String> {
+    pub(super) fn check_new_client(&self, now: OffsetDateTime) -> Result<(), Fault> {
         let root = self.newest_file();
         let effort = Effort::unlimited();
         let terms = Terms::stored_root(Dates::Checked(now), &effort);
@@ -126,9 +128,7 @@ fn find(source: &Source<'_>, version: i64) -> Result<Option<File>, WalkError> {
     let found = source.find(&Role::Root, FileRequest::Version(version))?;
     match found.as_ref().filter(|file| file.version() != version) {
         None => Ok(found),
-        Some(file) => Err(WalkError::refused(file)(format!(
-            "it is stored as version {version}"
-        ))),
+        Some(file) => Err(WalkError::refused(file)(RootFault::StoredAs(version))),
     }
 }
 
@@ -146,7 +146,7 @@ fn no_gap(source: &Source<'_>, missing: i64) -> Result<(), WalkError> {
 
 fn verify(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Result<(), WalkError> {
     let refused = WalkError::refused(file);
-    let previous = previous.map(File::trusted).transpose().map_err(&refused)?;
+    let previous = previous.map(File::root).transpose().map_err(&refused)?;
     let effort = Effort::unlimited();
     let terms = Terms::stored_root(dates, &effort);
     check_trust(gun, file, previous, terms).map_err(&refused)

@@ -1,8 +1,7 @@
 //! Base64 as Notary reads and writes it: the standard alphabet, padded.
 //!
 //! Reading follows Go's decoder, whose leniency decides what is malformed: line ends inside are
-//! skipped, bits left over in the last character may be anything, and faults are reported by their
-//! offset.
+//! skipped, bits left over in the last character may be anything, and a fault is told by its offset.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,20 +11,28 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Reads base64 text; the error is Go's text for the first offending character.
-pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
+/// A text is not base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at} of the text does not belong into base64")]
+pub struct Base64Error {
+    /// Where Go finds the first offending character.
+    pub at: usize,
+}
+
+/// Reads base64 text.
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     read(text.as_bytes(), |byte| bytes.push(byte))?;
     Ok(bytes)
 }
 
 /// Whether `text` could be decoded, without keeping what it holds.
-pub(crate) fn check(text: &str) -> Result<(), String> {
+pub(crate) fn check(text: &str) -> Result<(), Base64Error> {
     read(text.as_bytes(), |_| ())
 }
 
 /// Decodes groups of four characters until the padded group or the end.
-fn read(text: &[u8], mut emit: impl FnMut(u8)) -> Result<(), String> {
+fn read(text: &[u8], mut emit: impl FnMut(u8)) -> Result<(), Base64Error> {
     let mut group = [0_u8; 4];
     let mut filled = 0;
     for (at, &character) in text.iter().enumerate() {
@@ -54,7 +61,7 @@ fn read(text: &[u8], mut emit: impl FnMut(u8)) -> Result<(), String> {
 }
 
 /// Checks what follows the first `=` of a group that holds `filled` characters.
-fn padding(text: &[u8], mut at: usize, filled: usize) -> Result<(), String> {
+fn padding(text: &[u8], mut at: usize, filled: usize) -> Result<(), Base64Error> {
     let skip = |mut at: usize| {
         while text.get(at).copied().is_some_and(is_line_end) {
             at += 1;
@@ -86,8 +93,8 @@ fn emit_group(group: [u8; 4], count: usize, emit: &mut impl FnMut(u8)) {
     bytes.into_iter().take(count).for_each(emit);
 }
 
-fn corrupt(at: usize) -> Result<(), String> {
-    Err(format!("illegal base64 data at input byte {at}"))
+fn corrupt(at: usize) -> Result<(), Base64Error> {
+    Err(Base64Error { at })
 }
 
 fn is_line_end(character: u8) -> bool {
@@ -135,11 +142,7 @@ mod tests {
             ("AA=A", 2),
             ("-_-_", 0),
         ] {
-            assert_eq!(
-                check(text),
-                Err(format!("illegal base64 data at input byte {at}")),
-                "{text}"
-            );
+            assert_eq!(check(text), Err(Base64Error { at }), "{text}");
         }
     }
 }

@@ -3,18 +3,26 @@
 //! No white space; members sorted by their names' bytes; in strings only `"` and `\` are escaped;
 //! numbers are 64-bit floats that must be whole and are written as integers (Notary 0.7).
 
-use crate::encoding::json::{self, DecodeError, Member, SyntaxError, Value};
+use crate::encoding::json::{self, Member, SyntaxError, Value};
 
 /// Why a text has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CanonicalError {
-    /// The text is not JSON; in the words of Notary 0.7.
-    #[error("{0}")]
-    Syntax(String),
-    /// A value cannot be signed: a number with a fraction or out of range, or a text that is no
-    /// object.
-    #[error("{0}")]
-    Value(String),
+    /// The text is not JSON.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The value is neither an object nor null.
+    #[error("only an object can be signed, not {found}")]
+    NotAnObject {
+        /// What it is: `bool`, `number`, `string` or `array`.
+        found: &'static str,
+    },
+    /// A number has a fraction.
+    #[error("the number {0} is not whole and cannot be signed")]
+    Fraction(String),
+    /// A number is beyond all floats.
+    #[error("the number {0} is too large to be signed")]
+    TooLarge(String),
 }
 
 /// The canonical form of a JSON object, or of `null`.
@@ -25,15 +33,15 @@ pub enum CanonicalError {
 /// ```
 pub fn encode(input: &[u8]) -> Result<Vec<u8>, CanonicalError> {
     let text = json::to_text(input);
-    let value = json::parse(&text).map_err(|SyntaxError(text)| CanonicalError::Syntax(text))?;
-    message(&value)
+    message(&json::parse(&text)?)
 }
 
 /// The bytes that are signed for a `signed` value.
 pub(crate) fn message(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
     if !matches!(value, Value::Object(_) | Value::Null) {
-        let DecodeError(text) = DecodeError::kind(value, "map[string]interface {}");
-        return Err(CanonicalError::Value(text));
+        return Err(CanonicalError::NotAnObject {
+            found: value.kind(),
+        });
     }
     write(value, write_string)
 }
@@ -149,14 +157,10 @@ const LIMIT: f64 = 9_223_372_036_854_775_808.0;
 fn whole(literal: &str) -> Result<i64, CanonicalError> {
     let float: f64 = literal.parse().expect("the parser took it for a number");
     if float.is_infinite() {
-        let text = format!("json: cannot unmarshal number {literal} into Go value of type float64");
-        return Err(CanonicalError::Value(text));
+        return Err(CanonicalError::TooLarge(literal.to_owned()));
     }
     if float.fract() != 0.0 {
-        return Err(CanonicalError::Value(format!(
-            "json: unsupported value: {}",
-            shortest(float)
-        )));
+        return Err(CanonicalError::Fraction(literal.to_owned()));
     }
     // Go's conversion yields the lowest integer for everything out of range, above or below.
     #[expect(
@@ -170,41 +174,9 @@ fn whole(literal: &str) -> Result<i64, CanonicalError> {
     })
 }
 
-/// A fraction in Go's shortest form (`%g`): with an exponent below 1e-4 and from 1e6 on.
-fn shortest(float: f64) -> String {
-    let scientific = format!("{float:e}");
-    let (digits, exponent) = scientific
-        .split_once('e')
-        .expect("the format writes an exponent");
-    let exponent: i32 = exponent.parse().expect("the format writes a number");
-    if (-4..6).contains(&exponent) {
-        return format!("{float}");
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fractions_are_named_as_go_prints_them() {
-        for (literal, printed) in [
-            ("1.5", "1.5"),
-            ("1e-1", "0.1"),
-            ("0.00012", "0.00012"),
-            ("0.0000125", "1.25e-05"),
-            ("1234567.5", "1.2345675e+06"),
-        ] {
-            assert_eq!(
-                whole(literal),
-                Err(CanonicalError::Value(format!(
-                    "json: unsupported value: {printed}"
-                )))
-            );
-        }
-    }
 
     #[test]
     fn control_characters_are_raw_when_signed_and_escaped_when_stored() {

@@ -1,6 +1,6 @@
 //! Points in time as metadata spells them.
 
-use time::{Date, Month, OffsetDateTime, Time, UtcOffset, Weekday};
+use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 /// Reads an RFC 3339 time as Go's decoder takes it: upper case `T` and `Z`, or a numeric offset.
 ///
@@ -54,45 +54,10 @@ pub(crate) fn format(at: OffsetDateTime) -> String {
     )
 }
 
-/// Writes a time as Notary's messages do: `Thu Jan 2 03:04:05 UTC 2020`, in the zone that the file
-/// names.
-///
-/// A missing expiry is Go's zero time.
-pub(crate) fn describe(at: Option<OffsetDateTime>) -> String {
-    let Some(at) = at else {
-        return "Mon Jan 1 00:00:00 UTC 0001".to_owned();
-    };
-    let (year, month, day) = at.to_calendar_date();
-    let (hour, minute, second) = at.to_hms();
-    let month = &month.to_string()[..3];
-    format!(
-        "{} {month} {day} {hour:02}:{minute:02}:{second:02} {} {year:04}",
-        weekday(at.weekday()),
-        zone(at.offset())
-    )
-}
-
 /// Whether something that expires at `expires` has expired `now`; nothing without an expiry is
 /// fresh.
 pub(crate) fn is_past(expires: Option<OffsetDateTime>, now: OffsetDateTime) -> bool {
     expires.is_none_or(|expires| expires.unix_timestamp_nanos() < now.unix_timestamp_nanos())
-}
-
-fn weekday(day: Weekday) -> &'static str {
-    ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][usize::from(day.number_days_from_monday())]
-}
-
-fn zone(offset: UtcOffset) -> String {
-    if offset.is_utc() {
-        return "UTC".to_owned();
-    }
-    let (hours, minutes, _) = offset.as_hms();
-    let sign = if offset.is_negative() { '-' } else { '+' };
-    format!(
-        "{sign}{:02}{:02}",
-        hours.unsigned_abs(),
-        minutes.unsigned_abs()
-    )
 }
 
 fn digits(rest: &mut &[u8], count: usize) -> Option<u32> {
@@ -209,19 +174,6 @@ mod tests {
         for text in ["", "Z", "+01:00", "2030-01-01T00:00:00+é:00", "x-01:00é"] {
             assert_eq!(parse_strict(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn messages_name_the_zone_of_the_file() {
-        assert_eq!(
-            describe(parse("2020-01-02T03:04:05Z")),
-            "Thu Jan 2 03:04:05 UTC 2020"
-        );
-        assert_eq!(
-            describe(parse("2020-01-02T03:04:05-02:30")),
-            "Thu Jan 2 03:04:05 -0230 2020"
-        );
-        assert_eq!(describe(None), "Mon Jan 1 00:00:00 UTC 0001");
     }
 
     #[test]

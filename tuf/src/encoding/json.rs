@@ -8,17 +8,21 @@
 mod decode;
 mod parser;
 mod raw;
+mod reading;
 mod scanner;
 mod strict;
+mod syntax;
 
 use std::borrow::Cow;
 
-pub(crate) use decode::{DecodeError, array, elements, folds_to, integer, member, object, text};
-pub(crate) use parser::{
-    Scope, TOO_MANY_VALUES, expect_end, parse, parse_first, parse_within, to_text,
-};
-pub(crate) use scanner::{Scanner, SyntaxError, Token};
-pub(crate) use strict::{Count, Fault, Field, Form, Shape, Sizes, check, measure, normalise};
+pub use decode::DecodeError;
+pub(crate) use decode::{Decoded, array, elements, folds_to, integer, member, object, text};
+pub(crate) use parser::{Scope, expect_end, parse, parse_first, parse_within, to_text};
+pub(crate) use reading::at_byte;
+pub use reading::{Count, Misreading, ReadingFault, ReadingProblem};
+pub(crate) use scanner::{Scanner, Token};
+pub(crate) use strict::{Field, Form, Shape, Sizes, check, measure, normalise};
+pub use syntax::{Place, SyntaxError};
 
 /// A JSON value; objects keep every member, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +43,7 @@ pub(crate) enum Value<'a> {
 pub(crate) type Member<'a> = (Cow<'a, str>, Value<'a>);
 
 impl<'a> Value<'a> {
-    /// What Go's messages call this kind of value.
+    /// What this kind of value is called in messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

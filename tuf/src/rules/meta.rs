@@ -1,38 +1,66 @@
 //! Whether the bytes of a file are those that a snapshot or timestamp lists.
 
-use crate::metadata::{Meta, MetaFile};
-use crate::{Checksums, Role};
+use crate::{Checksums, Role, fault::Fault, metadata::Meta};
 
-/// Checks that a snapshot meta a file's bytes as they are. Lengths are not compared (Notary 0.7):
-/// the hashes cover them.
-pub(crate) fn check_listed(meta: &Meta, role: &Role, actual: &Checksums) -> Result<(), String> {
-    let (sha256, sha512) = meta
-        .get(role.as_str())
-        .map_or((None, None), |MetaFile { sha256, sha512, .. }| {
-            (sha256.as_deref(), sha512.as_deref())
-        });
+/// Checks that `meta` lists a file's bytes as they are. Lengths are not compared (Notary 0.7): the
+/// hashes cover them.
+pub(crate) fn check_hashes(meta: &Meta, role: &Role, actual: &Checksums) -> Result<(), Fault> {
+    let listed = meta.get(role.as_str());
+    let sha256 = listed.and_then(|file| file.sha256.as_deref());
+    let sha512 = listed.and_then(|file| file.sha512.as_deref());
     if sha256.is_none() && sha512.is_none() {
-        return Err(format!(
-            "no checksums for supported algorithms were provided for {role}"
-        ));
+        return Err(MetaFault::NotListed(role.clone()).into());
     }
-    check_hash(role, "sha256", sha256, &actual.sha256)?;
-    check_hash(role, "sha512", sha512, &actual.sha512)
-}
-
-fn check_hash(
-    role: &Role,
-    algorithm: &str,
-    listed: Option<&[u8]>,
-    actual: &[u8],
-) -> Result<(), String> {
-    match listed.filter(|listed| *listed != actual) {
-        None => Ok(()),
-        Some(listed) => {
-            let expected = hex::encode(listed);
-            Err(format!(
-                "{algorithm} checksum for {role} did not match: expected {expected}"
-            ))
+    for (algorithm, listed, actual) in [
+        ("sha256", sha256, &actual.sha256[..]),
+        ("sha512", sha512, &actual.sha512[..]),
+    ] {
+        if let Some(listed) = listed.filter(|listed| *listed != actual) {
+            return Err(Fault::Meta(MetaFault::Checksum {
+                role: role.clone(),
+                algorithm,
+                expected: listed.to_vec(),
+            }));
         }
     }
+    Ok(())
+}
+
+/// Checks that a file is no longer than listed: clients stop reading there.
+pub(crate) fn check_length(meta: &Meta, role: &Role, actual: &Checksums) -> Result<(), MetaFault> {
+    let listed = meta.get(role.as_str()).map_or(0, |file| file.length);
+    let length = actual.length;
+    if i64::try_from(length).is_ok_and(|length| length <= listed) {
+        return Ok(());
+    }
+    Err(MetaFault::Length { length, listed })
+}
+
+/// Why a file is not the one that a snapshot or timestamp lists.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetaFault {
+    /// No checksum of it is listed.
+    #[error("no checksum of {0} is listed")]
+    NotListed(Role),
+    /// It has another checksum.
+    #[error(
+        "{role} does not have the listed {algorithm} checksum {}",
+        hex::encode(expected)
+    )]
+    Checksum {
+        /// Whose file it is.
+        role: Role,
+        /// `sha256` or `sha512`.
+        algorithm: &'static str,
+        /// The checksum that is listed.
+        expected: Vec<u8>,
+    },
+    /// It is longer than listed.
+    #[error("it has {length} bytes, not {listed}")]
+    Length {
+        /// How many bytes it has.
+        length: u64,
+        /// How many are listed.
+        listed: i64,
+    },
 }

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::threshold::{Count, Verifier};
-use crate::certificate::Bundle;
-use crate::limits::Effort;
-use crate::metadata::Envelope;
-use crate::wire::notary;
-use crate::{File, Gun, Role, Root};
+use super::{
+    certificate::{CertificateDates, check, fits, is_current},
+    threshold::{Count, Verifier},
+};
+use crate::{
+    File, Gun, KeyId, Role, Root, SharedKey,
+    certificate::Bundle,
+    envelope::{Checked, Strictness},
+    fault::Fault,
+    limits::Effort,
+};
 
 /// Which dates of certificates matter.
 #[derive(Clone, Copy, Debug)]
@@ -49,48 +54,46 @@ impl<'e> Terms<'e> {
     }
 }
 
-impl File {
-    /// The root that this file holds, if it is whole.
-    pub(crate) fn trusted(&self) -> Result<&Root, String> {
-        notary::check_root(self.envelope())
-    }
-}
-
 /// Checks a root by itself and against the previous one; its version and expiry are for the caller.
 pub(crate) fn check_trust(
     gun: &Gun,
     file: &File,
     previous: Option<&Root>,
     terms: Terms<'_>,
-) -> Result<(), String> {
-    file.check_text()?;
-    let root = file.trusted()?;
-    let untrusted = |text: &str| {
-        Err(format!(
-            "could not validate the path to a trusted root: {text}"
-        ))
-    };
+) -> Result<(), Fault> {
+    let checked = file.check(Strictness::Stored)?;
+    let root = checked.root()?;
     let bundles = trusted_bundles(gun, root, terms.dates);
     if bundles.is_empty() {
-        return untrusted("unable to retrieve valid leaf certificates");
+        let dates = outdated(gun, root, terms.dates);
+        return Err(RootFault::NoCertificate { dates }.into());
     }
     if let Some(previous) = previous {
         let bundles = trusted_bundles(gun, previous, Dates::Ignored);
         if bundles.is_empty() {
-            return untrusted("could not retrieve trusted certs from previous root role data");
+            return Err(RootFault::NoPreviousCertificate.into());
         }
         // A root that is stored already was taken when every certificate counted, and must stay
         // replaceable.
         let terms = Terms::stored_root(Dates::Ignored, terms.effort);
-        if !is_signed(file.envelope(), &bundles, previous, terms) {
-            let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
-            return Err(text.to_owned());
+        if !is_signed(checked, &bundles, previous, terms) {
+            return Err(RootFault::NotSignedByPrevious.into());
         }
     }
-    if !is_signed(file.envelope(), &bundles, root, terms) {
-        return untrusted("failed to validate integrity of roots");
+    if !is_signed(checked, &bundles, root, terms) {
+        return Err(RootFault::NotSignedByItself.into());
     }
     Ok(())
+}
+
+/// The dates of a certificate that would do if it were current.
+fn outdated(gun: &Gun, root: &Root, dates: Dates) -> Option<Box<CertificateDates>> {
+    let Dates::Checked(now) = dates else {
+        return None;
+    };
+    let bundles = trusted_bundles(gun, root, Dates::Ignored);
+    let bundle = bundles.first()?;
+    Some(Box::new(CertificateDates::of(&bundle.leaf, now)))
 }
 
 /// The certificates among the root role's keys that may speak for `gun`.
@@ -99,22 +102,24 @@ pub(crate) fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundl
     let bundles = keys
         .values()
         .filter_map(|key| Bundle::parse(key.public_bytes()));
-    let is_current = |bundle: &Bundle| match dates {
-        Dates::Checked(now) => bundle.leaf.is_current(now),
+    let has_dates = |bundle: &Bundle| match dates {
+        Dates::Checked(now) => is_current(&bundle.leaf, now),
         Dates::Ignored => true,
     };
     bundles
-        .filter(|bundle| bundle.leaf.fits(gun) && bundle.leaf.check().is_ok() && is_current(bundle))
+        .filter(|bundle| {
+            fits(&bundle.leaf, gun) && check(&bundle.leaf).is_ok() && has_dates(bundle)
+        })
         .collect()
 }
 
-/// Whether as many of the certificates' keys as `root` asks for signed `envelope`.
+/// Whether as many of the certificates' keys as `root` asks for signed `file`.
 ///
 /// The keys are those that the certificates make when written again (Notary 0.7); an intermediate
 /// that is not current is left out of a new root's, and so changes the key's id.
-fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, terms: Terms<'_>) -> bool {
+fn is_signed(file: Checked<'_>, bundles: &[Bundle], root: &Root, terms: Terms<'_>) -> bool {
     let keys = bundles.iter().filter_map(|bundle| match terms.dates {
-        Dates::Checked(now) => bundle.key(|above| above.check().is_ok() && above.is_current(now)),
+        Dates::Checked(now) => bundle.key(|above| check(above).is_ok() && is_current(above, now)),
         Dates::Ignored => bundle.key(|_| true),
     });
     let keys: BTreeMap<_, _> = keys.map(|key| (key.id().clone(), key)).collect();
@@ -125,8 +130,66 @@ fn is_signed(envelope: &Envelope, bundles: &[Bundle], root: &Root, terms: Terms<
         threshold,
         count: terms.count,
     }
-    .verify(envelope, terms.effort)
+    .verify(file, terms.effort)
     .is_ok()
+}
+
+/// Why a root may not be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RootFault {
+    /// Its version is neither the current one nor the next.
+    #[error("its version is {sent}, and the current one is {current}")]
+    VersionSkipped {
+        /// The version in force; 1 if there is none.
+        current: i64,
+        /// The version that was sent.
+        sent: i64,
+    },
+    /// None of its keys is in a certificate that is sound, current and for the repository.
+    #[error("it has no current certificate for the repository{}", describe(dates.as_deref()))]
+    NoCertificate {
+        /// The dates of a certificate that would do if it were current.
+        dates: Option<Box<CertificateDates>>,
+    },
+    /// The same of the root before it.
+    #[error("the root before it has no certificate for the repository")]
+    NoPreviousCertificate,
+    /// Too few keys of the root before it signed it.
+    #[error("the keys of the root before it did not sign it")]
+    NotSignedByPrevious,
+    /// Too few of its own keys signed it.
+    #[error("its own keys did not sign it")]
+    NotSignedByItself,
+    /// One public key in several certificates could meet a threshold alone.
+    #[error(transparent)]
+    SharedKeys(SharedKey),
+    /// It is gone, while files that depend on it are there.
+    #[error("it is gone, but its snapshot or timestamp is there")]
+    Gone,
+    /// The snapshot lists another root than the one that is stored as this version.
+    #[error("the snapshot names another root of this version")]
+    NotTheListed,
+    /// It is stored as another version than it has.
+    #[error("it is stored as version {0}")]
+    StoredAs(i64),
+    /// The server holds too few of the keys that it names for the timestamp.
+    #[error("the server holds too few of the timestamp keys that it names")]
+    NoTimestampKey,
+    /// It gives a role a key that the server made for another repository or role.
+    #[error("the {role} key {id} is the server's and was not made for the {role} of {gun}")]
+    ForeignKey {
+        /// The role that the root gives the key.
+        role: Role,
+        /// The key.
+        id: KeyId,
+        /// The repository of the root.
+        gun: Gun,
+    },
+}
+
+/// What follows the text about a missing certificate.
+fn describe(dates: Option<&CertificateDates>) -> String {
+    dates.map_or_else(String::new, |dates| format!(": {dates}"))
 }
 
 #[cfg(test)]
@@ -137,6 +200,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::Dialect;
 
     #[derive(Deserialize)]
     struct Case {
@@ -161,14 +225,15 @@ mod tests {
             let previous = case.previous_root_b64.as_deref().map(root);
             let previous = previous
                 .as_ref()
-                .map(|file| file.trusted().expect("a whole root"));
+                .map(|file| file.root().expect("a whole root"));
             let verdict = check_trust(
                 &gun,
                 &root(&case.root_b64),
                 previous,
                 Terms::new_root(NOW, &Effort::unlimited()),
             );
-            assert_eq!(verdict.err(), case.error, "{}", case.name);
+            let words = verdict.err().map(|fault| words_without_dates(&fault));
+            assert_eq!(words, case.error, "{}", case.name);
             assert_eq!(case.ok, case.error.is_none(), "{}", case.name);
         }
     }
@@ -196,8 +261,19 @@ mod tests {
         }
     }
 
+    /// Notary did not say which certificate is not current.
+    fn words_without_dates(fault: &Fault) -> String {
+        let fault = match fault {
+            Fault::Root(RootFault::NoCertificate { .. }) => {
+                RootFault::NoCertificate { dates: None }.into()
+            }
+            other => other.clone(),
+        };
+        Dialect::NOTARY.words(&fault)
+    }
+
     fn root(base64: &str) -> File {
         let bytes = STANDARD.decode(base64).expect("recorded base64");
-        File::parse(Role::Root, bytes.into()).expect("recorded JSON")
+        File::parse(Dialect::NOTARY, Role::Root, bytes.into()).expect("recorded JSON")
     }
 }

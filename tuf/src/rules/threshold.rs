@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::limits::{self, Effort};
-use crate::metadata::{Envelope, RoleKeys};
-use crate::{KeyId, PublicKey, Role, Root, Signature};
+use crate::{
+    KeyId, PublicKey, Role, Root, Signature,
+    envelope::Checked,
+    fault::Fault,
+    limits::{self, Effort},
+    metadata::RoleKeys,
+};
 
 /// How many signatures of one key are tried. Honest files hold one. What all of them together may
 /// cost is bounded by [`Effort`]; Notary 0.7 tries all.
@@ -22,40 +26,40 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// Checks that enough of the keys signed `envelope`; the texts are Notary 0.7's.
+    /// The keys that `keys` defines of those that `role_keys` lists.
+    pub(crate) fn of(role_keys: &RoleKeys, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Self {
+        let listed = role_keys
+            .key_ids
+            .iter()
+            .filter_map(|id| Some((id.clone(), keys.get(id)?.clone())));
+        Self {
+            role: role.to_owned(),
+            keys: listed.collect(),
+            threshold: role_keys.threshold,
+            count: Count::KeyIds,
+        }
+    }
+
+    /// Checks that enough of the keys signed `file`.
     ///
     /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures
     /// instead would let one stolen key meet any threshold. A signature that does not verify is no
     /// reason to refuse the others, but a key under a false id is.
-    pub(crate) fn verify(&self, envelope: &Envelope, effort: &Effort) -> Result<(), String> {
-        if self.meet_threshold(envelope, effort)? {
-            return Ok(());
+    pub(crate) fn verify(&self, file: Checked<'_>, effort: &Effort) -> Result<(), Fault> {
+        if file.signatures().is_empty() {
+            return Err(SignatureFault::Unsigned.into());
         }
+        let shortfall = |valid: usize| SignatureFault::Threshold {
+            role: self.role.clone(),
+            valid,
+            threshold: self.threshold,
+        };
         if self.threshold < 1 {
-            return Err("valid signatures did not meet threshold".to_owned());
+            return Err(shortfall(0).into());
         }
-        Err(format!(
-            "valid signatures did not meet threshold for {}",
-            self.role
-        ))
-    }
-
-    /// Whether enough of the keys signed `envelope`: as [`verify`](Self::verify), for who goes on
-    /// without the file if they did not.
-    pub(crate) fn meet_threshold(
-        &self,
-        envelope: &Envelope,
-        effort: &Effort,
-    ) -> Result<bool, String> {
-        if envelope.signatures.is_empty() {
-            return Err("tuf: data has no signatures".to_owned());
-        }
-        if self.threshold < 1 {
-            return Ok(false);
-        }
-        let message = envelope.message.as_ref().map_err(Clone::clone)?;
+        let message = file.message()?;
         let mut good: BTreeSet<Vec<u8>> = BTreeSet::new();
-        for attempt in self.attempts(envelope, message.len())? {
+        for attempt in self.attempts(file, message.len())? {
             let voice = self.voice(attempt.key);
             if good.contains(&voice) {
                 continue;
@@ -65,28 +69,28 @@ impl Verifier {
             if attempt.key.verifies(method, message, bytes) {
                 good.insert(voice);
                 if i64::try_from(good.len()).is_ok_and(|good| good >= self.threshold) {
-                    return Ok(true);
+                    return Ok(());
                 }
             }
         }
-        Ok(false)
+        Err(shortfall(good.len()).into())
     }
 
     /// The signatures to try, the cheapest first: whatever else a file holds, signatures that meet
     /// the threshold by cheap algorithms are found before dear ones are looked at.
     fn attempts<'s>(
         &'s self,
-        envelope: &'s Envelope,
+        file: Checked<'s>,
         length: usize,
-    ) -> Result<Vec<Attempt<'s>>, String> {
+    ) -> Result<Vec<Attempt<'s>>, SignatureFault> {
         let mut attempts = Vec::new();
         let mut tries: BTreeMap<&KeyId, u32> = BTreeMap::new();
-        for signature in &envelope.signatures {
+        for signature in file.signatures() {
             let Some(key) = self.keys.get(&signature.key_id) else {
                 continue;
             };
             if key.id() != &signature.key_id {
-                return Err("key ID is not valid for key content".to_owned());
+                return Err(SignatureFault::FalseKeyId(signature.key_id.clone()));
             }
             let tries = tries.entry(key.id()).or_default();
             let Some(material) = key.material().filter(|_| *tries < MAX_TRIES) else {
@@ -135,26 +139,33 @@ impl Root {
             key_ids: Vec::new(),
             threshold: 0,
         };
-        self.roles
-            .get(role.as_str())
-            .unwrap_or(&none)
-            .verifier(role.as_str(), &self.keys)
+        let role_keys = self.roles.get(role.as_str()).unwrap_or(&none);
+        Verifier::of(role_keys, role.as_str(), &self.keys)
     }
 }
 
-impl RoleKeys {
-    pub(crate) fn verifier(&self, role: &str, keys: &BTreeMap<KeyId, PublicKey>) -> Verifier {
-        let named = self
-            .key_ids
-            .iter()
-            .filter_map(|id| Some((id.clone(), keys.get(id)?.clone())));
-        Verifier {
-            role: role.to_owned(),
-            keys: named.collect(),
-            threshold: self.threshold,
-            count: Count::KeyIds,
-        }
-    }
+/// Why a role's keys did not sign a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureFault {
+    /// The file has no signatures.
+    #[error("the file has no signatures")]
+    Unsigned,
+    /// A key that would count is listed under an id that is not its own.
+    #[error("the key that is listed as {0} has another id")]
+    FalseKeyId(KeyId),
+    /// Too few keys signed.
+    #[error("{valid} of the {threshold} keys that {role} needs signed it")]
+    Threshold {
+        /// The name of the role.
+        role: String,
+        /// How many keys signed.
+        valid: usize,
+        /// How many have to. Below 1, nothing verifies.
+        threshold: i64,
+    },
+    /// The signatures of one update take more work than [`Limits`](crate::Limits) allow.
+    #[error("verifying the signatures of this update takes more work than the server allows")]
+    TooMuchWork,
 }
 
 #[cfg(test)]
@@ -164,7 +175,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::{File, KeyType};
+    use crate::{Dialect, EnvelopeFault, File, KeyType, envelope::Strictness};
 
     #[derive(Deserialize)]
     struct Case {
@@ -196,17 +207,22 @@ mod tests {
             let verdict = verdict(&case);
             assert_eq!(verdict.is_ok(), case.ok, "{}: {verdict:?}", case.name);
             if !OTHER_TEXTS.contains(&case.name.as_str()) {
-                assert_eq!(verdict.err(), case.error, "{}", case.name);
+                assert_eq!(
+                    verdict.err().map(|fault| Dialect::NOTARY.words(&fault)),
+                    case.error,
+                    "{}",
+                    case.name
+                );
             }
         }
     }
 
-    fn verdict(case: &Case) -> Result<(), String> {
+    fn verdict(case: &Case) -> Result<(), Fault> {
         let bytes = STANDARD
             .decode(&case.metadata_b64)
             .expect("recorded base64");
         let role = Role::parse(&case.role).expect("a recorded role");
-        let file = File::parse(role, bytes.into()).map_err(|fault| fault.to_string())?;
+        let file = File::parse(Dialect::NOTARY, role, bytes.into()).map_err(EnvelopeFault::from)?;
         let keys = case.role_keys.iter().map(|(id, key)| {
             let public = STANDARD.decode(&key.public_b64).expect("recorded base64");
             let key_type = KeyType::from(key.keytype.as_str());
@@ -219,6 +235,6 @@ mod tests {
             threshold: case.threshold,
             count: Count::KeyIds,
         }
-        .verify(file.envelope(), &Effort::unlimited())
+        .verify(file.check(Strictness::Lenient)?, &Effort::unlimited())
     }
 }

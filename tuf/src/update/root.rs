@@ -5,31 +5,27 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use super::{Refusal, Stored, check_version_step, read};
-use crate::limits::Effort;
-use crate::rules::root::{Dates, Terms, check_trust, trusted_bundles};
-use crate::{Damaged, File, Gun, KeyId, Role, Root};
+use super::{Refusal, Stored, check_version_step};
+use crate::{
+    Damaged, Dialect, File, Gun, KeyId, Role, Root,
+    envelope::Strictness,
+    fault::Fault,
+    limits::Effort,
+    rules::root::{Dates, RootFault, Terms, check_trust},
+};
 
 /// The stored root, if the repository has one.
-pub(super) fn current(gun: &Gun, stored: &Stored) -> Result<Option<File>, Refusal> {
-    let damaged = |reason| {
-        Refusal::from(Damaged {
-            role: Role::Root,
-            reason,
-        })
-    };
+pub(super) fn load_current(gun: &Gun, stored: &Stored) -> Result<Option<File>, Damaged> {
     let Some(bytes) = &stored.root else {
         if stored.snapshot.is_some() || stored.timestamp.is_some() {
-            return Err(damaged(
-                "it is gone, but its snapshot or timestamp is there".to_owned(),
-            ));
+            return Err(Damaged::of(&Role::Root)(RootFault::Gone));
         }
         return Ok(None);
     };
-    let file = read(&Role::Root, bytes)?;
+    let file = File::parse_stored(stored.dialect, &Role::Root, bytes)?;
     let effort = Effort::unlimited();
     let terms = Terms::stored_root(Dates::Ignored, &effort);
-    check_trust(gun, &file, None, terms).map_err(damaged)?;
+    check_trust(gun, &file, None, terms).map_err(Damaged::of(&Role::Root))?;
     Ok(Some(file))
 }
 
@@ -51,17 +47,16 @@ fn check_replacement(
     new: &File,
     effort: &Effort,
     now: OffsetDateTime,
-) -> Result<(), String> {
-    let from = current.map_or(1, File::version);
-    if new.version() != from && Some(new.version()) != from.checked_add(1) {
-        return Err(format!(
-            "Root modifications must increment the version. Current {from}, new {}",
-            new.version()
-        ));
+) -> Result<(), Fault> {
+    let (from, sent) = (current.map_or(1, File::version), new.version());
+    if sent != from && Some(sent) != from.checked_add(1) {
+        return Err(Fault::Root(RootFault::VersionSkipped {
+            current: from,
+            sent,
+        }));
     }
-    new.check_text()?;
-    new.check_members()?;
-    let previous = current.map(File::trusted).transpose()?;
+    new.check(Strictness::Sent)?;
+    let previous = current.map(File::root).transpose()?;
     // Sending the root in force again changes nothing, so it is judged as what it is: stored.
     let is_same = current.is_some_and(|current| current.bytes() == new.bytes());
     let terms = if is_same {
@@ -69,40 +64,31 @@ fn check_replacement(
     } else {
         Terms::new_root(now, effort)
     };
-    check_trust(gun, new, previous, terms).map_err(|text| explain_dates(gun, new, now, text))?;
+    check_trust(gun, new, previous, terms)?;
     if !is_same {
-        check_public_keys(new.trusted()?)?;
+        check_public_keys(new.root()?)?;
     }
     check_version_step(new, from)?;
     new.check_expiry(now)
 }
 
 /// Refuses thresholds that one public key in several certificates could meet alone.
-fn check_public_keys(root: &Root) -> Result<(), String> {
-    match root.shared_keys().first() {
+fn check_public_keys(root: &Root) -> Result<(), RootFault> {
+    match root.shared_keys().into_iter().next() {
         None => Ok(()),
-        Some(shared) => Err(format!("root type metadata invalid: {shared}")),
-    }
-}
-
-/// `text`, with the two dates that do not go together if that is what is wrong: often it is a clock.
-fn explain_dates(gun: &Gun, new: &File, now: OffsetDateTime, text: String) -> String {
-    let Ok(root) = new.trusted() else { return text };
-    if !trusted_bundles(gun, root, Dates::Checked(now)).is_empty() {
-        return text;
-    }
-    let bundles = trusted_bundles(gun, root, Dates::Ignored);
-    match bundles.first() {
-        Some(bundle) => format!("{text}: {}", bundle.leaf.describe_dates(now)),
-        None => text,
+        Some(shared) => Err(RootFault::SharedKeys(shared)),
     }
 }
 
 /// The keys that `new` gives snapshot and timestamp and the root that is `stored` does not, each with
 /// its role.
-pub(super) fn introduced_keys(stored: Option<&Bytes>, new: &Root) -> Vec<(Role, KeyId)> {
-    let stored = stored.and_then(|bytes| read(&Role::Root, bytes).ok());
-    let stored = stored.as_ref().and_then(|file| file.trusted().ok());
+pub(super) fn introduced_keys(
+    dialect: Dialect,
+    stored: Option<&Bytes>,
+    new: &Root,
+) -> Vec<(Role, KeyId)> {
+    let stored = stored.and_then(|bytes| File::parse(dialect, Role::Root, bytes.clone()).ok());
+    let stored = stored.as_ref().and_then(|file| file.root().ok());
     let mut introduced = Vec::new();
     for role in [Role::Snapshot, Role::Timestamp] {
         let known: BTreeSet<KeyId> = stored

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, Stored, check_version_step};
-use crate::limits::Effort;
-use crate::rules::meta::check_listed;
-use crate::rules::next_version::NextVersion;
-use crate::wire::notary;
-use crate::{Damaged, File, Role, Root};
+use super::{Refusal, Stored, UpdateFault, check_version_step, read_version};
+use crate::{
+    File, Role, Root,
+    envelope::Strictness,
+    fault::Fault,
+    limits::Effort,
+    rules::{meta::check_hashes, next_version::NextVersion},
+};
 
 /// Checks a snapshot that a client made, against everything else in the update.
 pub(super) fn check(
@@ -20,14 +22,7 @@ pub(super) fn check(
     effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<(), Refusal> {
-    let current = stored
-        .snapshot
-        .as_ref()
-        .map_or(Ok(0), |bytes| notary::version(bytes));
-    let current = current.map_err(|reason| Damaged {
-        role: Role::Snapshot,
-        reason,
-    })?;
+    let current = read_version(stored.dialect, &Role::Snapshot, stored.snapshot.as_ref())?;
     check_sent(root, file, current, pending, effort, now).map_err(Refusal::Snapshot)
 }
 
@@ -38,17 +33,15 @@ fn check_sent(
     pending: &BTreeMap<Role, File>,
     effort: &Effort,
     now: OffsetDateTime,
-) -> Result<(), String> {
-    file.check_text()?;
-    file.check_members()?;
-    root.verifier(&Role::Snapshot)
-        .verify(file.envelope(), effort)?;
-    let meta = notary::check_snapshot(file.envelope())?;
+) -> Result<(), Fault> {
+    let checked = file.check(Strictness::Sent)?;
+    root.verifier(&Role::Snapshot).verify(checked, effort)?;
+    let meta = checked.meta()?;
     check_version_step(file, current)?;
     file.check_expiry(now)?;
     pending
         .iter()
-        .try_for_each(|(role, file)| check_listed(meta, role, file.checksums()))
+        .try_for_each(|(role, file)| check_hashes(meta, role, file.checksums()))
 }
 
 /// Refuses to let a snapshot that the server makes grow beyond what a client may send.
@@ -59,9 +52,8 @@ pub(super) fn check_growth(
 ) -> Result<(), Refusal> {
     let added = pending.keys().filter(|role| !planned.lists(role)).count();
     if added > 0 && planned.size() + added > most {
-        return Err(Refusal::Validation(format!(
-            "the snapshot would list more than {most} files"
-        )));
+        let fault = UpdateFault::TooManyFiles(most);
+        return Err(Refusal::Validation(fault.into()));
     }
     Ok(())
 }
@@ -69,9 +61,8 @@ pub(super) fn check_growth(
 /// Prepares the snapshot that the server makes; the first one needs targets in the update.
 pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<NextVersion, Refusal> {
     if stored.snapshot.is_none() && !has_targets {
-        return Err(Refusal::Validation(
-            "targets must be loaded first".to_owned(),
-        ));
+        return Err(Refusal::Validation(UpdateFault::NoTargets.into()));
     }
-    Ok(NextVersion::of(Role::Snapshot, stored.snapshot.as_ref())?)
+    let next = NextVersion::of(stored.dialect, Role::Snapshot, stored.snapshot.as_ref());
+    next.map_err(Refusal::from)
 }

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, Stored, Update, check_version_step, read};
-use crate::limits::Effort;
-use crate::rules::delegation::delegate;
-use crate::rules::threshold::Verifier;
-use crate::wire::notary;
-use crate::{Damaged, File, Role, Root};
+use super::{Refusal, Stored, Update, check_version_step, read_version};
+use crate::{
+    Damaged, File, Role, Root,
+    envelope::{Checked, Strictness},
+    fault::Fault,
+    limits::Effort,
+    rules::{
+        delegation::{DelegationFault, delegate},
+        threshold::Verifier,
+    },
+};
 
 /// The part of the targets tree that an update touches, verified from root down.
 pub(super) struct Tree<'r> {
@@ -53,13 +58,15 @@ impl Tree<'_> {
         stored: &Stored,
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
-        file.check_text()
-            .and_then(|()| file.check_members())
+        let role = file.role();
+        file.check(Strictness::Sent)
+            .and_then(|checked| self.verify(checked))
             .map_err(Refusal::Targets)?;
-        self.verify(file).map_err(Refusal::Targets)?;
-        check_version_step(file, stored_version(file.role(), stored)?).map_err(Refusal::Targets)?;
-        file.check_expiry(now).map_err(Refusal::Targets)?;
-        self.loaded.insert(file.role().clone(), file.clone());
+        let current = read_version(stored.dialect, role, stored.targets.get(role))?;
+        check_version_step(file, current)
+            .and_then(|()| file.check_expiry(now))
+            .map_err(Refusal::Targets)?;
+        self.loaded.insert(role.clone(), file.clone());
         Ok(())
     }
 
@@ -69,55 +76,38 @@ impl Tree<'_> {
         let Some(bytes) = stored.targets.get(&role) else {
             return Ok(());
         };
-        let file = read(&role, bytes)?;
-        let damaged = |reason| {
-            Refusal::from(Damaged {
-                role: role.clone(),
-                reason,
-            })
-        };
-        file.check_text().map_err(damaged)?;
-        notary::check_targets(&role, file.envelope()).map_err(damaged)?;
-        self.verify(&file).map_err(Refusal::Targets)?;
+        let file = File::parse_stored(stored.dialect, &role, bytes)?;
+        let checked = file.check(Strictness::Stored);
+        let checked = checked.map_err(Damaged::of(&role))?;
+        checked.delegations().map_err(Damaged::of(&role))?;
+        self.verify(checked).map_err(Refusal::Targets)?;
         self.loaded.insert(role, file);
         Ok(())
     }
 
     /// Checks structure and signatures, for a delegation in this order and for targets in the other
     /// (Notary 0.7).
-    fn verify(&self, file: &File) -> Result<(), String> {
-        let (role, envelope) = (file.role(), file.envelope());
-        if *role == Role::Targets {
-            self.root.verifier(role).verify(envelope, self.effort)?;
-            return notary::check_targets(role, envelope).map(|_| ());
+    fn verify(&self, file: Checked<'_>) -> Result<(), Fault> {
+        if *file.role() == Role::Targets {
+            self.root
+                .verifier(&Role::Targets)
+                .verify(file, self.effort)?;
+            return file.delegations().map(drop);
         }
-        let signers = self.delegate(role)?;
-        notary::check_targets(role, envelope)?;
-        signers.verify(envelope, self.effort)
+        let verifier = self.delegate(file.role())?;
+        file.delegations()?;
+        verifier.verify(file, self.effort)
     }
 
     /// Who may sign for a delegation, as its parent says.
-    fn delegate(&self, role: &Role) -> Result<Verifier, String> {
+    fn delegate(&self, role: &Role) -> Result<Verifier, Fault> {
         if !self.loaded.contains_key(&Role::Targets) {
-            return Err("targets must be loaded first".to_owned());
+            return Err(DelegationFault::NoTargets.into());
         }
-        let missing = || format!("tuf: invalid role {role}. delegation does not exist");
-        let parent = role.parent().ok_or_else(missing)?;
-        let file = self.loaded.get(&parent).ok_or_else(missing)?;
-        delegate(file, role)
+        let parent = role.parent().and_then(|parent| self.loaded.get(&parent));
+        match parent {
+            Some(parent) => delegate(parent, role),
+            None => Err(DelegationFault::NotDelegated(role.clone()).into()),
+        }
     }
-}
-
-/// The version of the stored file that a sent one follows; 0 if there is none.
-fn stored_version(role: &Role, stored: &Stored) -> Result<i64, Refusal> {
-    let Some(bytes) = stored.targets.get(role) else {
-        return Ok(0);
-    };
-    notary::version(bytes).map_err(|reason| {
-        Damaged {
-            role: role.clone(),
-            reason,
-        }
-        .into()
-    })
 }

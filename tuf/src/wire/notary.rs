@@ -2,24 +2,132 @@
 
 mod body;
 mod compose;
+mod parts;
 mod shapes;
 mod structure;
 mod targets;
+mod texts;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::encoding::json::{
-    self, Count, DecodeError, Fault, Member, Scope, Sizes, Value, array, integer, member, object,
-    text,
+use time::OffsetDateTime;
+
+use super::{Composed, Dialect, Entry, Parts, Spelling};
+use crate::{
+    File, KeyId, Method, Role, Signature,
+    encoding::{
+        base64, canonical, date,
+        json::{
+            self, Count, DecodeError, Decoded, Member, Misreading, ReadingFault, ReadingProblem,
+            Scope, Sizes, Value, array, integer, member, object, text,
+        },
+    },
+    envelope::{Checked, Contents, Envelope, EnvelopeFault},
+    fault::Fault,
+    metadata::{Delegations, Meta, Root},
 };
-use crate::encoding::{base64, canonical, date};
-use crate::metadata::Envelope;
-use crate::{KeyId, Method, Role, Signature};
 
-pub(crate) use compose::{Composed, compose, meta_entry, seal};
-pub(crate) use structure::{
-    check_root, check_snapshot, check_targets, check_timestamp, delegations,
-};
+/// Everything that is particular to Notary 0.7.
+pub(super) struct Notary;
+
+impl Spelling for Notary {
+    fn name(&self) -> &'static str {
+        "notary"
+    }
+
+    /// A file that no other dialect recognises is refused in Notary's words, so nothing is read here.
+    fn recognises(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn is_delegation(&self, name: &str) -> bool {
+        is_delegation(name)
+    }
+
+    fn read(&self, role: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
+        read(role, bytes, most, Detail::Whole)
+    }
+
+    /// That takes less than half of the memory of reading all of it.
+    fn read_listing(&self, role: &Role, bytes: &[u8]) -> Decoded<Envelope> {
+        read(role, bytes, usize::MAX, Detail::Listing)
+    }
+
+    fn read_version(&self, bytes: &[u8]) -> Decoded<i64> {
+        let text = json::to_text(bytes);
+        let (value, _) = json::parse_first(&text, Scope::Version)?;
+        let signed = member(object(Some(&value), "data.SignedMeta")?, "signed");
+        integer(member(object(signed, "data.SignedCommon")?, "version"))
+    }
+
+    fn check_reading(
+        &self,
+        role: &Role,
+        bytes: &[u8],
+        most: &dyn Fn(Count) -> usize,
+    ) -> Result<(), ReadingFault> {
+        json::check(&json::to_text(bytes), shapes::of(role), most)?;
+        // Signatures cover a text in which all bytes that are not UTF-8 are the same character.
+        std::str::from_utf8(bytes).map(drop).map_err(|fault| {
+            let at = Some(fault.valid_up_to());
+            ReadingFault::Refused(Misreading::of_file(at, ReadingProblem::NotUtf8))
+        })
+    }
+
+    fn measure(&self, role: &Role, bytes: &[u8]) -> Option<Sizes> {
+        json::measure(&json::to_text(bytes), shapes::of(role))
+    }
+
+    fn check_root<'e>(&self, file: Checked<'e>) -> Result<&'e Root, Fault> {
+        structure::check_root(file)
+    }
+
+    fn check_targets<'e>(&self, file: Checked<'e>) -> Result<&'e Delegations, Fault> {
+        structure::check_targets(file)
+    }
+
+    fn check_meta<'e>(&self, file: Checked<'e>) -> Result<&'e Meta, Fault> {
+        structure::check_meta(file)
+    }
+
+    fn parts(&self, role: &Role, bytes: &[u8]) -> Option<Parts> {
+        parts::of(role, bytes)
+    }
+
+    fn entry(&self, file: &File) -> Entry {
+        compose::entry(file.checksums())
+    }
+
+    fn compose(
+        &self,
+        role: &Role,
+        version: i64,
+        expires: OffsetDateTime,
+        meta: BTreeMap<String, Entry>,
+    ) -> Composed {
+        compose::compose(role, version, expires, meta)
+    }
+
+    fn seal(&self, composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
+        compose::seal(composed, signatures)
+    }
+
+    fn words(&self, fault: &Fault) -> String {
+        texts::of(fault)
+    }
+}
+
+/// Notary 0.7's test for a delegation's name: `targets/` and at least one more segment, the whole
+/// name of `a-z`, `0-9`, `-`, `_` and `/` alone, without empty segments. Dots are outside the
+/// alphabet, so `.` and `..` cannot occur.
+fn is_delegation(name: &str) -> bool {
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/');
+    name.len() <= Role::MAX_BYTES
+        && name.bytes().all(allowed)
+        && name
+            .strip_prefix("targets/")
+            .is_some_and(|rest| rest.split('/').all(|segment| !segment.is_empty()))
+}
 
 /// How much of a file is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,119 +143,51 @@ enum Detail {
 /// An error means malformed JSON. What Notary notices later is left in the envelope: text after the
 /// value, members of the wrong type beyond `_type`, `expires` and `version`, and numbers that
 /// cannot be signed.
-pub(crate) fn read(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
-    read_within(role, bytes, usize::MAX)
-}
-
-/// The same, if no more than `most` values have to be kept while it is read.
-pub(crate) fn read_within(role: &Role, bytes: &[u8], most: usize) -> Result<Envelope, String> {
-    read_detail(role, bytes, most, Detail::Whole)
-}
-
-/// Reads what a stored snapshot or timestamp lists. That takes less than half of the memory of
-/// [`read`]: a reader neither verifies it nor makes its successor.
-pub(crate) fn read_listing(role: &Role, bytes: &[u8]) -> Result<Envelope, String> {
-    read_detail(role, bytes, usize::MAX, Detail::Listing)
-}
-
-fn read_detail(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Result<Envelope, String> {
+fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Decoded<Envelope> {
     let text = json::to_text(bytes);
-    let parsed = json::parse_within(&text, Scope::File, most);
-    let (value, end) = parsed.map_err(|fault| fault.to_string())?;
-    let mut envelope = envelope(role, &value, detail).map_err(|DecodeError(text)| text)?;
-    envelope.trailing = json::expect_end(&text, end)
-        .err()
-        .map(|fault| fault.to_string());
-    Ok(envelope)
-}
-
-/// Checks that every reader finds the same in a file, and that clients can decode it; `most` bounds
-/// how many there are of each.
-pub(crate) fn check_reading(
-    role: &Role,
-    bytes: &[u8],
-    most: &dyn Fn(Count) -> usize,
-) -> Result<(), Fault> {
-    json::check(&json::to_text(bytes), shapes::of(role), most)?;
-    // Signatures cover a text in which all bytes that are not UTF-8 are the same character.
-    std::str::from_utf8(bytes).map(drop).map_err(|fault| {
-        let at = fault.valid_up_to();
-        Fault::Refused(format!("the file at byte {at} is not UTF-8"))
-    })
-}
-
-/// How many there are of what is limited in an upload; `None` if the bytes are not JSON.
-pub(crate) fn measure(role: &Role, bytes: &[u8]) -> Option<Sizes> {
-    json::measure(&json::to_text(bytes), shapes::of(role))
-}
-
-/// Targets with the one spelling that [`check_reading`] takes.
-pub(crate) fn normalise_targets(targets: &Value<'_>) -> Value<'static> {
-    json::normalise(targets, &shapes::FILES)
-}
-
-/// A file's value with the one spelling that [`check_reading`] takes.
-pub(crate) fn normalise(role: &Role, value: &Value<'_>) -> Value<'static> {
-    json::normalise(value, shapes::of(role))
-}
-
-/// Reads nothing but the version of a file that was validated when it was stored.
-pub(crate) fn version(bytes: &[u8]) -> Result<i64, String> {
-    let text = json::to_text(bytes);
-    let (value, _) = json::parse_first(&text, Scope::Version).map_err(|fault| fault.to_string())?;
-    let version = || {
-        let signed = member(object(Some(&value), "data.SignedMeta")?, "signed");
-        integer(member(object(signed, "data.SignedCommon")?, "version"))
-    };
-    version().map_err(|DecodeError(text)| text)
-}
-
-fn envelope(role: &Role, value: &Value<'_>, detail: Detail) -> Result<Envelope, DecodeError> {
-    let members = object(Some(value), "data.SignedMeta")?;
+    let (value, end) = json::parse_within(&text, Scope::File, most)?;
+    let trailing = json::expect_end(&text, end).err();
+    let members = object(Some(&value), "data.SignedMeta")?;
     let signed = member(members, "signed");
     let common = object(signed, "data.SignedCommon")?;
     let version = integer(member(common, "version"))?;
     let expires = expires(member(common, "expires"))?;
-    Ok(Envelope {
-        type_name: text(member(common, "_type"))?.to_owned(),
-        version,
-        expires,
+    let contents = Contents {
+        type_name: self::text(member(common, "_type"))?.to_owned(),
         signatures: array(member(members, "signatures"), "[]data.Signature")?
             .iter()
             .map(signature)
             .collect::<Result<_, _>>()?,
-        message: signed
-            .ok_or_else(|| "there is nothing to sign: signed is null".to_owned())
-            .and_then(|signed| match detail {
-                Detail::Whole => canonical::message(signed).map_err(|fault| fault.to_string()),
-                Detail::Listing => Err("the signed part was not kept".to_owned()),
-            }),
-        body: signed.map(|_| {
-            body::read(role, common, version, expires, detail).map_err(|DecodeError(text)| text)
-        }),
-        trailing: None,
+        message: match (signed, detail) {
+            (Some(signed), Detail::Whole) => {
+                canonical::message(signed).map_err(EnvelopeFault::NotCanonical)
+            }
+            _ => Err(EnvelopeFault::NothingSigned),
+        },
+        body: signed.map(|_| body::read(role, common, version, expires, detail)),
+        trailing,
         unexpected: unexpected(members),
-    })
+    };
+    Ok(Envelope::new(Dialect::NOTARY, version, expires, contents))
 }
 
 /// A file's time; absent and null are none.
-fn expires(value: Option<&Value<'_>>) -> Result<Option<time::OffsetDateTime>, DecodeError> {
+fn expires(value: Option<&Value<'_>>) -> Decoded<Option<OffsetDateTime>> {
     let Some(value) = value else {
         return Ok(None);
     };
     let text = text(Some(value))?;
-    let parsed = date::parse(text)
-        .ok_or_else(|| DecodeError(format!("parsing time {text:?}: not an RFC 3339 time")))?;
+    let parsed = date::parse(text).ok_or_else(|| DecodeError::Time(text.to_owned()))?;
     Ok(Some(parsed))
 }
 
-fn signature(value: &Value<'_>) -> Result<Signature, DecodeError> {
+fn signature(value: &Value<'_>) -> Decoded<Signature> {
     let members = object(Some(value), "data.Signature")?;
     let method = text(member(members, "method"))?.to_lowercase();
     Ok(Signature {
         key_id: KeyId::from(text(member(members, "keyid"))?),
         method: Method::from(method.as_str()),
-        bytes: base64::decode(text(member(members, "sig"))?).map_err(DecodeError)?,
+        bytes: base64::decode(text(member(members, "sig"))?)?,
     })
 }
 

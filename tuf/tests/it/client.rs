@@ -7,9 +7,12 @@ use fixtures::{Key, Part, Publisher, clock, listing, resign};
 use proptest::prelude::*;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-use tuf::{ClientOutcome, File, FileRequest, Role, WalkError, walk};
+use tuf::{
+    CertificateDates, ClientOutcome, Dialect, Fault, File, FileRequest, MetaFault, Role, RootFault,
+    WalkError, walk,
+};
 
-use crate::given::{GUN, Server, file, part, role_named};
+use crate::given::{GUN, Server, file, part, role_named, shortfall};
 
 /// Everything that a server ever stored of one repository.
 struct Archive {
@@ -60,7 +63,12 @@ impl Archive {
     }
 
     fn walk_at(&self, now: OffsetDateTime) -> Result<ClientOutcome, WalkError> {
-        walk(&GUN, &|role, wanted| self.find(role, wanted), now)
+        walk(
+            Dialect::NOTARY,
+            &GUN,
+            &|role, wanted| self.find(role, wanted),
+            now,
+        )
     }
 
     fn walk(&self) -> ClientOutcome {
@@ -82,7 +90,7 @@ impl Archive {
                 self.find(role, wanted)
             }
         };
-        walk(&GUN, &files, clock())
+        walk(Dialect::NOTARY, &GUN, &files, clock())
     }
 
     fn lose(&mut self, role: &str, version: i64) {
@@ -123,9 +131,9 @@ fn names(walked: &ClientOutcome) -> Vec<&str> {
     walked.files.iter().map(|met| met.role.as_str()).collect()
 }
 
-fn reason(walked: Result<ClientOutcome, WalkError>) -> (String, String) {
+fn reason(walked: Result<ClientOutcome, WalkError>) -> (String, Fault) {
     match walked {
-        Err(WalkError::Refused { role, reason, .. }) => (role.to_string(), reason),
+        Err(WalkError::Refused { role, reason, .. }) => (role.to_string(), *reason),
         other => panic!("not a refusal: {other:?}"),
     }
 }
@@ -219,9 +227,9 @@ fn the_root_that_the_snapshot_names_is_the_one_of_its_version() {
     stranger.root.set_version(3);
     let other = crate::given::file("root", &stranger.root.seal());
     archive.files.insert(0, other);
-    let (role, text) = reason(archive.walk_at(clock()));
+    let (role, fault) = reason(archive.walk_at(clock()));
     assert_eq!(role, "root");
-    assert_eq!(text, "the snapshot names another root of this version");
+    assert_eq!(fault, RootFault::NotTheListed.into());
 }
 
 #[test]
@@ -232,12 +240,9 @@ fn a_root_that_does_not_continue_the_one_before_is_refused() {
     stranger.root.set_version(2);
     let root = stranger.root.seal();
     archive.files.push(crate::given::file("root", &root));
-    let (role, text) = reason(archive.walk_at(clock()));
+    let (role, fault) = reason(archive.walk_at(clock()));
     assert_eq!(role, "root");
-    assert!(
-        text.starts_with("could not rotate trust to a new trusted root"),
-        "{text}"
-    );
+    assert_eq!(fault, RootFault::NotSignedByPrevious.into());
 }
 
 #[test]
@@ -250,7 +255,7 @@ fn a_file_that_others_vouch_for_must_be_there() {
             "{lost}: {walked:?}"
         );
     }
-    let nothing = walk(&GUN, &|_, _| None, clock()).unwrap_err();
+    let nothing = walk(Dialect::NOTARY, &GUN, &|_, _| None, clock()).unwrap_err();
     assert_eq!(
         nothing.to_string(),
         "newest version of timestamp is missing"
@@ -265,12 +270,17 @@ fn bytes_other_than_those_hashed_are_refused() {
         let last = archive.files.iter().rfind(|file| *file.role() == role);
         let mut bytes = last.unwrap().bytes().to_vec();
         bytes.push(b'\n');
-        let (role, text) = reason(archive.walk_with(changed, Some(bytes)));
+        let (role, fault) = reason(archive.walk_with(changed, Some(bytes)));
         assert_eq!(role, changed);
-        assert!(
-            text.starts_with(&format!("sha256 checksum for {changed} did not match")),
-            "{text}"
-        );
+        let Fault::Meta(MetaFault::Checksum {
+            role,
+            algorithm: "sha256",
+            ..
+        }) = &fault
+        else {
+            panic!("{fault:?}")
+        };
+        assert_eq!(role.as_str(), changed);
     }
 }
 
@@ -287,12 +297,9 @@ fn a_strangers_timestamp_is_refused() {
         Role::Snapshot => Some(snapshot.clone()),
         role => archive.find(role, wanted),
     };
-    let (role, text) = reason(walk(&GUN, &files, clock()));
+    let (role, fault) = reason(walk(Dialect::NOTARY, &GUN, &files, clock()));
     assert_eq!(role, "timestamp");
-    assert_eq!(
-        text,
-        "valid signatures did not meet threshold for timestamp"
-    );
+    assert_eq!(fault, shortfall("timestamp", 0, 1));
 }
 
 #[test]
@@ -305,12 +312,10 @@ fn a_file_longer_than_listed_is_refused_because_clients_stop_reading() {
         signed["meta"]["targets"]["length"] = json!(3);
     });
     archive.publish(&parts);
-    let (role, text) = reason(archive.walk_at(clock()));
+    let (role, fault) = reason(archive.walk_at(clock()));
     assert_eq!(role, "targets");
-    assert!(
-        text.starts_with("it has ") && text.ends_with(" bytes, not 3"),
-        "{text}"
-    );
+    let is_too_long = matches!(fault, Fault::Meta(MetaFault::Length { listed: 3, .. }));
+    assert!(is_too_long, "{fault:?}");
 }
 
 #[test]
@@ -324,10 +329,7 @@ fn a_delegation_whose_key_was_replaced_is_passed_over_with_all_below() {
     let walked = archive.walk();
     assert_eq!(names(&walked), ["root", "timestamp", "snapshot", "targets"]);
     assert_eq!(walked.skipped.len(), 1);
-    assert_eq!(
-        walked.skipped[0].reason,
-        "valid signatures did not meet threshold for targets/a"
-    );
+    assert_eq!(walked.skipped[0].reason, shortfall("targets/a", 0, 1));
 }
 
 /// Files that were stored before uploads were checked for it.
@@ -395,6 +397,7 @@ fn a_file_that_clients_cannot_read_is_named_even_a_root_that_is_no_longer_curren
             panic!("{role}: {error}");
         };
         assert_eq!(found, role_named(role));
+        let why = why.to_string();
         assert!(why.contains(reason), "{why}");
 
         if role == "root" {
@@ -439,9 +442,16 @@ fn an_expired_certificate_stops_those_who_hold_or_need_it() {
 
     let walked = archive.walk();
     assert_eq!(walked.check_new_client(clock()), Ok(()));
+    let dates = CertificateDates {
+        common_name: GUN.as_str().to_owned(),
+        not_before: (clock() - Duration::DAY).unix_timestamp(),
+        not_after: (clock() + Duration::days(30)).unix_timestamp(),
+        now: later.unix_timestamp(),
+    };
+    let dates = Some(Box::new(dates));
     assert_eq!(
         walked.check_new_client(later),
-        Err("could not validate the path to a trusted root: unable to retrieve valid leaf certificates".to_owned())
+        Err(RootFault::NoCertificate { dates }.into())
     );
     let certificates = walked.root_certificates(1);
     assert_eq!(certificates.len(), 1);
@@ -471,12 +481,14 @@ fn an_expired_root_turns_newcomers_away() {
     archive.publish(&owner.first_publish());
     let later = clock() + Duration::days(2);
     let walked = archive.walk_at(later).unwrap();
-    assert!(
-        walked
-            .check_new_client(later)
-            .unwrap_err()
-            .starts_with("root expired at ")
-    );
+    let refused = walked.check_new_client(later);
+    assert!(matches!(
+        refused,
+        Err(Fault::Expired {
+            role: Role::Root,
+            ..
+        })
+    ));
     assert!(walked.check_returning_client(1, later).is_err());
 }
 

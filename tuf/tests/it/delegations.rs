@@ -2,9 +2,9 @@
 
 use fixtures::{Key, Publisher};
 use serde_json::json;
-use tuf::{Refusal, Role};
+use tuf::{CertificateFault, DelegationFault, Fault, KeyId, Refusal, Role, SignatureFault};
 
-use crate::given::{Server, role_named};
+use crate::given::{Server, role_named, shortfall};
 
 fn published() -> (Server, Publisher) {
     let mut server = Server::new();
@@ -15,8 +15,8 @@ fn published() -> (Server, Publisher) {
     (server, owner)
 }
 
-fn targets_refusal(text: &str) -> Refusal {
-    Refusal::Targets(text.to_owned())
+fn targets_refusal(fault: impl Into<Fault>) -> Refusal {
+    Refusal::Targets(fault.into())
 }
 
 #[test]
@@ -33,10 +33,10 @@ fn a_delegation_signed_by_its_grandparents_key_is_refused() {
     let (server, mut owner) = published();
     let key = owner.targets.signers[0].clone();
     owner.sign_with("targets/a/b", key);
-    let text = "valid signatures did not meet threshold for targets/a/b";
+    let fault = shortfall("targets/a/b", 0, 1);
     assert_eq!(
         server.refusal(&owner.next(&["targets/a/b"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -44,10 +44,10 @@ fn a_delegation_signed_by_its_grandparents_key_is_refused() {
 fn a_delegation_nobody_defined_is_refused() {
     let (server, mut owner) = published();
     owner.delegate("targets", "c", &[Key::throw_away_ecdsa()], &[""], 1);
-    let text = "tuf: invalid role targets/c. delegation does not exist";
+    let fault = Fault::from(DelegationFault::NotDelegated(role_named("targets/c")));
     assert_eq!(
         server.refusal(&owner.next(&["targets/c"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
     assert!(server.judge(&owner.next(&["targets", "targets/c"])).is_ok());
 }
@@ -56,15 +56,15 @@ fn a_delegation_nobody_defined_is_refused() {
 fn a_delegation_below_a_role_that_is_not_there_is_refused() {
     let (mut server, mut owner) = published();
     server.stored.targets.remove(&role_named("targets/a"));
-    let text = "tuf: invalid role targets/a/b. delegation does not exist";
+    let fault = Fault::from(DelegationFault::NotDelegated(role_named("targets/a/b")));
     assert_eq!(
         server.refusal(&owner.next(&["targets/a/b"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
     server.stored.targets.remove(&Role::Targets);
     assert_eq!(
         server.refusal(&owner.next(&["targets/a/b"])),
-        targets_refusal("targets must be loaded first")
+        targets_refusal(Fault::from(DelegationFault::NoTargets))
     );
 }
 
@@ -72,10 +72,10 @@ fn a_delegation_below_a_role_that_is_not_there_is_refused() {
 fn a_new_root_may_leave_stored_targets_unverifiable_which_a_delegate_is_told() {
     let (server, mut owner) = published();
     owner.rotate("targets");
-    let text = "valid signatures did not meet threshold for targets";
+    let fault = shortfall("targets", 0, 1);
     assert_eq!(
         server.refusal(&owner.next(&["root", "targets/a"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -109,10 +109,10 @@ fn of_two_definitions_the_first_counts() {
         .unwrap()
         .set_version(1);
     owner.sign_with("targets/a", stranger);
-    let text = "valid signatures did not meet threshold for targets/a";
+    let fault = shortfall("targets/a", 0, 1);
     assert_eq!(
         server.refusal(&owner.next(&["targets", "targets/a"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -124,10 +124,10 @@ fn a_delegations_threshold_counts_keys() {
     owner.delegate("targets", "a", &keys, &[""], 2);
     assert!(server.judge(&owner.first_publish()).is_ok());
     owner.sign_with("targets/a", keys[1].clone());
-    let text = "valid signatures did not meet threshold for targets/a";
+    let fault = shortfall("targets/a", 1, 2);
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -141,10 +141,10 @@ fn a_key_under_a_false_id_fails_the_whole_file() {
     delegations["keys"]["zz"] = key.public().document();
     delegations["roles"][0]["keyids"] = json!(["zz", key.id()]);
     owner.delegations.get_mut("targets/a").unwrap().signers = vec![key.clone(), key.claiming("zz")];
-    let text = "key ID is not valid for key content";
+    let fault = Fault::from(SignatureFault::FalseKeyId(KeyId::from("zz")));
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -169,10 +169,10 @@ fn a_delegation_key_in_a_certificate_of_no_duration_is_refused() {
     let day = time::Duration::DAY;
     let key = Key::certified("someone", fixtures::clock(), fixtures::clock() - day);
     owner.delegate("targets", "a", &[key], &[""], 1);
-    let text = "certificate validity window is invalid";
+    let fault = Fault::from(DelegationFault::Certificate(CertificateFault::Validity));
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -184,9 +184,12 @@ fn a_first_version_far_off_is_refused_for_delegations_too() {
         .get_mut("targets/a")
         .unwrap()
         .set_version(20_000);
-    let text = "version 20001 is too far above the current version 1";
+    let fault = Fault::VersionOutOfReach {
+        version: 20_001,
+        current: 1,
+    };
     assert_eq!(
         server.refusal(&owner.next(&["targets/a"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fixtures::{Named, Part, Publisher, vectors};
 use serde_json::{Value, json};
-use tuf::{Accepted, Limits, Refusal, Update, check};
+use tuf::{Accepted, Fault, Limits, Refusal, SignatureFault, Update, check};
 
-use crate::given::{Server, part, update};
+use crate::given::{Server, part, shortfall, update};
 
 /// Keys on P-521, the dearest to verify with, whose private halves are the numbers from 1.
 fn dear_keys(count: u8) -> Vec<Named> {
@@ -75,15 +75,15 @@ fn an_update_that_takes_too_much_work_is_refused_before_it_is_done() {
     let mut file: Value = serde_json::from_slice(targets).unwrap();
     file["signatures"].as_array_mut().unwrap().truncate(24);
     *targets = serde_json::to_vec(&file).unwrap();
-    let text = "verifying the signatures of this update takes more work than the server allows";
+    let fault = Fault::from(SignatureFault::TooMuchWork);
     assert_eq!(
         judge(&server, &parts, 1 + 25).expect_err("two of 24 are too many"),
-        Refusal::Targets(text.to_owned())
+        Refusal::Targets(fault)
     );
-    let text = "valid signatures did not meet threshold for targets";
+    let fault = shortfall("targets", 0, 1);
     assert_eq!(
         judge(&server, &parts, 1 + 25 * 24).expect_err("none of 24 verifies"),
-        Refusal::Targets(text.to_owned())
+        Refusal::Targets(fault)
     );
 }
 

@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use fixtures::{Part, Publisher, clock};
+use time::OffsetDateTime;
 use tuf::{
-    Accepted, Draft, File, Gun, InvalidUpload, KeyAlgorithm, Limits, PrivateKey, Refusal, Role,
-    Stored, Update, Uploaded, check,
+    Accepted, Dialect, Draft, EnvelopeFault, Fault, File, Gun, InvalidUpload, KeyAlgorithm, Limits,
+    Place, PrivateKey, Refusal, Role, SignatureFault, Stored, StructureFault, StructureProblem,
+    SyntaxError, Update, Uploaded, check,
 };
 
 /// A server that holds the snapshot and timestamp keys of one repository, and what it stored.
@@ -128,7 +130,8 @@ pub(crate) fn uploaded(role: &str, bytes: &[u8]) -> Result<Uploaded, InvalidUplo
 }
 
 pub(crate) fn file(role: &str, bytes: &[u8]) -> File {
-    File::parse(role_named(role), bytes.to_vec().into()).expect("the part is an envelope")
+    File::parse(Dialect::NOTARY, role_named(role), bytes.to_vec().into())
+        .expect("the part is an envelope")
 }
 
 pub(crate) fn role_named(name: &str) -> Role {
@@ -139,4 +142,34 @@ pub(crate) fn role_named(name: &str) -> Role {
 pub(crate) fn part<'p>(parts: &'p mut [Part], role: &str) -> &'p mut Vec<u8> {
     let part = parts.iter_mut().find(|(name, _)| name == role);
     &mut part.expect("the role is in the upload").1
+}
+
+/// Too few of the keys of `role` signed.
+pub(crate) fn shortfall(role: &str, valid: usize, threshold: i64) -> Fault {
+    let role = role.to_owned();
+    let fault = SignatureFault::Threshold {
+        role,
+        valid,
+        threshold,
+    };
+    fault.into()
+}
+
+pub(crate) fn structure(role: &str, problem: StructureProblem) -> Fault {
+    let role = role_named(role);
+    StructureFault { role, problem }.into()
+}
+
+pub(crate) fn expired(role: &str, expires: Option<OffsetDateTime>) -> Fault {
+    let role = role_named(role);
+    Fault::Expired { role, expires }
+}
+
+/// An `x` follows the file.
+pub(crate) fn trailing_x() -> Fault {
+    let fault = SyntaxError::Character {
+        byte: b'x',
+        place: Place::AfterText,
+    };
+    EnvelopeFault::Trailing(fault).into()
 }

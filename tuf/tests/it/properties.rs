@@ -8,7 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 use tuf::{
-    File, Gun, Limits, Role, SnapshotView, Stored, TimestampView, Uploaded, canonical, check,
+    Dialect, File, Gun, Limits, Role, SnapshotView, Stored, TimestampView, Uploaded, canonical,
+    check,
 };
 
 use crate::given::{GUN, Server, role_named, update, uploaded};
@@ -48,8 +49,11 @@ static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
 /// Looks at a file in every way that a server does.
 fn look_at(role: &Role, bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
-    _ = (TimestampView::parse(&bytes), SnapshotView::parse(&bytes));
-    let Ok(file) = File::parse(role.clone(), bytes.clone()) else {
+    _ = (
+        TimestampView::parse(Dialect::NOTARY, &bytes),
+        SnapshotView::parse(Dialect::NOTARY, &bytes),
+    );
+    let Ok(file) = File::parse(Dialect::NOTARY, role.clone(), bytes.clone()) else {
         return;
     };
     _ = tuf::role_keys(&file, &Role::Timestamp);

@@ -3,12 +3,15 @@
 use fixtures::{Key, clock, resign, verify};
 use serde_json::json;
 use time::Duration;
-use tuf::{Checksums, Refusal, Role, SnapshotView, TimestampView};
+use tuf::{
+    Checksums, DelegationFault, Dialect, Fault, Refusal, Role, SnapshotView, TimestampView,
+    UpdateFault,
+};
 
 use crate::given::{Server, part, role_named, update, uploaded};
 
-fn targets_refusal(text: &str) -> Refusal {
-    Refusal::Targets(text.to_owned())
+fn targets_refusal(fault: impl Into<Fault>) -> Refusal {
+    Refusal::Targets(fault.into())
 }
 
 #[test]
@@ -36,14 +39,14 @@ fn a_first_publish_is_stored_in_order_with_snapshot_and_timestamp_of_version_1()
     assert!(
         owner.trusts("snapshot", files[4].bytes()) && owner.trusts("timestamp", files[5].bytes())
     );
-    let snapshot = SnapshotView::parse(files[4].bytes()).unwrap();
+    let snapshot = SnapshotView::parse(Dialect::NOTARY, files[4].bytes()).unwrap();
     for file in &files[..4] {
         assert_eq!(
             snapshot.sha256_by_role[file.role().as_str()],
             file.checksums().sha256
         );
     }
-    let timestamp = TimestampView::parse(files[5].bytes()).unwrap();
+    let timestamp = TimestampView::parse(Dialect::NOTARY, files[5].bytes()).unwrap();
     assert_eq!(timestamp.snapshot_sha256, files[4].checksums().sha256);
     assert_eq!(snapshot.expires, clock() + Duration::days(1095));
     assert_eq!(timestamp.expires, clock() + Duration::days(14));
@@ -78,7 +81,7 @@ fn checksums_are_of_the_bytes_that_came_however_they_are_spelled() {
         *bytes = format!(" {spaced}\n\n").into_bytes();
     }
     let files = server.publish(&parts);
-    let snapshot = SnapshotView::parse(files[2].bytes()).unwrap();
+    let snapshot = SnapshotView::parse(Dialect::NOTARY, files[2].bytes()).unwrap();
     for (role, bytes) in &parts {
         assert_eq!(snapshot.sha256_by_role[role], Checksums::of(bytes).sha256);
         assert!(files.iter().any(|file| file.bytes() == bytes));
@@ -94,12 +97,14 @@ fn later_publishes_count_versions_on_and_keep_entries_of_what_is_gone() {
     owner.targets.signed["delegations"] = json!({"keys": {}, "roles": []});
     let files = server.publish(&owner.next(&["targets"]));
     assert!(files.iter().skip(1).all(|file| file.version() == 2));
-    let snapshot = SnapshotView::parse(files[1].bytes()).unwrap();
+    let snapshot = SnapshotView::parse(Dialect::NOTARY, files[1].bytes()).unwrap();
     assert!(snapshot.sha256_by_role.contains_key("targets/a"));
     let refusal = server.refusal(&owner.next(&["targets/a"]));
     assert_eq!(
         refusal,
-        targets_refusal("tuf: invalid role targets/a. delegation does not exist")
+        targets_refusal(Fault::from(DelegationFault::NotDelegated(role_named(
+            "targets/a"
+        ))))
     );
 }
 
@@ -139,8 +144,8 @@ fn targets_without_root_need_a_stored_root() {
     let server = Server::new();
     let mut parts = server.owner().first_publish();
     parts.retain(|(role, _)| role == "targets");
-    let text = "no pre-existing root and no root provided in update.";
-    assert_eq!(server.refusal(&parts), Refusal::Validation(text.to_owned()));
+    let fault = Fault::from(UpdateFault::NoRoot);
+    assert_eq!(server.refusal(&parts), Refusal::Validation(fault));
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn a_first_root_alone_is_not_enough_for_a_snapshot() {
     parts.retain(|(role, _)| role == "root");
     assert_eq!(
         server.refusal(&parts),
-        Refusal::Validation("targets must be loaded first".to_owned())
+        Refusal::Validation(UpdateFault::NoTargets.into())
     );
 }
 
@@ -239,7 +244,7 @@ fn entries_with_odd_names_are_kept_readable_and_verifiable() {
     let files = server.publish(&handed_over.next(&["root"]));
     let made = &files[1];
     assert!(
-        SnapshotView::parse(made.bytes())
+        SnapshotView::parse(Dialect::NOTARY, made.bytes())
             .unwrap()
             .sha256_by_role
             .contains_key("a<b\u{e9}")

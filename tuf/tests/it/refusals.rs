@@ -2,12 +2,19 @@
 
 use fixtures::Key;
 use serde_json::json;
-use tuf::{InvalidUpload, Limits, MAX_VERSION_STEP, Refusal, Role, Uploaded};
+use time::macros::datetime;
+use tuf::{
+    Base64Error, CanonicalError, Damaged, EnvelopeFault, Fault, InvalidUpload, KeyId, Limits,
+    MAX_VERSION_STEP, Misreading, ReadingProblem, Refusal, Role, RootFault, SignatureFault,
+    StructureProblem, Uploaded,
+};
 
-use crate::given::{Server, file, part, role_named, uploaded};
+use crate::given::{
+    Server, expired, file, part, role_named, shortfall, structure, trailing_x, uploaded,
+};
 
-fn targets_refusal(text: &str) -> Refusal {
-    Refusal::Targets(text.to_owned())
+fn targets_refusal(fault: impl Into<Fault>) -> Refusal {
+    Refusal::Targets(fault.into())
 }
 
 #[test]
@@ -15,10 +22,10 @@ fn targets_signed_by_a_stranger_are_refused() {
     let server = Server::new();
     let mut owner = server.owner();
     owner.sign_with("targets", Key::throw_away_ecdsa());
-    let text = "valid signatures did not meet threshold for targets";
+    let fault = shortfall("targets", 0, 1);
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -33,8 +40,8 @@ fn a_changed_target_breaks_the_signature() {
         .unwrap()
         .replace("v1", "v2")
         .into_bytes();
-    let text = "valid signatures did not meet threshold for targets";
-    assert_eq!(server.refusal(&parts), targets_refusal(text));
+    let fault = shortfall("targets", 0, 1);
+    assert_eq!(server.refusal(&parts), targets_refusal(fault));
 }
 
 #[test]
@@ -44,10 +51,10 @@ fn two_signatures_of_one_key_do_not_meet_a_threshold_of_two() {
     let [one, two] = [Key::throw_away_ecdsa(), Key::throw_away_ecdsa()];
     owner.name_keys("targets", &[one.public(), two.public()], 2);
     owner.targets.signers = vec![one.clone(), one.clone()];
-    let text = "valid signatures did not meet threshold for targets";
+    let fault = shortfall("targets", 1, 2);
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
     owner.targets.signers = vec![one, two];
     assert!(server.judge(&owner.first_publish()).is_ok());
@@ -58,16 +65,16 @@ fn expired_targets_are_refused_with_the_moment_they_expired() {
     let server = Server::new();
     let mut owner = server.owner();
     owner.targets.signed["expires"] = json!("2020-01-02T03:04:05Z");
-    let text = "targets expired at Thu Jan 2 03:04:05 UTC 2020";
+    let fault = expired("targets", Some(datetime!(2020-01-02 03:04:05 UTC)));
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
     owner.targets.signed["expires"] = json!(null);
-    let text = "targets expired at Mon Jan 1 00:00:00 UTC 0001";
+    let fault = expired("targets", None);
     assert_eq!(
         server.refusal(&owner.first_publish()),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
 }
 
@@ -75,36 +82,60 @@ fn expired_targets_are_refused_with_the_moment_they_expired() {
 fn the_structure_of_targets_is_checked() {
     let delegations = |role: serde_json::Value| json!({"keys": {}, "roles": [role]});
     let role = |name: &str, threshold: i64| json!({"keyids": ["zz"], "name": name, "paths": [""], "threshold": threshold});
-    for (member, value, text) in [
+    for (member, value, fault) in [
         (
             "_type",
             json!("targets"),
-            "targets type metadata invalid: expected type Targets, not targets",
+            structure(
+                "targets",
+                StructureProblem::Type {
+                    expected: "Targets",
+                    found: "targets".to_owned(),
+                },
+            ),
         ),
         (
             "version",
             json!(0),
-            "targets type metadata invalid: version cannot be less than one",
+            structure("targets", StructureProblem::Version),
         ),
         (
             "delegations",
             delegations(role("targets/A", 1)),
-            "targets type metadata invalid: delegation role targets/A invalid",
+            structure(
+                "targets",
+                StructureProblem::DelegationName("targets/A".to_owned()),
+            ),
         ),
         (
             "delegations",
             delegations(role("targets/a/b", 1)),
-            "targets type metadata invalid: delegation role targets/a/b invalid",
+            structure(
+                "targets",
+                StructureProblem::DelegationName("targets/a/b".to_owned()),
+            ),
         ),
         (
             "delegations",
             delegations(role("targets/a", 0)),
-            "targets type metadata invalid: invalid threshold specified for targets/a: 0 ",
+            structure(
+                "targets",
+                StructureProblem::Threshold {
+                    role: "targets/a".to_owned(),
+                    threshold: 0,
+                },
+            ),
         ),
         (
             "delegations",
             delegations(role("targets/a", 1)),
-            "targets type metadata invalid: key ID zz specified in targets/a without corresponding key",
+            structure(
+                "targets",
+                StructureProblem::MissingKey {
+                    role: "targets/a".to_owned(),
+                    id: KeyId::from("zz"),
+                },
+            ),
         ),
     ] {
         let server = Server::new();
@@ -112,47 +143,75 @@ fn the_structure_of_targets_is_checked() {
         owner.targets.signed[member] = value;
         assert_eq!(
             server.refusal(&owner.first_publish()),
-            targets_refusal(text)
+            targets_refusal(fault)
         );
     }
 }
 
 #[test]
 fn values_that_clients_cannot_decode_are_named_with_their_place() {
-    for (member, value, text) in [
+    let mistyped = |found: &'static str, expected| ReadingProblem::Type {
+        found: found.into(),
+        expected,
+    };
+    for (member, value, (place, at, problem)) in [
         (
             "delegations",
             json!({"keys": {}, "roles": [null]}),
-            "signed.delegations.roles[0] at byte 63 is null",
+            ("signed.delegations.roles[0]", 63, ReadingProblem::Null),
         ),
         (
             "delegations",
             json!({"keys": {"a": {"keyval": {"private": 5}}}}),
-            r#"signed.delegations.keys["a"].keyval.private at byte 77 is a number, not a string"#,
+            (
+                r#"signed.delegations.keys["a"].keyval.private"#,
+                77,
+                mistyped("a number", "a string"),
+            ),
         ),
         (
             "delegations",
             json!({"roles": 1}),
-            "signed.delegations.roles at byte 52 is a number, not a list",
+            (
+                "signed.delegations.roles",
+                52,
+                mistyped("a number", "a list"),
+            ),
         ),
         (
             "targets",
             json!({"v1": {"length": "1"}}),
-            r#"signed.targets["v1"].length at byte 125 is a string, not a whole number"#,
+            (
+                r#"signed.targets["v1"].length"#,
+                125,
+                mistyped("a string", "a whole number"),
+            ),
         ),
         (
             "targets",
             json!({"v1": {"hashes": {"sha256": "!"}}}),
-            r#"signed.targets["v1"].hashes["sha256"] at byte 135 illegal base64 data at input byte 0"#,
+            (
+                r#"signed.targets["v1"].hashes["sha256"]"#,
+                135,
+                ReadingProblem::Base64(Base64Error { at: 0 }),
+            ),
         ),
     ] {
         let server = Server::new();
         let mut owner = server.owner();
         owner.targets.signed[member] = value;
-        let text = format!("targets metadata cannot be published: {text}");
+        let reason = Misreading {
+            place: place.to_owned(),
+            at: Some(at),
+            problem,
+        };
+        let fault = Fault::Reading {
+            role: Role::Targets,
+            reason: Box::new(reason),
+        };
         assert_eq!(
             server.refusal(&owner.first_publish()),
-            targets_refusal(&text)
+            targets_refusal(fault)
         );
     }
 }
@@ -202,17 +261,12 @@ fn what_only_some_readers_see_is_refused_in_every_role() {
         assert_ne!(other, text);
         *bytes = other.into_bytes();
         let refusal = server.refusal(&parts);
-        let expected = format!("{role} metadata cannot be published: ");
-        assert!(
-            refusal.to_string().starts_with(&expected),
-            "{to}: {refusal}"
-        );
         let is_for_role = match role {
-            "root" => matches!(refusal, Refusal::Root(_)),
-            "targets" => matches!(refusal, Refusal::Targets(_)),
-            _ => matches!(refusal, Refusal::Snapshot(_)),
+            "root" => matches!(refusal, Refusal::Root(Fault::Reading { .. })),
+            "targets" => matches!(refusal, Refusal::Targets(Fault::Reading { .. })),
+            _ => matches!(refusal, Refusal::Snapshot(Fault::Reading { .. })),
         };
-        assert!(is_for_role, "{refusal:?}");
+        assert!(is_for_role, "{to}: {refusal:?}");
     }
 }
 
@@ -278,7 +332,9 @@ fn numbers_that_cannot_be_signed_are_named() {
         .into_bytes();
     assert_eq!(
         server.refusal(&parts),
-        targets_refusal("json: unsupported value: 1.5")
+        targets_refusal(Fault::from(EnvelopeFault::NotCanonical(
+            CanonicalError::Fraction("1.5".to_owned())
+        )))
     );
 }
 
@@ -286,38 +342,35 @@ fn numbers_that_cannot_be_signed_are_named() {
 fn unsigned_and_empty_files_are_refused_not_crashed_on() {
     let server = Server::new();
     let mut parts = server.owner().first_publish();
-    for (bytes, text) in [
-        ("null", "tuf: data has no signatures"),
+    for (bytes, fault) in [
+        ("null", Fault::from(SignatureFault::Unsigned)),
         (
             r#"{"signed":{"version":1},"signatures":[]}"#,
-            "tuf: data has no signatures",
+            Fault::from(SignatureFault::Unsigned),
         ),
         (
             r#"{"signed":{"version":1},"signatures":[null]}"#,
-            "valid signatures did not meet threshold for targets",
+            shortfall("targets", 0, 1),
         ),
         (
             r#"{"signed":null,"signatures":[{"keyid":"a"}]}"#,
-            "there is nothing to sign: signed is null",
+            Fault::from(EnvelopeFault::NothingSigned),
         ),
-        (
-            r#"{"signed":{"version":1}} x"#,
-            "invalid character 'x' after top-level value",
-        ),
+        (r#"{"signed":{"version":1}} x"#, trailing_x()),
     ] {
         *part(&mut parts, "targets") = bytes.as_bytes().to_vec();
-        assert_eq!(server.refusal(&parts), targets_refusal(text));
+        assert_eq!(server.refusal(&parts), targets_refusal(fault));
     }
 }
 
 #[test]
 fn unknown_members_beside_the_signed_part_are_refused_in_every_role() {
     let server = Server::new();
-    let text = "unexpected member \"x\" in the envelope".to_owned();
+    let fault = Fault::from(EnvelopeFault::UnexpectedMember("x".to_owned()));
     for (role, refusal) in [
-        ("root", Refusal::Root(text.clone())),
-        ("targets", Refusal::Targets(text.clone())),
-        ("snapshot", Refusal::Snapshot(text.clone())),
+        ("root", Refusal::Root(fault.clone())),
+        ("targets", Refusal::Targets(fault.clone())),
+        ("snapshot", Refusal::Snapshot(fault.clone())),
     ] {
         let mut parts = server.independent_owner().first_publish();
         let bytes = part(&mut parts, role);
@@ -350,16 +403,22 @@ fn a_version_may_jump_but_not_out_of_reach() {
     owner.targets.set_version(4);
     server.publish(&owner.first_publish());
     owner.targets.set_version(i64::from(i32::MAX) - 1);
-    let text = "version 2147483647 is too far above the current version 4";
+    let fault = Fault::VersionOutOfReach {
+        version: 2_147_483_647,
+        current: 4,
+    };
     assert_eq!(
         server.refusal(&owner.next(&["targets"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
     owner.targets.set_version(4 + MAX_VERSION_STEP);
-    let text = "version 10005 is too far above the current version 4";
+    let fault = Fault::VersionOutOfReach {
+        version: 10_005,
+        current: 4,
+    };
     assert_eq!(
         server.refusal(&owner.next(&["targets"])),
-        targets_refusal(text)
+        targets_refusal(fault)
     );
     owner.targets.set_version(3 + MAX_VERSION_STEP);
     assert!(server.judge(&owner.next(&["targets"])).is_ok());
@@ -396,26 +455,27 @@ fn stored_files_that_were_changed_are_the_servers_fault() {
         .unwrap()
         .replace("2036-", "2037-");
     server.stored.root = Some(changed.into());
-    let integrity =
-        "could not validate the path to a trusted root: failed to validate integrity of roots";
-    let text = format!("the stored root cannot be used: {integrity}");
-    assert_eq!(server.refusal(&next), Refusal::Stored(text));
+    let damaged = |role, reason| Refusal::Stored(Damaged { role, reason });
+    let reason = Fault::from(RootFault::NotSignedByItself);
+    assert_eq!(server.refusal(&next), damaged(Role::Root, reason));
     server.stored.root = Some(root);
     let targets = server.stored.targets[&Role::Targets].clone();
     let targets = String::from_utf8(targets.to_vec()).unwrap();
     for (changed, reason) in [
-        (
-            format!("{targets}x"),
-            "invalid character 'x' after top-level value",
-        ),
+        (format!("{targets}x"), trailing_x()),
         (
             targets.replace("\"Targets\"", "\"Root\""),
-            "targets type metadata invalid: expected type Targets, not Root",
+            structure(
+                "targets",
+                StructureProblem::Type {
+                    expected: "Targets",
+                    found: "Root".to_owned(),
+                },
+            ),
         ),
     ] {
         server.stored.targets.insert(Role::Targets, changed.into());
-        let text = format!("the stored targets cannot be used: {reason}");
-        assert_eq!(server.refusal(&next), Refusal::Stored(text));
+        assert_eq!(server.refusal(&next), damaged(Role::Targets, reason));
     }
 }
 

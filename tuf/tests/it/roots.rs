@@ -2,13 +2,13 @@
 
 use fixtures::{Key, Publisher, clock};
 use serde_json::json;
-use time::Duration;
-use tuf::{Gun, Refusal, Role};
+use time::{Duration, OffsetDateTime};
+use tuf::{CertificateDates, Fault, Gun, KeyId, Refusal, Role, RootFault, StructureProblem};
 
-use crate::given::{Server, file, part};
+use crate::given::{Server, expired, file, part, shortfall, structure};
 
-fn root_refusal(text: &str) -> Refusal {
-    Refusal::Root(text.to_owned())
+fn root_refusal(fault: impl Into<Fault>) -> Refusal {
+    Refusal::Root(fault.into())
 }
 
 fn certified(common_name: &str, from: i64, to: i64) -> Key {
@@ -31,16 +31,25 @@ fn a_root_moves_by_one_version_or_stays() {
     let mut server = Server::new();
     let mut owner = server.owner();
     owner.root.set_version(3);
-    let text = "Root modifications must increment the version. Current 1, new 3";
-    assert_eq!(server.refusal(&owner.first_publish()), root_refusal(text));
+    let fault = Fault::from(RootFault::VersionSkipped {
+        current: 1,
+        sent: 3,
+    });
+    assert_eq!(server.refusal(&owner.first_publish()), root_refusal(fault));
     owner.root.set_version(2);
     server.publish(&owner.first_publish());
     owner.root.set_version(3);
-    let text = "Root modifications must increment the version. Current 2, new 4";
-    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    let fault = Fault::from(RootFault::VersionSkipped {
+        current: 2,
+        sent: 4,
+    });
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(fault));
     owner.root.set_version(0);
-    let text = "Root modifications must increment the version. Current 2, new 1";
-    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    let fault = Fault::from(RootFault::VersionSkipped {
+        current: 2,
+        sent: 1,
+    });
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(fault));
     for version in [2, 3] {
         owner.root.set_version(version - 1);
         assert!(server.judge(&owner.next(&["root"])).is_ok(), "{version}");
@@ -57,14 +66,13 @@ fn a_rotation_needs_old_and_new_key() {
     let next = owner.next(&["root"]);
     assert!(server.judge(&next).is_ok());
     owner.root.signers = vec![new];
-    let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
+    let fault = Fault::from(RootFault::NotSignedByPrevious);
     owner.root.set_version(1);
-    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(fault));
     owner.root.signers = vec![old];
     owner.root.set_version(1);
-    let text =
-        "could not validate the path to a trusted root: failed to validate integrity of roots";
-    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(text));
+    let fault = Fault::from(RootFault::NotSignedByItself);
+    assert_eq!(server.refusal(&owner.next(&["root"])), root_refusal(fault));
 }
 
 #[test]
@@ -73,17 +81,16 @@ fn a_stranger_cannot_take_a_repository_over() {
     server.publish(&server.owner().first_publish());
     let mut stranger = server.owner();
     stranger.root.set_version(2);
-    let text = "could not rotate trust to a new trusted root: failed to validate data with current trusted certificates";
+    let fault = Fault::from(RootFault::NotSignedByPrevious);
     assert_eq!(
         server.refusal(&stranger.first_publish()),
-        root_refusal(text)
+        root_refusal(fault)
     );
 }
 
 #[test]
 fn the_certificate_must_be_for_this_repository_and_current() {
-    let text =
-        "could not validate the path to a trusted root: unable to retrieve valid leaf certificates";
+    let fault = Fault::from(RootFault::NoCertificate { dates: None });
     for (common_name, from, to, fits) in [
         ("example.com/app", -1, 1, true),
         ("example.com/*", -1, 1, true),
@@ -97,7 +104,11 @@ fn the_certificate_must_be_for_this_repository_and_current() {
     ] {
         let server = Server::new();
         let parts = with_root_key(server.owner(), certified(common_name, from, to)).first_publish();
-        let expected = if fits { None } else { Some(root_refusal(text)) };
+        let expected = if fits {
+            None
+        } else {
+            Some(root_refusal(fault.clone()))
+        };
         assert_eq!(
             server.judge(&parts).err(),
             expected,
@@ -108,20 +119,26 @@ fn the_certificate_must_be_for_this_repository_and_current() {
 
 #[test]
 fn a_certificate_that_is_not_current_is_refused_with_its_date_and_the_clocks() {
-    for (from, to, dates) in [
-        (-9, -1, "expired at 2026-11-21T12:00:00Z"),
-        (2, 9, "is not valid before 2026-11-24T12:00:00Z"),
-    ] {
+    for (from, to) in [(-9, -1), (2, 9)] {
         let server = Server::new();
         let key = certified("example.com/app", from, to);
         let parts = with_root_key(server.owner(), key).first_publish();
-        let text = format!(
-            "could not validate the path to a trusted root: unable to retrieve valid leaf \
-             certificates: the certificate example.com/app {dates}, and the clock of the server says \
-             2026-11-22T12:00:00Z"
-        );
-        assert_eq!(server.judge(&parts).err(), Some(root_refusal(&text)));
+        let fault = outdated(from, to, clock());
+        assert_eq!(server.judge(&parts).err(), Some(root_refusal(fault)));
     }
+}
+
+/// The only certificate is valid so many days from now, and `now` is not among them.
+fn outdated(from: i64, to: i64, now: OffsetDateTime) -> Fault {
+    let date = |days| (clock() + Duration::days(days)).unix_timestamp();
+    let dates = CertificateDates {
+        common_name: "example.com/app".to_owned(),
+        not_before: date(from),
+        not_after: date(to),
+        now: now.unix_timestamp(),
+    };
+    let dates = Some(Box::new(dates));
+    RootFault::NoCertificate { dates }.into()
 }
 
 #[test]
@@ -141,8 +158,8 @@ fn an_expired_root_certificate_can_be_replaced_and_does_not_stop_other_publishes
     };
     assert!(judge(&server, &owner.next(&["targets"])).is_ok());
     let unchanged = owner.clone().next(&["root"]);
-    let text = "could not validate the path to a trusted root: unable to retrieve valid leaf certificates: the certificate example.com/app expired at 2026-11-23T12:00:00Z, and the clock of the server says 2026-12-22T12:00:00Z";
-    assert_eq!(judge(&server, &unchanged).err(), Some(root_refusal(text)));
+    let fault = outdated(-9, 1, later);
+    assert_eq!(judge(&server, &unchanged).err(), Some(root_refusal(fault)));
     owner.rotate_root();
     assert!(judge(&server, &owner.next(&["root"])).is_ok());
 }
@@ -152,8 +169,8 @@ fn an_expired_root_is_refused_when_new_and_fine_when_stored() {
     let mut server = Server::new();
     let mut owner = server.owner();
     owner.expire("root", clock() - Duration::SECOND);
-    let text = "root expired at Sun Nov 22 11:59:59 UTC 2026";
-    assert_eq!(server.refusal(&owner.first_publish()), root_refusal(text));
+    let fault = expired("root", Some(clock() - Duration::SECOND));
+    assert_eq!(server.refusal(&owner.first_publish()), root_refusal(fault));
     owner.expire("root", clock());
     server.publish(&owner.first_publish());
     let later = clock() + Duration::days(1);
@@ -163,24 +180,37 @@ fn an_expired_root_is_refused_when_new_and_fine_when_stored() {
 
 #[test]
 fn the_structure_of_a_root_is_checked_before_its_trust() {
-    for (path, value, text) in [
-        ("/_type", json!("root"), "expected type Root, not root"),
+    for (path, value, problem) in [
+        (
+            "/_type",
+            json!("root"),
+            StructureProblem::Type {
+                expected: "Root",
+                found: "root".to_owned(),
+            },
+        ),
         (
             "/roles/targets/threshold",
             json!(0),
-            "invalid threshold specified for targets: 0 ",
+            StructureProblem::Threshold {
+                role: "targets".to_owned(),
+                threshold: 0,
+            },
         ),
         (
             "/roles/timestamp/keyids",
             json!(["zz"]),
-            "key ID zz specified in timestamp without corresponding key",
+            StructureProblem::MissingKey {
+                role: "timestamp".to_owned(),
+                id: KeyId::from("zz"),
+            },
         ),
     ] {
         let server = Server::new();
         let mut owner = server.owner();
         *owner.root.signed.pointer_mut(path).unwrap() = value;
-        let text = format!("root type metadata invalid: {text}");
-        assert_eq!(server.refusal(&owner.first_publish()), root_refusal(&text));
+        let fault = structure("root", problem);
+        assert_eq!(server.refusal(&owner.first_publish()), root_refusal(fault));
     }
 }
 
@@ -198,11 +228,11 @@ fn targets_are_judged_by_the_root_that_comes_with_them() {
     let mut owner = server.owner();
     server.publish(&owner.first_publish());
     owner.rotate("targets");
-    let text = "valid signatures did not meet threshold for targets";
+    let fault = shortfall("targets", 0, 1);
     let mut parts = owner.next(&["root", "targets"]);
     assert!(server.judge(&parts).is_ok());
     parts.remove(0);
-    assert_eq!(server.refusal(&parts), Refusal::Targets(text.to_owned()));
+    assert_eq!(server.refusal(&parts), Refusal::Targets(fault));
 }
 
 #[test]
@@ -233,9 +263,12 @@ fn a_root_has_no_version_beyond_what_a_database_holds() {
     let mut owner = server.owner();
     owner.root.set_version(i64::from(i32::MAX));
     server.stored.root = Some(owner.root.seal().into());
-    let text = "version 2147483648 is too far above the current version 2147483647";
+    let fault = Fault::VersionOutOfReach {
+        version: 2_147_483_648,
+        current: 2_147_483_647,
+    };
     assert_eq!(
         server.refusal(&owner.next(&["root", "targets"])),
-        root_refusal(text)
+        root_refusal(fault)
     );
 }

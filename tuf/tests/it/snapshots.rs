@@ -2,12 +2,13 @@
 
 use fixtures::{Part, Publisher, resign};
 use serde_json::{Value, json};
-use tuf::Refusal;
+use time::macros::datetime;
+use tuf::{Dialect, Fault, MetaFault, Refusal, Role, StructureProblem};
 
-use crate::given::{Server, part};
+use crate::given::{Server, expired, part, role_named, shortfall, structure};
 
-fn snapshot_refusal(text: &str) -> Refusal {
-    Refusal::Snapshot(text.to_owned())
+fn snapshot_refusal(fault: impl Into<Fault>) -> Refusal {
+    Refusal::Snapshot(fault.into())
 }
 
 /// A first publish with one thing changed in its snapshot, signed again.
@@ -32,7 +33,7 @@ fn a_snapshot_that_was_sent_is_kept_and_none_is_made() {
     );
     let files = server.publish(&parts);
     assert_eq!(*files[2].bytes(), part(&mut parts, "snapshot").as_slice());
-    let timestamp = tuf::TimestampView::parse(files[3].bytes()).unwrap();
+    let timestamp = tuf::TimestampView::parse(Dialect::NOTARY, files[3].bytes()).unwrap();
     assert_eq!(timestamp.snapshot_sha256, files[2].checksums().sha256);
 }
 
@@ -43,11 +44,12 @@ fn a_snapshot_with_other_bytes_for_a_sent_file_is_refused() {
     let parts = with_snapshot(&server, |signed| {
         signed["meta"]["targets"]["hashes"]["sha256"] = json!(zeros);
     });
-    let text = format!(
-        "sha256 checksum for targets did not match: expected {}",
-        "0".repeat(64)
-    );
-    assert_eq!(server.refusal(&parts), snapshot_refusal(&text));
+    let fault = MetaFault::Checksum {
+        role: Role::Targets,
+        algorithm: "sha256",
+        expected: vec![0; 32],
+    };
+    assert_eq!(server.refusal(&parts), snapshot_refusal(fault));
 }
 
 #[test]
@@ -61,51 +63,74 @@ fn a_snapshot_with_another_sha512_is_refused_and_the_length_is_not_looked_at() {
         let other = signed["meta"]["targets"]["hashes"]["sha512"].clone();
         signed["meta"]["root"]["hashes"]["sha512"] = other;
     });
-    let Refusal::Snapshot(text) = server.refusal(&parts) else {
-        panic!("a refused snapshot")
+    let refusal = server.refusal(&parts);
+    let Refusal::Snapshot(Fault::Meta(MetaFault::Checksum {
+        role: Role::Root,
+        algorithm: "sha512",
+        ..
+    })) = refusal
+    else {
+        panic!("{refusal:?}")
     };
-    assert!(
-        text.starts_with("sha512 checksum for root did not match: expected "),
-        "{text}"
-    );
 }
 
 #[test]
 fn a_snapshot_must_list_root_and_targets_and_what_was_sent() {
     let server = Server::new();
-    for (change, text) in [
+    for (change, fault) in [
         (
             (|signed: &mut Value| signed["meta"] = json!({})) as fn(&mut Value),
-            "snapshot type metadata invalid: missing root sha256 checksum information",
+            structure("snapshot", StructureProblem::MissingChecksum("root")),
         ),
         (
             |signed| signed["meta"]["targets"] = json!(null),
-            "snapshot type metadata invalid: missing targets sha256 checksum information",
+            structure("snapshot", StructureProblem::MissingChecksum("targets")),
         ),
         (
             |signed| signed["meta"]["root"]["hashes"]["sha256"] = json!("AA=="),
-            "snapshot type metadata invalid: invalid root checksum information, sha256 checksum invalid",
+            structure(
+                "snapshot",
+                StructureProblem::ChecksumLength {
+                    name: "root",
+                    algorithm: "sha256",
+                },
+            ),
         ),
         (
             |signed| signed["meta"]["targets"]["hashes"]["sha512"] = json!("AA=="),
-            "snapshot type metadata invalid: invalid targets checksum information, sha512 checksum invalid",
+            structure(
+                "snapshot",
+                StructureProblem::ChecksumLength {
+                    name: "targets",
+                    algorithm: "sha512",
+                },
+            ),
         ),
         (
             |signed| signed["_type"] = json!("Timestamp"),
-            "snapshot type metadata invalid: expected type Snapshot, not Timestamp",
+            structure(
+                "snapshot",
+                StructureProblem::Type {
+                    expected: "Snapshot",
+                    found: "Timestamp".to_owned(),
+                },
+            ),
         ),
         (
             |signed| signed["version"] = json!(20_000),
-            "version 20000 is too far above the current version 0",
+            Fault::VersionOutOfReach {
+                version: 20_000,
+                current: 0,
+            },
         ),
         (
             |signed| signed["expires"] = json!("2020-01-02T03:04:05Z"),
-            "snapshot expired at Thu Jan 2 03:04:05 UTC 2020",
+            expired("snapshot", Some(datetime!(2020-01-02 03:04:05 UTC))),
         ),
     ] {
         assert_eq!(
             server.refusal(&with_snapshot(&server, change)),
-            snapshot_refusal(text)
+            snapshot_refusal(fault)
         );
     }
 }
@@ -126,8 +151,8 @@ fn a_delegation_that_the_snapshot_does_not_list_is_refused() {
     *snapshot = resign(snapshot, &owner.snapshot.signers, |signed| {
         signed["meta"]["targets/a"] = json!({"hashes": {"md5": "AA=="}});
     });
-    let text = "no checksums for supported algorithms were provided for targets/a";
-    assert_eq!(server.refusal(&parts), snapshot_refusal(text));
+    let fault = Fault::from(MetaFault::NotListed(role_named("targets/a")));
+    assert_eq!(server.refusal(&parts), snapshot_refusal(fault));
 }
 
 #[test]
@@ -136,7 +161,7 @@ fn a_snapshot_signed_by_a_client_is_refused_where_the_server_holds_the_key() {
     let parts = server.owner().holds_snapshot(true).first_publish();
     assert_eq!(
         server.refusal(&parts),
-        snapshot_refusal("valid signatures did not meet threshold for snapshot")
+        snapshot_refusal(shortfall("snapshot", 0, 1))
     );
 }
 
@@ -169,9 +194,12 @@ fn a_snapshots_version_is_measured_from_the_stored_one() {
     server.publish(&owner.first_publish());
     owner.snapshot.set_version(4 + tuf::MAX_VERSION_STEP);
     assert!(server.judge(&owner.next(&["targets"])).is_ok());
-    let text = "version 10006 is too far above the current version 5";
+    let fault = Fault::VersionOutOfReach {
+        version: 10_006,
+        current: 5,
+    };
     assert_eq!(
         server.refusal(&owner.next(&["targets"])),
-        snapshot_refusal(text)
+        snapshot_refusal(fault)
     );
 }

@@ -2,7 +2,7 @@
 
 use fixtures::{bytes, clock, vectors};
 use serde_json::Value;
-use tuf::{InvalidUpload, Limits, Refusal, Role, Stored, Update, Uploaded, check};
+use tuf::{Dialect, InvalidUpload, Limits, Refusal, Role, Stored, Update, Uploaded, check};
 
 use crate::given::{GUN, Server};
 
@@ -95,11 +95,12 @@ fn answer(body: &[u8]) -> Answer {
 }
 
 fn refused(refusal: Refusal) -> Answer {
-    let (name, text) = match refusal {
-        Refusal::Root(text) => ("ErrBadRoot", text),
-        Refusal::Validation(text) => ("ErrValidation", text),
+    let (name, fault) = match refusal {
+        Refusal::Root(fault) => ("ErrBadRoot", fault),
+        Refusal::Validation(fault) => ("ErrValidation", fault),
         other => panic!("{other:?}"),
     };
+    let text = Dialect::NOTARY.words(&fault);
     ("INVALID_UPDATE".to_owned(), Some((name.to_owned(), text)))
 }
 

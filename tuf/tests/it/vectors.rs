@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use fixtures::{bytes, vectors};
 use serde_json::Value;
-use tuf::{Checksums, File, KeyType, Method, PublicKey, Role, canonical};
+use tuf::{
+    CanonicalError, Checksums, Dialect, EnvelopeFault, File, KeyType, Method, PublicKey, Role,
+    canonical,
+};
 
 fn text<'v>(case: &'v Value, member: &str) -> &'v str {
     case[member]
@@ -21,17 +24,17 @@ fn cases(name: &str, count: usize) -> Vec<Value> {
     cases.clone()
 }
 
+fn words(fault: CanonicalError) -> String {
+    Dialect::NOTARY.words(&EnvelopeFault::NotCanonical(fault).into())
+}
+
 #[test]
 fn canonical_json_is_notarys_byte_for_byte_and_so_are_its_errors() {
     for case in cases("canonical_json", 59) {
         let name = text(&case, "name");
         let canonical = canonical::encode(&bytes(&case["input_b64"]));
         match case["error"].as_str() {
-            Some(error) => assert_eq!(
-                canonical.map_err(|fault| fault.to_string()),
-                Err(error.to_owned()),
-                "{name}"
-            ),
+            Some(error) => assert_eq!(canonical.map_err(words), Err(error.to_owned()), "{name}"),
             None => assert_eq!(canonical, Ok(bytes(&case["output_b64"])), "{name}"),
         }
     }
@@ -136,7 +139,7 @@ fn files_in_any_spelling_keep_the_bytes_that_came_and_are_hashed_by_them() {
         let name = text(&case, "name");
         let input = Bytes::from(bytes(&case["input_b64"]));
         let role = Role::parse(text(&case, "role")).expect("a recorded role");
-        let file = File::parse(role, input.clone());
+        let file = File::parse(Dialect::NOTARY, role, input.clone());
         if UNREADABLE.contains(&name) {
             assert!(file.is_err(), "{name}");
             continue;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use access::Scope;
 use serde_json::json;
-use tuf::Refusal;
+use tuf::{Dialect, Refusal};
 
 /// How much of a refusal's text is sent: with its frame it stays below the 1024 bytes that clients
 /// read.
@@ -41,15 +41,17 @@ impl Detail {
     }
 
     pub(super) fn refusal(refusal: &Refusal) -> Self {
+        // The form is Notary's, so the words are, whatever the dialect of the repository.
+        let text = Dialect::NOTARY.words(refusal.fault());
         match refusal {
-            Refusal::Root(text) => Self::named("ErrBadRoot", text),
-            Refusal::Targets(text) => Self::named("ErrBadTargets", text),
-            Refusal::Snapshot(text) => Self::named("ErrBadSnapshot", text),
-            Refusal::Hierarchy(text) => Self(format!(
+            Refusal::Root(_) => Self::named("ErrBadRoot", &text),
+            Refusal::Targets(_) => Self::named("ErrBadTargets", &text),
+            Refusal::Snapshot(_) => Self::named("ErrBadSnapshot", &text),
+            Refusal::Hierarchy(_) => Self(format!(
                 r#"{{"Name":"ErrBadHierarchy","Error":{{"Missing":"snapshot","Msg":{}}}}}"#,
-                json!(shortened(text))
+                json!(shortened(&text))
             )),
-            Refusal::Validation(text) | Refusal::Stored(text) => Self::named("ErrValidation", text),
+            Refusal::Validation(_) | Refusal::Stored(_) => Self::named("ErrValidation", &text),
         }
     }
 }

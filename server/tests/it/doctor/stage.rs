@@ -35,7 +35,7 @@ use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use trust::store::{MIGRATIONS, SqlStore, TrustStore as _};
-use tuf::{File, Gun, KeyType, PublicKey, Role};
+use tuf::{Dialect, File, Gun, KeyType, PublicKey, Role};
 
 use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 
@@ -370,7 +370,9 @@ pub(super) async fn keep(
     parts: Vec<Part>,
     at: OffsetDateTime,
 ) {
-    let file = |(role, bytes): Part| File::parse(Role::parse(&role).unwrap(), bytes.into());
+    let file = |(role, bytes): Part| {
+        File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+    };
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse(gun).unwrap();
     let base = store.head(&gun).await.unwrap();

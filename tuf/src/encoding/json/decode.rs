@@ -3,24 +3,42 @@
 use std::collections::BTreeMap;
 
 use super::{Member, SyntaxError, Value};
+use crate::encoding::base64::Base64Error;
 
-/// A value of the wrong kind, in words close to Go's.
+/// What is read of a value.
+pub(crate) type Decoded<T> = Result<T, DecodeError>;
+
+/// Why a value is not what its place in a file asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct DecodeError(pub(crate) String);
-
-impl DecodeError {
-    pub(crate) fn kind(value: &Value<'_>, expected: &str) -> Self {
-        Self(format!(
-            "json: cannot unmarshal {} into Go value of type {expected}",
-            value.kind()
-        ))
-    }
+pub enum DecodeError {
+    /// The text is not JSON.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The value is of another kind.
+    #[error("{found} stands in the place of {expected}")]
+    Kind {
+        /// What it is: `null`, `bool`, `number`, `string`, `array` or `object`.
+        found: &'static str,
+        /// What the place is for, as the readers of this dialect call it.
+        expected: &'static str,
+    },
+    /// The number is not whole, or has more than 64 bits.
+    #[error("{0} is not a whole number of 64 bits")]
+    Integer(String),
+    /// The text is not a time.
+    #[error("{0:?} is not a time of RFC 3339")]
+    Time(String),
+    /// The text is not base64.
+    #[error(transparent)]
+    Base64(#[from] Base64Error),
 }
 
-impl From<SyntaxError> for DecodeError {
-    fn from(SyntaxError(text): SyntaxError) -> Self {
-        Self(text)
+impl DecodeError {
+    pub(crate) fn kind(value: &Value<'_>, expected: &'static str) -> Self {
+        Self::Kind {
+            found: value.kind(),
+            expected,
+        }
     }
 }
 
@@ -37,8 +55,8 @@ pub(crate) fn member<'v, 'a>(members: &'v [Member<'a>], name: &str) -> Option<&'
 /// The members of a structure; null and absent have none.
 pub(crate) fn object<'v, 'a>(
     value: Option<&'v Value<'a>>,
-    expected: &str,
-) -> Result<&'v [Member<'a>], DecodeError> {
+    expected: &'static str,
+) -> Decoded<&'v [Member<'a>]> {
     match value {
         None | Some(Value::Null) => Ok(&[]),
         Some(Value::Object(members)) => Ok(members),
@@ -49,8 +67,8 @@ pub(crate) fn object<'v, 'a>(
 /// The elements of a map: names are taken as they are, the last of equal ones wins.
 pub(crate) fn elements<'v, 'a>(
     value: Option<&'v Value<'a>>,
-    expected: &str,
-) -> Result<BTreeMap<&'v str, &'v Value<'a>>, DecodeError> {
+    expected: &'static str,
+) -> Decoded<BTreeMap<&'v str, &'v Value<'a>>> {
     let members = object(value, expected)?;
     Ok(members
         .iter()
@@ -61,8 +79,8 @@ pub(crate) fn elements<'v, 'a>(
 /// The items of a list; null and absent have none.
 pub(crate) fn array<'v, 'a>(
     value: Option<&'v Value<'a>>,
-    expected: &str,
-) -> Result<&'v [Value<'a>], DecodeError> {
+    expected: &'static str,
+) -> Decoded<&'v [Value<'a>]> {
     match value {
         None | Some(Value::Null) => Ok(&[]),
         Some(Value::Array(items)) => Ok(items),
@@ -71,7 +89,7 @@ pub(crate) fn array<'v, 'a>(
 }
 
 /// A text; null and absent are empty.
-pub(crate) fn text<'v>(value: Option<&'v Value<'_>>) -> Result<&'v str, DecodeError> {
+pub(crate) fn text<'v>(value: Option<&'v Value<'_>>) -> Decoded<&'v str> {
     match value {
         None | Some(Value::Null) => Ok(""),
         Some(Value::String(text)) => Ok(text),
@@ -80,14 +98,12 @@ pub(crate) fn text<'v>(value: Option<&'v Value<'_>>) -> Result<&'v str, DecodeEr
 }
 
 /// A whole number written without fraction or exponent; null and absent are zero.
-pub(crate) fn integer(value: Option<&Value<'_>>) -> Result<i64, DecodeError> {
+pub(crate) fn integer(value: Option<&Value<'_>>) -> Decoded<i64> {
     match value {
         None | Some(Value::Null) => Ok(0),
-        Some(Value::Number(literal)) => literal.parse().map_err(|_| {
-            DecodeError(format!(
-                "json: cannot unmarshal number {literal} into Go value of type int"
-            ))
-        }),
+        Some(Value::Number(literal)) => literal
+            .parse()
+            .map_err(|_| DecodeError::Integer(literal.to_string())),
         Some(other) => Err(DecodeError::kind(other, "int")),
     }
 }

@@ -3,7 +3,7 @@
 //! Targets are most of the bytes of a repository, and nobody here asks for one of them. Their text
 //! is what is signed, so there is no need to take it apart, which costs several times its size.
 
-use super::scanner::MAX_DEPTH;
+use super::syntax::MAX_DEPTH;
 
 /// How deep an object may nest that is a member of the signed part.
 const MAX_INNER_DEPTH: usize = MAX_DEPTH - 2;

@@ -1,16 +1,8 @@
-//! From a text to its tokens, with the syntax error texts of Go's scanner.
+//! From a text to its tokens, as Go's scanner finds them.
 
 use std::borrow::Cow;
 
-use super::raw;
-
-/// How deep arrays and objects may nest. Notary 0.7 allowed 10,000; metadata needs 7.
-pub(crate) const MAX_DEPTH: usize = 512;
-
-/// Go's text for what is wrong with a text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct SyntaxError(pub(crate) String);
+use super::syntax::{MAX_DEPTH, Place, SyntaxError};
 
 /// A scalar value, or the beginning of a longer one.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,13 +80,13 @@ impl<'a> Scanner<'a> {
             b'f' => self.literal("false", Token::Bool(false)),
             b'n' => self.literal("null", Token::Null),
             b'-' | b'0'..=b'9' => self.number(),
-            byte => Err(unexpected(byte, "looking for beginning of value")),
+            byte => Err(unexpected(byte, Place::Value)),
         }
     }
 
     fn enter(&mut self, token: Token<'a>) -> Result<Token<'a>, SyntaxError> {
         if self.depth == MAX_DEPTH {
-            return Err(SyntaxError("exceeded max depth".to_owned()));
+            return Err(SyntaxError::TooDeep);
         }
         self.depth += 1;
         self.at += 1;
@@ -118,23 +110,20 @@ impl<'a> Scanner<'a> {
                 return Ok(None);
             }
             b',' if !is_first => self.at += 1,
-            byte if !is_first => return Err(unexpected(byte, "after object key:value pair")),
+            byte if !is_first => return Err(unexpected(byte, Place::AfterMember)),
             _ => {}
         }
         match self.look()? {
             b'"' => {}
             byte => {
-                return Err(unexpected(
-                    byte,
-                    "looking for beginning of object key string",
-                ));
+                return Err(unexpected(byte, Place::Name));
             }
         }
         let at = self.at;
         let name = self.string()?;
         match self.look()? {
             b':' => self.at += 1,
-            byte => return Err(unexpected(byte, "after object key")),
+            byte => return Err(unexpected(byte, Place::AfterName)),
         }
         Ok(Some((name, at)))
     }
@@ -147,27 +136,28 @@ impl<'a> Scanner<'a> {
                 return Ok(false);
             }
             b',' if !is_first => self.at += 1,
-            byte if !is_first => return Err(unexpected(byte, "after array element")),
+            byte if !is_first => return Err(unexpected(byte, Place::AfterItem)),
             _ => {}
         }
         Ok(true)
     }
 
-    /// Takes the object that follows as it stands, if it is in canonical form and not empty.
-    pub(super) fn canonical_object(&mut self) -> Option<&'a str> {
-        self.look().ok()?;
-        let rest = &self.text[self.at..];
-        let length = raw::canonical_object(rest)?;
-        self.at += length;
-        Some(&rest[..length])
+    /// What was not read yet, from the next token on.
+    pub(super) fn rest(&mut self) -> Result<&'a str, SyntaxError> {
+        let at = self.next_at()?;
+        Ok(&self.text[at..])
     }
 
-    fn literal(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, SyntaxError> {
+    /// Passes over `length` bytes that were read in another way.
+    pub(super) fn advance(&mut self, length: usize) {
+        self.at += length;
+    }
+
+    fn literal(&mut self, word: &'static str, token: Token<'a>) -> Result<Token<'a>, SyntaxError> {
         for expected in word.bytes() {
             let byte = self.peek()?;
             if byte != expected {
-                let place = format!("in literal {word} (expecting {})", quote(expected));
-                return Err(unexpected(byte, &place));
+                return Err(unexpected(byte, Place::Literal { word, expected }));
             }
             self.at += 1;
         }
@@ -180,21 +170,21 @@ impl<'a> Scanner<'a> {
         match self.peek()? {
             b'0' => self.at += 1,
             b'1'..=b'9' => self.skip_digits(),
-            byte => return Err(unexpected(byte, "in numeric literal")),
+            byte => return Err(unexpected(byte, Place::Number)),
         }
         if self.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
-            self.digits("after decimal point in numeric literal")?;
+            self.digits(Place::Fraction)?;
         }
         if let Some(b'e' | b'E') = self.bytes.get(self.at) {
             self.at += 1;
             self.at += usize::from(matches!(self.bytes.get(self.at), Some(b'+' | b'-')));
-            self.digits("in exponent of numeric literal")?;
+            self.digits(Place::Exponent)?;
         }
         Ok(Token::Number(&self.text[start..self.at]))
     }
 
-    fn digits(&mut self, place: &str) -> Result<(), SyntaxError> {
+    fn digits(&mut self, place: Place) -> Result<(), SyntaxError> {
         match self.peek()? {
             b'0'..=b'9' => self.skip_digits(),
             byte => return Err(unexpected(byte, place)),
@@ -255,11 +245,11 @@ impl<'a> Scanner<'a> {
         let length = rest
             .iter()
             .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-            .ok_or_else(end_of_input)?;
+            .ok_or(SyntaxError::End)?;
         self.at += length;
         match rest[length] {
             b'"' | b'\\' => Ok(&self.text[start..self.at]),
-            byte => Err(unexpected(byte, "in string literal")),
+            byte => Err(unexpected(byte, Place::String)),
         }
     }
 
@@ -275,7 +265,7 @@ impl<'a> Scanner<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode_escape(),
-            _ => return Err(unexpected(byte, "in string escape code")),
+            _ => return Err(unexpected(byte, Place::Escape)),
         })
     }
 
@@ -304,8 +294,7 @@ impl<'a> Scanner<'a> {
         for _ in 0..4 {
             let byte = self.peek()?;
             let digit = char::from(byte).to_digit(16);
-            unit = unit * 16
-                + digit.ok_or_else(|| unexpected(byte, "in \\u hexadecimal character escape"))?;
+            unit = unit * 16 + digit.ok_or_else(|| unexpected(byte, Place::Unicode))?;
             self.at += 1;
         }
         Ok(unit)
@@ -320,7 +309,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn peek(&self) -> Result<u8, SyntaxError> {
-        self.bytes.get(self.at).copied().ok_or_else(end_of_input)
+        self.bytes.get(self.at).copied().ok_or(SyntaxError::End)
     }
 }
 
@@ -328,28 +317,6 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn end_of_input() -> SyntaxError {
-    SyntaxError("unexpected end of JSON input".to_owned())
-}
-
-pub(super) fn unexpected(byte: u8, place: &str) -> SyntaxError {
-    SyntaxError(format!("invalid character {} {place}", quote(byte)))
-}
-
-/// A byte as Go's scanner quotes it: taken for a character of Latin-1.
-fn quote(byte: u8) -> String {
-    match byte {
-        b'\'' => "'\\''".to_owned(),
-        b'\\' => "'\\\\'".to_owned(),
-        b'\n' => "'\\n'".to_owned(),
-        b'\r' => "'\\r'".to_owned(),
-        b'\t' => "'\\t'".to_owned(),
-        7 => "'\\a'".to_owned(),
-        8 => "'\\b'".to_owned(),
-        11 => "'\\v'".to_owned(),
-        12 => "'\\f'".to_owned(),
-        0..=0x1f | 0x7f => format!("'\\x{byte:02x}'"),
-        0x80..=0xa0 | 0xad => format!("'\\u00{byte:02x}'"),
-        _ => format!("'{}'", char::from(byte)),
-    }
+pub(super) fn unexpected(byte: u8, place: Place) -> SyntaxError {
+    SyntaxError::Character { byte, place }
 }

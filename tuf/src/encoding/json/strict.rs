@@ -9,11 +9,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::decode::folds_to;
-use super::scanner::{Scanner, SyntaxError, Token};
+use super::reading::{Count, Misreading, ReadingFault, ReadingProblem};
+use super::scanner::{Scanner, Token};
+use super::syntax::SyntaxError;
 use super::{Member, Value};
 use crate::encoding::{base64, date};
 
@@ -54,21 +56,6 @@ pub(crate) enum Form {
     Time,
 }
 
-/// What is counted, because work or memory grow with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Count {
-    /// The keys that a file defines.
-    Keys,
-    /// The roles that a file names.
-    Roles,
-    /// The keys of one role.
-    RoleKeys,
-    /// The signatures of a file.
-    Signatures,
-    /// The files that a snapshot lists.
-    MetaFiles,
-}
-
 /// How many there are of each in a file; of what there is more than one list of, in the longest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sizes([usize; 5]);
@@ -82,27 +69,6 @@ impl Sizes {
         let known = &mut self.0[count as usize];
         *known = size.max(*known);
     }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keys => "keys",
-            Self::Roles => "roles",
-            Self::RoleKeys => "key ids",
-            Self::Signatures => "signatures",
-            Self::MetaFiles => "files",
-        })
-    }
-}
-
-/// What is wrong with a text, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It is not JSON, or not an envelope.
-    Malformed(String),
-    /// Readers may disagree about it, or some cannot read it.
-    Refused(String),
 }
 
 /// What clients skip.
@@ -125,17 +91,15 @@ pub(crate) fn check(
     text: &str,
     shape: &'static Shape,
     most: &dyn Fn(Count) -> usize,
-) -> Result<(), Fault> {
+) -> Result<(), ReadingFault> {
     let mut checker = Checker::new(text, most);
-    checker
-        .value(shape)
-        .map_err(|SyntaxError(text)| Fault::Malformed(text))?;
+    checker.value(shape)?;
     if let Some(at) = checker.scanner.half_character() {
-        checker.refuse(at, "has half of a character before that place");
+        checker.refuse(at, || ReadingProblem::HalfCharacter);
     }
     match (checker.malformed, checker.refused) {
-        (Some(text), _) => Err(Fault::Malformed(text)),
-        (None, Some(text)) => Err(Fault::Refused(text)),
+        (Some(misreading), _) => Err(ReadingFault::Malformed(misreading)),
+        (None, Some(misreading)) => Err(ReadingFault::Refused(misreading)),
         (None, None) => Ok(()),
     }
 }
@@ -215,8 +179,8 @@ struct Checker<'a> {
     /// Whether a wrong type at this place makes the text malformed.
     is_envelope: bool,
     /// The first fault of each kind.
-    malformed: Option<String>,
-    refused: Option<String>,
+    malformed: Option<Misreading>,
+    refused: Option<Misreading>,
     sizes: Sizes,
 }
 
@@ -246,7 +210,7 @@ impl<'a> Checker<'a> {
         let token = self.scanner.value()?;
         let shape = match shape {
             Shape::NotNull(_) if token == Token::Null => {
-                self.refuse(at, "is null");
+                self.refuse(at, || ReadingProblem::Null);
                 return Ok(());
             }
             Shape::NotNull(shape) => shape,
@@ -267,7 +231,7 @@ impl<'a> Checker<'a> {
             Shape::Map(inner, limit) => (*inner, *limit),
             Shape::Struct(_) | Shape::Free => (FREE, None),
             other => {
-                self.mistyped(at, "an object", other);
+                self.mistyped(at, "an object".into(), other);
                 (FREE, None)
             }
         };
@@ -304,12 +268,11 @@ impl<'a> Checker<'a> {
             return (Step::Entry(name), FREE);
         };
         if !matches!(name, Cow::Borrowed(name) if name == field.name) {
-            let text = format!(
-                "has a member {} at byte {at}, which some clients take for {:?} and others do not",
-                quoted(&name),
-                field.name
-            );
-            self.note(&text);
+            self.note(|| ReadingProblem::Spelling {
+                name: quoted(&name),
+                at,
+                field: field.name,
+            });
         }
         self.is_envelope = field.is_envelope;
         (Step::Field(field.name), &field.shape)
@@ -320,7 +283,7 @@ impl<'a> Checker<'a> {
             Shape::List(inner, limit) => (*inner, *limit),
             Shape::Free => (FREE, None),
             other => {
-                self.mistyped(at, "a list", other);
+                self.mistyped(at, "a list".into(), other);
                 (FREE, None)
             }
         };
@@ -346,9 +309,9 @@ impl<'a> Checker<'a> {
                 let has_escapes = matches!(text, Cow::Owned(_));
                 self.text(*form, text, has_escapes, at);
             }
-            (shape, Token::Bool(_)) => self.mistyped(at, "a boolean", shape),
-            (shape, Token::Number(_)) => self.mistyped(at, "a number", shape),
-            (shape, _) => self.mistyped(at, "a string", shape),
+            (shape, Token::Bool(_)) => self.mistyped(at, "a boolean".into(), shape),
+            (shape, Token::Number(_)) => self.mistyped(at, "a number".into(), shape),
+            (shape, _) => self.mistyped(at, "a string".into(), shape),
         }
     }
 
@@ -360,32 +323,34 @@ impl<'a> Checker<'a> {
             float.abs() <= most
         });
         if !is_exact {
-            self.refuse(at, "is too large a number to be signed exactly");
+            self.refuse(at, || ReadingProblem::Inexact);
         }
     }
 
     fn integer(&mut self, literal: &str, most: i64, at: usize) {
         let Ok(integer) = literal.parse::<i64>() else {
-            return self.mistyped(at, &format!("the number {literal}"), &Shape::Integer(most));
+            let found = Cow::Owned(format!("the number {literal}"));
+            return self.mistyped(at, found, &Shape::Integer(most));
         };
         if !(-MAX_EXACT..=MAX_EXACT).contains(&integer) {
-            self.refuse(at, "is too large a number to be signed exactly");
+            self.refuse(at, || ReadingProblem::Inexact);
         } else if integer > most {
-            self.refuse(at, &format!("is {integer}, more than {most}"));
+            self.refuse(at, || ReadingProblem::TooLarge {
+                number: integer,
+                most,
+            });
         }
     }
 
     fn text(&mut self, form: Form, text: &str, has_escapes: bool, at: usize) {
-        let fault = match form {
-            Form::Base64 => base64::check(text).err(),
-            Form::Time if has_escapes => Some("is a time with an escape in it".to_owned()),
-            Form::Time if date::parse_strict(text).is_none() => {
-                Some("is not a time as RFC 3339 writes it".to_owned())
-            }
+        let problem = match form {
+            Form::Base64 => base64::check(text).err().map(ReadingProblem::Base64),
+            Form::Time if has_escapes => Some(ReadingProblem::EscapedTime),
+            Form::Time if date::parse_strict(text).is_none() => Some(ReadingProblem::Time),
             Form::Any | Form::Time => None,
         };
-        if let Some(fault) = fault {
-            self.wrong(at, &fault);
+        if let Some(problem) = problem {
+            self.wrong(at, problem);
         }
     }
 
@@ -395,8 +360,8 @@ impl<'a> Checker<'a> {
         };
         self.sizes.reach(limit, count);
         let most = (self.most)(limit);
-        if count > most && self.refused.is_none() {
-            self.refuse(at, &format!("has more than {most} {limit}"));
+        if count > most {
+            self.refuse(at, || ReadingProblem::TooMany { most, count: limit });
         }
     }
 
@@ -419,9 +384,7 @@ impl<'a> Checker<'a> {
             && let Some((name, at)) = self.second(hash, at)?
         {
             let name = quoted(&name);
-            self.note(&format!(
-                "has the member {name} twice, the second time at byte {at}"
-            ));
+            self.note(|| ReadingProblem::Repeated { name, at });
         }
         Ok(())
     }
@@ -443,7 +406,7 @@ impl<'a> Checker<'a> {
         Ok(None)
     }
 
-    fn mistyped(&mut self, at: usize, found: &str, shape: &Shape) {
+    fn mistyped(&mut self, at: usize, found: Cow<'static, str>, shape: &Shape) {
         // There may be millions of them, and only the first of each kind is reported.
         if self.malformed.is_some() || (!self.is_envelope && self.refused.is_some()) {
             return;
@@ -456,29 +419,37 @@ impl<'a> Checker<'a> {
             Shape::List(..) => "a list",
             Shape::Map(..) | Shape::Struct(_) | Shape::NotNull(_) => "an object",
         };
-        self.wrong(at, &format!("is {found}, not {expected}"));
+        self.wrong(at, ReadingProblem::Type { found, expected });
     }
 
     /// Notes a value that clients cannot decode.
-    fn wrong(&mut self, at: usize, what: &str) {
+    fn wrong(&mut self, at: usize, problem: ReadingProblem) {
         if !self.is_envelope {
-            self.refuse(at, what);
+            self.refuse(at, || problem);
         } else if self.malformed.is_none() {
-            self.malformed = Some(format!("{} at byte {at} {what}", self.place()));
+            self.malformed = Some(self.misreading(Some(at), problem));
         }
     }
 
     /// Notes what is wrong with the value that begins at the byte `at`.
-    fn refuse(&mut self, at: usize, what: &str) {
+    fn refuse(&mut self, at: usize, problem: impl FnOnce() -> ReadingProblem) {
         if self.refused.is_none() {
-            self.refused = Some(format!("{} at byte {at} {what}", self.place()));
+            self.refused = Some(self.misreading(Some(at), problem()));
         }
     }
 
     /// Notes what is wrong with the value that is being read.
-    fn note(&mut self, what: &str) {
+    fn note(&mut self, problem: impl FnOnce() -> ReadingProblem) {
         if self.refused.is_none() {
-            self.refused = Some(format!("{} {what}", self.place()));
+            self.refused = Some(self.misreading(None, problem()));
+        }
+    }
+
+    fn misreading(&self, at: Option<usize>, problem: ReadingProblem) -> Misreading {
+        Misreading {
+            place: self.place(),
+            at,
+            problem,
         }
     }
 
@@ -545,26 +516,25 @@ mod tests {
         },
     ]);
 
-    fn checked(text: &str) -> Result<(), Fault> {
+    fn checked(text: &str) -> Result<(), ReadingFault> {
         check(text, &FILE, &|_| 3)
     }
 
     #[track_caller]
     fn refused(text: &str, reason: &str) {
-        assert_eq!(
-            checked(text),
-            Err(Fault::Refused(reason.to_owned())),
-            "{text}"
-        );
+        let Err(ReadingFault::Refused(misreading)) = checked(text) else {
+            panic!("{text} is refused")
+        };
+        assert_eq!(misreading.to_string(), reason, "{text}");
     }
 
     #[track_caller]
     fn malformed(text: &str, reason: &str) {
-        assert_eq!(
-            checked(text),
-            Err(Fault::Malformed(reason.to_owned())),
-            "{text}"
-        );
+        let Err(fault @ (ReadingFault::Malformed(_) | ReadingFault::Syntax(_))) = checked(text)
+        else {
+            panic!("{text} is malformed")
+        };
+        assert_eq!(fault.to_string(), reason, "{text}");
     }
 
     #[test]
@@ -608,7 +578,10 @@ mod tests {
             r#"{"keys":{"a":{"LENGTH":1}}}"#,
             r#"{"li\u017ft":[]}"#,
         ] {
-            assert!(matches!(checked(text), Err(Fault::Refused(_))), "{text}");
+            assert!(
+                matches!(checked(text), Err(ReadingFault::Refused(_))),
+                "{text}"
+            );
         }
     }
 
@@ -628,7 +601,7 @@ mod tests {
         );
         malformed(
             r#"{"list":["!!"]}"#,
-            "list[0] at byte 9 illegal base64 data at input byte 0",
+            "list[0] at byte 9 is not base64: byte 0 of the text does not belong into base64",
         );
     }
 
@@ -653,7 +626,7 @@ mod tests {
         ] {
             let text = format!(r#"{{"other":{text}}}"#);
             let found = checked(&text);
-            assert!(matches!(found, Err(Fault::Refused(_))), "{text}");
+            assert!(matches!(found, Err(ReadingFault::Refused(_))), "{text}");
         }
         assert_eq!(checked(r#"{"other":"\ud83d\ude00\ufffd"}"#), Ok(()));
     }
@@ -666,9 +639,15 @@ mod tests {
             "9223372036854775807",
         ] {
             let text = format!(r#"{{"keys":{{"a":{{"length":{literal}}}}}}}"#);
-            assert!(matches!(checked(&text), Err(Fault::Refused(_))), "{text}");
+            assert!(
+                matches!(checked(&text), Err(ReadingFault::Refused(_))),
+                "{text}"
+            );
             let text = format!(r#"{{"other":{literal}}}"#);
-            assert!(matches!(checked(&text), Err(Fault::Refused(_))), "{text}");
+            assert!(
+                matches!(checked(&text), Err(ReadingFault::Refused(_))),
+                "{text}"
+            );
         }
         refused(
             r#"{"other":1e400}"#,
@@ -695,7 +674,7 @@ mod tests {
             r#"{"flag":1,"list":{}}"#,
             "list at byte 17 is an object, not a list",
         );
-        malformed(r#"{"flag":1,"#, "unexpected end of JSON input");
+        malformed(r#"{"flag":1,"#, "the JSON breaks off");
     }
 
     #[test]
@@ -717,14 +696,16 @@ mod tests {
     #[test]
     fn long_names_are_cut_off_in_messages() {
         let text = format!(r#"{{"keys":{{"{}":null}}}}"#, "n".repeat(1000));
-        let Err(Fault::Refused(reason)) = checked(&text) else {
+        let Err(ReadingFault::Refused(reason)) = checked(&text) else {
             panic!("null is refused");
         };
+        let reason = reason.to_string();
         assert!(reason.len() < 200, "{reason}");
         let (open, close) = ("{\"n\":".repeat(100), "}".repeat(100));
-        let Err(Fault::Refused(reason)) = checked(&format!("{open}1e99{close}")) else {
+        let Err(ReadingFault::Refused(reason)) = checked(&format!("{open}1e99{close}")) else {
             panic!("the number is refused");
         };
+        let reason = reason.to_string();
         assert!(reason.len() < 200, "{reason}");
     }
 }

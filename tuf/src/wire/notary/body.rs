@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{Detail, shapes};
-use crate::encoding::base64;
-use crate::encoding::json::{
-    self, DecodeError, Member, Value, array, elements, integer, member, object, text,
+use crate::{
+    KeyId, KeyType, PublicKey, Role,
+    encoding::{
+        base64,
+        json::{
+            self, DecodeError, Decoded, Member, Value, array, elements, integer, member, object,
+            text,
+        },
+    },
+    metadata::{Body, Delegation, Delegations, Meta, MetaFile, RoleKeys, Root},
+    wire::Entry,
 };
-use crate::metadata::{Body, Delegation, Delegations, Meta, MetaFile, RoleKeys, Root};
-use crate::{KeyId, KeyType, PublicKey, Role};
-
-pub(super) type Decoded<T> = Result<T, DecodeError>;
 
 /// Reads the signed part of a role's file; version and expiry were read with the envelope.
 pub(super) fn read(
@@ -71,7 +75,7 @@ fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
         let target = object(Some(target), "data.FileMeta")?;
         integer(member(target, "length"))?;
         for (_, hash) in object(member(target, "hashes"), "data.Hashes")? {
-            base64::check(text(Some(hash))?).map_err(DecodeError)?;
+            base64::check(text(Some(hash))?)?;
         }
     }
     Ok(())
@@ -118,10 +122,7 @@ fn key(value: &Value<'_>) -> Decoded<PublicKey> {
     let public = member(pair, "public")
         .map(|public| text(Some(public)))
         .transpose()?;
-    let public = public
-        .map(base64::decode)
-        .transpose()
-        .map_err(DecodeError)?;
+    let public = public.map(base64::decode).transpose()?;
     Ok(PublicKey::from_file(
         KeyType::from(text(member(members, "keytype"))?),
         public,
@@ -144,19 +145,16 @@ fn meta_file(value: &Value<'_>, detail: Detail) -> Decoded<MetaFile> {
     let length = integer(member(members, "length"))?;
     let mut hashes = BTreeMap::new();
     for (algorithm, hash) in elements(member(members, "hashes"), "data.Hashes")? {
-        hashes.insert(
-            algorithm,
-            base64::decode(text(Some(hash))?).map_err(DecodeError)?,
-        );
+        hashes.insert(algorithm, base64::decode(text(Some(hash))?)?);
     }
     Ok(MetaFile {
         sha256: hashes.remove("sha256"),
         sha512: hashes.remove("sha512"),
         length,
-        entry: match detail {
+        entry: Entry(match detail {
             Detail::Whole => json::normalise(value, &shapes::FILE),
             Detail::Listing => Value::Null,
-        },
+        }),
     })
 }
 
@@ -165,7 +163,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::encoding::json;
+    use crate::wire::notary::texts;
 
     #[derive(Deserialize)]
     struct Form {
@@ -203,7 +201,9 @@ mod tests {
                         form.name
                     );
                 }
-                (Err(DecodeError(text)), Some(error)) => assert_eq!(text, error, "{}", form.name),
+                (Err(fault), Some(error)) => {
+                    assert_eq!(texts::of_decoding(&fault), error, "{}", form.name);
+                }
                 (read, error) => panic!("{}: {read:?} against {error:?}", form.name),
             }
         }

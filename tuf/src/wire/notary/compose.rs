@@ -4,26 +4,21 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use crate::encoding::json::Value;
-use crate::encoding::{base64, canonical, date, json};
-use crate::{Checksums, KeyId, Method, Role};
-
-/// The signed part of a file to be, in both of its spellings.
-#[derive(Clone)]
-pub(crate) struct Composed {
-    /// The canonical bytes that are signed.
-    pub(crate) message: Vec<u8>,
-    /// What the file holds; differs from `message` only where names hold characters that JSON or Go
-    /// escape.
-    text: Vec<u8>,
-}
+use crate::{
+    Checksums, KeyId, Method, Role,
+    encoding::{
+        base64, canonical, date,
+        json::{self, Value},
+    },
+    wire::{Composed, Entry},
+};
 
 /// Composes a snapshot or timestamp that lists `meta`.
-pub(crate) fn compose(
+pub(super) fn compose(
     role: &Role,
     version: i64,
     expires: OffsetDateTime,
-    meta: BTreeMap<String, Value<'static>>,
+    meta: BTreeMap<String, Entry>,
 ) -> Composed {
     let type_name = if *role == Role::Snapshot {
         "Snapshot"
@@ -32,7 +27,7 @@ pub(crate) fn compose(
     };
     let meta = meta
         .into_iter()
-        .map(|(name, entry)| (name.into(), entry))
+        .map(|(name, Entry(entry))| (name.into(), entry))
         .collect();
     let signed = Value::Object(vec![
         ("_type".into(), Value::from(type_name)),
@@ -47,7 +42,7 @@ pub(crate) fn compose(
 }
 
 /// The entry that lists a file's bytes.
-pub(crate) fn meta_entry(checksums: &Checksums) -> Value<'static> {
+pub(super) fn entry(checksums: &Checksums) -> Entry {
     let hashes = vec![
         (
             "sha256".into(),
@@ -59,14 +54,14 @@ pub(crate) fn meta_entry(checksums: &Checksums) -> Value<'static> {
         ),
     ];
     let length = Value::integer(checksums.length);
-    Value::Object(vec![
+    Entry(Value::Object(vec![
         ("hashes".into(), Value::Object(hashes)),
         ("length".into(), length),
-    ])
+    ]))
 }
 
 /// The whole file: `{"signed":…,"signatures":[…]}` without white space.
-pub(crate) fn seal(composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn seal(composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
     let mut file = b"{\"signed\":".to_vec();
     file.extend_from_slice(&composed.text);
     file.extend_from_slice(b",\"signatures\":[");

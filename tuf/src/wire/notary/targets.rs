@@ -1,8 +1,9 @@
 //! Whether clients can read listed targets, found without taking them apart.
 
-use super::body::Decoded;
-use crate::encoding::base64;
-use crate::encoding::json::{DecodeError, Scanner, Token, Value, folds_to};
+use crate::encoding::{
+    base64,
+    json::{DecodeError, Decoded, Scanner, Token, Value, folds_to},
+};
 
 /// Checks the text of an object of targets, each with a length and hashes. Of members that a
 /// structure has twice the last one counts.
@@ -64,7 +65,7 @@ impl<'a> Reader<'a> {
     fn members(
         &mut self,
         token: Token<'a>,
-        expected: &str,
+        expected: &'static str,
         mut read: impl FnMut(&mut Self, &str) -> Decoded<()>,
     ) -> Decoded<()> {
         match token {
@@ -111,7 +112,7 @@ fn check_length(token: &Token<'_>) -> Decoded<()> {
 fn check_hash(token: &Token<'_>) -> Decoded<()> {
     match token {
         Token::Null => Ok(()),
-        Token::String(text) => base64::check(text).map_err(DecodeError),
+        Token::String(text) => base64::check(text).map_err(DecodeError::from),
         other => Err(DecodeError::kind(&value(other), "string")),
     }
 }
