@@ -1,10 +1,12 @@
 //! The spellings of the metadata model: how each dialect of TUF writes it.
 //!
-//! Everything that knows member names, `_type` names, the grammar of role names, how keys and hashes
-//! are encoded, or the words in which clients are refused, is in here. A dialect is one
+//! Everything that knows member names, `_type` names, the grammar of role names, how keys and
+//! hashes are encoded, or the words in which clients are refused, is in here. A dialect is one
 //! implementation of [`Spelling`]; everything else goes through a [`Dialect`].
 
 mod notary;
+#[cfg(test)]
+mod sketch;
 
 use std::{collections::BTreeMap, fmt};
 

@@ -1,0 +1,268 @@
+//! A dialect for tests, as small as one can be: it shows what a second dialect has to bring.
+//!
+//! Its names are those of TUF 1.0: small letters for types, `.json` behind listed names, hashes and
+//! signatures in hex. It knows snapshots and timestamps only.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{Composed, Dialect, Entry, Parts, Spelling};
+use crate::{
+    File, KeyId, Method, Role, Signature,
+    encoding::{
+        canonical, date,
+        json::{
+            self, Count, DecodeError, Decoded, ReadingFault, Scope, Sizes, Value, array, elements,
+            integer, member, object, text,
+        },
+    },
+    envelope::{Checked, Contents, Envelope, EnvelopeFault, StructureProblem},
+    fault::Fault,
+    metadata::{Body, Delegations, Meta, MetaFile, Root},
+};
+
+struct Sketch;
+
+const SKETCH: Dialect = Dialect(&Sketch);
+
+impl Spelling for Sketch {
+    fn name(&self) -> &'static str {
+        "sketch"
+    }
+
+    fn recognises(&self, bytes: &[u8]) -> bool {
+        bytes.windows(12).any(|window| window == b"spec_version")
+    }
+
+    fn is_delegation(&self, name: &str) -> bool {
+        !name.is_empty()
+    }
+
+    fn read(&self, _: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
+        let text_of_file = json::to_text(bytes);
+        let (value, _) = json::parse_within(&text_of_file, Scope::Whole, most)?;
+        let members = object(Some(&value), "a file")?;
+        let signed = member(members, "signed");
+        let common = object(signed, "a signed part")?;
+        let signatures = array(member(members, "signatures"), "signatures")?;
+        let version = integer(member(common, "version"))?;
+        let expires = date::parse(text(member(common, "expires"))?);
+        let contents = Contents {
+            type_name: text(member(common, "_type"))?.to_owned(),
+            signatures: signatures.iter().map(signature).collect::<Decoded<_>>()?,
+            message: signed
+                .ok_or(EnvelopeFault::NothingSigned)
+                .and_then(|signed| Ok(canonical::message(signed)?)),
+            body: Some(meta(member(common, "meta")).map(Body::Meta)),
+            trailing: None,
+            unexpected: None,
+        };
+        Ok(Envelope::new(SKETCH, version, expires, contents))
+    }
+
+    fn read_listing(&self, role: &Role, bytes: &[u8]) -> Decoded<Envelope> {
+        self.read(role, bytes, usize::MAX)
+    }
+
+    fn read_version(&self, bytes: &[u8]) -> Decoded<i64> {
+        Ok(self.read(&Role::Snapshot, bytes, usize::MAX)?.version())
+    }
+
+    fn check_reading(
+        &self,
+        _: &Role,
+        _: &[u8],
+        _: &dyn Fn(Count) -> usize,
+    ) -> Result<(), ReadingFault> {
+        Ok(())
+    }
+
+    fn measure(&self, _: &Role, _: &[u8]) -> Option<Sizes> {
+        None
+    }
+
+    fn check_root<'e>(&self, file: Checked<'e>) -> Result<&'e Root, Fault> {
+        Err(file.structure(StructureProblem::OtherKind))
+    }
+
+    fn check_targets<'e>(&self, file: Checked<'e>) -> Result<&'e Delegations, Fault> {
+        Err(file.structure(StructureProblem::OtherKind))
+    }
+
+    fn check_meta<'e>(&self, file: Checked<'e>) -> Result<&'e Meta, Fault> {
+        match file.body()? {
+            Body::Meta(meta) if file.type_name() == file.role().as_str() => Ok(meta),
+            _ => Err(file.structure(StructureProblem::OtherKind)),
+        }
+    }
+
+    fn parts(&self, _: &Role, _: &[u8]) -> Option<Parts> {
+        None
+    }
+
+    fn entry(&self, file: &File) -> Entry {
+        let sha256 = Value::from(hex::encode(file.checksums().sha256));
+        Entry(Value::Object(vec![
+            (
+                "hashes".into(),
+                Value::Object(vec![("sha256".into(), sha256)]),
+            ),
+            ("length".into(), Value::integer(file.checksums().length)),
+            ("version".into(), Value::integer(file.version())),
+        ]))
+    }
+
+    fn compose(
+        &self,
+        role: &Role,
+        version: i64,
+        expires: OffsetDateTime,
+        meta: BTreeMap<String, Entry>,
+    ) -> Composed {
+        let meta = meta
+            .into_iter()
+            .filter(|(name, _)| name != "root")
+            .map(|(name, Entry(entry))| (format!("{name}.json").into(), entry))
+            .collect();
+        let signed = Value::Object(vec![
+            ("_type".into(), Value::from(role.as_str().to_owned())),
+            ("expires".into(), Value::from(date::format(expires))),
+            ("meta".into(), Value::Object(meta)),
+            ("spec_version".into(), Value::from("1.0.34")),
+            ("version".into(), Value::integer(version)),
+        ]);
+        let message = canonical::message(&signed).expect("it has no fractions");
+        Composed {
+            text: message.clone(),
+            message,
+        }
+    }
+
+    fn seal(&self, composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8> {
+        let signatures = signatures.iter().map(|(key_id, _, bytes)| {
+            Value::Object(vec![
+                ("keyid".into(), Value::from(key_id.as_str().to_owned())),
+                ("sig".into(), Value::from(hex::encode(bytes))),
+            ])
+        });
+        let signatures = Value::Array(signatures.collect());
+        let wrapped = Value::Object(vec![("signatures".into(), signatures)]);
+        let tail = canonical::message(&wrapped).expect("it has no numbers");
+        [b"{\"signed\":", &composed.text[..], b",", &tail[1..]].concat()
+    }
+
+    fn words(&self, fault: &Fault) -> String {
+        fault.to_string()
+    }
+}
+
+fn signature(value: &Value<'_>) -> Decoded<Signature> {
+    let members = object(Some(value), "a signature")?;
+    Ok(Signature {
+        key_id: KeyId::from(text(member(members, "keyid"))?),
+        method: Method::EdDsa,
+        bytes: unhex(text(member(members, "sig"))?)?,
+    })
+}
+
+fn meta(value: Option<&Value<'_>>) -> Decoded<Meta> {
+    let mut meta = Meta::new();
+    for (name, value) in elements(value, "meta")? {
+        let members = object(Some(value), "an entry")?;
+        let hashes = object(member(members, "hashes"), "hashes")?;
+        let file = MetaFile {
+            sha256: Some(unhex(text(member(hashes, "sha256"))?)?),
+            sha512: None,
+            length: integer(member(members, "length"))?,
+            entry: Entry(value.to_owned()),
+        };
+        meta.insert(name.trim_end_matches(".json").to_owned(), file);
+    }
+    Ok(meta)
+}
+
+fn unhex(text: &str) -> Decoded<Vec<u8>> {
+    hex::decode(text).map_err(|_| DecodeError::Kind {
+        found: "string",
+        expected: "hex",
+    })
+}
+
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::{
+        KeyAlgorithm, PrivateKey, SnapshotView, TimestampView,
+        limits::Effort,
+        metadata::RoleKeys,
+        rules::{meta::check_hashes, next_version::NextVersion},
+    };
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+
+    /// A root that gives one key snapshot and timestamp.
+    fn root(key: &PrivateKey) -> Root {
+        let role_keys = RoleKeys {
+            key_ids: vec![key.public().id().clone()],
+            threshold: 1,
+        };
+        let roles = ["snapshot", "timestamp"].map(|role| (role.to_owned(), role_keys.clone()));
+        Root {
+            version: 1,
+            expires: None,
+            keys: [(key.public().id().clone(), key.public().clone())].into(),
+            roles: roles.into(),
+        }
+    }
+
+    #[test]
+    fn files_of_another_dialect_are_read_listed_composed_and_sealed_by_its_value_alone() {
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).expect("random bytes");
+        let root = root(&key);
+        let seal = |draft: crate::Draft| {
+            let signature = key.sign(draft.message()).expect("a signature");
+            let id = key.public().id().clone();
+            draft
+                .seal(vec![(id, signature)])
+                .expect("the key is root's")
+        };
+        let targets = br#"{"signed":{"_type":"targets","spec_version":"1.0","version":7}}"#;
+        let targets = File::parse(SKETCH, Role::Targets, targets.to_vec().into()).expect("a file");
+
+        let first = NextVersion::of(SKETCH, Role::Snapshot, None).expect("nothing is stored");
+        let snapshot = seal(first.draft([&targets], &root, NOW));
+        let next = NextVersion::after(&snapshot).expect("a whole snapshot");
+        let snapshot = seal(next.draft([], &root, NOW));
+        let first = NextVersion::of(SKETCH, Role::Timestamp, None).expect("nothing is stored");
+        let timestamp = seal(first.draft([&snapshot], &root, NOW));
+
+        let text = String::from_utf8(snapshot.bytes().to_vec()).expect("JSON");
+        assert!(
+            text.contains(r#""meta":{"targets.json":{"hashes":{"sha256":""#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""version":7}},"spec_version":"1.0.34","version":2}"#),
+            "{text}"
+        );
+        assert!(SKETCH.spelling().recognises(snapshot.bytes()));
+        assert_eq!(snapshot.dialect(), SKETCH);
+        let view = TimestampView::parse(SKETCH, timestamp.bytes()).expect("a timestamp");
+        assert_eq!(view.snapshot_sha256, snapshot.checksums().sha256);
+        let view = SnapshotView::parse(SKETCH, snapshot.bytes()).expect("a snapshot");
+        assert_eq!(view.sha256_by_role["targets"], targets.checksums().sha256);
+
+        let checked = snapshot
+            .check(crate::envelope::Strictness::Sent)
+            .expect("one envelope");
+        let verifier = root.verifier(&Role::Snapshot);
+        assert_eq!(verifier.verify(checked, &Effort::unlimited()), Ok(()));
+        let meta = checked.meta().expect("a whole snapshot");
+        assert_eq!(
+            check_hashes(meta, &Role::Targets, targets.checksums()),
+            Ok(())
+        );
+    }
+}
