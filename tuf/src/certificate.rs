@@ -112,7 +112,7 @@ impl Certificate {
         })
     }
 
-    /// Whom it is for: a GUN, or the beginning of one followed by `*`.
+    /// The GUN that it is for, or the beginning of one followed by `*`.
     pub(crate) fn common_name(&self) -> &str {
         &self.common_name
     }

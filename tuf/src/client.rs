@@ -1,10 +1,9 @@
 //! What a client does with a repository: from the root down, it believes nothing that is not
 //! vouched for.
 //!
-//! [`walk`] makes the whole way over stored bytes, for those who must know that clients can (a
-//! check-up of a repository, a backup that is to be trusted). It fails on what time cannot heal;
-//! what has merely expired is listed, since timestamps and snapshots are renewed when they are
-//! served.
+//! [`walk`] reads stored bytes as a client would, for the check of a repository or of a backup. It
+//! fails on what time cannot heal; what has merely expired is listed, since timestamps and
+//! snapshots are renewed when they are served.
 
 mod chain;
 
@@ -38,9 +37,9 @@ use chain::RootChain;
 /// newest timestamp, for roots by version, and for everything else by the checksum that vouches for
 /// it.
 ///
-/// Verified are, as Notary 0.7's client does it, that Go can decode the texts, structures, signatures, checksums and
-/// lengths of the current files and of every delegation that the snapshot lists, and that each
-/// stored root continues the one before it.
+/// Verified are, as Notary 0.7's client does it, that Go can decode the texts, structures,
+/// signatures, checksums and lengths of the current files and of every delegation that the snapshot
+/// lists, and that each stored root continues the one before it.
 pub fn walk(
     dialect: Dialect,
     gun: &Gun,
@@ -120,7 +119,7 @@ impl ClientOutcome {
         self.roots.certificates(version)
     }
 
-    /// Whether a client that trusts nobody yet takes the root in force at `now`.
+    /// Whether a client without trust data takes the current root at `now`.
     ///
     pub fn check_new_client(&self, now: OffsetDateTime) -> Result<(), Fault> {
         self.roots.check_new_client(now)
@@ -138,7 +137,8 @@ impl ClientOutcome {
         self.roots.check_returning_client(from, now)
     }
 
-    /// The files that have expired: clients refuse them, except for delegations, which they pass over.
+    /// The files that have expired: clients refuse them, except for delegations, which they pass
+    /// over.
     pub fn expired(&self) -> impl Iterator<Item = &ClientFile> {
         self.files.iter().filter(|file| file.is_expired)
     }
@@ -147,7 +147,7 @@ impl ClientOutcome {
 /// A current file that is as it should be, unless it has expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFile {
-    /// Whom it speaks for.
+    /// The role that it is for.
     pub role: Role,
     /// Its version.
     pub version: i64,
@@ -183,16 +183,16 @@ pub enum WalkError {
     /// A file that others vouch for is not there.
     #[error("{wanted} of {role} is missing")]
     Missing {
-        /// Whose file.
+        /// The role of the file.
         role: Role,
         /// Which one.
         wanted: FileRequest,
     },
-    /// A file is there, and clients, which are written in Go, cannot read it, or find something else
-    /// in it than this crate.
+    /// A file is there, and clients, which are written in Go, cannot read it, or find something
+    /// else in it than this crate.
     #[error("clients cannot read {role} version {version}, or read it otherwise: {reason}")]
     Unreadable {
-        /// Whose file.
+        /// The role of the file.
         role: Role,
         /// Its version.
         version: i64,
@@ -202,7 +202,7 @@ pub enum WalkError {
     /// A file is there and not to be believed.
     #[error("{role} version {version} is not to be believed: {reason}")]
     Refused {
-        /// Whose file.
+        /// The role of the file.
         role: Role,
         /// Its version, 0 if it cannot be read.
         version: i64,

@@ -140,6 +140,6 @@ pub struct SealError {
     pub good: u32,
     /// How many had to.
     pub threshold: u32,
-    /// Whose signatures did not verify, or were not asked for.
+    /// The keys with a signature that did not verify, or was not asked for.
     pub refused: Vec<KeyId>,
 }

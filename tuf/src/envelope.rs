@@ -43,7 +43,7 @@ pub(crate) struct Contents {
 /// How much of a file's text has to be in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// All of it: a client sends the file. Members beside the signed part are signed by nobody, and
+    /// All of it: a client sends the file. Members beside the signed part are not signed, and
     /// every later reader might take them for something else (audit finding TUF-01-001; Notary 0.7
     /// stored them).
     Sent,
@@ -159,8 +159,8 @@ impl<'e> Checked<'e> {
         self.envelope.dialect.spelling().check_targets(self)
     }
 
-    /// The delegations in a file that was found whole before: checking it once for each role below it
-    /// would cost the square of their number.
+    /// The delegations in a file that was found whole before: checking it once for each role below
+    /// it would cost the square of their number.
     pub(crate) fn known_delegations(self) -> Result<&'e Delegations, Fault> {
         match self.body()? {
             Body::Targets(delegations) => Ok(delegations),
@@ -235,7 +235,7 @@ pub enum StructureProblem {
     /// Its version is below 1.
     #[error("its version is below 1")]
     Version,
-    /// It does not say whose keys speak for a role.
+    /// It names no keys for a role.
     #[error("it names no keys for {0}")]
     MissingRole(Role),
     /// It gives a role a threshold below 1.

@@ -36,7 +36,7 @@ pub enum Fault {
     /// It is a root that may not be trusted.
     #[error(transparent)]
     Root(#[from] RootFault),
-    /// It is a delegation that nobody vouches for.
+    /// It is a delegation that no role vouches for.
     #[error(transparent)]
     Delegation(#[from] DelegationFault),
     /// A snapshot or timestamp lists something else.
@@ -48,7 +48,7 @@ pub enum Fault {
     /// Readers may disagree about an uploaded file.
     #[error("{role} metadata cannot be published: {reason}")]
     Reading {
-        /// Whose file it is.
+        /// The role of the file.
         role: Role,
         /// Where they may, and why.
         reason: Box<Misreading>,
@@ -56,7 +56,7 @@ pub enum Fault {
     /// It has expired.
     #[error("{role} expired at {}", expires.map_or_else(|| "no date".to_owned(), date::format))]
     Expired {
-        /// Whose file it is.
+        /// The role of the file.
         role: Role,
         /// When; `None` if it does not say.
         expires: Option<OffsetDateTime>,

@@ -32,8 +32,9 @@ struct Contents {
 }
 
 impl File {
-    /// Reads a file that is stored, or made here, as leniently as Notary 0.7: what was accepted once
-    /// stays readable. For what clients send there is [`Uploaded::read`](crate::Uploaded::read).
+    /// Reads a file that is stored, or made here, as leniently as Notary 0.7: what was accepted
+    /// once stays readable. For what clients send there is
+    /// [`Uploaded::read`](crate::Uploaded::read).
     ///
     /// Members are optional, unknown ones are ignored here, names match in any case, null is absent
     /// and a repeated member's last value counts. Nesting beyond 512 levels is malformed (Notary
@@ -77,7 +78,7 @@ impl File {
         self.0.envelope.dialect()
     }
 
-    /// Whom the file speaks for: what it was uploaded or stored as.
+    /// The role that the file was uploaded or stored as.
     #[must_use]
     pub fn role(&self) -> &Role {
         &self.0.role
@@ -116,7 +117,8 @@ impl File {
     }
 
     /// Whether clients, which are written in Go, can decode the file, and read the same in it as
-    /// anyone else. What is uploaded is checked for that; what is stored may be older than the check.
+    /// anyone else. What is uploaded is checked for that; what is stored may be older than the
+    /// check.
     pub fn check_reading(&self) -> Result<(), ReadingFault> {
         let no_limit = |_| usize::MAX;
         let spelling = self.dialect().spelling();

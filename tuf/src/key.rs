@@ -107,8 +107,8 @@ impl PublicKey {
 
     /// Whether the bytes can be read as what the type promises, so that signatures could verify.
     ///
-    /// P-256 and P-384 points and Ed25519 keys are checked for their form only, not for being on the
-    /// curve, and RSA keys not for their size: a signature by such a key does not verify.
+    /// P-256 and P-384 points and Ed25519 keys are checked for their form only, not for being on
+    /// the curve, and RSA keys not for their size: a signature by such a key does not verify.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.material().is_some()

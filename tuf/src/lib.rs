@@ -1,4 +1,4 @@
-//! The Notary dialect of TUF: names, canonical JSON, keys, signatures, metadata, and whether an
+//! TUF, in the dialect of Notary: names, canonical JSON, keys, signatures, metadata, and whether an
 //! update is to be believed.
 //!
 //! Nothing here does IO, reads a clock or logs: bytes, stored files and the time come in as values,
@@ -10,7 +10,7 @@
 //!    server has to sign;
 //! 4. [`Draft::seal`] turns signatures into a [`File`] again.
 //!
-//! [`walk`] is the other side: what a client would find who reads a repository from root down.
+//! [`walk`] is the other side: what a client finds that reads a repository from root down.
 
 mod certificate;
 mod client;

@@ -93,7 +93,7 @@ pub struct SharedKey {
     pub threshold: u32,
 }
 
-/// Whose signatures a role needs: any `threshold` of these keys.
+/// The keys of a role, any `threshold` of which have to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoleKeys {
     pub(crate) key_ids: Vec<KeyId>,

@@ -37,7 +37,7 @@ pub fn renew_timestamp(
     Ok(next.draft([snapshot], trusted, now))
 }
 
-/// Checks that clients would take a snapshot that is to be listed anew.
+/// Checks that clients would take a snapshot that the next timestamp is to list.
 fn check_snapshot(root: &Root, snapshot: &File, now: OffsetDateTime) -> Result<(), Fault> {
     let checked = snapshot.check(Strictness::Lenient)?;
     let verifier = root.verifier(&Role::Snapshot);

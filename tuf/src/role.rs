@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::Dialect;
 
-/// Whom a metadata file speaks for.
+/// The role that a metadata file is for.
 ///
 /// Roles are ordered as a publish stores them: root, then the targets tree (parents before
 /// children, siblings by name), then snapshot, then timestamp.

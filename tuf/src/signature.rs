@@ -39,7 +39,7 @@ pub enum Method {
 /// One signature of an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// Whose signature this claims to be.
+    /// The key that is said to have signed.
     pub key_id: KeyId,
     /// How it was made.
     pub method: Method,

@@ -186,17 +186,17 @@ impl Accepted {
         self.files
     }
 
-    /// What the update changes, to be held against what its sender may change. A root that is the current
-    /// one changes nothing, and neither does a snapshot that pins the files of the update and leaves all
-    /// others as they are.
+    /// What the update changes, to be held against what its sender may change. A root that is the
+    /// current one changes nothing, and neither does a snapshot that pins the files of the update
+    /// and leaves all others as they are.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
         self.changes_since(&self.before)
     }
 
-    /// Like [`changes`](Self::changes), but compared with the files in `before` instead of those that
-    /// are stored. An update that is stored already changes nothing; what it changed when it was stored
-    /// follows from the versions before it.
+    /// Like [`changes`](Self::changes), but compared with the files in `before` instead of those
+    /// that are stored. An update that is stored already changes nothing; what it changed when it
+    /// was stored follows from the versions before it.
     #[must_use]
     pub fn changes_since(&self, before: &Stored) -> Vec<Change> {
         changes::find(before, &self.files, &self.pending)
@@ -264,7 +264,7 @@ pub enum Refusal {
     /// The update is incomplete (`ErrValidation`).
     #[error("{0}")]
     Validation(Fault),
-    /// A stored file is damaged: a fault of the server, not of the client, who is not told.
+    /// A stored file is damaged: a fault of the server, which clients are not told.
     #[error(transparent)]
     Stored(#[from] Damaged),
 }
@@ -308,7 +308,7 @@ pub enum UpdateFault {
     /// A file is in another dialect than the repository.
     #[error("{role} is written in the dialect {sent:?}, and the repository in {own:?}")]
     OtherDialect {
-        /// Whose file it is.
+        /// The role of the file.
         role: Role,
         /// The dialect that it is in.
         sent: Dialect,

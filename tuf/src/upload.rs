@@ -13,7 +13,7 @@ use crate::{
 ///
 /// The server checks one reading of a file and clients take another: Go's decoder merges repeated
 /// members, takes names in any case and stops at the first value of a type that it does not expect.
-/// What only a client sees, nobody signed; what it cannot decode, locks it out. So a file is
+/// What only a client sees is not signed; what it cannot decode locks it out. So a file is
 /// refused if members are repeated anywhere, if a member that clients decode is spelled in another
 /// way than theirs or has a value of another type, or if a number or a text is not signed as it
 /// stands.
@@ -72,8 +72,8 @@ pub enum InvalidUpload {
     /// Readers may disagree about it.
     #[error(transparent)]
     Refused(Refusal),
-    /// It is beyond a limit. A file that is no larger than the one it replaces is fine all the same:
-    /// see [`Limits::raised_to`].
+    /// It is beyond a limit. A file that is no larger than the one it replaces is fine all the
+    /// same: see [`Limits::raised_to`].
     #[error(transparent)]
     Oversized(Refusal),
 }

@@ -20,7 +20,7 @@ pub(super) struct RootChain {
 /// A certificate that speaks for a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootCertificate {
-    /// Whom it names: the GUN, or the beginning of it followed by `*`.
+    /// The GUN that it names, or the beginning of one followed by `*`.
     pub common_name: String,
     /// The last second in which clients take it.
     pub expires: OffsetDateTime,

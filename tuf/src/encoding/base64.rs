@@ -1,7 +1,8 @@
 //! Base64 as Notary reads and writes it: the standard alphabet, padded.
 //!
 //! Reading follows Go's decoder, whose leniency decides what is malformed: line ends inside are
-//! skipped, bits left over in the last character may be anything, and a fault is told by its offset.
+//! skipped, bits left over in the last character may be anything, and a fault is told by its
+//! offset.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -22,8 +22,8 @@ pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
     Some(OffsetDateTime::new_in_offset(date, time, offset(rest)?))
 }
 
-/// Reads a time as every version of Go takes it, and RFC 3339 has it: what [`parse`] takes, but with a
-/// point before at most nine digits of a fraction, and an offset of less than a day.
+/// Reads a time as every version of Go takes it, and RFC 3339 has it: what [`parse`] takes, but
+/// with a point before at most nine digits of a fraction, and an offset of less than a day.
 ///
 /// Go took longer fractions from 1.17 on, and refuses the commas and offsets that it once took.
 pub(crate) fn parse_strict(text: &str) -> Option<OffsetDateTime> {

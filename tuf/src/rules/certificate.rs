@@ -59,7 +59,7 @@ pub enum CertificateFault {
     /// It is signed over SHA-1.
     #[error("the certificate {common_name} is signed over SHA-1")]
     Sha1 {
-        /// Whom the certificate is for.
+        /// The common name of the certificate.
         common_name: String,
     },
     /// Its RSA key has too few bits.
@@ -67,10 +67,11 @@ pub enum CertificateFault {
     ShortRsaKey,
 }
 
-/// The dates of a certificate that is not current, and the clock that says so: often it is the clock.
+/// The dates of a certificate that is not current, and the clock that says so: often it is the
+/// clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateDates {
-    /// Whom the certificate is for.
+    /// The common name of the certificate.
     pub common_name: String,
     /// The first second of its validity, in Unix time.
     pub not_before: i64,

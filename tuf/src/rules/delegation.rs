@@ -16,7 +16,7 @@ pub(crate) fn delegate(parent: &File, role: &Role) -> Result<Verifier, Fault> {
     Ok(verifier)
 }
 
-/// Why nobody vouches for a delegation.
+/// Why no role vouches for a delegation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DelegationFault {
     /// Targets, below which all delegations stand, are not there.

@@ -48,7 +48,7 @@ pub enum MetaFault {
         hex::encode(expected)
     )]
     Checksum {
-        /// Whose file it is.
+        /// The role of the file.
         role: Role,
         /// `sha256` or `sha512`.
         algorithm: &'static str,

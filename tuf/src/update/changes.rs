@@ -1,4 +1,5 @@
-//! What an update changes: whoever may publish targets need not be one who may say who signs.
+//! What an update changes: the right to publish targets does not include the right to say who
+//! signs.
 //!
 //! Files are compared by their text and not by what this crate reads of them: a member that means
 //! nothing here may mean something to a client.
@@ -14,12 +15,12 @@ use crate::{Dialect, File, Role, Stored};
 /// One thing that an update changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// The targets that a role lists; or none of them, and the file is only signed anew.
+    /// The targets that a role lists; or none of them, and the file is only signed again.
     Targets(Role),
     /// Who may sign, and for what: root, or anything in a file of the targets tree but its targets,
-    /// version and expiry. Paths and thresholds of delegations are part of it, and so are members that
-    /// this crate does not know. It is also what a snapshot does to a role whose file it replaces,
-    /// brings back or hides although the update has no such file.
+    /// version and expiry. Paths and thresholds of delegations are part of it, and so are members
+    /// that this crate does not know. It is also what a snapshot does to a role whose file it
+    /// replaces, brings back or hides although the update has no such file.
     Signers(Role),
 }
 
@@ -32,8 +33,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// What `files` change of what is stored. `current` has the files that will be in force, as far as the
-/// update was checked against them.
+/// What `files` change of what is stored. `current` has the files that will be in force, as far as
+/// the update was checked against them.
 pub(super) fn find(stored: &Stored, files: &[File], current: &BTreeMap<Role, File>) -> Vec<Change> {
     files
         .iter()

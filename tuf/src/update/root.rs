@@ -80,8 +80,8 @@ fn check_public_keys(root: &Root) -> Result<(), RootFault> {
     }
 }
 
-/// The keys that `new` gives snapshot and timestamp and the root that is `stored` does not, each with
-/// its role.
+/// The keys that `new` gives snapshot and timestamp and the root that is `stored` does not, each
+/// with its role.
 pub(super) fn introduced_keys(
     dialect: Dialect,
     stored: Option<&Bytes>,

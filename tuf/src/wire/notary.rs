@@ -35,7 +35,8 @@ impl Spelling for Notary {
         "notary"
     }
 
-    /// A file that no other dialect recognises is refused in Notary's words, so nothing is read here.
+    /// A file that no other dialect recognises is refused in Notary's words, so nothing is read
+    /// here.
     fn recognises(&self, _: &[u8]) -> bool {
         true
     }

@@ -1,6 +1,6 @@
 //! Objects that stay text, because they stand in their file in canonical form already.
 //!
-//! Targets are most of the bytes of a repository, and nobody here asks for one of them. Their text
+//! Targets are most of the bytes of a repository, and this crate asks for none of them. Their text
 //! is what is signed, so there is no need to take it apart, which costs several times its size.
 
 use super::syntax::MAX_DEPTH;

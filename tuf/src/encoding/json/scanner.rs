@@ -54,8 +54,8 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// Where the first escape ends that is a surrogate without its other half: it was read as U+FFFD,
-    /// as any other of its kind.
+    /// Where the first escape ends that is a surrogate without its other half: it was read as
+    /// U+FFFD, as any other of its kind.
     pub(crate) fn half_character(&self) -> Option<usize> {
         self.half_character
     }
@@ -98,8 +98,8 @@ impl<'a> Scanner<'a> {
         self.at += 1;
     }
 
-    /// Reads the name of the next member of an object, whose value follows, and says where it stands;
-    /// `None` leaves the object.
+    /// Reads the name of the next member of an object, whose value follows, and says where it
+    /// stands; `None` leaves the object.
     pub(crate) fn next_member(
         &mut self,
         is_first: bool,

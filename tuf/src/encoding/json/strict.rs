@@ -1,9 +1,9 @@
 //! Whether every reader finds the same in a text.
 //!
-//! Signatures cover a file's canonical form, which is written from what one reader made of the text.
-//! Another reader may make something else of it: one that decodes into known structures merges
-//! repeated members and takes names in any case, one that reads the text itself stumbles over
-//! escapes. What only such a reader sees, nobody signed. [`check`] refuses every text for which
+//! Signatures cover a file's canonical form, which is written from what one reader made of the
+//! text. Another reader may make something else of it: one that decodes into known structures
+//! merges repeated members and takes names in any case, one that reads the text itself stumbles
+//! over escapes. What only such a reader sees is not signed. [`check`] refuses every text for which
 //! that could happen, in one pass that keeps nothing of the text but a hash of each name in the
 //! objects that are open.
 
@@ -74,8 +74,8 @@ impl Sizes {
 /// What clients skip.
 const FREE: &Shape = &Shape::Free;
 
-/// Above this, neighbouring whole numbers have the same canonical form, because the float in between
-/// does not tell them apart.
+/// Above this, neighbouring whole numbers have the same canonical form, because the float in
+/// between does not tell them apart.
 const MAX_EXACT: i64 = (1 << 53) - 1;
 
 /// How much of a name is quoted in a message.
@@ -84,7 +84,8 @@ const QUOTED_CHARACTERS: usize = 64;
 /// How much of the way to a value is quoted; metadata needs 6 steps.
 const QUOTED_STEPS: usize = 10;
 
-/// Checks the first value of a text against `shape`; `most` says how many of each kind there may be.
+/// Checks the first value of a text against `shape`; `most` says how many of each kind there may
+/// be.
 ///
 /// A malformed text is reported before a refused one, wherever the faults are.
 pub(crate) fn check(
@@ -172,8 +173,8 @@ struct Checker<'a> {
     most: &'a dyn Fn(Count) -> usize,
     /// How to get to the value that is being read.
     path: Vec<Step<'a>>,
-    /// Hashes of the names of all open objects, outer ones first: an upload of nothing but names must
-    /// not take many times its size.
+    /// Hashes of the names of all open objects, outer ones first: an upload of nothing but names
+    /// must not take many times its size.
     names: Vec<u64>,
     hasher: RandomState,
     /// Whether a wrong type at this place makes the text malformed.

@@ -1,8 +1,8 @@
 //! What a snapshot changes that a client made.
 //!
-//! A snapshot decides which file of every role is current, so whoever holds its key could bring back an old
-//! file of a role that is not theirs, or hide it, without sending one. [`check`](crate::check) does not mind,
-//! as Notary does not; whoever sends it has to be somebody who may say who signs.
+//! A snapshot decides which file of every role is current, so its key alone could bring back an old
+//! file of another role, or hide it, without an upload for that role. [`check`](crate::check)
+//! accepts this, as Notary does, so it takes the right to say who signs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

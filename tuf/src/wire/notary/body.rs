@@ -61,8 +61,8 @@ fn targets(signed: &[Member<'_>]) -> Decoded<Delegations> {
     ))
 }
 
-/// Checks that a client could read the listed targets, without keeping any of them: nobody here
-/// asks for one.
+/// Checks that a client could read the listed targets, without keeping any of them: this crate
+/// asks for none.
 fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
     if let Some(Value::Raw(text)) = targets {
         return super::targets::check(text);

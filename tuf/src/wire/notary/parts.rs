@@ -12,7 +12,7 @@ use crate::{
     wire::Parts,
 };
 
-/// Members of a file of the targets tree that anyone may change who may change its targets.
+/// Members of a file of the targets tree that the right to change its targets covers.
 const HARMLESS: [&str; 4] = ["_type", "expires", "targets", "version"];
 
 /// Members of a snapshot whose changes are found in another way, or mean nothing.
@@ -34,9 +34,9 @@ pub(super) fn of(role: &Role, file: &[u8]) -> Option<Parts> {
 
 /// The members of a file's signed part, each under the one name that clients take it for.
 ///
-/// What is uploaded is spelled in this way. A stored file may be older than that rule: what it could
-/// say in another reading than this server's is not held against its author, who may replace it with
-/// the rights that publishing it took.
+/// What is uploaded is spelled in this way. A stored file may be older than that rule: what it
+/// could say in another reading than this server's is not held against its author, who may replace
+/// it with the rights that publishing it took.
 struct Signed {
     /// All but the targets.
     members: Vec<Member<'static>>,
