@@ -17,6 +17,7 @@ mod ci;
 mod links;
 mod moving;
 mod quick_start;
+mod quotes;
 mod signing;
 
 /// A page of `docs`, and what of it was not run yet.
