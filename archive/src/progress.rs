@@ -29,7 +29,7 @@ impl Progress {
     #[must_use]
     pub fn new(what: &'static str, unit: &'static str, total: Option<u64>) -> Self {
         let view = if std::io::stderr().is_terminal() {
-            View::Bar(bar(what, total))
+            View::Bar(bar(what, unit, total))
         } else {
             View::Lines {
                 last: Instant::now(),
@@ -84,7 +84,7 @@ impl Drop for Progress {
     }
 }
 
-fn bar(what: &'static str, total: Option<u64>) -> ProgressBar {
+fn bar(what: &'static str, unit: &str, total: Option<u64>) -> ProgressBar {
     let (bar, style) = match total {
         Some(total) => (
             ProgressBar::new(total),
@@ -96,7 +96,10 @@ fn bar(what: &'static str, total: Option<u64>) -> ProgressBar {
         ),
     };
     let style = ProgressStyle::with_template(style).expect("the template is a constant");
-    bar.with_style(style).with_prefix(what)
+    let message = format!("0 {unit}");
+    bar.with_style(style)
+        .with_prefix(what)
+        .with_message(message)
 }
 
 /// Rows that came after the total was taken do not make it more than all.
@@ -112,7 +115,12 @@ fn share(total: Option<u64>, done: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::share;
+    use super::{bar, share};
+
+    #[test]
+    fn a_bar_says_from_the_beginning_what_it_counts() {
+        assert_eq!(bar("backup", "rows", Some(20)).message(), "0 rows");
+    }
 
     #[test]
     fn a_share_is_never_more_than_all_and_is_left_out_if_all_is_unknown() {
