@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use trust::{
     Repositories,
     cache::MetadataCache,
+    events::Log,
     memory::MemoryLimits,
     renewal::{self, Pace},
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
@@ -370,15 +371,20 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
     let audit = audit(config)?;
     // The last that can fail: nothing leaves it open.
     let store = store::open(&config.storage, OpenMode::MayCreate).await?;
+    let repositories = Repositories::new(
+        store,
+        signer,
+        MetadataCache::new(config.cache_bytes, config.caching.memory()),
+        MemoryLimits::new(config.upload_bytes),
+        clock::now,
+    )
+    .followed_by(audit.clone());
     Ok(App::new(Parts {
-        repositories: Repositories::new(
-            store,
-            signer,
-            MetadataCache::new(config.cache_bytes, config.caching.memory()),
-            MemoryLimits::new(config.upload_bytes),
-            clock::now,
-        )
-        .followed_by(audit.clone()),
+        // One line in the log for each change: the one of the audit log, if that has no file of its own.
+        repositories: match config.audit_file {
+            Some(_) => repositories.followed_by(Log),
+            None => repositories,
+        },
         authenticator,
         caching: config.caching,
         gun_prefixes: config.gun_prefixes.clone(),

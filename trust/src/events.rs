@@ -6,7 +6,9 @@
 
 pub(crate) mod count;
 pub(crate) mod invalidate;
-pub(crate) mod log;
+mod log;
+
+pub use log::Log;
 
 use std::{any::Any, sync::Arc};
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     cache::MetadataCache,
-    events::{Events, Subscriber, count::Counts, invalidate::Invalidation, log::Log},
+    events::{Events, Subscriber, count::Counts, invalidate::Invalidation},
     locks::GunLocks,
     memory::MemoryLimits,
     signer::Signer,
@@ -36,8 +36,8 @@ pub struct Repositories {
 }
 
 impl Repositories {
-    /// Repositories in `store` that `signer` vouches for. Their events go to the log, to the metrics
-    /// and to the cache.
+    /// Repositories in `store` that `signer` vouches for. Their events go to the metrics and to the
+    /// cache.
     #[must_use]
     pub fn new(
         store: Arc<dyn TrustStore>,
@@ -49,7 +49,6 @@ impl Repositories {
         let cache = Arc::new(cache);
         let events = Events::default()
             .with(Invalidation(Arc::clone(&cache)))
-            .with(Log)
             .with(Counts);
         Self {
             store,

@@ -149,7 +149,10 @@ impl Record {
             request_id = self.request_id,
             roles = self.roles,
             target = self.target,
-            "audit"
+            "audit: {}{}{}",
+            self.event,
+            if self.outcome.is_some() { " " } else { "" },
+            self.outcome.unwrap_or_default()
         );
     }
 }

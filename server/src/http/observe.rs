@@ -76,7 +76,9 @@ impl Observed {
     pub(super) fn finish(&self, response: &Response, took: Duration) {
         let status = response.status().as_u16();
         let written = response.body().size_hint().exact().unwrap_or_default();
-        if !self.is_quiet {
+        if self.is_told_as_a_change(status) {
+            tracing::debug!(http.response.duration = ?took, "response completed");
+        } else if !self.is_quiet {
             tracing::info!(
                 gun = %self.gun,
                 role = %self.role,
@@ -92,6 +94,15 @@ impl Observed {
         if let Some(operation) = self.operation {
             self.count(operation, status, written, took);
         }
+    }
+
+    /// Whether the request changed trust data, which has a line of its own with the same request id.
+    fn is_told_as_a_change(&self, status: u16) -> bool {
+        let is_change = matches!(
+            self.operation,
+            Some("UpdateTUF" | "DeleteTUF" | "RotateKey")
+        );
+        is_change && status == 200
     }
 
     fn count(&self, operation: &'static str, status: u16, written: u64, took: Duration) {

@@ -1,7 +1,8 @@
 //! Health, metrics and request ids.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    fmt,
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,6 +13,11 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, StatusCode};
 use server::health;
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Event, Id, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Record},
+};
 
 use crate::support::{Settings, TestServer};
 
@@ -73,6 +79,53 @@ async fn health_knows_soon_after_the_start_what_fails_and_what_has_come_up() {
     is_told.expect("it is checked again before the first interval ends");
     stop.cancel();
     checks.await.unwrap();
+}
+
+/// Keeps the messages of level info and above.
+#[derive(Clone, Default)]
+struct Messages(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Messages {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl Subscriber for Messages {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn a_publish_is_one_line_of_the_log_and_a_read_another() {
+    let server = TestServer::start().await;
+    let parts = server.publisher("a").await.first_publish();
+    let messages = Messages::default();
+    let guard = tracing::subscriber::set_default(messages.clone());
+    server.publish("a", &parts).await.ok();
+    server.get("/v2/").await.ok();
+    drop(guard);
+    let messages = messages.0.lock().unwrap();
+    assert_eq!(*messages, ["audit: publish done", "response completed"]);
 }
 
 #[tokio::test]

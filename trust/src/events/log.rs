@@ -4,8 +4,10 @@ use tuf::{File, Gun};
 
 use super::{Cause, Event, Key, Subscriber, What};
 
-/// The program's log. Refusals have their line where the answer is made.
-pub(crate) struct Log;
+/// The program's log: one line for each change, at level info. For programs whose audit lines are
+/// elsewhere. Refusals have their line where the answer is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Log;
 
 impl Subscriber for Log {
     fn notice(&self, event: &Event<'_>) {
