@@ -5,7 +5,6 @@
 //! never be printed; [`manual`] makes the manual of them. A section gives out its values as
 //! [`Setting`]s, so that a setting that was never declared cannot be asked for.
 
-mod database_url;
 mod effective;
 mod error;
 mod file;
@@ -26,22 +25,21 @@ use std::{
 };
 
 use serde_json::Value;
+use strsim::levenshtein;
 
 pub use error::SettingsError;
-pub use key::{Default, Key, Kind, Secrecy};
+pub use key::{Default, Key, Kind, Secrecy, Show};
 pub use manual::manual;
 pub use section::{Entry, Held, Section, Setting, Whole};
 
 pub(crate) use words::go_bool;
-
-use words::distance;
 
 use crate::{Origin, secret::Source};
 
 /// What of `known` `word` was likely meant to be, if one of them is close.
 #[must_use]
 pub fn likely<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let known = known.iter().map(|known| (distance(word, known), *known));
+    let known = known.iter().map(|known| (levenshtein(word, known), *known));
     known
         .filter(|(distance, _)| *distance <= (word.len() / 3).max(2))
         .min()

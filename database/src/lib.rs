@@ -31,3 +31,4 @@ pub use settle::{Settle, Watch};
 pub use sqlite::{OpenMode, SqliteUrl, connect_sqlite};
 pub use tables::{WholeTable, WholeTables, extent, first_filled};
 pub use time::{MySqlTime, PostgresTime, SqliteTime, Time};
+pub use url::without_secrets;

@@ -2,9 +2,11 @@
 
 mod mysql;
 mod postgres;
+mod shown;
 
 pub(crate) use mysql::MySqlUrl;
 pub(crate) use postgres::PostgresUrl;
+pub use shown::without_secrets;
 
 use std::{borrow::Cow, fs::File, path::PathBuf};
 

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::{Origin, secret::HIDDEN};
 
-use super::{
-    Found, Key, Secrecy, Settings,
-    database_url::{MASK, without_secrets},
-};
+use super::{Found, Key, Secrecy, Settings};
+
+/// Stands for a password. Its length says nothing about the password's.
+const MASK: &str = "********";
 
 impl Settings {
     /// What is set, with its value and its source, a line each, without secrets.
@@ -37,7 +37,7 @@ impl Settings {
     pub(super) fn shown_wrong(&self, path: &str, found: &Found) -> String {
         match self.secrecy(path, found) {
             Secrecy::None => masked(path, &found.value).to_string(),
-            Secrecy::Inside | Secrecy::Whole => HIDDEN.to_owned(),
+            Secrecy::Inside(_) | Secrecy::Whole => HIDDEN.to_owned(),
         }
     }
 
@@ -45,9 +45,10 @@ impl Settings {
     fn shown(&self, path: &str, found: &Found) -> String {
         match (self.secrecy(path, found), &found.value) {
             (Secrecy::None, value) => masked(path, value).to_string(),
-            (Secrecy::Inside, Value::String(url)) => without_secrets(url)
-                .map_or_else(|| HIDDEN.to_owned(), |url| Value::from(url).to_string()),
-            (Secrecy::Inside | Secrecy::Whole, _) => HIDDEN.to_owned(),
+            (Secrecy::Inside(show), Value::String(text)) => {
+                show(text).map_or_else(|| HIDDEN.to_owned(), |text| Value::from(text).to_string())
+            }
+            (Secrecy::Inside(_) | Secrecy::Whole, _) => HIDDEN.to_owned(),
         }
     }
 

@@ -19,13 +19,17 @@ pub enum Kind {
     Map,
 }
 
+/// What may be shown of a value that has a secret in it; `None` if nothing.
+pub type Show = fn(&str) -> Option<String>;
+
 /// How much of a value is secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Secrecy {
     /// Nothing. (What is called a password in a section is hidden all the same.)
     None,
-    /// The password in a database's URL.
-    Inside,
+    /// A part, which the function leaves out; it shows nothing at all of a value that it does not
+    /// understand.
+    Inside(Show),
     /// Everything.
     Whole,
 }
@@ -44,7 +48,7 @@ pub enum Default {
 }
 
 /// A setting that a program knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// Its place in the file, in lower case: `server.http_addr`.
     pub path: &'static str,
@@ -102,12 +106,12 @@ impl Key {
         }
     }
 
-    /// The same key, with a URL that may have a password in it, which is not shown; otherwise as
+    /// The same key, with a value of which only what `show` answers is shown; otherwise as
     /// [`secret`](Self::secret).
     #[must_use]
-    pub const fn secret_inside(self) -> Self {
+    pub const fn secret_inside(self, show: Show) -> Self {
         Self {
-            secrecy: Secrecy::Inside,
+            secrecy: Secrecy::Inside(show),
             ..self
         }
     }
@@ -206,7 +210,7 @@ impl Key {
 
     /// Whether its value may come from a file or a command. Sections are in the configuration file alone.
     pub(super) fn has_sources(&self) -> bool {
-        self.secrecy != Secrecy::None && self.kind != Kind::Map
+        !matches!(self.secrecy, Secrecy::None) && self.kind != Kind::Map
     }
 
     /// The environment variable that overrides this key, if one does.

@@ -46,7 +46,7 @@ fn entry(key: &Key, prefix: &str) -> String {
     }
     match key.secrecy {
         Secrecy::None => {}
-        Secrecy::Inside => facts.push("- Secret: the password in it is never shown".to_owned()),
+        Secrecy::Inside(_) => facts.push("- Secret: the password in it is never shown".to_owned()),
         Secrecy::Whole => facts.push("- Secret: never shown".to_owned()),
     }
     format!(

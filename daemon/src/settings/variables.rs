@@ -5,6 +5,8 @@ use std::{
     ffi::OsString,
 };
 
+use strsim::levenshtein;
+
 use super::{Key, Settings, SettingsError, likely};
 use crate::{Origin, secret};
 
@@ -98,7 +100,7 @@ impl Settings {
     /// section, or only a letter or two are wrong.
     #[must_use]
     pub fn resembles_setting(&self, name: &str) -> bool {
-        let is_close = |known: &String| super::words::distance(name, known) <= 2;
+        let is_close = |known: &String| levenshtein(name, known) <= 2;
         let sections = self.keys().filter_map(|key| key.path.split_once('.'));
         let mut sections = sections.map(|(section, _)| derived(self.prefix, section) + "_");
         sections.any(|section| name.starts_with(&section)) || self.variables().iter().any(is_close)

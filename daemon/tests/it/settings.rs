@@ -12,6 +12,13 @@ use serde_json::{Value, json};
 
 use crate::certificates::Folder;
 
+/// Leaves the password out of `user:password@place`, and shows nothing of any other text.
+pub(crate) fn without_password(text: &str) -> Option<String> {
+    let (credentials, place) = text.rsplit_once('@')?;
+    let (user, _) = credentials.split_once(':')?;
+    Some(format!("{user}:********@{place}"))
+}
+
 daemon::section! {
     /// Outside of any section.
     struct Root at "" {
@@ -46,7 +53,7 @@ daemon::section! {
     /// The database.
     struct Storage at "storage" {
         /// Where it is.
-        #[setting(secret_inside)]
+        #[setting(secret_inside(without_password))]
         db_url: String,
         /// The password.
         #[setting(secret)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, fs};
 use daemon::{Settings, SettingsError, settings::Section};
 use serde_json::Value;
 
-use crate::certificates::Folder;
+use crate::{certificates::Folder, settings::without_password};
 
 /// Stands in nothing but secrets.
 const SEEDED: &str = "xyzzy-seeded";
@@ -14,7 +14,7 @@ daemon::section! {
     /// The database.
     struct Storage at "storage" {
         /// Where it is.
-        #[setting(secret_inside)]
+        #[setting(secret_inside(without_password))]
         db_url: String,
     }
 }

@@ -119,7 +119,7 @@ section! {
         /// The database: a DSN of Go's MySQL driver or `mysql://…`, a libpq URL or `key=value` words,
         /// or the path of an SQLite file. Required unless the backend is `memory`. A URL of another
         /// kind of database is refused.
-        #[setting(secret_inside)]
+        #[setting(secret_inside(database::without_secrets))]
         db_url: String,
         /// The most connections to the database.
         #[setting(default(16), between(1, 1000))]

@@ -67,7 +67,7 @@ section! {
         /// The database: `user:password@tcp(host:3306)/name?parseTime=True`,
         /// `postgres://user:password@host/name?sslmode=verify-full`, or the path of an SQLite file.
         /// Required unless the backend is `memory`. A URL of another kind of database is refused.
-        #[setting(secret_inside)]
+        #[setting(secret_inside(database::without_secrets))]
         db_url: String,
         /// The most connections to the database.
         #[setting(default(16), between(1, 1000))]

@@ -4,11 +4,12 @@
 //! forms that are known, and of the rest only what is known to be harmless, where it looks as it should.
 
 /// Stands for a part that must not be seen. Its length says nothing about the secret's.
-pub(super) const MASK: &str = "********";
+const MASK: &str = "********";
 
-/// `url` without what may be secret in it; `None` if it is none of the forms that Notary takes: a URL, a DSN
+/// What may be shown of `url`: all but what may be secret in it; `None` if it is none of the forms that Notary takes: a URL, a DSN
 /// of Go's `MySQL` driver, libpq's `key=value` words, or the path of a file.
-pub(super) fn without_secrets(url: &str) -> Option<String> {
+#[must_use]
+pub fn without_secrets(url: &str) -> Option<String> {
     if let Some((scheme, rest)) = url.split_once("://")
         && ["postgres", "postgresql", "mysql", "mariadb"].contains(&scheme)
     {
