@@ -10,9 +10,10 @@ use crate::{Access, Action, Actions, Caller, Identity, Rules, Scope, ScopeKind};
 pub enum Policy {
     /// Every caller may do everything: `auth.type` is `none`.
     Open,
-    /// There are no rules. An authenticated caller may do everything, within the limits of the token
-    /// they presented. A token of an outside issuer that writes `access` lists is judged by its list
-    /// alone (Notary 0.7). A token of an issuer that writes none grants nothing: nothing would limit it.
+    /// There are no rules. An authenticated caller may do everything, within the limits of the
+    /// token they presented. A token of an outside issuer that writes `access` lists is judged by
+    /// its list alone (Notary 0.7). A token of an issuer that writes none grants nothing: nothing
+    /// would limit it.
     Users,
     /// What the rules grant, within the limits of the token that was presented.
     Rules(Rules),
@@ -25,8 +26,9 @@ pub enum Permission<'n> {
     Authenticated,
     /// To read the trust data of a GUN.
     Pull(&'n str),
-    /// To publish anything at all to a GUN: [`Permission::Push`] for some role, or [`Permission::Delegate`]. Asked
-    /// before an update is read, and for a key before the first publish.
+    /// To publish anything at all to a GUN: [`Permission::Push`] for some role, or
+    /// [`Permission::Delegate`]. Asked before an update is read, and for a key before the first
+    /// publish.
     Publish(&'n str),
     /// To change the targets that a role lists, or to sign them again: GUN and role.
     Push(&'n str, &'n str),
@@ -79,7 +81,8 @@ pub enum Reason {
 
 impl Permission<'_> {
     /// The same in the words of tokens: Pull is `pull`, Publish, Push and Delegate are `push,pull`,
-    /// Rotate and Delete are `*`, of the repository; Authenticated and Admin are `registry:catalog:*`.
+    /// Rotate and Delete are `*`, of the repository; Authenticated and Admin are
+    /// `registry:catalog:*`.
     #[must_use]
     pub fn scope(&self) -> Scope {
         let (kind, name, actions): (_, _, &'static [&'static str]) = match *self {
@@ -119,9 +122,9 @@ impl Policy {
     /// Whether `caller` may do what `permission` stands for.
     ///
     /// The limits of a token come first: what its `access` does not list is refused
-    /// ([`Reason::TokenLacks`]); [`Permission::Authenticated`] is asked of outside tokens alone. Then the
-    /// administrator is granted everything, and then the rules decide. A name that is longer than any GUN
-    /// is granted by none of them.
+    /// ([`Reason::TokenLacks`]); [`Permission::Authenticated`] is asked of outside tokens alone.
+    /// Then the administrator is granted everything, and then the rules decide. A name that is
+    /// longer than any GUN is granted by none of them.
     #[must_use]
     pub fn decide(&self, caller: &Caller, permission: Permission<'_>) -> Decision {
         if matches!(self, Self::Open) {
@@ -130,7 +133,8 @@ impl Policy {
         self.judge(caller, || permission.scope(), permission.query())
     }
 
-    /// What `caller` may do on `gun`, each action for itself; pushing counts if they may in some role.
+    /// What `caller` may do on `gun`, each action for itself; pushing counts if they may in some
+    /// role.
     ///
     /// Agrees with [`Policy::decide`] about the permission for each action.
     #[must_use]
@@ -149,7 +153,8 @@ impl Policy {
         Action::ALL.into_iter().filter(may).collect()
     }
 
-    /// Whether anonymous callers may read the trust data of `gun`, so that shared caches may keep it.
+    /// Whether anonymous callers may read the trust data of `gun`, so that shared caches may keep
+    /// it.
     #[must_use]
     pub fn anonymous_may_pull(&self, gun: &str) -> bool {
         self.decide(&Caller::anonymous(), Permission::Pull(gun))
@@ -197,8 +202,8 @@ impl Policy {
 
 /// The list that a request is held against, if there is one.
 ///
-/// A request for authentication alone needs no entry in the list. A token of an outside issuer does,
-/// as in Notary.
+/// A request for authentication alone needs no entry in the list. A token of an outside issuer
+/// does, as in Notary.
 fn limits<'c>(caller: &'c Caller, query: Option<Query<'_>>) -> Option<&'c [Access]> {
     let counts = query.is_some() || matches!(caller.identity, Identity::Outside(_));
     caller.access.as_deref().filter(|_| counts)
@@ -252,12 +257,12 @@ impl fmt::Display for Reason {
     /// One line, whatever characters a GUN is made of.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open => f.write_str("nobody is asked: authentication is switched off"),
+            Self::Open => f.write_str("authentication is switched off"),
             Self::Administrator => f.write_str("the administrator may do everything"),
             Self::Known => {
-                f.write_str("there are no rules, and whoever is known may do everything")
+                f.write_str("there are no rules, and authenticated callers may do everything")
             }
-            Self::Unknown => f.write_str("the caller is not known"),
+            Self::Unknown => f.write_str("the caller is not authenticated"),
             Self::TokenLists => f.write_str("the token lists it"),
             Self::TokenLacks { needed, listed } => {
                 let needed = on_one_line(&needed.to_string());
@@ -265,7 +270,7 @@ impl fmt::Display for Reason {
             }
             Self::Rule(number, rule) => write!(f, "rule {number} grants it: {rule}"),
             Self::NoRule => f.write_str("no rule grants it"),
-            Self::Authenticated => f.write_str("the caller is known, which is all it takes"),
+            Self::Authenticated => f.write_str("authentication is all that is required"),
         }
     }
 }

@@ -1,8 +1,4 @@
-//! The door: who sends a request, and whether they may.
-//!
-//! [`Authenticator`] knows the ways in which a caller can prove who they are, and the rules. It keeps files up to
-//! date, remembers passwords that were right, and slows down guessing. What is decided is decided in
-//! crate `access`, which is pure.
+//! The authenticator: from what a request presents to the caller who sends it.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -23,12 +19,11 @@ use crate::{
     watched::Watched,
 };
 
-/// The rules that a server with these settings would go by, read without anything else; for those who only
-/// poll.
+/// The policy of a server with these settings, for commands that need nothing else.
 ///
 /// # Errors
 ///
-/// If the rules file is of no use.
+/// If the rules file cannot be read or parsed.
 pub fn load_policy(settings: &AuthenticationSettings) -> anyhow::Result<Arc<Policy>> {
     match settings.scheme {
         SchemeSettings::None { .. } => Ok(Arc::new(Policy::Open)),
@@ -36,10 +31,10 @@ pub fn load_policy(settings: &AuthenticationSettings) -> anyhow::Result<Arc<Poli
     }
 }
 
-/// How often files are looked at: a change is taken up at the second poll, within three seconds.
+/// How often files are polled: a change counts from the second poll on, within three seconds.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Who sends a request, and whether they may.
+/// Tells who sends a request, and holds the policy that decides what they may do.
 pub struct Authenticator {
     policy: Watched<Policy>,
     scheme: Scheme,
@@ -56,11 +51,11 @@ enum Scheme {
         passwords: Passwords,
         tokens: Option<Arc<TokenService>>,
     },
-    /// By a token of somebody else.
+    /// By a token of an outside issuer.
     Outside(Outside),
 }
 
-/// What a request shows.
+/// What a request presents to prove who sends it.
 pub struct Presented<'r> {
     /// Its `Authorization` header.
     pub authorization: Authorization,
@@ -72,31 +67,31 @@ pub struct Presented<'r> {
     pub now: OffsetDateTime,
 }
 
-/// Why nobody can tell who a caller is. What is shown and wrong is refused, never taken for nobody's.
-#[derive(Debug, thiserror::Error)]
+/// Why a caller cannot be authenticated. Wrong credentials are refused, never treated as none.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AuthenticationError {
-    /// There is no such user, or the password is another one.
+    /// The user does not exist, or the password is wrong.
     #[error("wrong user or password for {0:?}")]
     WrongPassword(String),
-    /// The Authorization header cannot be read, or is of a kind that is not asked for here.
+    /// The `Authorization` header is malformed, or has a scheme that this server does not accept.
     #[error(
         "the Authorization header has a scheme or form that this server does not accept, \
          or there are two such headers"
     )]
     Unsupported,
-    /// The token is not believed.
-    #[error("the token is not believed: {0}")]
+    /// The token is invalid.
+    #[error("the token is invalid: {0}")]
     Token(OwnTokenError),
-    /// Too many attempts failed of late; when to come back.
+    /// Too many attempts failed recently; how long to wait.
     #[error("too many failed attempts")]
     TooManyFailures(Duration),
-    /// Passwords are being checked already, as many as this machine can.
+    /// As many passwords are being checked as this machine can.
     #[error("too many passwords to check at once")]
     Busy,
 }
 
 impl Authenticator {
-    /// Lets everybody do everything.
+    /// Authenticates no one, and permits everything.
     #[must_use]
     pub fn open() -> Self {
         Self {
@@ -110,7 +105,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// A sentence that names what is of no use, and why.
+    /// A sentence that names the file or address that cannot be used, and the reason.
     pub async fn new(
         settings: &AuthenticationSettings,
         now: OffsetDateTime,
@@ -129,8 +124,8 @@ impl Authenticator {
         })
     }
 
-    /// Reads and fetches what [`Authenticator::new`] would, but makes nothing: the keys of the token service are
-    /// made by the server, as the user that it runs as. Answers with the warnings.
+    /// Reads and fetches what [`Authenticator::new`] would, and returns the warnings. It makes no
+    /// keys: the token service's are made by the server, as the user that it runs as.
     ///
     /// # Errors
     ///
@@ -154,11 +149,7 @@ impl Authenticator {
         }
     }
 
-    /// Finds out who sends a request.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthenticationError`]
+    /// Finds out who sends a request. Without credentials the caller is anonymous.
     pub async fn identify(&self, shown: Presented<'_>) -> Result<Caller, AuthenticationError> {
         let Presented {
             authorization,
@@ -172,7 +163,7 @@ impl Authenticator {
             | (Scheme::Outside(_), Authorization::Basic(_)) => {
                 Err(AuthenticationError::Unsupported)
             }
-            (_, Authorization::Absent) => Ok(self.without_credentials(certificates)),
+            (_, Authorization::Absent) => Ok(self.identify_by_certificate(certificates)),
             (Scheme::Passwords { passwords, .. }, Authorization::Basic(credentials)) => {
                 let identity = passwords.identify(credentials, address, now).await?;
                 Ok(Caller::new(identity))
@@ -186,15 +177,15 @@ impl Authenticator {
         }
     }
 
-    /// The rules as they are now. A request is decided by one of these; a publish anew by another, once
-    /// its body has arrived.
+    /// The policy as it is now. One of these decides a whole request; a publish is decided again by
+    /// another, once its body has arrived.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.current()
     }
 
-    /// How callers of this server, which they reached as `origin` (`https://host:port`), may become
-    /// somebody; `None` if nobody is asked.
+    /// How callers that reached this server as `origin` (`https://host:port`) can authenticate;
+    /// `None` while authentication is off.
     #[must_use]
     pub fn challenge(&self, origin: &str) -> Option<Challenge> {
         match &self.scheme {
@@ -226,8 +217,8 @@ impl Authenticator {
         }
     }
 
-    /// Something that changes with the password of a user of the password file and says nothing of it;
-    /// `None` without such a user.
+    /// A value that changes with a user's password and does not reveal it; `None` without such a
+    /// user in the password file.
     #[must_use]
     pub fn fingerprint(&self, user: &str) -> Option<[u8; 32]> {
         match &self.scheme {
@@ -236,8 +227,8 @@ impl Authenticator {
         }
     }
 
-    /// Whether `caller` is still who they were when their [`Authenticator::fingerprint`] was `then`: a user who was
-    /// taken out of the password file since, or has another password, is not.
+    /// Whether `caller` still has the password whose [`Authenticator::fingerprint`] was `then`. It
+    /// is false for a user who was removed from the password file since, or whose password changed.
     #[must_use]
     pub fn still_holds(&self, caller: &Caller, then: Option<[u8; 32]>) -> bool {
         match &caller.identity {
@@ -249,7 +240,7 @@ impl Authenticator {
         }
     }
 
-    /// What an operator should know although it does not stop the start.
+    /// Settings that work and that an operator may not want.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let is_plain = matches!(&self.scheme, Scheme::Passwords { tokens: None, .. });
@@ -264,8 +255,7 @@ impl Authenticator {
             .collect()
     }
 
-    /// Takes up every file that changed, and has not changed since the poll before. Reads files, and may
-    /// wait for a slow disk.
+    /// Reloads every file that changed, and is the same as at the poll before. Blocks on the disk.
     pub fn poll(&self) {
         self.policy.poll();
         match &self.scheme {
@@ -275,20 +265,20 @@ impl Authenticator {
         }
     }
 
-    /// Keeps everything up to date until `shutdown`.
-    pub async fn tend(
+    /// Keeps files, keys and outside key sets up to date until `shutdown`.
+    pub async fn keep_current(
         self: Arc<Self>,
         clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
         shutdown: CancellationToken,
     ) {
         let tokens = async {
             if let Some(tokens) = self.token_service() {
-                tokens.clone().tend(clock).await;
+                tokens.clone().keep_current(clock).await;
             }
         };
         let keys = async {
             if let Scheme::Outside(outside) = &self.scheme {
-                outside.tend().await;
+                outside.keep_current().await;
             }
         };
         let all = async { tokio::join!(self.follow_files(), tokens, keys) };
@@ -302,13 +292,13 @@ impl Authenticator {
             poll.tick().await;
             let authenticator = self.clone();
             if let Err(error) = tokio::task::spawn_blocking(move || authenticator.poll()).await {
-                tracing::error!(%error, "looking for changed files failed");
+                tracing::error!(%error, "the poll for changed files panicked");
             }
         }
     }
 
-    /// Who shows nothing, but maybe a certificate.
-    fn without_credentials(&self, certificates: &[CertificateDer<'static>]) -> Caller {
+    /// The caller of a request without an `Authorization` header, who may have a certificate.
+    fn identify_by_certificate(&self, certificates: &[CertificateDer<'static>]) -> Caller {
         let shown = self.client_certificates.then_some(certificates);
         let identity = shown.and_then(certificate::identity);
         Caller::new(identity.unwrap_or(Identity::Anonymous))

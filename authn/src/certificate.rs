@@ -1,11 +1,11 @@
-//! Who a client certificate is made out to.
+//! The identity in a client certificate.
 
 use access::Identity;
 use rustls_pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate};
 
-/// Who shows this chain, which was verified when the connection was made. `None` if there is none, or
-/// if it is made out to nobody.
+/// The identity of the chain's leaf. The chain was verified when the connection was made. `None`
+/// without a certificate, or without a name in it.
 pub(crate) fn identity(chain: &[CertificateDer<'_>]) -> Option<Identity> {
     let (_, leaf) = parse_x509_certificate(chain.first()?).ok()?;
     let mut names = alternative_names(&leaf);
@@ -33,7 +33,7 @@ fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The common name, if there is exactly one: which of several counts is anybody's guess.
+/// The common name, if there is exactly one: with several, none of them is reliable.
 fn common_name(certificate: &X509Certificate<'_>) -> Option<String> {
     let mut names = certificate.subject().iter_common_name();
     let name = names.next()?.as_str().ok()?;
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_without_a_name_is_nobodys() {
+    fn a_certificate_without_a_name_has_no_identity() {
         assert_eq!(names(&[], Vec::new()), None);
         assert_eq!(names(&[""], Vec::new()), None);
         assert_eq!(identity(&[]), None);

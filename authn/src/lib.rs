@@ -4,7 +4,7 @@
 //! into an [`access::Caller`], or says why it cannot. It knows one scheme at a time: passwords with
 //! the built-in [`token_service`], tokens of outside issuers, or none. It follows the files that it
 //! was given, remembers verified passwords for a minute and slows down guessing. What a caller may
-//! do is decided in the crate `access`, by the [`access::Policy`] that is in force.
+//! do is decided in the crate `access`, by an [`access::Policy`].
 //!
 //! Nothing here knows HTTP routes, or where its [`settings`] were read from.
 

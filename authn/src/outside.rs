@@ -1,4 +1,4 @@
-//! Tokens of others: whose are believed, and the keys they are signed with.
+//! Tokens of outside issuers, and the keys that verify them.
 
 mod fetch;
 mod jwks;
@@ -25,15 +25,15 @@ pub use fetch::without_query;
 use fetch::Address;
 use jwks::RemoteKeys;
 
-/// Those whose tokens are believed.
+/// The outside issuers whose tokens are accepted.
 pub(crate) struct Outside {
     realm: String,
     service: String,
     autoredirect: bool,
     sources: Vec<IssuerSource>,
-    /// What the sources come to.
+    /// The issuers with the current keys of their sources.
     issuers: ArcSwap<Vec<Issuer>>,
-    /// For its log lines alone: nobody guesses signatures.
+    /// For its log lines alone: signatures cannot be guessed.
     throttle: Throttle,
 }
 
@@ -68,7 +68,8 @@ impl Outside {
         })
     }
 
-    /// Notary's challenge; with `autoredirect` the realm is this server's own host, always with `https`.
+    /// Notary's challenge; with `autoredirect` the realm is this server's own host, always with
+    /// `https`.
     pub(crate) fn challenge(&self, origin: &str) -> Challenge {
         let host = origin.split_once("://").map_or(origin, |(_, host)| host);
         let realm = if self.autoredirect {
@@ -82,7 +83,7 @@ impl Outside {
         }
     }
 
-    /// Who shows `token`. A key that is not known may be a new one, and is asked for.
+    /// Whose token this is. An unknown key may be a new one, so the key sets are fetched again.
     pub(crate) async fn identify(
         &self,
         token: &SecretString,
@@ -91,7 +92,7 @@ impl Outside {
     ) -> Result<Caller, AuthenticationError> {
         let token = token.expose_secret();
         let mut verdict = self.verify(token, now);
-        if matches!(verdict, Err(TokenError::UnknownKey(_))) && self.ask_for_new_keys().await {
+        if matches!(verdict, Err(TokenError::UnknownKey(_))) && self.fetch_new_keys().await {
             verdict = self.verify(token, now);
         }
         verdict.map(caller).map_err(|error| {
@@ -107,17 +108,17 @@ impl Outside {
         verify(token, &issuers, now)
     }
 
-    /// Takes up the files that changed.
+    /// Reloads the files that changed.
     pub(crate) fn poll(&self) {
         let files = self.sources.iter().flat_map(IssuerSource::files);
-        // Each is looked at, whatever the one before it came to.
+        // `any` would stop at the first.
         if files.map(Watched::poll).fold(false, |a, b| a | b) {
             self.assemble();
         }
     }
 
-    /// Asks for the sets at addresses from time to time, for ever.
-    pub(crate) async fn tend(&self) {
+    /// Fetches the key sets at addresses from time to time, for ever.
+    pub(crate) async fn keep_current(&self) {
         let each = self.remotes().map(|remote| async {
             loop {
                 if remote.wait_and_refresh().await {
@@ -128,8 +129,9 @@ impl Outside {
         futures_util::future::join_all(each).await;
     }
 
-    /// Asks for the sets at addresses, unless that was done just now; says whether one is another.
-    async fn ask_for_new_keys(&self) -> bool {
+    /// Fetches the key sets at addresses, unless that was done just now; returns whether one
+    /// changed.
+    async fn fetch_new_keys(&self) -> bool {
         let mut is_changed = false;
         for remote in self.remotes() {
             is_changed |= remote.refresh_if_due(Instant::now()).await;
@@ -152,7 +154,7 @@ impl Outside {
     }
 
     fn assemble(&self) {
-        // Whoever stores last has seen the newest keys.
+        // The last to store has read the newest keys.
         self.issuers.rcu(|_| issuers(&self.sources));
     }
 }
@@ -171,7 +173,7 @@ impl IssuerSource {
                 let issuer = &settings.name;
                 Some(JwkSet::RemoteKeys(remote.with_context(|| {
                     format!(
-                        "the keys of issuer {issuer:?} are not to be had from {}",
+                        "cannot fetch the keys of issuer {issuer:?} from {}",
                         without_query(url)
                     )
                 })?))
@@ -213,17 +215,17 @@ impl IssuerSource {
     }
 }
 
-/// The keys at an address, asked for once; for those who only poll.
+/// Fetches the keys at an address once, for commands that inspect a configuration.
 ///
 /// # Errors
 ///
-/// If they are not to be had, or are none.
+/// If they cannot be fetched, or are no keys.
 pub async fn fetch_keys(url: &str, ca: Option<&Path>) -> anyhow::Result<TrustedKeys> {
     let json = Address::new(url, ca)?.fetch().await?;
     Ok(TrustedKeys::from_jwks(&json)?)
 }
 
-/// The certificates of a bundle, with Notary's words if there is none.
+/// The certificates of a bundle; errors name it in Notary's words.
 fn bundle(path: &Path) -> anyhow::Result<Watched<TrustedKeys>> {
     let what = "token auth root certificate bundle file";
     Watched::load(what, path.to_owned(), |content| {

@@ -7,7 +7,7 @@ use access::{Policy, Rules, Who};
 use crate::settings::{AuthenticationSettings, SchemeSettings};
 use crate::watched::Watched;
 
-/// Who may do what: as the rules file says, if there is one.
+/// The policy of the rules file; without a file, every user may do everything.
 pub(crate) fn load(settings: &AuthenticationSettings) -> anyhow::Result<Watched<Policy>> {
     let Some(path) = &settings.rules_file else {
         return Ok(Watched::unchanging(Policy::Users));
@@ -32,7 +32,7 @@ fn parse(file: &Path, content: &[u8], issuers: &[String]) -> Result<Rules, Strin
     Rules::parse(&content, &issuers).map_err(|error| error.to_string())
 }
 
-/// Whether anything at all is granted to callers that are not known.
+/// Whether a rule grants something to anonymous callers.
 pub(crate) fn grant_to_anonymous(rules: &Rules) -> bool {
     let mut rules = rules.rules().iter();
     rules.any(|rule| rule.who.contains(&Who::Anonymous))

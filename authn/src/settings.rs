@@ -1,31 +1,32 @@
-//! Who may do what: the `auth` section.
+//! The settings of authentication, as plain values. Reading them from a file is the program's
+//! matter.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use access::Credentials;
 
-/// Who is let in, and to what.
+/// Authentication, and the rules of what callers may do.
 #[derive(Clone, Debug)]
 pub struct AuthenticationSettings {
     /// How callers prove who they are.
     pub scheme: SchemeSettings,
     /// The rules, if there are any.
     pub rules_file: Option<PathBuf>,
-    /// Whether a client certificate makes its holder somebody.
+    /// Whether a client certificate authenticates its holder.
     pub client_certificates: bool,
 }
 
 /// How callers prove who they are.
 #[derive(Clone, Debug)]
 pub enum SchemeSettings {
-    /// Not at all: everybody may do everything.
+    /// Not at all: every caller may do everything.
     None {
         /// Whether the operator wrote so; Notary's default otherwise.
         is_written: bool,
     },
     /// By a password that this server knows.
     Passwords(PasswordSettings),
-    /// By a token of somebody else.
+    /// By a token of an outside issuer.
     OutsideTokens(OutsideTokenSettings),
 }
 
@@ -38,8 +39,8 @@ pub struct PasswordSettings {
     pub file: Option<PathBuf>,
     /// The administrator that `NOTARY_AUTH` names.
     pub administrator: Option<Credentials>,
-    /// Unless it is switched off, clients are sent to a token service of ours with their passwords, and
-    /// show its tokens everywhere else.
+    /// The built-in token service; `None` if it is switched off. With it, clients exchange their
+    /// passwords for tokens, and present those everywhere else.
     pub token_service: Option<TokenServiceSettings>,
 }
 
@@ -50,16 +51,17 @@ pub struct TokenServiceSettings {
     pub issuer: String,
     /// `aud` of the tokens for this server.
     pub audience: String,
-    /// Where its keys are, and are made; `None`: in memory alone, so that they end with the process.
+    /// Where its keys are, and are made; `None`: in memory alone, so that they end with the
+    /// process.
     pub folder: Option<PathBuf>,
     /// How long a token is valid.
     pub lifetime: Duration,
-    /// Registries that use the same service: what they call themselves (`service`), and what the names
-    /// of their repositories become GUNs with (`registry.example.com/`).
+    /// Registries that use the same service: what they call themselves (`service`), and what the
+    /// names of their repositories become GUNs with (`registry.example.com/`).
     pub registries: BTreeMap<String, String>,
 }
 
-/// Tokens of others.
+/// Tokens of outside issuers.
 #[derive(Clone, Debug)]
 pub struct OutsideTokenSettings {
     /// Where clients get tokens.
@@ -68,11 +70,11 @@ pub struct OutsideTokenSettings {
     pub service: String,
     /// Whether the realm is this server's own host, at `/auth/token` (Notary's `autoredirect`).
     pub autoredirect: bool,
-    /// Whose tokens are believed; at least one.
+    /// The issuers whose tokens are accepted; at least one.
     pub issuers: Vec<IssuerSettings>,
 }
 
-/// Somebody whose tokens are believed. There is a bundle, a JWK set, or both.
+/// An issuer whose tokens are accepted. There is a bundle, a JWK set, or both.
 #[derive(Clone, Debug)]
 pub struct IssuerSettings {
     /// `iss` of its tokens.
@@ -108,7 +110,7 @@ impl AuthenticationSettings {
 }
 
 impl IssuerSettings {
-    /// Whether it is an `OpenID` provider, or another whose tokens need not say what they are good for.
+    /// Whether it is an `OpenID` provider, whose tokens need not list what they permit.
     #[must_use]
     pub fn is_open_id(&self) -> bool {
         self.bundle.is_none()

@@ -1,5 +1,6 @@
-//! Slots for passwords that are checked or wait for it: so many in all, few for each network, and some
-//! that are kept for who was known lately. So one guesser keeps out nobody, and many keep out strangers.
+//! Slots for passwords that are checked or wait for it: a number in all, few for each network, and
+//! some that are reserved for users who logged in recently. So one guesser does not keep others
+//! out, and many guessers do not keep out known users.
 
 use std::{
     collections::HashMap,
@@ -13,22 +14,22 @@ use time::{Duration, OffsetDateTime};
 
 use crate::throttle::network;
 
-/// How many slots there are for everybody, for each core.
+/// How many slots there are for everyone, for each core.
 const FOR_ALL: usize = 64;
 
-/// How many there are beside these, for each core, for who was known lately.
+/// How many more there are, for each core, for users who logged in recently.
 const FOR_KNOWN: usize = 24;
 
-/// How many of these strangers from one network have at most.
+/// How many of them strangers from one network have at most.
 const OF_NETWORK: usize = 8;
 
-/// How long somebody is known after their password was right.
-const LATELY: Duration = Duration::HOUR;
+/// How long a user is known after a login.
+const KNOWN_FOR: Duration = Duration::HOUR;
 
-/// How many are known at most.
+/// How many users are known at most.
 const MOST_KNOWN: u64 = 10_000;
 
-/// The slots, and who was known lately.
+/// The slots, and the users who logged in recently.
 #[derive(Clone)]
 pub(crate) struct Slots {
     cores: usize,
@@ -43,15 +44,15 @@ struct Taken {
     by_strangers: HashMap<IpAddr, usize>,
 }
 
-/// A place that is taken until this is dropped.
+/// A slot, which is given back on drop.
 pub(crate) struct Slot {
     taken: Arc<Mutex<Taken>>,
-    /// Of a stranger.
+    /// The network of a stranger; `None` for a known user.
     network: Option<IpAddr>,
 }
 
 impl Slots {
-    /// As many as so many cores get through in a while.
+    /// Slots for this many cores.
     pub(crate) fn new(cores: usize) -> Self {
         Self {
             cores,
@@ -62,7 +63,7 @@ impl Slots {
         }
     }
 
-    /// A place for whoever says that they are `user`, if there is one for them.
+    /// A slot for a caller who claims to be `user`, if one is free for them.
     pub(crate) fn take(&self, user: &str, address: IpAddr, now: OffsetDateTime) -> Option<Slot> {
         let network = network(address);
         let network = (!self.is_known(user, network, now)).then_some(network);
@@ -86,14 +87,14 @@ impl Slots {
         })
     }
 
-    /// The password of `user` was right.
+    /// Notes that `user` logged in from `address`.
     pub(crate) fn remember(&self, user: &str, address: IpAddr, now: OffsetDateTime) {
         self.known.insert((user.to_owned(), network(address)), now);
     }
 
     fn is_known(&self, user: &str, network: IpAddr, now: OffsetDateTime) -> bool {
         let at = self.known.get(&(user.to_owned(), network));
-        at.is_some_and(|at| (at..at + LATELY).contains(&now))
+        at.is_some_and(|at| (at..at + KNOWN_FOR).contains(&now))
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
         IpAddr::from(number.to_be_bytes())
     }
 
-    /// What strangers get who take whatever they can, each eight times from another network.
+    /// The slots of strangers who take all they can, eight from each network.
     fn crowd(slots: &Slots) -> Vec<Slot> {
         let takers = (1000..1000 + 5000).map(|number| number / 8);
         takers
@@ -155,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn eight_networks_a_core_are_needed_to_take_all_there_is_for_strangers() {
+    fn it_takes_eight_networks_a_core_to_use_up_the_slots_for_strangers() {
         let slots = Slots::new(1);
         assert_eq!(crowd(&slots).len(), 8 * 8);
         assert_eq!(crowd(&Slots::new(3)).len(), 3 * 8 * 8);
     }
 
     #[test]
-    fn whoever_was_known_within_the_hour_finds_a_place_among_strangers() {
+    fn a_user_who_logged_in_within_the_hour_finds_a_slot_among_strangers() {
         let slots = Slots::new(1);
         slots.remember("alice", address(1), NOW);
         let _crowd = crowd(&slots);
@@ -173,11 +174,11 @@ mod tests {
         assert!(take("alice", 1, 59));
         assert!(!take("alice", 1, 60), "too long ago");
         assert!(!take("alice", 2, 0), "from elsewhere");
-        assert!(!take("bob", 1, 0), "somebody else");
+        assert!(!take("bob", 1, 0), "another user");
     }
 
     #[test]
-    fn who_is_known_is_not_kept_out_by_their_neighbours() {
+    fn a_known_user_is_not_kept_out_by_neighbours() {
         let slots = Slots::new(1);
         slots.remember("alice", address(1), NOW);
         let take = |user| slots.take(user, address(1), NOW);

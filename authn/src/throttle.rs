@@ -1,8 +1,8 @@
 //! Slows down guessing: how many attempts may fail, by user and address and by address alone.
 //!
-//! An attempt is counted before the work it makes, so that a hundred at once count as a hundred, and
-//! taken back unless it fails. Each counter is the moment at which all that was counted is forgiven
-//! (the "theoretical arrival time" of GCRA).
+//! An attempt is counted before the work it makes, so that a hundred at once count as a hundred,
+//! and refunded unless it fails. Each counter is the moment at which all that was counted is
+//! forgiven (the "theoretical arrival time" of GCRA).
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -16,20 +16,20 @@ use moka::{
 use ring::digest::{SHA256, digest};
 use time::{Duration, OffsetDateTime};
 
-/// How many failures are remembered at most. What falls out may be guessed at anew, at the pace at
-/// which this machine computes hashes.
+/// How many counters there are at most. A counter that falls out begins at zero again; guessing is
+/// then only as fast as this machine computes hashes.
 const MOST: u64 = 100_000;
 
 /// Longer than any counter takes to be forgiven.
 const MEMORY: StdDuration = StdDuration::from_mins(10);
 
-/// How long an address is quiet in the log after a line about it.
+/// How long after a line about an address the next one is held back.
 const QUIET: Duration = Duration::SECOND;
 
 /// How much of a name is logged.
 const LONGEST_NAME: usize = 64;
 
-/// So many failures at once, and then one more each time this long.
+/// `burst` failures at once, and then one more each `every`.
 #[derive(Clone, Copy)]
 struct Rate {
     burst: i32,
@@ -46,15 +46,15 @@ const OF_ADDRESS: Rate = Rate {
     every: Duration::seconds(2),
 };
 
-/// What is counted: failures from one network, for one user (by a digest, since names may be long) or
-/// any.
+/// What is counted: failures from one network, for one user (by a digest, since names may be long)
+/// or any.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Counted {
     network: IpAddr,
     user: Option<[u8; 32]>,
 }
 
-/// The failures of late.
+/// The recent failures.
 #[derive(Clone)]
 pub(crate) struct Throttle {
     counters: Cache<Counted, OffsetDateTime>,
@@ -66,10 +66,10 @@ pub(crate) struct Throttle {
 struct Line {
     at: OffsetDateTime,
     /// Failures since then.
-    unsaid: u32,
+    held_back: u32,
 }
 
-/// An attempt that was let through. Dropped, it is taken back.
+/// An attempt that was let through. Dropping it refunds it.
 pub(crate) struct Attempt {
     counters: Cache<Counted, OffsetDateTime>,
     /// What it was counted as, with the rate of each.
@@ -126,14 +126,18 @@ impl Throttle {
         let step = |line: Option<moka::Entry<_, Line>>| {
             let line = line.map(moka::Entry::into_value);
             Op::Put(match line {
-                // Failures end out of order: one that began before the line was written belongs to it.
+                // Failures end out of order: one that began before the line was written belongs to
+                // it.
                 Some(line) if now < line.at + QUIET => Line {
-                    unsaid: line.unsaid.saturating_add(1),
+                    held_back: line.held_back.saturating_add(1),
                     ..line
                 },
                 line => {
-                    failures = Some(line.map_or(1, |line| line.unsaid.saturating_add(1)));
-                    Line { at: now, unsaid: 0 }
+                    failures = Some(line.map_or(1, |line| line.held_back.saturating_add(1)));
+                    Line {
+                        at: now,
+                        held_back: 0,
+                    }
                 }
             })
         };
@@ -185,7 +189,7 @@ impl Drop for Attempt {
     }
 }
 
-/// What one guesser is likely to have all of: an IPv4 address, or the /64 of an IPv6 one.
+/// The network that one guesser is likely to own: an IPv4 address, or the /64 of an IPv6 one.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

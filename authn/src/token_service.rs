@@ -1,9 +1,9 @@
-//! The built-in token service: who proves themselves with a password gets a short-lived token that
-//! says what they may do.
+//! The built-in token service: it exchanges a password for a short-lived token that lists what its
+//! holder may do.
 //!
-//! Tokens are for one audience each: this server, a registry that shares the service, or, for refresh
-//! tokens, the service itself. They are signed by keys that come and go, and whose certificates they
-//! bring along: whoever trusts `ca.crt` need not know.
+//! A token is for one audience: this server, a registry that shares the service, or, for refresh
+//! tokens, the service itself. Signing keys are replaced each month. Tokens carry the certificate
+//! of their key, so that a registry needs to trust `ca.crt` alone.
 
 mod certificates;
 mod error;
@@ -50,16 +50,16 @@ const REFRESH_LIFE: Duration = Duration::days(90);
 /// The claim that refresh tokens have.
 const TYPE: &str = "typ";
 const REFRESH: &str = "refresh";
-/// How often the keys are looked at.
+/// How often the keys are refreshed.
 const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
 
-/// Makes tokens and knows them again.
+/// Issues tokens and verifies them.
 pub struct TokenService {
     settings: settings::TokenServiceSettings,
     source: KeySource,
     keys: ArcSwap<Keys>,
     administrator: Option<Administrator>,
-    /// What was last said of the keys, not to be said again each minute.
+    /// The last complaints about the keys, which are not repeated each minute.
     said: Mutex<Vec<String>>,
 }
 
@@ -68,9 +68,9 @@ struct Administrator {
     fingerprint: [u8; 32],
 }
 
-/// Tokens, made.
+/// An issued token.
 pub struct Issued {
-    /// What opens doors.
+    /// The access token.
     pub access_token: SecretString,
     /// What it lists.
     pub access: Vec<Access>,
@@ -81,9 +81,10 @@ pub struct Issued {
 }
 
 impl TokenService {
-    /// Reads the keys in the folder of `settings`, and makes what is missing; without a folder, makes
-    /// keys that end with this process. `administrator` is the one that [`Identity::Administrator`]
-    /// means. Slow, if there is one and a folder: not for an async thread.
+    /// Reads the keys in the folder of `settings`, and makes those that are missing. Without a
+    /// folder, the keys end with this process. `administrator` is the one of
+    /// [`Identity::Administrator`]. With an administrator and a folder this is slow: not for an
+    /// async thread.
     ///
     /// # Errors
     ///
@@ -96,7 +97,7 @@ impl TokenService {
         check(&settings)?;
         let source = KeySource::new(settings.folder.as_deref(), now)?;
         let keys = source.keys(now)?;
-        source.tell();
+        source.log_consequences();
         let service = Self {
             administrator: match administrator {
                 None => None,
@@ -114,8 +115,8 @@ impl TokenService {
         Ok(service)
     }
 
-    /// What [`TokenService::open`] would find, without making anything: what another user makes in the
-    /// folder, the server might not be able to read. `None` if there are no keys yet.
+    /// What [`TokenService::open`] would find, without making anything: files that another user
+    /// makes in the folder may be unreadable for the server. `None` if there are no keys yet.
     ///
     /// # Errors
     ///
@@ -131,8 +132,8 @@ impl TokenService {
         }
     }
 
-    /// Reads the folder again, and makes and removes keys as they age: to be called each minute, off the
-    /// async threads. Failures are logged once; the keys there were stay in force.
+    /// Reads the folder again, and makes and removes keys as they age. To be called each minute,
+    /// off the async threads. A failure is logged once, and the current keys are kept.
     pub fn refresh(&self, now: OffsetDateTime) {
         match self.source.keys(now) {
             Ok(keys) => {
@@ -140,29 +141,27 @@ impl TokenService {
                 self.keys.store(Arc::new(keys));
             }
             Err(error) => self.complain(vec![error.to_string()], |text| {
-                tracing::error!("the token service goes on with the keys it has: {text}");
+                tracing::error!(
+                    "cannot refresh the keys of the token service; keeping the current ones: {text}"
+                );
             }),
         }
     }
 
     /// Calls [`TokenService::refresh`] each minute, for ever.
-    pub async fn tend(self: Arc<Self>, clock: impl Fn() -> OffsetDateTime + Send + Sync) {
+    pub async fn keep_current(self: Arc<Self>, clock: impl Fn() -> OffsetDateTime + Send + Sync) {
         loop {
             tokio::time::sleep(CHECK_INTERVAL).await;
             let (service, now) = (self.clone(), clock());
             let refreshed = tokio::task::spawn_blocking(move || service.refresh(now)).await;
             if let Err(error) = refreshed {
-                tracing::error!(%error, "the keys of the token service could not be looked at");
+                tracing::error!(%error, "the refresh of the token service's keys panicked");
             }
         }
     }
 
-    /// Who shows `token`. `fingerprint` is [`access::PasswordFile::fingerprint`] of the users as they
-    /// are at this moment: whoever is gone, or has another password, is refused at once.
-    ///
-    /// # Errors
-    ///
-    /// [`OwnTokenError`]
+    /// Whose access token this is. `fingerprint` is [`access::PasswordFile::fingerprint`] of the
+    /// users as they are now: a user who was removed, or has another password, is refused at once.
     pub fn verify(
         &self,
         token: &str,
@@ -173,11 +172,7 @@ impl TokenService {
         offline::caller(verified, |identity| self.fingerprint(identity, fingerprint))
     }
 
-    /// Whose refresh token `token` is; `fingerprint` as in [`TokenService::verify`].
-    ///
-    /// # Errors
-    ///
-    /// [`OwnTokenError`]
+    /// Whose refresh token this is; `fingerprint` as in [`TokenService::verify`].
     pub fn verify_refresh(
         &self,
         token: &str,
@@ -197,9 +192,9 @@ impl TokenService {
         Ok(holder)
     }
 
-    /// Somebody whose password was right, as whom tokens are made out to. `fingerprint` is that of the
-    /// user before the password was looked at: else a password that is replaced at this very moment
-    /// might still get a token that outlives it. `None` if there are no tokens for the likes of them.
+    /// The holder of tokens for a caller whose password was verified. `fingerprint` is that of the
+    /// user before the check: otherwise a password that is replaced at this very moment might still
+    /// get a token that outlives it. `None` if this kind of identity gets no tokens.
     #[must_use]
     pub fn holder(&self, identity: Identity, fingerprint: Option<[u8; 32]>) -> Option<Holder> {
         let fingerprint = match &identity {
@@ -210,10 +205,6 @@ impl TokenService {
     }
 
     /// A token for `service` that lists what `policy` grants of `scopes`; perhaps nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueError`]
     pub fn issue(
         &self,
         holder: &Holder,
@@ -239,12 +230,9 @@ impl TokenService {
         })
     }
 
-    /// Something that gets `holder` tokens for 90 days without a password; `None` for nobody, and where
-    /// keys end with this process. It opens no door itself: its audience is that of no service.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueError`]
+    /// A refresh token, which gets `holder` access tokens for 90 days without a password. It
+    /// permits nothing itself: its audience is that of no service. `None` for an anonymous holder,
+    /// and where keys end with this process.
     pub fn issue_refresh(
         &self,
         holder: &Holder,
@@ -301,7 +289,7 @@ impl TokenService {
         Ok(verify(token, &[&issuer], now)?)
     }
 
-    /// The fingerprint of whoever `identity` is, at this moment.
+    /// The current fingerprint of the password of `identity`.
     fn fingerprint(
         &self,
         identity: &Identity,
@@ -375,7 +363,7 @@ fn refresh_audience(settings: &settings::TokenServiceSettings) -> String {
     format!("{}/refresh", settings.issuer)
 }
 
-/// One audience must never be taken for another.
+/// Refuses settings in which one audience could be mistaken for another.
 fn check(settings: &settings::TokenServiceSettings) -> Result<(), TokenServiceError> {
     let refresh = refresh_audience(settings);
     if settings.audience == refresh || settings.registries.contains_key(&refresh) {

@@ -1,5 +1,5 @@
-//! Something made of a file, made anew when the file changes: not at once, since it may be half-written,
-//! but when two history found the same.
+//! A value parsed from a file, and parsed again when the file changes. A change counts once two
+//! polls in a row find the same content: before, the file may be half-written.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use daemon::regular;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-/// Makes something of a file's content, or says in a sentence why it cannot.
+/// Parses a file's content, or says in a sentence why it cannot.
 type Make<T> = Box<dyn Fn(&[u8]) -> Result<T, String> + Send + Sync>;
 
 /// A value that follows a file, or one that stays as it is.
@@ -31,13 +31,13 @@ struct File<T> {
 }
 
 struct History {
-    /// What was taken up, or found to be of no use.
+    /// What was loaded, or could not be.
     settled: Fingerprint,
-    /// What else the last poll found.
-    fresh: Option<Fingerprint>,
+    /// What the last poll found, if it differs.
+    candidate: Option<Fingerprint>,
 }
 
-/// What the file was when it was looked at; its content is not kept.
+/// What a poll found; the content itself is not kept.
 #[derive(Clone, PartialEq, Eq)]
 enum Fingerprint {
     Content([u8; 32]),
@@ -53,7 +53,7 @@ impl<T> Watched<T> {
         }
     }
 
-    /// What `make` makes of the file at `path`, which errors and the log call `what`.
+    /// The value that `make` parses from the file at `path`, which errors and the log call `what`.
     pub(crate) fn load(
         what: &'static str,
         path: PathBuf,
@@ -71,21 +71,20 @@ impl<T> Watched<T> {
                 make: Box::new(make),
                 history: Mutex::new(History {
                     settled: Fingerprint::of(&Ok(content)),
-                    fresh: None,
+                    candidate: None,
                 }),
             }),
         })
     }
 
-    /// What was made of the file when it last made sense.
+    /// The value of the last content that could be parsed.
     pub(crate) fn current(&self) -> Arc<T> {
         self.current.load_full()
     }
 
-    /// History at the file, and says whether there is a new value. There is one when the poll before found
-    /// the same. The file is read each time: links and coarse clocks hide changes otherwise.
-    ///
-    /// A content that makes no sense changes nothing, and is complained about once.
+    /// Reads the file, and returns whether there is a new value. It is read each time, since links
+    /// and coarse clocks hide changes. A content that cannot be parsed changes nothing, and is
+    /// logged once.
     pub(crate) fn poll(&self) -> bool {
         let Some(file) = &self.file else {
             return false;
@@ -103,13 +102,13 @@ impl<T> Watched<T> {
         match made {
             Ok(value) => {
                 self.current.store(Arc::new(value));
-                tracing::info!(file = %file.path.display(), "took up the changed {}", file.what);
+                tracing::info!(file = %file.path.display(), "loaded the new {}", file.what);
                 true
             }
             Err(reason) => {
                 tracing::error!(
                     file = %file.path.display(),
-                    "the changed {} is of no use, the one in force stays in force: {reason}",
+                    "cannot load the new {}; keeping the current one: {reason}",
                     file.what
                 );
                 false
@@ -123,9 +122,9 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 impl History {
-    /// Whether `now` is new, and was there at the poll before.
+    /// Whether `now` is new, and the poll before found the same.
     fn settles(&mut self, now: Fingerprint) -> bool {
-        let before = self.fresh.take();
+        let before = self.candidate.take();
         if now == self.settled {
             return false;
         }
@@ -133,7 +132,7 @@ impl History {
             self.settled = now;
             return true;
         }
-        self.fresh = Some(now);
+        self.candidate = Some(now);
         false
     }
 }
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_file_is_taken_up_and_a_broken_one_is_not() {
+    fn a_changed_file_is_loaded_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("number");
         fs::write(&path, "1").unwrap();
@@ -181,7 +180,7 @@ mod tests {
                 None => fs::remove_file(&path).unwrap(),
             }
             assert!(!watched.poll() && !watched.poll());
-            assert_eq!(*watched.current(), 2, "what was in force stays in force");
+            assert_eq!(*watched.current(), 2, "the last value is kept");
         }
 
         fs::write(&path, "3").unwrap();
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_being_written_is_not_taken_up_before_it_is_whole() {
+    fn a_file_is_not_loaded_before_it_is_written_completely() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("number");
         fs::write(&path, "1").unwrap();
@@ -208,14 +207,11 @@ mod tests {
         fs::write(&path, "234").unwrap();
         assert!(!watched.poll());
         fs::write(&path, "5").unwrap();
-        assert!(
-            !watched.poll(),
-            "history that are not one after the other do not count"
-        );
+        assert!(!watched.poll(), "only polls in a row count");
     }
 
     #[test]
-    fn a_file_that_is_of_no_use_at_first_is_named_with_the_reason() {
+    fn a_file_that_cannot_be_loaded_at_first_is_named_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("number");
         let load = || {

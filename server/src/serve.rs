@@ -321,7 +321,7 @@ async fn serve_app(
             Pace::default(),
             shutdown.clone(),
         )),
-        tokio::spawn(app.authenticator.clone().tend(clock::now, shutdown.clone())),
+        tokio::spawn(app.authenticator.clone().keep_current(clock::now, shutdown.clone())),
     ];
     if let Some(socket) = monitoring {
         background.push(tokio::spawn(serve_monitoring(

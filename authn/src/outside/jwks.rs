@@ -1,4 +1,4 @@
-//! A JWK set at an address: last for at the start, from time to time, and when a token names a key
+//! A JWK set at an address: fetched at the start, from time to time, and when a token names a key
 //! that is not in it.
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -14,14 +14,14 @@ use tokio::{
 
 use super::fetch::Address;
 
-/// How long a set is used before it is last for again.
+/// How long a set is used before it is fetched again.
 const LIFETIME: Duration = Duration::from_mins(15);
 
-/// How long there is between two requests because of keys that are not known: whoever makes tokens up
-/// must not make us ask for each.
+/// The time between two requests because of unknown keys: made-up tokens must not cause a request
+/// each.
 const REST: Duration = Duration::from_secs(30);
 
-/// How often the start tries, and how long it waits before each.
+/// The attempts of the start, by the pause before each.
 const TRIES: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_secs(1),
@@ -32,14 +32,14 @@ const TRIES: [Duration; 3] = [
 pub(super) struct RemoteKeys {
     address: Address,
     current: ArcSwap<TrustedKeys>,
-    /// Held while asking, so that one of many who would asks for all.
+    /// Held during a request, so that concurrent callers share one.
     last: Mutex<LastRequest>,
 }
 
 /// The last request.
 struct LastRequest {
     at: Instant,
-    /// The answer's body; a set that is the same again is no news.
+    /// The answer's body; the same set again is no change.
     body: Bytes,
 }
 
@@ -61,22 +61,22 @@ impl RemoteKeys {
         })
     }
 
-    /// The set as it last made sense.
+    /// The last set that could be parsed.
     pub(super) fn current(&self) -> Arc<TrustedKeys> {
         self.current.load_full()
     }
 
-    /// Asks again when the set has been used for long enough; says whether it is another one.
+    /// Waits until the set is old, and fetches it again; returns whether it changed.
     pub(super) async fn wait_and_refresh(&self) -> bool {
         let at = self.last.lock().await.at;
         sleep_until(at + LIFETIME).await;
         self.refresh_if_older_than(LIFETIME, Instant::now()).await
     }
 
-    /// Asks again unless that was done just before `now`; says whether the set is another one.
+    /// Fetches the set again unless that was done just before `now`; returns whether it changed.
     pub(super) async fn refresh_if_due(&self, now: Instant) -> bool {
         let before = self.current();
-        // Those who waited for another's request have its answer.
+        // A caller who waited for another's request has its answer.
         self.refresh_if_older_than(REST, now).await || !Arc::ptr_eq(&before, &self.current())
     }
 
@@ -85,20 +85,20 @@ impl RemoteKeys {
         if now.saturating_duration_since(last.at) < age {
             return false;
         }
-        // Before the answer: an address that does not answer is not last more often.
+        // Before the answer: a silent address is not asked more often.
         last.at = now;
         match ask(&self.address).await {
             Ok((body, _)) if body == last.body => false,
             Ok((body, keys)) => {
                 last.body = body;
                 self.current.store(Arc::new(keys));
-                tracing::info!(url = %self.address, "took up changed keys");
+                tracing::info!(url = %self.address, "loaded new keys");
                 true
             }
             Err(error) => {
                 tracing::error!(
                     url = %self.address,
-                    "no new keys are to be had, those in force stay in force: {error:#}"
+                    "cannot fetch new keys; keeping the current ones: {error:#}"
                 );
                 false
             }
@@ -106,7 +106,7 @@ impl RemoteKeys {
     }
 }
 
-/// The set for the start, which an address that is just starting, too, does not stop.
+/// Fetches the set for the start, in several attempts, since the provider may be starting as well.
 async fn first(address: &Address, pauses: &[Duration]) -> anyhow::Result<(Bytes, TrustedKeys)> {
     let mut outcome = None;
     for pause in pauses {
@@ -121,7 +121,7 @@ async fn first(address: &Address, pauses: &[Duration]) -> anyhow::Result<(Bytes,
 
 async fn ask(address: &Address) -> anyhow::Result<(Bytes, TrustedKeys)> {
     let body = address.fetch().await?;
-    let keys = TrustedKeys::from_jwks(&body).context("the answer is of no use")?;
+    let keys = TrustedKeys::from_jwks(&body).context("the answer is not a usable JWK set")?;
     Ok((body, keys))
 }
 
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// A provider of keys that counts how often it is last.
+    /// A provider of keys that counts the requests.
     #[derive(Clone, Default)]
     struct Provider(Arc<StdMutex<(String, usize)>>);
 

@@ -1,4 +1,5 @@
-//! The certificates of the token service: an authority for registries to trust, and leafs of it that sign.
+//! The certificates of the token service: an authority for registries to trust, and leafs of it
+//! that sign.
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
-/// Registries hold the authority's certificate in a file that somebody put there: it outlives them.
+/// An operator has to put the authority's certificate on each registry, so it lives long.
 const AUTHORITY_LIFE: Duration = Duration::days(30 * 365);
 /// A leaf signs for 30 days, refresh tokens are good for another 90, and ten are left for a server
 /// that was switched off when its turn came.
@@ -48,7 +49,7 @@ pub(super) fn new_key() -> Result<Zeroizing<String>, rcgen::Error> {
     Ok(Zeroizing::new(key.serialize_pem()))
 }
 
-/// The certificate that the owner of `key` gives themselves, in PEM.
+/// A self-signed certificate for `key`, in PEM.
 pub(super) fn self_signed(key: &str, now: OffsetDateTime) -> Result<String, rcgen::Error> {
     let key = Zeroizing::new(KeyPair::from_pem(key)?);
     let certificate = authority_params(now + AUTHORITY_LIFE, now)?.self_signed(&*key)?;
@@ -56,7 +57,7 @@ pub(super) fn self_signed(key: &str, now: OffsetDateTime) -> Result<String, rcge
 }
 
 impl Authority {
-    /// Reads a certificate; `None` if it is none of an authority.
+    /// Reads a certificate; `None` if it is not of an authority.
     pub(super) fn parse(pem: &[u8]) -> Option<Self> {
         let der = CertificateDer::from_pem_slice(pem).ok()?;
         let (_, certificate) = parse_x509_certificate(&der).ok()?;
@@ -91,7 +92,7 @@ impl Authority {
         }))
     }
 
-    /// When a certificate of this authority is valid; `None` if it is of another.
+    /// When a certificate of this authority is valid; `None` if another issued it.
     pub(super) fn leaf_validity(&self, leaf: &CertificateDer<'_>) -> Option<Validity> {
         let (_, ours) = parse_x509_certificate(&self.der).ok()?;
         let (_, it) = parse_x509_certificate(leaf).ok()?;

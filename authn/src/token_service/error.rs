@@ -13,8 +13,8 @@ pub enum OwnTokenError {
     /// It is not one of ours, or not for this server, or not for now.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The user is gone, or has another password since it was made.
-    #[error("it was given for a password of {0:?} that is no longer in use")]
+    /// The user was removed, or their password changed, since it was issued.
+    #[error("it was issued for a password of {0:?} that has changed since")]
     Revoked(String),
     /// It is one of ours, but of another kind.
     #[error("it is a refresh token where an access token is needed, or the other way round")]

@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The text of a file that nobody else may read, or `None` if there is none.
+/// The text of a file that other users must not be able to read; `None` if it does not exist.
 pub(super) fn read_secret(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
     let Some(bytes) = read(path)?.map(Zeroizing::new) else {
         return Ok(None);
@@ -60,16 +60,16 @@ pub(super) fn refuse_open(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if is_open_to_others(&metadata) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "others can read this private key; chmod 600 it, and if somebody may have read it, remove \
-             the key and its certificate: a new one is made",
+            "others can read this private key; chmod 600 it, and if another user may have read it, \
+             remove the key and its certificate: a new one is made",
         )),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Refuses a folder into which others can put files, be it with the sticky bit. That it is not there is
-/// fine.
+/// Refuses a folder into which other users can put files, with or without the sticky bit. A missing
+/// folder is fine.
 pub(super) fn refuse_writable_folder(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if is_writable_by_others(&metadata) => Err(io::Error::new(
@@ -90,16 +90,16 @@ fn is_writable_by_others(metadata: &fs::Metadata) -> bool {
     metadata.mode() & WRITE & closed(is_ours, is_our_group(metadata.gid())) != 0
 }
 
-/// Whether somebody beside this process may read it.
+/// Whether another user may read it.
 fn is_open_to_others(metadata: &fs::Metadata) -> bool {
     let is_ours = metadata.uid() == geteuid().as_raw();
     metadata.mode() & closed(is_ours, is_our_group(metadata.gid())) != 0
 }
 
-/// The bits that a private key must not have. A group of the process itself may do everything: that is how
-/// orchestrators hand over volumes (Kubernetes gives files of a volume to the group `fsGroup`, which may then
-/// read and write them). Another group is let through where the file belongs to somebody else, for otherwise
-/// nobody could have handed it over; the world never is.
+/// The bits that a private key must not have. A group of the process itself may do everything: that
+/// is how orchestrators hand over volumes (Kubernetes gives files of a volume to the group
+/// `fsGroup`, which may then read and write them). Another group may read where the file belongs to
+/// another user, since the file could not be handed over otherwise. The world never may.
 fn closed(is_ours: bool, is_our_group: bool) -> u32 {
     match (is_ours, is_our_group) {
         (_, true) => 0o007,

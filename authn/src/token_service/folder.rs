@@ -1,7 +1,7 @@
 //! The folder of keys: `ca.crt` and `ca.key`, and `TIME-NUMBER.crt` and `.key` of those that sign.
 //!
-//! Servers that share it need nothing else to agree. A signing key is there when its certificate is:
-//! that is written last, and removed first.
+//! Servers that share it need nothing else to agree. A signing key is there when its certificate
+//! is: that is written last, and removed first.
 
 use std::{
     fs, io,
@@ -21,13 +21,13 @@ use super::{
     keys::{KeyState, Keys, Leaf, is_due},
 };
 
-/// How long before its end the authority is spoken of.
+/// How long before its end the authority is warned about.
 const AUTHORITY_WARNING: Duration = Duration::days(365);
 
-/// For how long what is of no use any more stays.
+/// How long files without a use are kept.
 const KEPT: Duration = Duration::days(1);
 
-/// A folder of keys that is of no use, in a sentence.
+/// Why a folder of keys cannot be used, in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderError {
     #[error("{}: {cause}", path.display())]
@@ -35,17 +35,17 @@ pub(super) enum FolderError {
     #[error("{} is not the certificate of an authority", .0.display())]
     NoAuthority(PathBuf),
     #[error(
-        "{}: its time is over; remove it and ca.key, and give the new ca.crt to all registries",
+        "{}: it has expired; remove it and ca.key, and give the new ca.crt to all registries",
         .0.display()
     )]
     AuthorityEnded(PathBuf),
-    #[error("{} is needed to make the next key, and is not there", .0.display())]
+    #[error("{} is needed to make the next key, and does not exist", .0.display())]
     NoAuthorityKey(PathBuf),
     #[error("{} is not the key of a ca.crt that this program made", .0.display())]
     Foreign(PathBuf),
     #[error("a key or certificate could not be made: {0}")]
     Cryptography(#[from] rcgen::Error),
-    #[error("{} is of no use as a certificate to trust: {reason}", path.display())]
+    #[error("{} cannot be trusted as a certificate: {reason}", path.display())]
     Bundle { path: PathBuf, reason: String },
 }
 
@@ -59,7 +59,8 @@ impl From<FolderError> for TokenServiceError {
 pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    /// Reads the keys, makes those that are missing or due, and removes what is long over.
+    /// Reads the keys, makes those that are missing or due, and removes those that expired long
+    /// ago.
     pub(super) fn keys(&self, now: OffsetDateTime) -> Result<Keys, FolderError> {
         files::make_folder(&self.0).map_err(at(&self.0))?;
         self.refuse_writable_folder()?;
@@ -150,7 +151,7 @@ impl Folder {
         files::refuse_writable_folder(&self.0).map_err(at(&self.0))
     }
 
-    /// The authority's key is rarely needed, but whoever reads it can make tokens of their own.
+    /// The authority's key is rarely needed, but its readers can issue tokens of their own.
     fn refuse_open_authority(&self) -> Result<(), FolderError> {
         let path = self.0.join("ca.key");
         files::refuse_open(&path).map_err(at(&path))
@@ -169,7 +170,7 @@ impl Folder {
         Ok(Some(authority))
     }
 
-    /// The key comes first: whoever finds one without a certificate goes on from there.
+    /// The key comes first: a server that finds a key without a certificate goes on from there.
     fn make_authority(&self, now: OffsetDateTime) -> Result<Authority, FolderError> {
         let (path, key_path) = (self.0.join("ca.crt"), self.0.join("ca.key"));
         if self.authority_key()?.is_none() {
@@ -189,8 +190,8 @@ impl Folder {
         files::read_secret(&path).map_err(at(&path))
     }
 
-    /// The keys that are valid, the newest first. What is broken is named and left aside, for another
-    /// one may do; what others can read is not.
+    /// The keys that are valid, the newest first. A broken one is named in a warning and left
+    /// aside; one that other users can read is an error.
     fn leafs(
         &self,
         authority: &Authority,
@@ -236,17 +237,17 @@ impl Folder {
             .ok_or(FolderError::Foreign(path))
     }
 
-    /// Removes certificates a day after their end, and then keys that have none. What fails is tried
-    /// again the next time.
+    /// Removes certificates a day after their end, and then keys that have none. What fails is
+    /// tried again the next time.
     fn clean(&self, now: OffsetDateTime) {
         for path in self.names(|name| is_leaf(name, ".crt")).unwrap_or_default() {
-            if is_long_over(&path, now) {
+            if is_long_expired(&path, now) {
                 let _ = files::remove(&path);
             }
         }
         let is_rest = |name: &str| is_leaf(name, ".key") || name.starts_with(files::UNFINISHED);
         for path in self.names(is_rest).unwrap_or_default() {
-            if !path.with_extension("crt").exists() && is_forgotten(&path, now) {
+            if !path.with_extension("crt").exists() && is_abandoned(&path, now) {
                 let _ = files::remove(&path);
             }
         }
@@ -328,7 +329,7 @@ fn authority_warnings(authority: &Authority, now: OffsetDateTime) -> Vec<String>
     )]
 }
 
-fn is_long_over(path: &Path, now: OffsetDateTime) -> bool {
+fn is_long_expired(path: &Path, now: OffsetDateTime) -> bool {
     files::read(path)
         .ok()
         .flatten()
@@ -337,8 +338,8 @@ fn is_long_over(path: &Path, now: OffsetDateTime) -> bool {
         .is_some_and(|validity| validity.ends + KEPT <= now)
 }
 
-/// Whether nobody has written to it for long.
-fn is_forgotten(path: &Path, now: OffsetDateTime) -> bool {
+/// Whether it was last written long ago.
+fn is_abandoned(path: &Path, now: OffsetDateTime) -> bool {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| OffsetDateTime::from(modified) + KEPT <= now)
 }

@@ -1,10 +1,10 @@
-//! What of the things asked for a token lists.
+//! Which of the requested scopes a token lists.
 
 use access::{Access, Action, Actions, Caller, Permission, Policy};
 
 use super::scopes::{Requested, Scopes};
 
-/// Whom a token is for.
+/// The service that a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience<'s> {
     /// This server: names are GUNs.
@@ -13,7 +13,7 @@ pub(super) enum Audience<'s> {
     Registry(&'s str),
 }
 
-/// The entries of `asked` that `caller` may have; those of which nothing is granted are left out.
+/// The entries of `asked` that are granted to `caller`, with the granted actions.
 pub(super) fn list_granted(
     policy: &Policy,
     caller: &Caller,
@@ -33,7 +33,7 @@ pub(super) fn list_granted(
     asked.iter().filter_map(entry).collect()
 }
 
-/// What somebody may have listed of one thing; rules are asked once for all of it.
+/// The actions on one thing that may be listed; the rules are asked once for all of them.
 enum Listable {
     Catalog { is_granted: bool },
     Here(Actions),
@@ -65,9 +65,9 @@ impl Listable {
     }
 }
 
-/// At this server rules are asked again with each request: a token narrows what they grant. So `*`, which
-/// clients ask for to rotate or delete, is listed for whoever may do either, and `pull`, without which
-/// no token is good for publishing, for whoever may publish anything.
+/// This server asks the rules again with each request: a token only narrows what they grant. So
+/// `*`, which clients request to rotate or delete, is listed for permission to do either. `pull`,
+/// without which no token is good for publishing, is listed for permission to publish anything.
 fn may_here(actions: Actions, action: &str) -> bool {
     let any = |of: &[Action]| of.iter().any(|it| actions.contains(*it));
     match action {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn anonymous_callers_get_what_rules_grant_to_everybody() {
+    fn anonymous_callers_get_what_rules_grant_to_anonymous() {
         let scope =
             "repository:r.example.com/open/app:pull,push repository:r.example.com/team/app:pull";
         assert_eq!(
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rules_users_get_everything_and_nobody_gets_nothing() {
+    fn without_rules_users_get_everything_and_anonymous_callers_nothing() {
         let scope = Scopes::parse(["repository:a:pull,push,* registry:catalog:*"]);
         let of = |caller| list_granted(&Policy::Users, &caller, Audience::Ours, &scope).len();
         assert_eq!(of(user("alice")), 2);

@@ -1,4 +1,4 @@
-//! Whom a token is made out to, and what binds it to their password.
+//! The holder of a token, and what binds the token to their password.
 
 use std::num::NonZeroU32;
 
@@ -13,11 +13,11 @@ const KIND: &str = "kind";
 /// The claim that binds a token to a password.
 const CREDENTIAL: &str = "cred";
 
-/// Somebody who may have a token: nobody, or somebody whose password was right.
+/// A holder of tokens: anonymous, or a user whose password was verified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
     identity: Identity,
-    /// Changes with the password; `None` for nobody, who has none.
+    /// Changes with the password; `None` for the anonymous holder.
     credential: Option<String>,
 }
 
@@ -26,7 +26,7 @@ pub struct Holder {
 pub(super) struct Revoked;
 
 impl Holder {
-    /// Nobody in particular.
+    /// The holder of tokens that were issued without credentials.
     #[must_use]
     pub fn anonymous() -> Self {
         Self {
@@ -35,8 +35,8 @@ impl Holder {
         }
     }
 
-    /// `identity`, bound to the password with this fingerprint; `None` if no token can be made out to
-    /// them: without a password nothing would end it.
+    /// `identity`, bound to the password with this fingerprint; `None` for an identity without a
+    /// password, since nothing would end its tokens.
     pub(super) fn new(identity: Identity, fingerprint: Option<[u8; 32]>) -> Option<Self> {
         match identity {
             Identity::Anonymous => Some(Self::anonymous()),
@@ -51,13 +51,13 @@ impl Holder {
         }
     }
 
-    /// Who it is.
+    /// The identity.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The claims that say so, beside `sub`.
+    /// The claims for this holder, beside `sub`.
     pub(super) fn claims(&self) -> Vec<(String, String)> {
         let Some(credential) = &self.credential else {
             return Vec::new();
@@ -68,7 +68,7 @@ impl Holder {
         ]
     }
 
-    /// Whom a token that is believed was made out to. `fingerprint` knows the passwords of this moment.
+    /// The holder of a verified token. `fingerprint` knows the current passwords.
     pub(super) fn of_token(
         subject: &str,
         claims: &Map<String, Value>,
@@ -82,7 +82,7 @@ impl Holder {
         };
         let fingerprint = fingerprint(&identity);
         let holder = Self::new(identity, fingerprint).ok_or(Revoked)?;
-        // The claim is signed, and whoever holds the token can read it: there is nothing to be timed.
+        // The claim is signed, and its holder can read it: timing reveals nothing.
         let is_same =
             holder.credential.as_deref() == claims.get(CREDENTIAL).and_then(Value::as_str);
         is_same.then_some(holder).ok_or(Revoked)
@@ -95,8 +95,9 @@ fn binding(fingerprint: &[u8; 32]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(&tag.as_ref()[..16])
 }
 
-/// The fingerprint of the administrator, whose password is not hashed anywhere. Tokens show something
-/// made of it: guessing the password from that has to be slow (the rounds are what OWASP asks for).
+/// The fingerprint of the administrator, whose password is not hashed anywhere. Tokens show
+/// something made of it: guessing the password from that has to be slow (the rounds are what OWASP
+/// asks for).
 pub(super) fn administrator_fingerprint(administrator: &Credentials) -> [u8; 32] {
     const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("more than none");
     let salt = format!("notary-server administrator {}", administrator.user);
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_is_known_again_as_long_as_the_password_is_the_same() {
+    fn a_holder_is_recognized_while_the_password_is_the_same() {
         let holder = Holder::new(alice(), Some([1; 32])).unwrap();
         let again = |fingerprint| Holder::of_token("alice", &claims(&holder), |_| fingerprint);
         assert_eq!(again(Some([1; 32])), Ok(holder.clone()));
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_its_claims_is_nobodys_and_not_somebody_without_a_password() {
+    fn a_token_without_its_claims_is_anonymous_and_never_a_user() {
         let none = Map::new();
         assert_eq!(
             Holder::of_token("alice", &none, |_| Some([1; 32])),
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_token_for_somebody_without_a_password() {
+    fn there_is_no_token_for_an_identity_without_a_password() {
         assert_eq!(Holder::new(alice(), None), None);
         let certificate = Identity::Certificate(vec!["a".to_owned()]);
         assert_eq!(Holder::new(certificate, Some([1; 32])), None);

@@ -1,4 +1,4 @@
-//! Keys that end with this process: they are written nowhere, and nobody else has them.
+//! Keys that exist in the memory of this process alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
-//! Believing tokens without owning the keys: for those who only poll, and must make nothing in the folder.
+//! Verifying tokens by the authority's certificate alone, for commands that must make nothing in
+//! the folder of keys.
 
 use access::{
     Caller, Credentials, Identity,
@@ -13,11 +14,13 @@ use super::{
 };
 use crate::settings::TokenServiceSettings;
 
-/// Who shows `token`, told by the authority's certificate alone. Slow for a token of the administrator's.
+/// Whose token this is, verified by the authority's certificate alone. Slow for a token of the
+/// administrator.
 ///
 /// # Errors
 ///
-/// If there is no such certificate, or only in the memory of the server; inside, as [`super::TokenService::verify`].
+/// If there is no such certificate, or it is in the memory of the server. The inner result is that
+/// of [`super::TokenService::verify`].
 pub fn identify_offline(
     settings: &TokenServiceSettings,
     administrator: Option<&Credentials>,
@@ -44,7 +47,7 @@ pub fn identify_offline(
 
 fn authority(settings: &TokenServiceSettings) -> Result<TrustedKeys, TokenServiceError> {
     let Some(folder) = &settings.folder else {
-        let reason = "without auth.token_folder nobody but the server that made a token knows it";
+        let reason = "without auth.token_folder only the server that issued a token can verify it";
         return Err(TokenServiceError(reason.to_owned()));
     };
     let path = folder.join("ca.crt");
@@ -53,7 +56,7 @@ fn authority(settings: &TokenServiceSettings) -> Result<TrustedKeys, TokenServic
     TrustedKeys::from_bundle(&pem).map_err(|error| unusable(error.to_string()))
 }
 
-/// Whom an access token lets in, and to what.
+/// The caller that an access token stands for, with the limits of the token.
 pub(super) fn caller(
     verified: Verified,
     fingerprint: impl FnOnce(&Identity) -> Option<[u8; 32]>,
@@ -68,7 +71,7 @@ pub(super) fn caller(
     })
 }
 
-/// Whom a token was made out to, if they still have the password that it was made for.
+/// The holder of a token, if their password is still the one that it was issued for.
 pub(super) fn holder(
     verified: &Verified,
     fingerprint: impl FnOnce(&Identity) -> Option<[u8; 32]>,

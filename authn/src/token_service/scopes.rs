@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use tuf::Gun;
 
-/// Scopes beyond this are not looked at. Clients ask for one or two; who copies between repositories of a
-/// registry, for some more.
+/// Scopes beyond this are ignored. Clients ask for one or two, or some more to copy between
+/// repositories of a registry.
 const MOST: usize = 20;
 
 /// What is asked for: actions, by type and name.
 ///
-/// A scope that cannot be read grants nothing and spoils nothing, as with other token services: clients
-/// ask for more than every service knows.
+/// A scope that cannot be read grants nothing and spoils nothing, as with other token services:
+/// clients ask for more than every service knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(BTreeMap<(String, String), Vec<String>>);
 
@@ -50,8 +50,8 @@ impl Scopes {
     }
 }
 
-/// `type[(class)]:name:actions`. A name may hold colons, as `localhost:5000/app`. The class is of no
-/// consequence: registries compare type and name.
+/// `type[(class)]:name:actions`. A name may hold colons, as `localhost:5000/app`. The class is of
+/// no consequence: registries compare type and name.
 fn parse(text: &str) -> Option<(&str, &str, &str)> {
     let (kind, rest) = text.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_twenty_scopes_are_not_looked_at() {
+    fn scopes_beyond_twenty_are_ignored() {
         let many: Vec<String> = (0..200).map(|n| format!("repository:{n}:pull")).collect();
         let read = |many: &[String]| {
             Scopes::parse(many.iter().map(String::as_str))
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_too_long_for_a_gun_are_not_looked_at() {
+    fn names_that_are_too_long_for_a_gun_are_ignored() {
         let scope = |length| format!("repository:{}:pull", "é".repeat(length));
         assert_eq!(read(&[&scope(255)]).len(), 1);
         assert!(read(&[&scope(256)]).is_empty());

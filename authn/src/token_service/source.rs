@@ -43,13 +43,13 @@ impl KeySource {
         }
     }
 
-    /// Whether what is signed now is believed by another process.
+    /// Whether another process can verify what is signed now.
     pub(super) fn lasts(&self) -> bool {
         matches!(self, Self::Folder(_))
     }
 
-    /// Tells the operator what follows from where the keys are.
-    pub(super) fn tell(&self) {
+    /// Logs what follows from where the keys are.
+    pub(super) fn log_consequences(&self) {
         match self {
             Self::Folder(folder) if folder.is_writable() => {}
             Self::Folder(Folder(path)) => tracing::warn!(
@@ -61,8 +61,8 @@ impl KeySource {
         }
     }
 
-    /// What binds tokens to the administrator's password. It only has to be the same for as long as the
-    /// tokens can be: in memory it need not have anything to do with the password.
+    /// What binds tokens to the administrator's password. It only has to be the same for as long as
+    /// the tokens can be: in memory it need not have anything to do with the password.
     pub(super) fn fingerprint(
         &self,
         administrator: &Credentials,
@@ -73,7 +73,7 @@ impl KeySource {
         let mut fingerprint = [0; 32];
         SystemRandom::new()
             .fill(&mut fingerprint)
-            .map_err(|_| TokenServiceError("there is no randomness".to_owned()))?;
+            .map_err(|_| TokenServiceError("the random number generator failed".to_owned()))?;
         Ok(fingerprint)
     }
 }

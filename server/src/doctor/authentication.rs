@@ -1,4 +1,4 @@
-//! Who is let in: users, rules, tokens and the door around them.
+//! Authentication and rules: users, tokens and the settings around them.
 
 mod tokens;
 
@@ -15,7 +15,7 @@ use url::Url;
 use super::{Check, Report, certificates::Chain, words};
 use crate::{auth, config::Config};
 
-/// Looks at who may do what, and at what they prove it with. Nothing is made and nobody is logged in.
+/// Checks the rules, and the files and addresses of authentication. Makes nothing, and logs no one in.
 pub(super) async fn check(report: &mut Report, config: &Config, now: OffsetDateTime) {
     match &config.authentication.scheme {
         SchemeSettings::None { is_written } => warn_of_no_authentication(report, *is_written),
@@ -116,7 +116,7 @@ fn is_plain_basic(authentication: &AuthenticationSettings) -> bool {
     matches!(&authentication.scheme, SchemeSettings::Passwords(passwords) if passwords.token_service.is_none())
 }
 
-/// Whether some rule lets everybody read something.
+/// Whether a rule lets anonymous callers read something.
 fn anybody_may_pull(policy: &Policy) -> bool {
     let Policy::Rules(rules) = policy else {
         return false;

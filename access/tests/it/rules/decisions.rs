@@ -433,6 +433,6 @@ fn reasons_are_sentences_on_one_line() {
     );
     assert_eq!(
         reason(&Policy::Users, &Caller::anonymous(), Permission::Admin),
-        "the caller is not known"
+        "the caller is not authenticated"
     );
 }

@@ -115,7 +115,7 @@ async fn a_replaced_file_takes_effect_by_itself_within_three_seconds() {
     let Door { folder, guard } = Door::with_users(ALICE).await;
     let guard = Arc::new(guard);
     let stop = CancellationToken::new();
-    let tending = tokio::spawn(guard.clone().tend(|| NOW, stop.clone()));
+    let following = tokio::spawn(guard.clone().keep_current(|| NOW, stop.clone()));
     fs::write(folder.path().join("htpasswd"), BOB).unwrap();
     let deadline = Instant::now() + Duration::from_secs(3);
     while guard.fingerprint("bob").is_none() {
@@ -123,7 +123,7 @@ async fn a_replaced_file_takes_effect_by_itself_within_three_seconds() {
         sleep(Duration::from_millis(10)).await;
     }
     stop.cancel();
-    tending.await.unwrap();
+    following.await.unwrap();
 }
 
 fn may_pull(guard: &Authenticator) -> bool {

@@ -1,4 +1,5 @@
-//! The folder of keys: what is made in it, by whom it may be read, and what happens as time goes by.
+//! The folder of keys: what is made in it, by whom it may be read, and what happens as time goes
+//! by.
 
 use std::{
     fs,
@@ -258,7 +259,7 @@ fn an_authority_that_is_over_or_no_certificate_stops_the_start() {
     let folder = TempDir::new().unwrap();
     open(folder.path(), NOW);
     let text = refused(folder.path(), NOW + Duration::days(31 * 365));
-    assert!(text.contains("its time is over"), "{text}");
+    assert!(text.contains("it has expired"), "{text}");
     fs::write(folder.path().join("ca.crt"), b"rubbish").unwrap();
     let text = refused(folder.path(), NOW);
     assert!(

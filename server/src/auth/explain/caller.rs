@@ -176,7 +176,7 @@ fn own_token(
         now,
         fingerprint,
     )?;
-    Ok(caller.map_err(|error| format!("the token is not believed: {error}")))
+    Ok(caller.map_err(|error| format!("the token is invalid: {error}")))
 }
 
 fn read_token(file: &str) -> Result<SecretString> {

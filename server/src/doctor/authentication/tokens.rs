@@ -64,7 +64,7 @@ fn warn_if_writable(report: &mut Report, folder: &Path) {
     }
 }
 
-/// Looks at the keys of everybody whose tokens are believed.
+/// Checks the keys of every outside issuer.
 pub(super) async fn check_issuers(
     report: &mut Report,
     outside: &OutsideTokenSettings,

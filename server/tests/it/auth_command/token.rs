@@ -112,7 +112,7 @@ fn a_token_whose_user_has_another_password_is_refused() {
     let answer = tokens.ask(&tokens.own(), "pull");
     assert_eq!(answer["granted"], false);
     let reason = answer["reason"].as_str().unwrap();
-    assert!(reason.contains("no longer in use"), "{reason}");
+    assert!(reason.contains("has changed since"), "{reason}");
 }
 
 #[test]
