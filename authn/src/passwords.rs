@@ -1,33 +1,32 @@
-//! Users and passwords: checked away from the async threads, few at a time, and remembered for a
-//! minute, since a hash is made to be slow and docker sends the password with every request.
+//! Users and passwords: checked off the async threads, few at a time, and remembered for a minute,
+//! since a hash is made to be slow and docker sends the password with every request.
+//!
+//! A check passes four gates: what was verified within the minute is not checked again, and
+//! requests with the same credentials share one check (both in one cache); the throttle counts the
+//! attempt; a slot bounds how many wait; a core bounds how many run.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration as StdDuration,
-};
+use std::{net::IpAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration as StdDuration};
 
 use access::{Credentials, Identity, PasswordFile};
-use moka::sync::{Cache, CacheBuilder};
+use moka::future::{Cache, CacheBuilder};
 use ring::{hmac, rand::SystemRandom};
 use secrecy::ExposeSecret as _;
 use time::{Duration, OffsetDateTime};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::{runtime::Handle, sync::Semaphore};
 use zeroize::Zeroizing;
 
-use crate::settings;
-use crate::{AuthenticationError, slots::Slots, throttle::Throttle, watched::Watched};
+use crate::{
+    AuthenticationError, settings::PasswordSettings, slots::Slots, throttle::Throttle,
+    watched::Watched,
+};
 
-/// How long a password that was right is taken for right.
+/// How long a verified password is remembered.
 const MEMORY: Duration = Duration::minutes(1);
 
 /// How many passwords are remembered.
 const MOST_REMEMBERED: u64 = 10_000;
 
-/// The users, and the work of telling whether somebody is one of them.
+/// The users, and the work of checking their passwords.
 pub(crate) struct Passwords {
     known: Watched<Known>,
     pub(crate) throttle: Throttle,
@@ -36,29 +35,31 @@ pub(crate) struct Passwords {
     cores: Arc<Semaphore>,
 }
 
-/// A user and a password, so that nothing can be learned of either.
+/// A keyed digest of a user and a password, which tells nothing of either.
 type Tag = [u8; 32];
 
-/// What is known at a time. With another password file comes another one of these, and so what was
-/// remembered of an older file, or is being checked against it, counts no more.
+/// The users of one state of the password file. A changed file makes another one of these, so that
+/// checks against an older state, finished or running, count no more.
 struct Known {
     file: Option<PasswordFile>,
     administrator: Option<(String, Tag)>,
     /// Made for this process: tags mean nothing to another one.
     key: hmac::Key,
-    /// Who was proven to be whom, and when.
-    remembered: Cache<Tag, (Identity, OffsetDateTime)>,
-    /// What is being checked, so that the requests of one command, which come all at once, have their
-    /// password checked once.
-    under_way: Mutex<HashMap<Tag, Verdict>>,
+    /// Verified credentials. Checks in progress are in it as well: requests with the same
+    /// credentials wait for one check. Wrong credentials are not remembered.
+    verified: Cache<Tag, Verified>,
 }
 
-/// Who somebody was proven to be; `None`: nobody.
-type Verdict = Arc<OnceCell<Option<Identity>>>;
+/// Whose credentials they are, and when they were checked.
+#[derive(Clone)]
+struct Verified {
+    identity: Identity,
+    at: OffsetDateTime,
+}
 
 impl Passwords {
     /// Reads the password file, if there is one.
-    pub(crate) fn load(settings: &settings::PasswordSettings) -> anyhow::Result<Self> {
+    pub(crate) fn load(settings: &PasswordSettings) -> anyhow::Result<Self> {
         let administrator = settings.administrator.clone();
         let known = match &settings.file {
             None => Watched::unchanging(Known::new(None, administrator.as_ref())),
@@ -87,7 +88,7 @@ impl Passwords {
         self.known.current().file.as_ref()?.fingerprint(user)
     }
 
-    /// Who has these credentials.
+    /// Whose credentials these are.
     pub(crate) async fn identify(
         &self,
         credentials: Credentials,
@@ -96,22 +97,19 @@ impl Passwords {
     ) -> Result<Identity, AuthenticationError> {
         let known = self.known.current();
         let tag = known.tag(&credentials);
-        if let Some(identity) = known.recall(&tag, now) {
+        if let Some(identity) = known.recall(&tag, now).await {
             return Ok(identity);
         }
-        let user = credentials.user.clone();
-        let turn = Turn::take(&known, tag);
-        let verdict = turn
-            .verdict
-            .get_or_try_init(|| self.check(&known, tag, credentials, address, now))
-            .await?;
-        verdict
-            .clone()
-            .ok_or(AuthenticationError::WrongPassword(user))
+        let check = self.check(&known, tag, credentials, address, now);
+        let verified = known.verified.try_get_with(tag, check).await;
+        match verified {
+            Ok(verified) => Ok(verified.identity),
+            Err(error) => Err(Arc::unwrap_or_clone(error)),
+        }
     }
 
-    /// Does the work. Whoever asked may be gone before it is done: it is counted and remembered all
-    /// the same.
+    /// Checks a password. The client may hang up before the check ends: it is counted and
+    /// remembered all the same.
     async fn check(
         &self,
         known: &Arc<Known>,
@@ -119,12 +117,12 @@ impl Passwords {
         credentials: Credentials,
         address: IpAddr,
         now: OffsetDateTime,
-    ) -> Result<Option<Identity>, AuthenticationError> {
+    ) -> Result<Verified, AuthenticationError> {
         let attempt = self
             .throttle
             .begin(&credentials.user, address, now)
             .map_err(|wait| {
-                let reason = "too many have failed";
+                let reason = "too many attempts failed";
                 self.throttle
                     .log_failure(&credentials.user, address, reason, now);
                 AuthenticationError::TooManyFailures(wait)
@@ -133,23 +131,25 @@ impl Passwords {
         let slot = slot.ok_or(AuthenticationError::Busy)?;
         let core = self.cores.clone().acquire_owned().await;
         let core = core.map_err(|_| AuthenticationError::Busy)?;
-        let known = known.clone();
+        let (known, runtime) = (known.clone(), Handle::current());
         let (throttle, slots) = (self.throttle.clone(), self.slots.clone());
         let work = tokio::task::spawn_blocking(move || {
-            let identity = known.verify(&credentials);
-            if let Some(identity) = &identity {
-                known.remember(tag, identity, now);
+            let result = if let Some(identity) = known.verify(&credentials) {
+                let verified = Verified { identity, at: now };
+                runtime.block_on(known.verified.insert(tag, verified.clone()));
                 slots.remember(&credentials.user, address, now);
+                Ok(verified)
             } else {
                 attempt.failed();
                 throttle.log_failure(&credentials.user, address, "wrong user or password", now);
-            }
+                Err(AuthenticationError::WrongPassword(credentials.user))
+            };
             drop((slot, core));
-            identity
+            result
         });
-        work.await.map_err(|error| {
-            tracing::error!(%error, "checking a password failed");
-            AuthenticationError::Busy
+        work.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a password check panicked");
+            Err(AuthenticationError::Busy)
         })
     }
 }
@@ -157,17 +157,16 @@ impl Passwords {
 impl Known {
     fn new(file: Option<PasswordFile>, administrator: Option<&Credentials>) -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .expect("the operating system has random numbers");
+            .expect("the system has random numbers");
         let administrator =
             administrator.map(|known| (known.user.clone(), tag(&key, &message(known))));
         Self {
             file,
             administrator,
             key,
-            remembered: CacheBuilder::new(MOST_REMEMBERED)
+            verified: CacheBuilder::new(MOST_REMEMBERED)
                 .time_to_live(StdDuration::from_mins(1))
                 .build(),
-            under_way: Mutex::default(),
         }
     }
 
@@ -175,16 +174,17 @@ impl Known {
         tag(&self.key, &message(credentials))
     }
 
-    fn recall(&self, tag: &Tag, now: OffsetDateTime) -> Option<Identity> {
-        let (identity, at) = self.remembered.get(tag)?;
-        (at..at + MEMORY).contains(&now).then_some(identity)
+    /// Whose credentials were checked within the minute before `now`; an older check is forgotten.
+    async fn recall(&self, tag: &Tag, now: OffsetDateTime) -> Option<Identity> {
+        let Verified { identity, at } = self.verified.get(tag).await?;
+        if (at..at + MEMORY).contains(&now) {
+            return Some(identity);
+        }
+        self.verified.invalidate(tag).await;
+        None
     }
 
-    fn remember(&self, tag: Tag, identity: &Identity, now: OffsetDateTime) {
-        self.remembered.insert(tag, (identity.clone(), now));
-    }
-
-    /// Slow, for a user that is not there as for one that is.
+    /// Slow, for an unknown user as for a known one.
     fn verify(&self, credentials: &Credentials) -> Option<Identity> {
         if let Some((name, tag)) = &self.administrator
             && hmac::verify(&self.key, &message(credentials), tag).is_ok()
@@ -210,41 +210,4 @@ fn tag(key: &hmac::Key, message: &[u8]) -> Tag {
     let mut tag = [0; 32];
     tag.copy_from_slice(hmac::sign(key, message).as_ref());
     tag
-}
-
-/// One of those who wait for the same verdict.
-struct Turn<'k> {
-    known: &'k Known,
-    tag: Tag,
-    verdict: Verdict,
-}
-
-impl<'k> Turn<'k> {
-    fn take(known: &'k Known, tag: Tag) -> Self {
-        let mut under_way = known.lock_under_way();
-        let verdict = under_way.entry(tag).or_default().clone();
-        Self {
-            known,
-            tag,
-            verdict,
-        }
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut under_way = self.known.lock_under_way();
-        // The map's and ours: nobody else waits.
-        if Arc::strong_count(&self.verdict) <= 2 {
-            under_way.remove(&self.tag);
-        }
-    }
-}
-
-impl Known {
-    fn lock_under_way(&self) -> std::sync::MutexGuard<'_, HashMap<Tag, Verdict>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
