@@ -1,5 +1,9 @@
 //! HTTP: from a request to a [`Route`], to an answer, and the log line and metrics of each.
+//!
+//! `path` finds the route and holds the table of routes; `api` grants what a route below `/v2/`
+//! needs and calls its handler; `open` is everything else, as plain axum routers.
 
+mod api;
 mod audited;
 mod changefeed;
 mod error;
@@ -9,6 +13,7 @@ mod keys;
 mod metadata;
 mod multipart;
 mod observe;
+mod open;
 mod origin;
 mod path;
 mod state;
@@ -18,73 +23,109 @@ mod upload;
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
+    Router,
     body::Body,
-    response::{IntoResponse, Response},
+    extract::State,
+    response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
-use grant::{Admitted, Authenticated, Granted, Open};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
 use origin::{Origin, Surroundings};
+use tower::ServiceExt as _;
 use tracing::Instrument as _;
 use trust::signer::REQUEST_ID;
 
-pub use error::ApiError;
+pub use error::{ApiError, ErrorKind, error_kinds};
 pub(crate) use observe::register as register_metrics;
-pub use path::{GunName, RoleName, Route, route};
+pub use path::{GunName, RoleName, Route, RouteDoc, route};
 pub use state::{App, Parts};
 
-/// Which listener a request came in by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Listener {
-    Main,
-    Monitoring,
+/// What a listener serves; cheap to clone.
+#[derive(Clone)]
+pub struct Endpoint {
+    app: App,
+    /// The trust API, or nothing of it.
+    has_api: bool,
+    /// Everything outside of `/v2/`.
+    outside: Router,
 }
 
-/// Answers one request. A fault of ours, a panic included, ends in an answer and never in a dropped
-/// connection or a dead process.
-pub async fn answer(app: App, request: Request<Body>) -> Result<Response, Infallible> {
-    Ok(respond(app, request, Listener::Main).await)
-}
-
-/// Answers one request of the listener that is there for health and metrics alone.
-pub async fn answer_monitoring(app: App, request: Request<Body>) -> Result<Response, Infallible> {
-    Ok(respond(app, request, Listener::Monitoring).await)
-}
-
-async fn respond(app: App, request: Request<Body>, listener: Listener) -> Response {
-    let started = Instant::now();
-    let route = path::route(
-        request.method(),
-        request.uri().path(),
-        request.uri().query(),
-    );
-    let (head, body) = request.into_parts();
-    let origin = Origin::of(&head, surroundings(&app));
-    let observed = observe::Observed::new(&head, &body, &route, origin.address);
-    let id = observed.request_id().to_owned();
-    let span = observed.span();
-    let work = async {
-        let outcome = AssertUnwindSafe(routed(&app, listener, route, head, body, &origin))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Err(ApiError::Internal("a request handler panicked".into())));
-        let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
-        let headers = response.headers_mut();
-        for (name, value) in ON_EVERY_ANSWER {
-            headers.insert(name, HeaderValue::from_static(value));
+impl Endpoint {
+    /// The trust API and everything beside it.
+    #[must_use]
+    pub fn main(app: App) -> Self {
+        Self {
+            outside: open::main_router(&app),
+            has_api: true,
+            app,
         }
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            headers.insert("x-request-id", id);
+    }
+
+    /// Health and metrics alone.
+    #[must_use]
+    pub fn monitoring(app: App) -> Self {
+        Self {
+            outside: open::monitoring_router(&app),
+            has_api: false,
+            app,
         }
-        observed.finish(&response, started.elapsed());
-        response
-    };
-    REQUEST_ID.scope(id.clone(), work.instrument(span)).await
+    }
+
+    /// Answers one request. A fault of ours, a panic included, ends in an answer and never in a
+    /// dropped connection or a dead process.
+    pub async fn answer(self, request: Request<Body>) -> Result<Response, Infallible> {
+        let started = Instant::now();
+        let route = path::route(
+            request.method(),
+            request.uri().path(),
+            request.uri().query(),
+        );
+        let (head, body) = request.into_parts();
+        let origin = Origin::of(&head, surroundings(&self.app));
+        let observed = observe::Observed::new(&head, &body, &route, origin.address);
+        let id = observed.request_id().to_owned();
+        let span = observed.span();
+        let work = async {
+            let mut response = AssertUnwindSafe(self.dispatch(route, head, body, &origin))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| panicked());
+            if let Ok(id) = HeaderValue::from_str(&id) {
+                response.headers_mut().insert("x-request-id", id);
+            }
+            observed.finish(&response, started.elapsed());
+            response
+        };
+        Ok(REQUEST_ID.scope(id.clone(), work.instrument(span)).await)
+    }
+
+    async fn dispatch(self, route: Route, head: Head, body: Body, origin: &Origin) -> Response {
+        match route {
+            Route::Outside(path) => {
+                let request = open::request(&path, head, body, origin);
+                let answer = self.outside.oneshot(request).await;
+                answer.unwrap_or_else(|never| match never {})
+            }
+            route if self.has_api => api::answer(&self.app, route, head, body, origin).await,
+            _ => {
+                let request = Request::from_parts(head, body);
+                let mut response = open::nothing_else(State(self.app), request).await;
+                add_data_headers(&mut response);
+                response
+            }
+        }
+    }
 }
 
-/// Answers are data. A browser that is led here shall neither guess a type, run anything nor tell where
-/// it came from.
-const ON_EVERY_ANSWER: [(HeaderName, &str); 3] = [
+fn panicked() -> Response {
+    let mut response = ApiError::Internal("a request handler panicked".into()).into_response();
+    add_data_headers(&mut response);
+    response
+}
+
+/// Headers of answers that are data. A browser that is led here must not guess a type, run anything
+/// or tell where it came from.
+const DATA_HEADERS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
         header::CONTENT_SECURITY_POLICY,
@@ -93,89 +134,25 @@ const ON_EVERY_ANSWER: [(HeaderName, &str); 3] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
+/// For the routers whose answers are all data; pages for browsers need headers of their own.
+fn add_data_headers(response: &mut Response) {
+    for (name, value) in DATA_HEADERS {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// What the table of routes says of every route, for the reference in `docs/http.md`.
+pub fn route_docs() -> impl Iterator<Item = &'static RouteDoc> {
+    path::docs().chain(open::docs())
+}
+
 fn surroundings(app: &App) -> Surroundings<'_> {
     Surroundings {
         trusted_proxies: &app.trusted_proxies,
         public_url: app.public_url.as_deref(),
         is_tls: app.is_tls,
     }
-}
-
-async fn routed(
-    app: &App,
-    listener: Listener,
-    route: Route,
-    head: Head,
-    body: Body,
-    origin: &Origin,
-) -> Result<Response, ApiError> {
-    let admitted = match listener {
-        Listener::Main => grant::admit(app, route, &head, origin).await,
-        Listener::Monitoring => grant::admit_monitoring(&route),
-    };
-    match admitted {
-        Ok(admitted) => dispatch(app, admitted, Request::from_parts(head, body), origin).await,
-        Err(refusal) => {
-            upload::discard(app, &head, body).await;
-            Err(refusal)
-        }
-    }
-}
-
-async fn dispatch(
-    app: &App,
-    admitted: Admitted,
-    request: Request<Body>,
-    origin: &Origin,
-) -> Result<Response, ApiError> {
-    match admitted {
-        Admitted::Ping(granted) => Ok(pong(&granted)),
-        Admitted::Publish(granted) => upload::publish(app, granted, request).await,
-        Admitted::Delete(granted) => metadata::delete(app, &granted).await,
-        Admitted::ByChecksum(granted, role, sha256) => {
-            metadata::by_checksum(app, &granted, &role, sha256.as_ref()).await
-        }
-        Admitted::ByVersion(granted, role, version) => {
-            metadata::by_version(app, &granted, &role, &version).await
-        }
-        Admitted::Current(granted, role) => metadata::current(app, &granted, &role).await,
-        Admitted::Key(granted, role) => keys::current(app, &granted, &role).await,
-        Admitted::RotateKey(granted, role) => keys::rotate(app, &granted, &role).await,
-        Admitted::Changes(granted) => {
-            changefeed::of_one(app, &granted, request.uri().query()).await
-        }
-        Admitted::AllChanges(granted) => {
-            changefeed::of_all(app, &granted, request.uri().query()).await
-        }
-        Admitted::Unknown(granted) => Err(nothing_here(&granted)),
-        Admitted::Open(open) => open_to_all(app, open, request, origin).await,
-    }
-}
-
-async fn open_to_all(
-    app: &App,
-    open: Open,
-    request: Request<Body>,
-    origin: &Origin,
-) -> Result<Response, ApiError> {
-    match open {
-        Open::Health => Ok(health::report(app)),
-        Open::Metrics => Ok(health::metrics(app)),
-        Open::Token => token::answer(app, origin, request).await,
-        Open::Jwks => token::jwks(app),
-        Open::UnknownPlain => Ok(page_not_found()),
-        Open::MethodNotAllowed => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
-        Open::TooLong => Err(ApiError::TargetTooLong),
-        Open::Redirect(to) => redirect(&to),
-    }
-}
-
-fn pong(_: &Granted<Authenticated>) -> Response {
-    text("{}")
-}
-
-fn nothing_here(_: &Granted<Authenticated>) -> ApiError {
-    ApiError::UnknownRoute
 }
 
 /// A body of text, with the type that Notary sends for everything that is not an error.
@@ -198,27 +175,12 @@ fn empty(status: StatusCode) -> Response {
     response
 }
 
-fn page_not_found() -> Response {
-    typed(
-        StatusCode::NOT_FOUND,
-        "text/plain; charset=utf-8",
-        "404 page not found\n",
-    )
-}
-
-/// The answer, which nobody may keep: it is for this caller, or for this moment.
+/// The answer, which no cache may keep: it is for this caller, or for this moment.
 fn not_stored(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-fn redirect(to: &str) -> Result<Response, ApiError> {
-    let to = HeaderValue::from_str(to).map_err(|_| ApiError::UnknownRoute)?;
-    let mut response = empty(StatusCode::MOVED_PERMANENTLY);
-    response.headers_mut().insert(header::LOCATION, to);
-    Ok(response)
 }
 
 /// The name of a method in metrics: the known ones in lower case, so that no client can invent

@@ -26,7 +26,8 @@ use crate::{
     audit::Audit,
     auth, backup,
     config::{self, Config, TrustService},
-    doctor, health, http,
+    doctor, health,
+    http::Endpoint,
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -321,7 +322,11 @@ async fn serve_app(
             Pace::default(),
             shutdown.clone(),
         )),
-        tokio::spawn(app.authenticator.clone().keep_current(clock::now, shutdown.clone())),
+        tokio::spawn(
+            app.authenticator
+                .clone()
+                .keep_current(clock::now, shutdown.clone()),
+        ),
     ];
     if let Some(socket) = monitoring {
         background.push(tokio::spawn(serve_monitoring(
@@ -349,7 +354,8 @@ async fn serve_app(
         unread: unread(config.upload_bytes),
         ..Limits::default()
     };
-    let service = tower::service_fn(move |request| http::answer(app.clone(), request));
+    let endpoint = Endpoint::main(app);
+    let service = tower::service_fn(move |request| endpoint.clone().answer(request));
     listener::serve(socket, tls, service, limits, shutdown).await;
     for task in background {
         task.await.context("a background task panicked")?;
@@ -420,7 +426,8 @@ async fn serve_monitoring(socket: TcpListener, app: App, shutdown: CancellationT
         connections: MONITORS,
         ..Limits::default()
     };
-    let service = tower::service_fn(move |request| http::answer_monitoring(app.clone(), request));
+    let endpoint = Endpoint::monitoring(app);
+    let service = tower::service_fn(move |request| endpoint.clone().answer(request));
     listener::serve(socket, None, service, limits, shutdown).await;
 }
 

@@ -80,10 +80,12 @@ fn rotate_key<'e>(role: &'e Role, key: Option<Key<'e>>) -> Act<'e> {
 
 fn record_failure(audit: &Audit, event: &Event<'_>, act: Act<'_>, failure: Failure<'_>) {
     let error = match failure {
-        Failure::Publish(trust::publish::PublishError::Denied(denied)) => {
-            return record(audit, event, act, Outcome::Refused(&denied.to_string()));
-        }
-        Failure::Publish(error) => ApiError::from(error.clone()),
+        Failure::Publish(error) => match ApiError::of_publish(error.clone()) {
+            Ok(error) => error,
+            Err(denied) => {
+                return record(audit, event, act, Outcome::Refused(&denied.to_string()));
+            }
+        },
         Failure::Store(error) => ApiError::from(error.clone()),
         Failure::Signer(error) => ApiError::from(error.clone()),
     };

@@ -1,8 +1,8 @@
 //! What a client is told when something is refused or fails: the only error type that knows HTTP.
 //!
 //! Bodies have the form the registry protocol uses and the Notary client reads: exactly one error
-//! with `code`, `message` and, for some, `detail`. The client looks at `detail` of a 400 only, where
-//! it expects `{"Name":…,"Error":…}`, and reads at most 1024 bytes of it.
+//! with `code`, `message` and, for some, `detail`. The client looks at `detail` of a 400 only,
+//! where it expects `{"Name":…,"Error":…}`, and reads at most 1024 bytes of it.
 
 mod detail;
 
@@ -23,13 +23,13 @@ use detail::Detail;
 
 use super::path::LONGEST_TARGET;
 use trust::{
-    keys::KeyError, memory::NoSpace, publish::PublishError, repository::ReadError,
-    signer::SignerError, store::StoreError,
+    keys::KeyError,
+    memory::NoSpace,
+    publish::{Denied, PublishError},
+    repository::ReadError,
+    signer::SignerError,
+    store::StoreError,
 };
-
-/// What a client is told while the signer makes no more keys.
-const NO_MORE_KEYS: &str =
-    "too many repositories were begun and not published: no key can be made for another one now";
 
 /// Everything a request can end with, other than success.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +49,8 @@ pub enum ApiError {
     /// The GUN of a publish matches none of the configured prefixes.
     #[error("repositories.gun_prefixes does not allow this GUN; it allows only {0}")]
     InvalidGun(String),
-    /// The GUN that a key is asked for matches none of the configured prefixes. A client asks for keys
-    /// before its first publish, and shows its user this text.
+    /// The GUN that a key is asked for matches none of the configured prefixes. A client asks for
+    /// keys before its first publish, and shows its user this text.
     #[error("repositories.gun_prefixes does not allow this GUN; it allows only {0}")]
     NoKeyForGun(String),
     /// The GUN matches none of the configured prefixes, and so holds nothing.
@@ -118,7 +118,7 @@ pub enum ApiError {
     /// A parameter of the changefeed is wrong; the detail to send.
     #[error("a parameter is wrong: {0}")]
     InvalidParameters(Value),
-    /// The caller is nobody that may do this.
+    /// The caller lacks the permission, or presented wrong credentials.
     #[error("{}", .0.reason)]
     Unauthorized(Box<Unauthorized>),
     /// Too much of something from one source; when to come back.
@@ -138,11 +138,11 @@ pub enum ApiError {
     Internal(String),
 }
 
-/// Why somebody may not do something, and how they might. It is 401 in every case, as with Notary 0.7:
-/// clients have words for no other status.
+/// Why a caller may not do something, and how they might. It is 401 in every case, as in Notary
+/// 0.7: clients have a message for no other status.
 #[derive(Debug)]
 pub struct Unauthorized {
-    /// How to become somebody; `None` if there is no way to.
+    /// How to authenticate; `None` while authentication is off.
     pub challenge: Option<Challenge>,
     /// What it takes, in the words of tokens.
     pub scope: Scope,
@@ -156,53 +156,54 @@ pub struct Unauthorized {
 pub(super) const SHORTLY: Duration = Duration::from_secs(1);
 
 /// Status, code and message of one kind of error.
-type Kind = (StatusCode, &'static str, &'static str);
+pub type ErrorKind = (StatusCode, &'static str, &'static str);
 
-const INVALID_UPDATE: Kind = (
-    StatusCode::BAD_REQUEST,
-    "INVALID_UPDATE",
-    "Update sent by the client is invalid.",
-);
-const NOT_FOUND: Kind = (
-    StatusCode::NOT_FOUND,
-    "METADATA_NOT_FOUND",
-    "You have requested metadata that does not exist.",
-);
-const INVALID_GUN: Kind = (
-    StatusCode::BAD_REQUEST,
-    "INVALID_GUN",
-    "The server does not support actions on images of this name.",
-);
-const URI_TOO_LONG: Kind = (
-    StatusCode::URI_TOO_LONG,
-    "URI_TOO_LONG",
-    "request target too long",
-);
-const NO_FILENAME: Kind = (
-    StatusCode::BAD_REQUEST,
-    "NO_FILENAME",
-    "No file/role name provided.",
-);
-const INVALID_ROLE: Kind = (
-    StatusCode::BAD_REQUEST,
-    "INVALID_ROLE",
-    "The role you are attempting to operate on is invalid.",
-);
-const MALFORMED_UPLOAD: Kind = (
-    StatusCode::BAD_REQUEST,
-    "MALFORMED_UPLOAD",
-    "The body of your request is malformed.",
-);
+/// Makes a constant of each kind, and the list of them all.
+macro_rules! kinds {
+    ($($name:ident = $status:ident $code:literal $message:expr;)+) => {
+        $(const $name: ErrorKind = (StatusCode::$status, $code, $message);)+
+
+        /// Every kind of error, for the reference in `docs/http.md`.
+        #[must_use]
+        pub fn error_kinds() -> &'static [ErrorKind] {
+            &[$($name),+]
+        }
+    };
+}
+
+kinds! {
+    INVALID_GUN = BAD_REQUEST "INVALID_GUN"
+        "The server does not support actions on images of this name.";
+    INVALID_PARAMETERS = BAD_REQUEST "INVALID_PARAMETERS"
+        "The parameters provided are not valid.";
+    INVALID_ROLE = BAD_REQUEST "INVALID_ROLE"
+        "The role you are attempting to operate on is invalid.";
+    INVALID_UPDATE = BAD_REQUEST "INVALID_UPDATE" "Update sent by the client is invalid.";
+    MALFORMED_JSON = BAD_REQUEST "MALFORMED_JSON"
+        "JSON sent by the client could not be parsed by the server";
+    MALFORMED_UPLOAD = BAD_REQUEST "MALFORMED_UPLOAD" "The body of your request is malformed.";
+    NO_FILENAME = BAD_REQUEST "NO_FILENAME" "No file/role name provided.";
+    VERSION = BAD_REQUEST "VERSION" "A newer version of metadata is already available.";
+    UNAUTHORIZED = UNAUTHORIZED "UNAUTHORIZED" "authentication required";
+    NOT_FOUND = NOT_FOUND "METADATA_NOT_FOUND" "You have requested metadata that does not exist.";
+    URI_TOO_LONG = URI_TOO_LONG "URI_TOO_LONG" "request target too long";
+    TOO_MANY_REQUESTS = TOO_MANY_REQUESTS "TOOMANYREQUESTS" "too many requests";
+    UNKNOWN = INTERNAL_SERVER_ERROR "UNKNOWN" "unknown error";
+    UPDATING = INTERNAL_SERVER_ERROR "UPDATING"
+        "An error has occurred while updating the TUF repository.";
+    UNAVAILABLE = SERVICE_UNAVAILABLE "UNAVAILABLE" "service unavailable";
+    NO_MORE_KEYS = SERVICE_UNAVAILABLE "UNAVAILABLE"
+        "too many repositories were begun and not published: no key can be made for another one now";
+}
 
 /// An update that a rule of trust forbids.
-fn refused(refusal: &Refusal) -> (Kind, Option<Detail>) {
+fn refused(refusal: &Refusal) -> (ErrorKind, Option<Detail>) {
     (INVALID_UPDATE, Some(Detail::refusal(refusal)))
 }
 
 impl ApiError {
     /// The status, code, message and detail that clients match on.
-    fn wire(&self) -> (Kind, Option<Detail>) {
-        use StatusCode as S;
+    fn wire(&self) -> (ErrorKind, Option<Detail>) {
         match self {
             Self::UnknownRoute => (NOT_FOUND, None),
             Self::TargetTooLong => (URI_TOO_LONG, Some(Detail::text(&self.to_string()))),
@@ -233,71 +234,47 @@ impl ApiError {
             Self::MalformedUpload | Self::BrokenBody | Self::SlowBody => (MALFORMED_UPLOAD, None),
             Self::NoFilename => (NO_FILENAME, None),
             Self::InvalidRole(role) => (INVALID_ROLE, Some(Detail::text(role))),
-            Self::MalformedJson { .. } => (
-                (
-                    S::BAD_REQUEST,
-                    "MALFORMED_JSON",
-                    "JSON sent by the client could not be parsed by the server",
-                ),
-                None,
-            ),
+            Self::MalformedJson { .. } => (MALFORMED_JSON, None),
             Self::TooLarge(_) | Self::TooManyParts(_) | Self::TooMuchStored(_) => (
                 INVALID_UPDATE,
                 Some(Detail::named("ErrValidation", &self.to_string())),
             ),
             Self::InvalidUpdate(refusal) | Self::Oversized(_, refusal) => refused(refusal),
-            Self::VersionExists(_) => (
-                (
-                    S::BAD_REQUEST,
-                    "VERSION",
-                    "A newer version of metadata is already available.",
-                ),
-                Some(Detail::empty()),
-            ),
-            Self::Updating(_) => (
-                (
-                    S::INTERNAL_SERVER_ERROR,
-                    "UPDATING",
-                    "An error has occurred while updating the TUF repository.",
-                ),
-                None,
-            ),
-            Self::InvalidParameters(detail) => (
-                (
-                    S::BAD_REQUEST,
-                    "INVALID_PARAMETERS",
-                    "The parameters provided are not valid.",
-                ),
-                Some(Detail(detail.to_string())),
-            ),
-            Self::Unauthorized(why) => (
-                (S::UNAUTHORIZED, "UNAUTHORIZED", "authentication required"),
-                Some(Detail::scope(&why.scope)),
-            ),
-            Self::TooManyRequests(_) => (
-                (S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too many requests"),
-                None,
-            ),
-            Self::SignerFull(_) => (
-                (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", NO_MORE_KEYS),
-                Some(Detail::empty()),
-            ),
+            Self::VersionExists(_) => (VERSION, Some(Detail::empty())),
+            Self::Updating(_) => (UPDATING, None),
+            Self::InvalidParameters(detail) => {
+                (INVALID_PARAMETERS, Some(Detail(detail.to_string())))
+            }
+            Self::Unauthorized(why) => (UNAUTHORIZED, Some(Detail::scope(&why.scope))),
+            Self::TooManyRequests(_) => (TOO_MANY_REQUESTS, None),
+            Self::SignerFull(_) => (NO_MORE_KEYS, Some(Detail::empty())),
             Self::SignerUnavailable(_)
             | Self::DatabaseUnavailable(_)
             | Self::Overloaded
-            | Self::Contended(_) => (
-                (S::SERVICE_UNAVAILABLE, "UNAVAILABLE", "service unavailable"),
-                Some(Detail::empty()),
-            ),
-            Self::Internal(_) => (
-                (S::INTERNAL_SERVER_ERROR, "UNKNOWN", "unknown error"),
-                Some(Detail::empty()),
-            ),
+            | Self::Contended(_) => (UNAVAILABLE, Some(Detail::empty())),
+            Self::Internal(_) => (UNKNOWN, Some(Detail::empty())),
         }
     }
 }
 
 impl ApiError {
+    /// What to answer to an update that was not published. A denial comes back: its answer takes
+    /// the challenge for the caller.
+    pub(super) fn of_publish(error: PublishError) -> Result<Self, Box<Denied>> {
+        Ok(match error {
+            PublishError::Denied(denied) => return Err(denied),
+            PublishError::Refused(Refusal::Stored(damaged)) => Self::Internal(damaged.to_string()),
+            PublishError::Refused(refusal) => Self::InvalidUpdate(refusal),
+            PublishError::Read(error) => error.into(),
+            PublishError::Signer(error) => error.into(),
+            error @ PublishError::Contended(_) => Self::Contended(error.to_string()),
+            PublishError::Store(error @ StoreError::Database(_)) if !error.is_temporary() => {
+                Self::Updating(error)
+            }
+            PublishError::Store(error) => error.into(),
+        })
+    }
+
     /// The code that clients match on.
     pub(super) fn code(&self) -> &'static str {
         let ((_, code, _), _) = self.wire();
@@ -420,28 +397,6 @@ impl From<KeyError> for ApiError {
             error @ (KeyError::Damaged(_) | KeyError::TooMany { .. }) => {
                 Self::Internal(error.to_string())
             }
-        }
-    }
-}
-
-impl From<PublishError> for ApiError {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Refused(Refusal::Stored(damaged)) => Self::Internal(damaged.to_string()),
-            PublishError::Refused(refusal) => Self::InvalidUpdate(refusal),
-            PublishError::Denied(denied) => Self::Unauthorized(Box::new(Unauthorized {
-                challenge: None,
-                reason: denied.to_string(),
-                scope: denied.scope,
-                fault: None,
-            })),
-            PublishError::Read(error) => error.into(),
-            PublishError::Signer(error) => error.into(),
-            error @ PublishError::Contended(_) => Self::Contended(error.to_string()),
-            PublishError::Store(error @ StoreError::Database(_)) if !error.is_temporary() => {
-                Self::Updating(error)
-            }
-            PublishError::Store(error) => error.into(),
         }
     }
 }

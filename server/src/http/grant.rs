@@ -1,7 +1,7 @@
-//! The door: from a [`Route`] to an [`Admitted`] one.
+//! Permissions of requests, and the proof that one was granted.
 //!
-//! A handler takes a [`Granted`], and only [`admit`] makes one, from a decision about the very thing that
-//! it stands for. A route without one is listed in [`Open`]. So no handler is reached by forgetting to ask.
+//! A handler takes a [`Granted`], and only [`Auth::grant`] makes one, from a decision about the
+//! very permission that it stands for. So no handler is reached without a decision.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -14,10 +14,13 @@ use trust::{
     publish::{Authority, Denied},
     signer::REQUEST_ID,
 };
-use tuf::{Gun, Role};
+use tuf::Gun;
 
 use super::{
-    ApiError, GunName, RoleName, Route, audited::Sender, error::Unauthorized, observe,
+    ApiError, GunName,
+    audited::Sender,
+    error::{SHORTLY, Unauthorized},
+    observe,
     origin::Origin,
 };
 use crate::{
@@ -26,40 +29,10 @@ use crate::{
     uploads::Payer,
 };
 
-/// What a request may have, with the proof that it may.
-pub(super) enum Admitted {
-    Ping(Granted<Authenticated>),
-    Publish(Granted<Publish>),
-    Delete(Granted<Delete>),
-    ByChecksum(Granted<Pull>, RoleName, Option<[u8; 32]>),
-    ByVersion(Granted<Pull>, RoleName, String),
-    Current(Granted<Pull>, RoleName),
-    Key(Granted<Publish>, Role),
-    RotateKey(Granted<Rotate>, Role),
-    Changes(Granted<Pull>),
-    AllChanges(Granted<Admin>),
-    /// Known callers alone are told that there is nothing.
-    Unknown(Granted<Authenticated>),
-    /// Nobody is asked.
-    Open(Open),
-}
-
-/// What everybody may have.
-pub(super) enum Open {
-    Health,
-    Metrics,
-    /// The token service, which asks for credentials itself.
-    Token,
-    Jwks,
-    UnknownPlain,
-    MethodNotAllowed,
-    TooLong,
-    Redirect(String),
-}
-
-/// Something that may be granted. Its type says what, so that no other decision can stand for it.
+/// A permission that can be granted. Each has a type of its own, so that no other decision can
+/// stand for it.
 pub(super) trait Grantable {
-    /// What is asked of the rules.
+    /// The permission that the policy decides about.
     fn permission(&self) -> Permission<'_>;
 
     /// What the audit log calls an attempt that was refused.
@@ -76,16 +49,16 @@ pub(super) trait OnGun: Grantable {
     fn gun_name(&self) -> &GunName;
 }
 
-/// To be somebody.
-pub(super) struct Authenticated(());
+/// To be authenticated.
+pub(super) struct Authenticated;
 
 /// What concerns all GUNs.
-pub(super) struct Admin(());
+pub(super) struct Admin;
 
 macro_rules! permissions_on_a_gun {
     ($($(#[$doc:meta])* $permission:ident($act:expr);)*) => { $(
         $(#[$doc])*
-        pub(super) struct $permission(GunName);
+        pub(super) struct $permission(pub(super) GunName);
 
         impl Grantable for $permission {
             fn permission(&self) -> Permission<'_> {
@@ -191,7 +164,7 @@ impl<A: Grantable> Granted<A> {
 }
 
 impl Granted<Pull> {
-    /// Whether anybody may read the same, so that a cache shared by many may keep it.
+    /// Whether anonymous callers may read the same, so that a shared cache may keep it.
     pub(super) fn is_public(&self) -> bool {
         self.policy
             .anonymous_may_pull(self.permission.gun_name().as_str())
@@ -199,8 +172,8 @@ impl Granted<Pull> {
 }
 
 impl Granted<Publish> {
-    /// What the changes of an update are judged by, once it is there. It may have been on its way for
-    /// minutes, and meanwhile users go and rules change: so everything is decided anew.
+    /// What the changes of an update are judged by, once it is there. It may have been on its way
+    /// for minutes, in which users are removed and rules change: so everything is decided again.
     pub(super) fn authority(&self, app: &App) -> Result<Authority, ApiError> {
         let (policy, permission) = (app.authenticator.policy(), self.permission.permission());
         let decision = policy.decide(&self.caller, permission);
@@ -219,7 +192,7 @@ impl Granted<Publish> {
         Err(self.unauthorized(app, permission.scope(), reason))
     }
 
-    /// What to answer to an update that goes too far.
+    /// What to answer to an update of which a change was denied.
     pub(super) fn denied(&self, app: &App, denied: &Denied) -> ApiError {
         self.unauthorized(app, denied.scope.clone(), denied.to_string())
     }
@@ -234,95 +207,32 @@ impl Granted<Publish> {
     }
 }
 
-/// Decides about a request. Nothing but its path, its headers and its connection was looked at.
-pub(super) async fn admit(
-    app: &App,
-    route: Route,
-    head: &Head,
-    origin: &Origin,
-) -> Result<Admitted, ApiError> {
-    if let Some(gun) = route.gun() {
-        prefix_filter(app, &route, gun)?;
-    }
-    let door = Door { app, head, origin };
-    Ok(match route {
-        Route::Ping => Admitted::Ping(door.grant(Authenticated(())).await?),
-        Route::Publish(gun) => Admitted::Publish(door.grant(Publish(gun)).await?),
-        Route::Delete(gun) => Admitted::Delete(door.grant(Delete(gun)).await?),
-        Route::ByChecksum(gun, role, sha256) => {
-            Admitted::ByChecksum(door.grant(Pull(gun)).await?, role, sha256)
-        }
-        Route::ByVersion(gun, role, version) => {
-            Admitted::ByVersion(door.grant(Pull(gun)).await?, role, version)
-        }
-        Route::Current(gun, role) => Admitted::Current(door.grant(Pull(gun)).await?, role),
-        Route::Key(gun, role) => Admitted::Key(door.grant(Publish(gun)).await?, role),
-        Route::RotateKey(gun, role) => Admitted::RotateKey(door.grant(Rotate(gun)).await?, role),
-        Route::Changes(Some(gun)) => Admitted::Changes(door.grant(Pull(gun)).await?),
-        Route::Changes(None) => Admitted::AllChanges(door.grant(Admin(())).await?),
-        Route::Health if !app.monitoring_apart => Admitted::Open(Open::Health),
-        Route::Metrics if !app.monitoring_apart => Admitted::Open(Open::Metrics),
-        Route::Token if app.authenticator.token_service().is_some() => Admitted::Open(Open::Token),
-        Route::Jwks if app.authenticator.token_service().is_some() => Admitted::Open(Open::Jwks),
-        Route::UnknownPlain => Admitted::Open(Open::UnknownPlain),
-        Route::MethodNotAllowed => Admitted::Open(Open::MethodNotAllowed),
-        Route::TooLong => Admitted::Open(Open::TooLong),
-        Route::Redirect(to) => Admitted::Open(Open::Redirect(to)),
-        Route::Unknown | Route::Health | Route::Metrics | Route::Token | Route::Jwks => {
-            Admitted::Unknown(door.grant(Authenticated(())).await?)
-        }
-    })
+/// An answer to a request whose body was not looked at: it has yet to be read.
+pub(super) struct Refused(pub(super) ApiError);
+
+/// A request before its permission was decided: nothing but its head is looked at.
+pub(super) struct Auth<'r> {
+    /// What requests work with.
+    pub(super) app: &'r App,
+    /// The request without its body.
+    pub(super) head: &'r Head,
+    /// Where it comes from.
+    pub(super) origin: &'r Origin,
 }
 
-/// Decides about a request to the listener that is there for health and metrics alone.
-pub(super) fn admit_monitoring(route: &Route) -> Result<Admitted, ApiError> {
-    match route {
-        Route::Health => Ok(Admitted::Open(Open::Health)),
-        Route::Metrics => Ok(Admitted::Open(Open::Metrics)),
-        _ => Err(ApiError::UnknownRoute),
-    }
-}
-
-/// Refuses GUNs outside of the configured prefixes, before anybody is asked who they are (Notary 0.7).
-fn prefix_filter(app: &App, route: &Route, gun: &GunName) -> Result<(), ApiError> {
-    let prefixes = &app.gun_prefixes;
-    if prefixes.is_empty()
-        || prefixes
-            .iter()
-            .any(|p| gun.as_str().starts_with(p.as_str()))
-    {
-        return Ok(());
-    }
-    let prefixes = format!("[{}]", prefixes.join(" "));
-    Err(match route {
-        Route::Publish(_) => ApiError::InvalidGun(prefixes),
-        Route::Key(..) | Route::RotateKey(..) => ApiError::NoKeyForGun(prefixes),
-        _ => ApiError::GunNotServed(prefixes),
-    })
-}
-
-/// A request in front of the door.
-struct Door<'r> {
-    app: &'r App,
-    head: &'r Head,
-    origin: &'r Origin,
-}
-
-impl Door<'_> {
-    /// Grants `permission`, or refuses it.
-    async fn grant<A: Grantable>(self, permission: A) -> Result<Granted<A>, ApiError> {
+impl Auth<'_> {
+    /// Grants `permission` to the caller, or says what to answer instead.
+    pub(super) async fn grant<A: Grantable>(&self, permission: A) -> Result<Granted<A>, Refused> {
         let authenticator = &self.app.authenticator;
-        let caller = match authenticator
-            .identify(shown(self.app, self.head, self.origin))
-            .await
-        {
+        let caller = match authenticator.identify(self.presented()).await {
             Ok(caller) => caller,
-            Err(why) => return Err(self.unproven(&permission, &why)),
+            Err(why) => return Err(Refused(self.unauthenticated(&permission, &why))),
         };
         let policy = authenticator.policy();
         let decision = policy.decide(&caller, permission.permission());
         if !decision.is_granted {
-            return Err(self.refused(&permission, &caller, &decision.reason.to_string()));
+            let reason = decision.reason.to_string();
+            return Err(Refused(self.denied(&permission, &caller, &reason)));
         }
         observe::count_decision("granted", caller.identity.kind());
         Ok(Granted {
@@ -334,8 +244,22 @@ impl Door<'_> {
         })
     }
 
-    /// What to answer to somebody who did not prove who they are.
-    fn unproven(&self, permission: &impl Grantable, why: &AuthenticationError) -> ApiError {
+    /// What the request presents to prove who sends it.
+    fn presented(&self) -> Presented<'_> {
+        let authorization = self.head.headers.get_all(header::AUTHORIZATION);
+        // A proxy's certificate says who the proxy is: behind it, all callers would be the same.
+        let peer = self.head.extensions.get::<Peer>();
+        let peer = peer.filter(|_| !self.origin.is_proxied);
+        Presented {
+            authorization: Authorization::of(authorization.iter().map(http::HeaderValue::as_bytes)),
+            certificates: peer.map_or(&[], |peer| &peer.certificates),
+            address: self.origin.address,
+            now: self.app.now(),
+        }
+    }
+
+    /// What to answer to a caller whose credentials are wrong.
+    fn unauthenticated(&self, permission: &impl Grantable, why: &AuthenticationError) -> ApiError {
         let (kind, claimed, fault) = match why {
             AuthenticationError::WrongPassword(user) => ("user", user.as_str(), None),
             AuthenticationError::Token(_) => ("token", "", Some(TokenFault::Invalid)),
@@ -349,13 +273,13 @@ impl Door<'_> {
         self.record_refusal(permission, Actor::Claimed(claimed), &reason);
         match why {
             AuthenticationError::TooManyFailures(wait) => ApiError::TooManyRequests(*wait),
-            AuthenticationError::Busy => ApiError::TooManyRequests(super::error::SHORTLY),
+            AuthenticationError::Busy => ApiError::TooManyRequests(SHORTLY),
             _ => self.unauthorized(permission, fault, reason),
         }
     }
 
-    /// What to answer to somebody who may not.
-    fn refused(&self, permission: &impl Grantable, caller: &Caller, reason: &str) -> ApiError {
+    /// What to answer to a caller without the permission.
+    fn denied(&self, permission: &impl Grantable, caller: &Caller, reason: &str) -> ApiError {
         observe::count_decision("refused", caller.identity.kind());
         // Every client begins with such a request, to be told how to prove who it is.
         let is_usual = caller.identity.is_anonymous()
@@ -389,20 +313,7 @@ impl Door<'_> {
     }
 }
 
-/// What a request shows to prove who sends it.
-pub(super) fn shown<'r>(app: &App, head: &'r Head, origin: &Origin) -> Presented<'r> {
-    let authorization = head.headers.get_all(header::AUTHORIZATION);
-    // A proxy's certificate says who the proxy is: behind it, everybody would be the same somebody.
-    let peer = head.extensions.get::<Peer>().filter(|_| !origin.is_proxied);
-    Presented {
-        authorization: Authorization::of(authorization.iter().map(http::HeaderValue::as_bytes)),
-        certificates: peer.map_or(&[], |peer| &peer.certificates),
-        address: origin.address,
-        now: app.now(),
-    }
-}
-
-/// What is wrong with the token of a caller who may not; nothing if none was shown.
+/// What is wrong with the token of a caller without the permission; nothing if there was no token.
 fn fault(caller: &Caller) -> Option<TokenFault> {
     let has_token = caller.access.is_some() || matches!(caller.identity, Identity::Outside(_));
     has_token.then_some(TokenFault::InsufficientScope)

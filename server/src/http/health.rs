@@ -1,4 +1,4 @@
-//! Health and metrics: open to everybody, never authenticated.
+//! Health and metrics, which need no permission.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -6,8 +6,8 @@ use http::StatusCode;
 use super::{error::html_safe, typed};
 use crate::App;
 
-/// 200 if every check passed the last time, else 503 with the failing ones. What is limited although
-/// the server serves (`"writes":"read-only"`) is named in either case.
+/// 200 if every check passed the last time, else 503 with the failing ones. What is limited
+/// although the server serves (`"writes":"read-only"`) is named in either case.
 pub(super) fn report(app: &App) -> Response {
     let failing = app.health.failing();
     let status = if failing.is_empty() {

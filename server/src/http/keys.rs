@@ -37,8 +37,8 @@ pub(super) async fn rotate(
     create(app, granted, role, Occasion::Rotation).await
 }
 
-/// Has a key made. Anybody who may publish to a GUN that is not there yet can ask for one, so it is
-/// counted.
+/// Has a key made. Permission to publish to a GUN that does not exist yet is enough to ask for one,
+/// so it is counted.
 async fn create<A: OnGun>(
     app: &App,
     granted: &Granted<A>,

@@ -119,7 +119,7 @@ fn consistent_caching(max_age: u32, is_public: bool) -> String {
     }
 }
 
-/// A cache that serves many must not keep what not everybody may read: it asks nobody who they are.
+/// A shared cache must not keep what needs a permission to read: it authenticates no one.
 fn kept(max_age: u32, is_public: bool) -> String {
     if is_public {
         format!("public, max-age={max_age}, s-maxage={max_age}")

@@ -160,7 +160,8 @@ struct Headers {
 }
 
 impl Headers {
-    /// Reads up to and with the empty line; a line that begins with a blank continues the one before.
+    /// Reads up to and with the empty line; a line that begins with a blank continues the one
+    /// before.
     fn read(lines: &mut Lines<'_>) -> Result<Self, Malformed> {
         let mut unfolded: Vec<String> = Vec::new();
         loop {

@@ -8,9 +8,9 @@ use http_body::Body as _;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::{Route, method_label};
+use super::{Route, method_label, open, path};
 
-/// How often somebody was let in or not.
+/// How often a permission was granted or not.
 const AUTH: &str = "notary_server_auth_total";
 
 /// The longest request id taken from a client; longer ones are replaced.
@@ -53,7 +53,7 @@ impl Observed {
             uri: loggable_uri(head, route),
             user_agent: text(header::USER_AGENT.as_str()),
             remote: remote.to_string(),
-            is_quiet: matches!(route, Route::Health | Route::Metrics),
+            is_quiet: open::is_monitoring(&head.method, route),
         }
     }
 
@@ -134,11 +134,10 @@ impl Observed {
     }
 }
 
-/// A query is logged where it means something: elsewhere it may hold a password that somebody put where it
-/// does not belong.
+/// A query is logged where it means something: elsewhere it may hold a misplaced password.
 fn loggable_uri(head: &Head, route: &Route) -> String {
     match route {
-        Route::Changes(_) => head.uri.path_and_query().map(ToString::to_string),
+        Route::Changes(_) | Route::AllChanges => head.uri.path_and_query().map(ToString::to_string),
         _ => None,
     }
     .unwrap_or_else(|| head.uri.path().to_owned())
@@ -148,24 +147,14 @@ fn summary(operation: &'static str, name: &'static str, value: f64) {
     metrics::histogram!(name, "operation" => operation).record(value);
 }
 
-/// Counts what the door decided: `outcome` is `granted`, `refused` (they may not) or `failed` (they did not
-/// prove who they are); `kind` how they are known, or what they tried it with.
+/// Counts a decision: `outcome` is `granted`, `refused` (without the permission) or `failed` (wrong
+/// credentials); `kind` is how the caller is known, or what credentials they presented.
 pub(super) fn count_decision(outcome: &'static str, kind: &'static str) {
     metrics::counter!(AUTH, "outcome" => outcome, "kind" => kind).increment(1);
 }
 
 /// Registers the metrics of all operations, so that they are there from the start.
 pub(crate) fn register() {
-    const OPERATIONS: [&str; 8] = [
-        "UpdateTUF",
-        "GetRoleByHash",
-        "GetRoleByVersion",
-        "GetRole",
-        "GetKey",
-        "RotateKey",
-        "DeleteTUF",
-        "Changefeed",
-    ];
     metrics::describe_counter!(
         "notary_server_http_requests_total",
         "Total number of HTTP requests made."
@@ -189,13 +178,13 @@ pub(crate) fn register() {
         ),
     ] {
         metrics::describe_histogram!(name, help);
-        for operation in OPERATIONS {
+        for operation in path::docs().filter_map(|route| route.operation) {
             let _ = metrics::histogram!(name, "operation" => operation);
         }
     }
     metrics::describe_counter!(
         AUTH,
-        "Requests by what the door decided, and by how the caller is known."
+        "Requests by whether they were authorized, and by how the caller authenticated."
     );
     metrics::describe_counter!(
         "notary_server_audit_failures_total",

@@ -14,10 +14,11 @@ use ipnet::IpNet;
 pub(super) struct Origin {
     /// The client's address, trusted proxies seen through. 0.0.0.0 if there was no connection.
     pub(super) address: IpAddr,
-    /// Whether a trusted proxy passed the request on, so that the connection is not the client's own.
+    /// Whether a trusted proxy passed the request on, so that the connection is not the client's
+    /// own.
     pub(super) is_proxied: bool,
-    /// What the client reached this server as, `https://host:port`. Empty if it named no host: whatever is
-    /// made of it then leads nowhere.
+    /// What the client reached this server as, `https://host:port`. Empty if it named no host:
+    /// whatever is made of it then leads nowhere.
     pub(super) site: String,
 }
 
@@ -57,8 +58,9 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|net| net.contains(&address))
 }
 
-/// The client that a trusted proxy names: the last in the list that is not such a proxy itself, since
-/// what stands before it was written by strangers. `None` if there is none, or the list makes no sense.
+/// The client that a trusted proxy names: the last in the list that is not such a proxy itself,
+/// since what stands before it was written by strangers. `None` if there is none, or the list makes
+/// no sense.
 fn forwarded(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
     if !headers.contains_key("x-forwarded-for") {
         return address(last(headers, "x-real-ip")?);

@@ -1,8 +1,8 @@
-//! The one place that understands paths.
+//! The one place that understands paths, and the table of routes.
 //!
 //! A GUN may hold slashes, and even `/_trust/tuf/`, so a table of patterns with one segment per
-//! placeholder cannot route these requests. [`route`] is a pure function from method and raw path to
-//! a [`Route`]; everything behind it sees values that mean something.
+//! placeholder cannot route these requests. [`route`] is a pure function from method and raw path
+//! to a [`Route`]; everything behind it sees values that mean something.
 //!
 //! Paths are percent-decoded first, then cleaned: one that is not clean already is answered with a
 //! redirect, before anything else is looked at, as Notary 0.7 does. `//v2/…` alone is `/v2/…`, from
@@ -15,45 +15,260 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use tuf::Role;
 
-/// What a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// `GET /v2/`: clients look here for an authentication challenge.
-    Ping,
-    /// `POST /v2/GUN/_trust/tuf/`.
-    Publish(GunName),
-    /// `DELETE /v2/GUN/_trust/tuf/`.
-    Delete(GunName),
-    /// `GET /v2/GUN/_trust/tuf/ROLE.SUM.json`; `None` for a checksum that is not a SHA-256.
-    ByChecksum(GunName, RoleName, Option<[u8; 32]>),
-    /// `GET /v2/GUN/_trust/tuf/VERSION.ROLE.json`, the version as it was written.
-    ByVersion(GunName, RoleName, String),
-    /// `GET /v2/GUN/_trust/tuf/ROLE.json`.
-    Current(GunName, RoleName),
-    /// `GET /v2/GUN/_trust/tuf/{snapshot,timestamp}.key`.
-    Key(GunName, Role),
-    /// `POST /v2/GUN/_trust/tuf/{snapshot,timestamp}.key`.
-    RotateKey(GunName, Role),
-    /// `GET /v2/_trust/changefeed`, or that of one GUN.
-    Changes(Option<GunName>),
-    /// `GET` or `POST /auth/token`: the token service, where there is one.
-    Token,
-    /// `GET /auth/jwks.json`: the keys of the token service.
-    Jwks,
-    /// `GET /_notary_server/health`.
-    Health,
-    /// `GET /metrics`.
-    Metrics,
-    /// Nothing of ours: the error every unknown path gets.
-    Unknown,
-    /// Nothing of ours, in the plain form that a path with a newline gets.
-    UnknownPlain,
-    /// A method this server knows no use for.
-    MethodNotAllowed,
-    /// The target is longer than any that means something.
-    TooLong,
-    /// The path is not clean; this one, with its query, is.
-    Redirect(String),
+/// What the table of routes says of one method and path; `docs/http.md` is made of these.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteDoc {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with names in braces for what it holds.
+    pub path: &'static str,
+    /// The permission that it takes, in the words of the rules file.
+    pub permission: &'static str,
+    /// The name under which logs and metrics count it; `None`: it is not counted.
+    pub operation: Option<&'static str>,
+    /// The codes of its errors, beside those that every route with its permission has.
+    pub codes: &'static [&'static str],
+    /// What it does; lines of Markdown.
+    pub summary: &'static [&'static str],
+}
+
+/// A row of the table: what it says, and what it finds in a path.
+struct Row {
+    doc: RouteDoc,
+    find: fn(&str) -> Option<Route>,
+}
+
+/// Makes [`Route`] and its table, in which rows of one method are tried in their order.
+///
+/// `others` are requests that are answered by this server and belong to no route.
+macro_rules! routes {
+    (
+        $(
+            $(#[doc = $summary:literal])+
+            $route:ident $(($($part:ident: $kind:ty),+))? {
+                $method:ident $path:literal,
+                permission: $permission:literal,
+                operation: $operation:expr,
+                codes: $codes:expr,
+                find: $find:expr,
+            }
+        )+
+        others {
+            $($(#[doc = $other_doc:literal])+ $other:ident $(($inner:ty))?,)+
+        }
+    ) => {
+        /// What a request asks for.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Route {
+            $($(#[doc = $summary])+ $route $(($($kind),+))?,)+
+            $($(#[doc = $other_doc])+ $other $(($inner))?,)+
+        }
+
+        const TABLE: &[Row] = &[
+            $(Row {
+                doc: RouteDoc {
+                    method: stringify!($method),
+                    path: $path,
+                    permission: $permission,
+                    operation: $operation,
+                    codes: &$codes,
+                    summary: &[$($summary),+],
+                },
+                find: $find,
+            },)+
+        ];
+
+        /// The positions of the rows.
+        enum Position {
+            $($route,)+
+        }
+
+        impl Route {
+            /// The position of the row of this route; `None` where it is no route.
+            fn position(&self) -> Option<Position> {
+                match self {
+                    $(Self::$route { .. } => Some(Position::$route),)+
+                    _ => None,
+                }
+            }
+
+            /// What the path holds for the log and for decisions; nothing where it is no route.
+            fn parts(&self) -> Vec<&dyn Part> {
+                match self {
+                    $(Self::$route $(($($part),+))? => vec![$($($part),+)?],)+
+                    _ => Vec::new(),
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    /// Answers `{}`. Clients look here for the challenge that says how to log in.
+    Ping {
+        GET "/v2/",
+        permission: "authenticated",
+        operation: None,
+        codes: [],
+        find: |path| (path == "/v2/").then_some(Route::Ping),
+    }
+    /// A page of the changefeed of all GUNs.
+    AllChanges {
+        GET "/v2/_trust/changefeed",
+        permission: "admin",
+        operation: Some("Changefeed"),
+        codes: ["INVALID_PARAMETERS", "UNAVAILABLE"],
+        find: |path| (path == "/v2/_trust/changefeed").then_some(Route::AllChanges),
+    }
+    /// The version of a role that has this checksum. Only SHA-256 finds anything.
+    ByChecksum(gun: GunName, role: RoleName, sha256: Option<[u8; 32]>) {
+        GET "/v2/{gun}/_trust/tuf/{role}.{sha256}.json",
+        permission: "pull",
+        operation: Some("GetRoleByHash"),
+        codes: ["METADATA_NOT_FOUND", "UNAVAILABLE"],
+        find: checksum_file,
+    }
+    /// One version of a role by its number.
+    ByVersion(gun: GunName, role: RoleName, version: String) {
+        GET "/v2/{gun}/_trust/tuf/{version}.{role}.json",
+        permission: "pull",
+        operation: Some("GetRoleByVersion"),
+        codes: ["METADATA_NOT_FOUND", "UNAVAILABLE"],
+        find: version_file,
+    }
+    /// The current version of a role, byte for byte as it was signed.
+    Current(gun: GunName, role: RoleName) {
+        GET "/v2/{gun}/_trust/tuf/{role}.json",
+        permission: "pull",
+        operation: Some("GetRole"),
+        codes: ["METADATA_NOT_FOUND", "UNAVAILABLE"],
+        find: current_file,
+    }
+    /// The public key that signs a GUN's snapshot or timestamp. Before the first publish, this
+    /// makes the key.
+    Key(gun: GunName, role: Role) {
+        GET "/v2/{gun}/_trust/tuf/{snapshot|timestamp}.key",
+        permission: "push or delegate",
+        operation: Some("GetKey"),
+        codes: ["INVALID_GUN", "TOOMANYREQUESTS", "UNAVAILABLE"],
+        find: |path| key_file(path).map(|(gun, role)| Route::Key(gun, role)),
+    }
+    /// A page of the changefeed of one GUN.
+    Changes(gun: GunName) {
+        GET "/v2/{gun}/_trust/changefeed",
+        permission: "pull",
+        operation: Some("Changefeed"),
+        codes: ["INVALID_PARAMETERS", "METADATA_NOT_FOUND", "UNAVAILABLE"],
+        find: changefeed,
+    }
+    /// Publishes an update: the changed metadata files as a multipart form. All of them are stored,
+    /// or none.
+    Publish(gun: GunName) {
+        POST "/v2/{gun}/_trust/tuf/",
+        permission: "push or delegate, for each role that changes",
+        operation: Some("UpdateTUF"),
+        codes: [
+            "INVALID_GUN", "MALFORMED_UPLOAD", "NO_FILENAME", "INVALID_ROLE", "MALFORMED_JSON",
+            "INVALID_UPDATE", "VERSION", "UPDATING", "UNAVAILABLE"
+        ],
+        find: |path| folder(path).map(Route::Publish),
+    }
+    /// Makes a new key for a GUN's snapshot or timestamp. It signs once a root names it.
+    RotateKey(gun: GunName, role: Role) {
+        POST "/v2/{gun}/_trust/tuf/{snapshot|timestamp}.key",
+        permission: "rotate",
+        operation: Some("RotateKey"),
+        codes: ["INVALID_GUN", "TOOMANYREQUESTS", "UNAVAILABLE"],
+        find: |path| key_file(path).map(|(gun, role)| Route::RotateKey(gun, role)),
+    }
+    /// Deletes the trust data of a GUN. Deleting what does not exist succeeds.
+    Delete(gun: GunName) {
+        DELETE "/v2/{gun}/_trust/tuf/",
+        permission: "delete",
+        operation: Some("DeleteTUF"),
+        codes: ["METADATA_NOT_FOUND", "UNAVAILABLE"],
+        find: |path| folder(path).map(Route::Delete),
+    }
+    others {
+        /// A path outside of `/v2/`, decoded and clean: a matter of the plain router.
+        Outside(String),
+        /// No route: the error that every unknown path gets.
+        Unknown,
+        /// No route, in the plain form that a path with a newline gets.
+        UnknownPlain,
+        /// A method that no route has.
+        MethodNotAllowed,
+        /// The target is longer than any that means something.
+        TooLong,
+        /// The path is not clean; this one, with its query, is.
+        Redirect(String),
+    }
+}
+
+/// What the table says of every route, in its order.
+pub(super) fn docs() -> impl Iterator<Item = &'static RouteDoc> {
+    TABLE.iter().map(|row| &row.doc)
+}
+
+/// Something that the path of a route holds.
+trait Part {
+    fn gun(&self) -> Option<&GunName> {
+        None
+    }
+
+    fn role(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Part for GunName {
+    fn gun(&self) -> Option<&GunName> {
+        Some(self)
+    }
+}
+
+impl Part for RoleName {
+    fn role(&self) -> Option<&str> {
+        Some(self.as_str())
+    }
+}
+
+impl Part for Role {
+    fn role(&self) -> Option<&str> {
+        Some(self.as_str())
+    }
+}
+
+/// A checksum.
+impl Part for Option<[u8; 32]> {}
+
+/// A version, as it was written.
+impl Part for String {}
+
+impl Route {
+    /// What the table says of this route; `None` where it is no route.
+    #[must_use]
+    pub fn doc(&self) -> Option<&'static RouteDoc> {
+        Some(&TABLE[self.position()? as usize].doc)
+    }
+
+    /// The name under which metrics and logs count this route; `None` is not counted.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.doc()?.operation
+    }
+
+    /// The GUN the request is about, for logs and for the prefix filter.
+    #[must_use]
+    pub fn gun(&self) -> Option<&GunName> {
+        self.parts().into_iter().find_map(|part| part.gun())
+    }
+
+    /// The role the request is about, for logs.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.parts().into_iter().find_map(|part| part.role())
+    }
 }
 
 /// A GUN as the path spells it. It takes a granted permission to make a [`tuf::Gun`] of it.
@@ -87,57 +302,8 @@ impl RoleName {
     }
 }
 
-impl Route {
-    /// The name under which metrics and logs count this route; `None` is not counted.
-    #[must_use]
-    pub fn operation(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Publish(_) => "UpdateTUF",
-            Self::Delete(_) => "DeleteTUF",
-            Self::ByChecksum(..) => "GetRoleByHash",
-            Self::ByVersion(..) => "GetRoleByVersion",
-            Self::Current(..) => "GetRole",
-            Self::Key(..) => "GetKey",
-            Self::RotateKey(..) => "RotateKey",
-            Self::Changes(_) => "Changefeed",
-            _ => return None,
-        })
-    }
-
-    /// The GUN the request is about, for logs and for the prefix filter.
-    #[must_use]
-    pub fn gun(&self) -> Option<&GunName> {
-        match self {
-            Self::Publish(gun)
-            | Self::Delete(gun)
-            | Self::ByChecksum(gun, ..)
-            | Self::ByVersion(gun, ..)
-            | Self::Current(gun, _)
-            | Self::Key(gun, _)
-            | Self::RotateKey(gun, _) => Some(gun),
-            Self::Changes(gun) => gun.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// The role the request is about, for logs.
-    #[must_use]
-    pub fn role(&self) -> Option<&str> {
-        match self {
-            Self::ByChecksum(_, role, _) | Self::ByVersion(_, role, _) | Self::Current(_, role) => {
-                Some(role.as_str())
-            }
-            Self::Key(_, role) | Self::RotateKey(_, role) => Some(role.as_str()),
-            _ => None,
-        }
-    }
-}
-
-/// Where the token service is asked; it is where challenges lead as well.
-const TOKEN_PATH: &str = "/auth/token";
-
-/// The longest request target that is read, in octets, its query included. The longest GUN and role
-/// that can be stored fit in it with every octet escaped.
+/// The longest request target that is read, in bytes, its query included. The longest GUN and role
+/// that can be stored fit in it with every byte escaped.
 pub(super) const LONGEST_TARGET: usize = 8 * 1024;
 
 /// Finds the route of a request by its method, its raw path and its raw query.
@@ -161,21 +327,24 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     if clean != path {
         return Route::Redirect(location(&clean, query));
     }
-    let found = match *method {
-        Method::GET => get(&path),
-        Method::POST => post(&path),
-        Method::DELETE => folder(&path).map(Route::Delete),
-        _ => None,
-    };
-    found.unwrap_or(if path.contains('\n') {
-        Route::UnknownPlain
-    } else {
-        Route::Unknown
-    })
+    let rows = TABLE.iter().filter(|row| row.doc.method == method.as_str());
+    let mut found = rows.filter_map(|row| (row.find)(&path));
+    match found.next() {
+        Some(route) => route,
+        None if path.contains('\n') => Route::UnknownPlain,
+        None if may_be_outside(method, &path) => Route::Outside(path),
+        None => Route::Unknown,
+    }
+}
+
+/// Whether the plain router is asked. It has GET and POST, and would answer HEAD by GET.
+fn may_be_outside(method: &Method, path: &str) -> bool {
+    matches!(*method, Method::GET | Method::POST) && !path.starts_with("/v2/")
 }
 
 /// The path without the second slash of `//v2/…`. Clients that are told of a server as
-/// `https://host/` put `/v2/…` behind that slash, and they cannot follow a redirect when they publish.
+/// `https://host/` put `/v2/…` behind that slash, and they cannot follow a redirect when they
+/// publish.
 fn without_doubled_slash(raw_path: &str) -> &str {
     match raw_path.strip_prefix('/') {
         Some(rest) if rest.starts_with("/v2/") => rest,
@@ -183,45 +352,8 @@ fn without_doubled_slash(raw_path: &str) -> &str {
     }
 }
 
-fn post(path: &str) -> Option<Route> {
-    if path == TOKEN_PATH {
-        return Some(Route::Token);
-    }
-    if let Some(gun) = folder(path) {
-        return Some(Route::Publish(gun));
-    }
-    key_file(path).map(|(gun, role)| Route::RotateKey(gun, role))
-}
-
-/// The routes of GET, in the order in which they are tried.
-fn get(path: &str) -> Option<Route> {
-    match path {
-        "/v2/" => return Some(Route::Ping),
-        "/_notary_server/health" => return Some(Route::Health),
-        "/metrics" => return Some(Route::Metrics),
-        TOKEN_PATH => return Some(Route::Token),
-        "/auth/jwks.json" => return Some(Route::Jwks),
-        "/v2/_trust/changefeed" => return Some(Route::Changes(None)),
-        _ => {}
-    }
-    if let Some(found) = checksum_file(path) {
-        return Some(found);
-    }
-    if let Some(found) = current_or_version_file(path) {
-        return Some(found);
-    }
-    if let Some((gun, role)) = key_file(path) {
-        return Some(Route::Key(gun, role));
-    }
-    let gun = path
-        .strip_prefix("/v2/")?
-        .strip_suffix("/_trust/changefeed")?;
-    let is_name = !gun.is_empty() && !gun.contains('*');
-    is_name.then(|| Route::Changes(Some(GunName(gun.to_owned()))))
-}
-
-/// Splits `/v2/GUN/_trust/tuf/FILE` at the last place where `file` understands what follows: the GUN
-/// is as long as it can be.
+/// Splits `/v2/GUN/_trust/tuf/FILE` at the last place where `file` understands what follows: the
+/// GUN is as long as it can be.
 ///
 /// `file` is told where FILE begins in `path`, and must not read all of it: it is asked at every
 /// place.
@@ -259,21 +391,32 @@ fn checksum_file(path: &str) -> Option<Route> {
     Some(Route::ByChecksum(gun, role, sha256))
 }
 
-fn current_or_version_file(path: &str) -> Option<Route> {
+fn version_file(path: &str) -> Option<Route> {
     let stem = path.strip_suffix(".json")?;
     let roles = RolesAtEnd::of(stem);
-    let version_file = |at: usize| {
+    let (gun, (role, version)) = trust_path(path, |at| {
         let digits = stem.get(at..)?.bytes().take_while(u8::is_ascii_digit);
         let dot = at + digits.count();
         if dot == at || !stem[dot..].starts_with('.') {
             return None;
         }
         Some((roles.beginning_at(dot + 1)?, stem[at..dot].to_owned()))
-    };
-    if let Some((gun, (role, version))) = trust_path(path, version_file) {
-        return Some(Route::ByVersion(gun, role, version));
-    }
-    trust_path(path, |at| roles.beginning_at(at)).map(|(gun, role)| Route::Current(gun, role))
+    })?;
+    Some(Route::ByVersion(gun, role, version))
+}
+
+fn current_file(path: &str) -> Option<Route> {
+    let roles = RolesAtEnd::of(path.strip_suffix(".json")?);
+    let (gun, role) = trust_path(path, |at| roles.beginning_at(at))?;
+    Some(Route::Current(gun, role))
+}
+
+fn changefeed(path: &str) -> Option<Route> {
+    let gun = path
+        .strip_prefix("/v2/")?
+        .strip_suffix("/_trust/changefeed")?;
+    let is_name = !gun.is_empty() && !gun.contains('*');
+    is_name.then(|| Route::Changes(GunName(gun.to_owned())))
 }
 
 fn key_file(path: &str) -> Option<(GunName, Role)> {
@@ -358,8 +501,8 @@ fn cleaned(path: &str) -> String {
     clean
 }
 
-/// `path` written for a `Location` header, with the query of the request.
-fn location(path: &str, query: Option<&str>) -> String {
+/// `path` written as a target, with the query of the request.
+pub(super) fn location(path: &str, query: Option<&str>) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
@@ -418,16 +561,18 @@ mod tests {
     }
 
     #[test]
-    fn the_token_service_is_asked_by_get_and_by_post() {
-        assert_eq!(get("/auth/token"), Route::Token);
-        assert_eq!(route(&Method::POST, "/auth/token", None), Route::Token);
-        assert_eq!(route(&Method::PUT, "/auth/token", None), Route::Unknown);
-        assert_eq!(get("/auth/jwks.json"), Route::Jwks);
+    fn paths_outside_of_v2_are_decoded_and_left_to_the_plain_router() {
+        let outside = |path: &str| Route::Outside(path.to_owned());
+        assert_eq!(get("/auth/%74oken"), outside("/auth/token"));
+        assert_eq!(get("/auth/token/"), outside("/auth/token/"));
         assert_eq!(
-            route(&Method::POST, "/auth/jwks.json", None),
-            Route::Unknown
+            route(&Method::POST, "/auth/token", None),
+            outside("/auth/token")
         );
-        assert_eq!(get("/auth/token/"), Route::Unknown);
+        for method in [Method::PUT, Method::HEAD, Method::DELETE] {
+            assert_eq!(route(&method, "/auth/token", None), Route::Unknown);
+        }
+        assert_eq!(get("/a%0Ab"), Route::UnknownPlain);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The token service: the registry's token protocol (GET), its OAuth 2.0 form (POST), and its keys.
 //!
-//! Who shows nothing gets a token of nobody's, which lists what everybody may do. A wrong password or
-//! refresh token is a 401 in both forms: RFC 6749 (5.2) would have 400 for a POST, but to the clients of
-//! registries only a 401 says that somebody has to log in again. Its body speaks both languages.
+//! Without credentials, the token is anonymous and lists what anonymous callers may do. A wrong
+//! password or refresh token is a 401 in both forms: RFC 6749 (5.2) would have 400 for a POST, but
+//! only a 401 makes clients of registries log in again. Its body has the members of both protocols.
 
 mod request;
 
@@ -27,8 +27,8 @@ use crate::App;
 
 /// How long a form may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// How long caches may keep the keys; a new one may sign from its first moment on, but whoever meets an
-/// unknown one asks again.
+/// How long caches may keep the keys; a new one may sign from its first moment on, but a client
+/// that meets an unknown one asks again.
 const KEYS_CACHE: &str = "public, max-age=300";
 
 /// Answers a request for a token.
@@ -40,7 +40,7 @@ pub(super) async fn answer(
     let Some(tokens) = app.authenticator.token_service() else {
         return Err(ApiError::UnknownRoute);
     };
-    let desk = Desk {
+    let asked = TokenRequest {
         app,
         tokens,
         origin,
@@ -52,8 +52,8 @@ pub(super) async fn answer(
         Form::Registry
     };
     let made = match form {
-        Form::OAuth => desk.by_form(request).await,
-        Form::Registry => desk.by_query(&request.into_parts().0).await,
+        Form::OAuth => asked.by_form(request).await,
+        Form::Registry => asked.by_query(&request.into_parts().0).await,
     };
     match made {
         Ok(made) => Ok(unstored(typed(
@@ -100,7 +100,7 @@ enum Refusal {
     Invalid(&'static str),
     /// It is for a service that is not served.
     UnknownService,
-    /// It proves who somebody is in a way that is not known.
+    /// It has a grant type that is not supported.
     UnsupportedGrant,
     /// What it shows is wrong.
     AuthenticationError,
@@ -110,16 +110,16 @@ enum Refusal {
     Fault(String),
 }
 
-/// Where a token is asked for.
-struct Desk<'r> {
+/// A request for a token, with what answers it.
+struct TokenRequest<'r> {
     app: &'r App,
     tokens: &'r TokenService,
     origin: &'r Origin,
     now: OffsetDateTime,
 }
 
-impl Desk<'_> {
-    async fn by_query(&self, head: &Head) -> Result<Made, Refusal> {
+impl TokenRequest<'_> {
+    async fn by_query(&self, head: &Head) -> Result<Tokens, Refusal> {
         let (wanted, account) = request::query(head.uri.query().unwrap_or_default())?;
         self.check_service(&wanted)?;
         let holder = match shown(&head.headers) {
@@ -135,8 +135,8 @@ impl Desk<'_> {
         self.make(&holder, &wanted, refresh)
     }
 
-    /// A refresh token is not answered with another one: nobody who found one could go on for ever.
-    async fn by_form(&self, request: Request<Body>) -> Result<Made, Refusal> {
+    /// A refresh token does not get another one: a stolen one would be good for ever.
+    async fn by_form(&self, request: Request<Body>) -> Result<Tokens, Refusal> {
         let bytes = body(request).await?;
         let (wanted, proof) = request::form(&bytes)?;
         self.check_service(&wanted)?;
@@ -153,7 +153,7 @@ impl Desk<'_> {
         }
     }
 
-    /// Before anybody is asked who they are: a password is not looked at for nothing.
+    /// Before authentication: a password is not checked for nothing.
     fn check_service(&self, wanted: &Wanted) -> Result<(), Refusal> {
         let is_served = self.tokens.serves(&wanted.service);
         is_served.then_some(()).ok_or(Refusal::UnknownService)
@@ -203,10 +203,10 @@ impl Desk<'_> {
         holder: &Holder,
         wanted: &Wanted,
         refresh: Option<SecretString>,
-    ) -> Result<Made, Refusal> {
+    ) -> Result<Tokens, Refusal> {
         let policy = self.app.authenticator.policy();
         let (service, scopes): (&str, &Scopes) = (&wanted.service, &wanted.scopes);
-        Ok(Made {
+        Ok(Tokens {
             issued: self
                 .tokens
                 .issue(holder, service, scopes, &policy, self.now)?,
@@ -215,18 +215,19 @@ impl Desk<'_> {
     }
 }
 
-/// Tokens to hand out.
-struct Made {
+/// The tokens of an answer.
+struct Tokens {
     issued: Issued,
     refresh: Option<SecretString>,
 }
 
-impl Made {
+impl Tokens {
     fn body(&self, form: Form) -> Value {
         let issued = &self.issued;
         let token = issued.access_token.expose_secret();
         let at = issued.issued_at.format(&Rfc3339).unwrap_or_default();
-        // Under both names in both forms: portieris posts a form as OAuth has it, and reads `token`.
+        // Under both names in both forms: portieris posts a form as OAuth has it, and reads
+        // `token`.
         let mut body = json!({
             "token": token,
             "access_token": token,
@@ -340,7 +341,7 @@ async fn body(request: Request<Body>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     }
 }
 
-/// Nobody on the way may keep it (RFC 6749, 5.1).
+/// No cache may keep it (RFC 6749, 5.1).
 fn unstored(mut response: Response) -> Response {
     let never = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, never);

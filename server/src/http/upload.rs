@@ -4,16 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, header, request::Parts as Head};
+use http::{StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
-use trust::{
-    publish::{self, PublishError},
-    repository,
-    signer::REQUEST_ID,
-};
+use trust::{publish, repository, signer::REQUEST_ID};
 use tuf::{Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
 use super::{
@@ -41,25 +37,27 @@ const BODY_TIME: Duration = Duration::from_mins(5);
 /// Takes an update; answers an empty 200 once it is stored.
 ///
 /// From the moment that the body is complete, the work goes on to its end even if the client hangs
-/// up: the memory that it takes is held as long as it is used, and the audit log tells how it ended.
+/// up: the memory that it takes is held as long as it is used, and the audit log tells how it
+/// ended.
 pub(super) async fn publish(
     app: &App,
     granted: Granted<Publish>,
-    request: Request<Body>,
+    head: &Head,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let gun = granted.gun_to_write()?;
-    let boundary = request
-        .headers()
+    let boundary = head
+        .headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(multipart::boundary)
         .ok_or(ApiError::MalformedUpload)?;
-    let (form, space) = body(app, granted.payer(), request).await?;
-    let held = space.room_to_check().await.ok_or(ApiError::Overloaded)?;
+    let (form, space) = collect(app, granted.payer(), body).await?;
+    let room = space.room_to_check().await.ok_or(ApiError::Overloaded)?;
     let app = app.clone();
     let work = async move {
         let outcome = store(&app, &granted, &gun, form, boundary).await;
-        drop(held);
+        drop(room);
         outcome
     };
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
@@ -83,10 +81,11 @@ async fn store(
         update.insert(file);
     }
     let (repositories, now) = (&app.repositories, app.now());
-    match publish::publish(repositories, gun, &requester, &authority, update, now).await {
+    let published = publish::publish(repositories, gun, &requester, &authority, update, now).await;
+    match published.map_err(ApiError::of_publish) {
         Ok(()) => Ok(empty(StatusCode::OK)),
-        Err(PublishError::Denied(denied)) => Err(granted.denied(app, &denied)),
-        Err(error) => Err(error.into()),
+        Err(Ok(error)) => Err(error),
+        Err(Err(denied)) => Err(granted.denied(app, &denied)),
     }
 }
 
@@ -137,23 +136,23 @@ async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiE
 }
 
 /// The whole body, and the share of memory it occupies until it is done with.
-async fn body(
+async fn collect(
     app: &App,
     payer: Payer,
-    request: Request<Body>,
+    body: Body,
 ) -> Result<(Bytes, UploadSpace<'_>), ApiError> {
     let limit = app.limits.upload_bytes;
-    let declared = request.body().size_hint().lower();
+    let declared = body.size_hint().lower();
     if declared > limit {
         return Err(ApiError::TooLarge(limit));
     }
-    tokio::time::timeout(BODY_TIME, collected(app, payer, request.into_body()))
+    tokio::time::timeout(BODY_TIME, collected(app, payer, body))
         .await
         .unwrap_or(Err(ApiError::BrokenBody))
 }
 
 /// Collects what comes, taking up room only for what has come: announcing a large body and sending
-/// nothing holds up nobody.
+/// nothing keeps no one else waiting.
 ///
 /// What comes too slowly is given up: it would hold its room for minutes.
 async fn collected(
@@ -187,8 +186,8 @@ async fn collected(
     Ok((form.freeze(), space))
 }
 
-/// Reads and forgets the body of a request that is refused, as far as one would have been taken: a client
-/// that is still sending when its connection closes may never see why.
+/// Reads and forgets the body of a request that is refused, as far as one would have been taken: a
+/// client that is still sending when its connection closes may never see why.
 ///
 /// One that asked before it sends (`Expect`) is not made to.
 pub(super) async fn discard(app: &App, head: &Head, mut body: Body) {

@@ -15,6 +15,7 @@ mod process;
 mod publishing;
 mod races;
 mod reading;
+mod reference;
 mod renewal;
 mod secrets;
 mod support;

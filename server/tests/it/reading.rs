@@ -206,7 +206,7 @@ async fn versions_are_served_from_one_copy_in_memory() {
     let bytes_of = async |name: &str| {
         let path = format!("/v2/ex/app/_trust/tuf/{name}.json");
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = server::http::answer(server.app.clone(), request);
+        let response = server::http::Endpoint::main(server.app.clone()).answer(request);
         let body = response.await.unwrap().into_body().collect().await.unwrap();
         body.to_bytes()
     };

@@ -12,7 +12,12 @@ use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge};
+use server::{
+    App, KeyLimiter, Parts, UploadLimits,
+    audit::Audit,
+    config::MaxAge,
+    http::{Endpoint, Route},
+};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 use trust::{
@@ -23,6 +28,9 @@ use trust::{
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
 use tuf::{Dialect, File, Gun, KeyId, PublicKey, Role};
+
+/// Codes that every route can answer with, beside those of its row.
+const COMMON_CODES: [&str; 3] = ["UNAUTHORIZED", "TOOMANYREQUESTS", "UNKNOWN"];
 
 /// A metadata file: the role it is sent for, and its bytes.
 pub(crate) type Part = (String, Vec<u8>);
@@ -47,6 +55,22 @@ impl Answer {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// An error of a route has a code that its row in the table of routes lists.
+    fn expect_documented(&self, route: &Route) {
+        let Ok(body) = serde_json::from_slice::<Value>(&self.body) else {
+            return;
+        };
+        let (Some(doc), Some(code)) = (route.doc(), body["errors"][0]["code"].as_str()) else {
+            return;
+        };
+        assert!(
+            doc.codes.contains(&code) || COMMON_CODES.contains(&code),
+            "{} {} answers {code}, which its row does not list",
+            doc.method,
+            doc.path
+        );
     }
 
     /// The code of the one error, and the name in its detail if there is one.
@@ -326,15 +350,23 @@ impl TestServer {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = server::http::answer(self.app.clone(), request)
+        let route = server::http::route(
+            request.method(),
+            request.uri().path(),
+            request.uri().query(),
+        );
+        let response = Endpoint::main(self.app.clone())
+            .answer(request)
             .await
             .unwrap();
         let (head, body) = response.into_parts();
-        Answer {
+        let answer = Answer {
             status: head.status,
             headers: head.headers,
             body: body.collect().await.unwrap().to_bytes().to_vec(),
-        }
+        };
+        answer.expect_documented(&route);
+        answer
     }
 
     pub(crate) async fn request(&self, method: &str, path: &str) -> Answer {

@@ -48,7 +48,8 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
 /// What `app` answers to a GET.
 pub(crate) async fn get(app: &App, path: &str) -> Result<(StatusCode, HeaderMap, Vec<u8>)> {
     let request = Request::builder().uri(path).body(Body::empty())?;
-    let (head, body) = server::http::answer(app.clone(), request)
+    let (head, body) = server::http::Endpoint::main(app.clone())
+        .answer(request)
         .await
         .expect("it always answers")
         .into_parts();

@@ -10,7 +10,8 @@ use tuf::{Dialect, Refusal};
 /// read.
 const LONGEST_TEXT: usize = 700;
 
-/// The `detail` of an error as JSON text: its members stand in the order in which Notary writes them.
+/// The `detail` of an error as JSON text: its members stand in the order in which Notary writes
+/// them.
 pub(super) struct Detail(pub(super) String);
 
 impl Detail {

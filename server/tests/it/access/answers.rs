@@ -121,7 +121,9 @@ async fn asking_for_a_key_in_force_makes_none_and_is_not_counted() {
 
 async fn monitored(server: &TestServer, path: &str) -> StatusCode {
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let answer = server::http::answer_monitoring(server.app.clone(), request).await;
+    let answer = server::http::Endpoint::monitoring(server.app.clone())
+        .answer(request)
+        .await;
     answer.unwrap().status()
 }
 
