@@ -227,7 +227,7 @@ impl Settings {
             key: key.path.to_owned(),
             variable: key.overriding_variable(self.prefix),
             instead: self.misspelt(key.path).unwrap_or_default(),
-            help: key.summary(),
+            help: key.summary().into(),
         }
     }
 

@@ -68,7 +68,7 @@ pub enum SettingsError {
         /// What the file has in its place, or nothing.
         instead: String,
         /// What the key means.
-        help: String,
+        help: Box<str>,
     },
     /// The value of a key makes no sense.
     #[error("{origin}: {key}: {value} is not valid; accepted: {accepted}")]
