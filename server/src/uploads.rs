@@ -1,7 +1,7 @@
 //! How much memory uploads may take: all of them together, and those of one caller.
 //!
-//! A body takes up room as it arrives, and more when it is complete and gets checked. Room is given
-//! out so that no caller can keep all of it: each has a share of every kind of room, and the
+//! A body takes up room as it arrives, and more when it is complete: for the pass that checks its
+//! text, and then for as many values as that pass found in it. Room is given out so that no caller can keep all of it: each has a share of every kind of room, and the
 //! beginnings of bodies have room of their own, which is all that an ordinary publish needs.
 
 use std::{
@@ -30,8 +30,12 @@ const BEGINNINGS: u32 = 64;
 /// many.
 const CALLERS: u32 = 4;
 
-/// What checking a body takes beyond the body itself, in multiples of its size.
-const CHECK_FACTOR: u32 = 3;
+/// What the work on a body takes at most beyond the body itself, in multiples of its size.
+const WORK_FACTOR: u32 = 3;
+
+/// What small files may take beyond twice their size, in KiB: they may have more values than large
+/// ones for each byte.
+const DENSE: u32 = 1280;
 
 /// How long an upload waits for others to make room.
 const ROOM_TIME: Duration = Duration::from_secs(10);
@@ -45,7 +49,7 @@ pub struct UploadLimits {
     /// How long a body may take to get going; from then on it has to come at a least speed.
     pub slow_start: Duration,
     bodies: Room,
-    checks: Room,
+    work: Room,
     /// What one caller's bodies may take beyond their beginnings, in KiB.
     share: u32,
     shares: Mutex<HashMap<Payer, Weak<Share>>>,
@@ -86,8 +90,8 @@ struct Room {
 /// What one caller may take at once, in KiB.
 struct Share {
     bodies: Room,
-    /// For checking bodies that are no longer than a beginning.
-    checks: Arc<Semaphore>,
+    /// For the work on bodies that are no longer than a beginning.
+    work: Arc<Semaphore>,
 }
 
 impl Share {
@@ -95,7 +99,7 @@ impl Share {
         let small = BEGINNING * BEGINNINGS / CALLERS;
         Self {
             bodies: Room::new(small, large),
-            checks: Arc::new(Semaphore::new(small as usize)),
+            work: Arc::new(Semaphore::new(small as usize)),
         }
     }
 }
@@ -121,10 +125,7 @@ impl UploadLimits {
             files,
             slow_start: Duration::from_secs(10),
             bodies: Room::new(small, large),
-            checks: Room::new(
-                small,
-                largest.max(BEGINNING + 1).saturating_mul(CHECK_FACTOR),
-            ),
+            work: Room::new(small, most_work(largest.max(BEGINNING + 1))),
             // A body of the largest size always fits into one share.
             share: (large / 2).max(largest),
             shares: Mutex::default(),
@@ -189,21 +190,14 @@ impl UploadSpace<'_> {
         Some(())
     }
 
-    /// Room for checking the body, which is complete, beside what it occupies itself; `None` if
-    /// others do not give way in time.
-    pub(crate) async fn room_to_check(mut self) -> Option<Held> {
-        let (limits, share) = (self.limits, self.share.clone());
-        let wanted = self.kibibytes.saturating_mul(CHECK_FACTOR);
-        if self.kibibytes <= BEGINNING {
-            self.take(&share.checks, wanted).await?;
-            self.take(&limits.checks.small, wanted).await?;
-        } else {
-            self.take(&limits.checks.large, wanted).await?;
+    /// The body is complete.
+    pub(crate) fn complete(self) -> Held {
+        Held {
+            share: self.share,
+            kibibytes: self.kibibytes,
+            _body: self.held,
+            work: Vec::new(),
         }
-        Some(Held {
-            _share: share,
-            _permits: self.held,
-        })
     }
 
     async fn take(&mut self, room: &Arc<Semaphore>, kibibytes: u32) -> Option<()> {
@@ -225,12 +219,41 @@ impl UploadSpace<'_> {
     }
 }
 
-/// The memory of one body and of what it takes to check it; given back when dropped. It has to be
-/// kept until the work on the body has ended, whether or not the client waits for that.
+/// The memory of one body and of the work on it; given back when dropped. It has to be kept until
+/// that work has ended, whether or not the client waits for it.
 pub(crate) struct Held {
-    /// As long as there is anybody who holds some of it, a caller has no second share.
-    _share: Arc<Share>,
-    _permits: Vec<OwnedSemaphorePermit>,
+    /// As long as any of it is held, a caller has no second share.
+    share: Arc<Share>,
+    /// The size of the body.
+    kibibytes: u32,
+    _body: Vec<OwnedSemaphorePermit>,
+    work: Vec<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// Room for work that takes `bytes` beside the body, in the place of what there was for other
+    /// work; `None` if others do not give way in time. What there was goes first: of two that
+    /// each kept a part, neither could go on.
+    pub(crate) async fn room_to_work(&mut self, limits: &UploadLimits, bytes: u64) -> Option<()> {
+        self.work.clear();
+        let wanted = kibibytes(bytes).min(most_work(self.kibibytes));
+        if self.kibibytes <= BEGINNING {
+            let permit = limits.acquire(&self.share.work, wanted).await?;
+            self.work.push(permit);
+            self.work
+                .push(limits.acquire(&limits.work.small, wanted).await?);
+        } else {
+            self.work
+                .push(limits.acquire(&limits.work.large, wanted).await?);
+        }
+        Some(())
+    }
+}
+
+/// What the work on a body takes at most, in KiB.
+fn most_work(body: u32) -> u32 {
+    let dense = body.saturating_mul(WORK_FACTOR - 1).saturating_add(DENSE);
+    body.saturating_mul(WORK_FACTOR).max(dense)
 }
 
 fn kibibytes(bytes: u64) -> u32 {
@@ -300,13 +323,42 @@ mod tests {
             if number % 2 == 0 {
                 held.push(space);
             } else {
-                checked.extend(space.room_to_check().await);
+                let mut complete = space.complete();
+                let room = complete.room_to_work(&limits, 3 * (256 << 10)).await;
+                checked.extend(room.map(|()| complete));
             }
         }
         assert!(held.len() + checked.len() <= (BEGINNINGS / CALLERS) as usize);
         let mut other = limits.no_space(user("alice"));
         assert_eq!(other.grow(256 << 10).await, Some(()));
-        assert!(other.room_to_check().await.is_some());
+        let mut complete = other.complete();
+        assert_eq!(
+            complete.room_to_work(&limits, 3 * (256 << 10)).await,
+            Some(())
+        );
+    }
+
+    #[tokio::test]
+    async fn work_takes_what_was_counted_and_no_more() {
+        let limits = limits();
+        let mut held = Vec::new();
+        for number in 0..2 {
+            let mut space = limits.no_space(user(&format!("alice {number}")));
+            space.grow(32 * MIB).await.expect("there is room for two");
+            let mut complete = space.complete();
+            let room = complete.room_to_work(&limits, 48 * MIB).await;
+            assert_eq!(room, Some(()), "both fit, for each takes half of the room");
+            held.push(complete);
+        }
+        let more = held[0].room_to_work(&limits, 96 * MIB).await;
+        assert_eq!(more, None, "the other has the half of it");
+        held.pop();
+        let most = held[0].room_to_work(&limits, u64::MAX).await;
+        assert_eq!(
+            most,
+            Some(()),
+            "no work takes more than its body's multiple"
+        );
     }
 
     #[tokio::test]
@@ -317,8 +369,8 @@ mod tests {
             for mib in 1..=32 {
                 space.grow(mib * MIB).await.expect("there is room");
             }
-            let held = space.room_to_check().await;
-            assert!(held.is_some());
+            let mut complete = space.complete();
+            assert_eq!(complete.room_to_work(&limits, 96 * MIB).await, Some(()));
         }
         assert_eq!(limits.shares.lock().unwrap().len(), 1);
     }
@@ -328,6 +380,8 @@ mod tests {
         let limits = UploadLimits::new(1000, tuf::Limits::default());
         let mut space = limits.no_space(Payer::Network([192, 0, 2, 1].into()));
         assert_eq!(space.grow(1000).await, Some(()));
-        assert!(space.room_to_check().await.is_some());
+        let mut complete = space.complete();
+        let room = complete.room_to_work(&limits, u64::MAX).await;
+        assert_eq!(room, Some(()));
     }
 }

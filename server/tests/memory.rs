@@ -196,6 +196,80 @@ fn connect_from(host: u8, to: SocketAddr) -> TcpStream {
     stream
 }
 
+/// How many connections are held idle: as many as a server takes by default. Fewer without
+/// optimisation, where handshakes take long; each may cost the same.
+const CONNECTIONS: usize = if cfg!(debug_assertions) { 300 } else { 2000 };
+
+/// What an idle connection with TLS may cost.
+const IDLE: usize = if cfg!(debug_assertions) {
+    96 << 10
+} else {
+    64 << 10
+};
+
+/// How many addresses they come from: the half of all connections is the most of one.
+const ADDRESSES: usize = 4;
+
+/// Connections with TLS that did what makes each of them as large as it gets, and then nothing.
+fn idle_connections(report: &mut Report, container: usize) {
+    let get = format!("GET /v2/{GUN}/_trust/tuf/root.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // The preface, no settings, and a request whose answer there is no room for.
+    let mut two = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    two.extend(b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x01\x09localhost");
+    for (name, protocol, request) in [
+        ("anonymous: idle, HTTP/1.1", "http/1.1", get.into_bytes()),
+        ("anonymous: idle, HTTP/2", "h2", two),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = rcgen::CertificateParams::new(["localhost".to_owned()])
+            .and_then(|params| params.self_signed(&key))
+            .expect("a certificate");
+        fs::write(folder.path().join("server.crt"), certificate.pem()).expect("a file");
+        fs::write(folder.path().join("server.key"), key.serialize_pem()).expect("a file");
+        let tls = json!({"tls_cert_file": "server.crt", "tls_key_file": "server.key"});
+        let server = Server::start_in(folder, tls);
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(certificate.der().clone()).expect("a root");
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let mut client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the suites")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![protocol.into()];
+        let client = std::sync::Arc::new(client);
+
+        let before = server.memory("VmRSS:");
+        let held: Vec<_> = (0..CONNECTIONS)
+            .map(|number| hold_idle(&server, number, &client, &request))
+            .collect();
+        thread::sleep(Duration::from_secs(1));
+        let most = container.min(before + CONNECTIONS * IDLE);
+        report.add(name, &server, before, 0, most);
+        drop(held);
+    }
+}
+
+/// A connection after one request.
+fn hold_idle(
+    server: &Server,
+    number: usize,
+    client: &std::sync::Arc<rustls::ClientConfig>,
+    request: &[u8],
+) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    let host = u8::try_from(number % ADDRESSES + 1).expect("few addresses");
+    let name = "localhost".try_into().expect("a name");
+    let session = rustls::ClientConnection::new(client.clone(), name).expect("a session");
+    let stream = connect_from(host, server.address);
+    let mut stream = rustls::StreamOwned::new(session, stream);
+    stream.write_all(request).expect("a server that reads");
+    let mut answer = [0; 4096];
+    assert!(stream.read(&mut answer).expect("an answer") > 0);
+    stream
+}
+
 /// A form with one file.
 fn form(role: &str, content: &str) -> Vec<u8> {
     form_with("", role, content)
@@ -267,9 +341,10 @@ fn short(number: usize) -> String {
     }
 }
 
+const HASH: &str = "bBuFWlDpAUk7Hqa1WUKYSQ2bJ3Jp5a2JX4DcvjTV8BQ=";
+
 fn target(number: usize) -> String {
-    let hash = "bBuFWlDpAUk7Hqa1WUKYSQ2bJ3Jp5a2JX4DcvjTV8BQ=";
-    format!(r#""release-{number:07}":{{"hashes":{{"sha256":"{hash}"}},"length":1234}}"#)
+    format!(r#""release-{number:07}":{{"hashes":{{"sha256":"{HASH}"}},"length":1234}}"#)
 }
 
 fn uploads() -> Vec<Row> {
@@ -298,6 +373,10 @@ fn plain_targets() -> String {
 fn rows_of_targets() -> Vec<Row> {
     let unsorted = |number: usize| target(9_999_999 - number);
     let spaced = |number: usize| format!("\n {}", target(number));
+    let disordered = |number: usize| {
+        let name = format!("{number:07}").repeat(10);
+        format!(r#""{name}":{{"length":1234,"hashes":{{"sha256":"{HASH}"}}}}"#)
+    };
     let roles = r#""targets":{},"delegations":{"keys":{},"roles":["#;
     let keys = r#""targets":{},"delegations":{"keys":{"#;
     let signatures = r#"{"signed":{"_type":"Targets","targets":{},"version":1},"signatures":["#;
@@ -314,6 +393,10 @@ fn rows_of_targets() -> Vec<Row> {
         (
             "targets with white space",
             targets(r#""targets":{"#, &spaced, "}"),
+        ),
+        (
+            "targets with members out of order",
+            targets(r#""targets":{"#, &disordered, "}"),
         ),
         ("targets, empty", targets(r#""targets":{"#, &empty, "}")),
         (
@@ -497,6 +580,7 @@ fn no_caller_takes_more_memory_than_a_container_has() {
     many_callers(&mut report, &rows, container);
     readers(&mut report, container);
     readers_of_a_large_snapshot(&mut report, container);
+    idle_connections(&mut report, container);
     assert_eq!(report.faults, "", "\n{}", report.table);
 }
 

@@ -122,7 +122,8 @@ impl File {
     pub fn check_reading(&self) -> Result<(), ReadingFault> {
         let no_limit = |_| usize::MAX;
         let spelling = self.dialect().spelling();
-        spelling.check_reading(&self.0.role, &self.0.bytes, &no_limit)
+        let sizes = spelling.check_reading(&self.0.role, &self.0.bytes, &no_limit);
+        sizes.map(drop)
     }
 
     /// The contents, if the text is in order.

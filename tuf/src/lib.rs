@@ -54,6 +54,6 @@ pub use renewal::{renew_snapshot, renew_timestamp, role_keys, shared_keys};
 pub use role::{DelegationName, InvalidRole, Role};
 pub use signature::{Method, Signature};
 pub use update::{Accepted, Change, MAX_VERSION_STEP, Refusal, Stored, Update, check};
-pub use upload::{InvalidUpload, Uploaded};
+pub use upload::{CheckedUpload, InvalidUpload, Uploaded};
 pub use view::{SnapshotView, TimestampView};
 pub use wire::Dialect;

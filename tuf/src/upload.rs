@@ -25,29 +25,7 @@ impl Uploaded {
     /// Reads a part of an upload. Nothing is kept of a file that is refused, and the limits are
     /// checked before anything of it takes up memory.
     pub fn read(role: Role, bytes: Bytes, limits: &Limits) -> Result<Self, InvalidUpload> {
-        let dialect = Dialect::of_upload(&bytes);
-        let most = |count| limits.most(count);
-        check_text(&bytes)
-            .and_then(|()| dialect.spelling().check_reading(&role, &bytes, &most))
-            .map_err(|fault| match fault {
-                ReadingFault::Syntax(fault) => malformed(DecodeError::Syntax(fault)),
-                ReadingFault::Malformed(fault) => malformed(Box::new(fault)),
-                ReadingFault::Refused(fault) if limits.allow(dialect, &role, &bytes) => {
-                    InvalidUpload::Refused(refusal(&role, fault))
-                }
-                ReadingFault::Refused(fault) => InvalidUpload::Oversized(refusal(&role, fault)),
-            })?;
-        let most = most_values(bytes.len());
-        let of_role = role.clone();
-        File::parse_within(dialect, role, bytes, most)
-            .map(Self)
-            .map_err(|fault| match fault {
-                DecodeError::Syntax(SyntaxError::TooManyValues) => {
-                    let fault = Misreading::of_file(None, ReadingProblem::TooManyValues);
-                    InvalidUpload::Refused(refusal(&of_role, fault))
-                }
-                fault => malformed(fault),
-            })
+        CheckedUpload::new(role, bytes, limits)?.read()
     }
 
     /// The file.
@@ -60,6 +38,83 @@ impl Uploaded {
     #[must_use]
     pub fn into_file(self) -> File {
         self.0
+    }
+}
+
+/// A part of an upload that passed the strict pass, which keeps nothing of it: what it takes to read
+/// it is known before it is taken.
+#[derive(Clone, Debug)]
+pub struct CheckedUpload {
+    dialect: Dialect,
+    role: Role,
+    bytes: Bytes,
+    values: usize,
+}
+
+impl CheckedUpload {
+    /// How many bytes of memory the strict pass may take for files in `text` beside the text
+    /// itself: a hash for each name, and a copy if there is anything in it that is not UTF-8.
+    #[must_use]
+    pub fn memory_to_check(text: &[u8]) -> usize {
+        // There is a colon behind each name.
+        let names = text.split(|byte| *byte == b':').count();
+        let is_text = std::str::from_utf8(text).is_ok();
+        names * size_of::<u64>() + if is_text { 0 } else { text.len() }
+    }
+
+    /// The strict pass over a part of an upload.
+    pub fn new(role: Role, bytes: Bytes, limits: &Limits) -> Result<Self, InvalidUpload> {
+        let dialect = Dialect::of_upload(&bytes);
+        let most = |count| limits.most(count);
+        let sizes = check_text(&bytes)
+            .and_then(|()| dialect.spelling().check_reading(&role, &bytes, &most))
+            .map_err(|fault| match fault {
+                ReadingFault::Syntax(fault) => malformed(DecodeError::Syntax(fault)),
+                ReadingFault::Malformed(fault) => malformed(Box::new(fault)),
+                ReadingFault::Refused(fault) if limits.allow(dialect, &role, &bytes) => {
+                    InvalidUpload::Refused(refusal(&role, fault))
+                }
+                ReadingFault::Refused(fault) => InvalidUpload::Oversized(refusal(&role, fault)),
+            })?;
+        Ok(Self {
+            dialect,
+            role,
+            bytes,
+            values: sizes.values(),
+        })
+    }
+
+    /// Whom the file speaks for.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// How many bytes of memory the file takes beside its text, as long as it is there: what was
+    /// signed, in canonical form.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many more bytes it takes while it is read.
+    #[must_use]
+    pub fn memory_to_read(&self) -> usize {
+        self.values.min(most_values(self.bytes.len())) * BYTES_OF_VALUE
+    }
+
+    /// Reads the file.
+    pub fn read(self) -> Result<Uploaded, InvalidUpload> {
+        let (role, most) = (self.role.clone(), most_values(self.bytes.len()));
+        File::parse_within(self.dialect, self.role, self.bytes, most)
+            .map(Uploaded)
+            .map_err(|fault| match fault {
+                DecodeError::Syntax(SyntaxError::TooManyValues) => {
+                    let fault = Misreading::of_file(None, ReadingProblem::TooManyValues);
+                    InvalidUpload::Refused(refusal(&role, fault))
+                }
+                fault => malformed(fault),
+            })
     }
 }
 
@@ -84,9 +139,12 @@ const MAX_INVALID_BYTES: usize = 1024;
 /// How many JSON values any file may have beside targets in canonical form.
 const FEW_VALUES: usize = 20_000;
 
-/// How many bytes of a file there have to be for each value beyond that. A value takes some 60
-/// bytes of memory while a file is read.
+/// How many bytes of a file there have to be for each value beyond that.
 const BYTES_PER_VALUE: usize = 32;
+
+/// How many bytes of memory a value takes while a file is read: 32 for itself, 24 for its name, and
+/// what is left over between pieces in use.
+const BYTES_OF_VALUE: usize = 64;
 
 fn most_values(bytes: usize) -> usize {
     FEW_VALUES.max(bytes / BYTES_PER_VALUE)

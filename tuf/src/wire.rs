@@ -51,13 +51,13 @@ pub(crate) trait Spelling: Sync {
     fn read_version(&self, bytes: &[u8]) -> Result<i64, DecodeError>;
 
     /// Checks that every reader finds the same in a file, and that clients can decode it; `most`
-    /// bounds how many there are of each.
+    /// bounds how many there are of each, which is the answer.
     fn check_reading(
         &self,
         role: &Role,
         bytes: &[u8],
         most: &dyn Fn(Count) -> usize,
-    ) -> Result<(), ReadingFault>;
+    ) -> Result<Sizes, ReadingFault>;
 
     /// How many there are of what is limited in an upload; `None` if the bytes are not JSON.
     fn measure(&self, role: &Role, bytes: &[u8]) -> Option<Sizes>;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 use trust::{publish, repository, signer::REQUEST_ID};
-use tuf::{Gun, InvalidUpload, Limits, Role, Update, Uploaded};
+use tuf::{CheckedUpload, Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
 use super::{
     ApiError, empty,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     App,
-    uploads::{Payer, UploadSpace},
+    uploads::{Held, Payer, UploadSpace},
 };
 
 /// More parts than any repository has delegations.
@@ -53,11 +53,11 @@ pub(super) async fn publish(
         .and_then(multipart::boundary)
         .ok_or(ApiError::MalformedUpload)?;
     let (form, space) = collect(app, granted.payer(), body).await?;
-    let room = space.room_to_check().await.ok_or(ApiError::Overloaded)?;
+    let mut held = space.complete();
     let app = app.clone();
     let work = async move {
-        let outcome = store(&app, &granted, &gun, form, boundary).await;
-        drop(room);
+        let outcome = store(&app, &granted, &gun, form, boundary, &mut held).await;
+        drop(held);
         outcome
     };
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
@@ -73,8 +73,9 @@ async fn store(
     gun: &Gun,
     form: Bytes,
     boundary: String,
+    held: &mut Held,
 ) -> Result<Response, ApiError> {
-    let files = read(app, gun, form, boundary).await?;
+    let files = read(app, gun, form, boundary, held).await?;
     let (requester, authority) = (granted.requester(), Arc::new(granted.authority(app)?));
     let mut update = Update::default().within(app.limits.files);
     for file in files {
@@ -92,22 +93,67 @@ async fn store(
 /// How many files of an upload may be beyond the limits because they replace larger ones.
 const MOST_OVERSIZED: usize = 8;
 
-/// The files of a form, each within the limits or no larger than the one that it replaces.
+/// The files of a form, with room for what it takes to check, read and store them.
 async fn read(
     app: &App,
     gun: &Gun,
     form: Bytes,
     boundary: String,
+    held: &mut Held,
 ) -> Result<Vec<Uploaded>, ApiError> {
+    let text = form.clone();
+    let most = blocking(move || {
+        // What comes quoted-printable is decoded into a copy.
+        CheckedUpload::memory_to_check(&text) + text.len()
+    })
+    .await;
+    make_room(app, held, most).await?;
+    let files = check(app, gun, form, boundary).await?;
+    make_room(app, held, memory_to_publish(&files)).await?;
+    blocking(move || {
+        let read = |file: CheckedUpload| {
+            let role = file.role().clone();
+            file.read().map_err(|invalid| refused(&role, invalid))
+        };
+        files.into_iter().map(read).collect()
+    })
+    .await
+}
+
+/// What it takes to read files, one after the other, and to store them.
+fn memory_to_publish(files: &[CheckedUpload]) -> usize {
+    let kept: usize = files.iter().map(CheckedUpload::memory).sum();
+    let read = files.iter().map(CheckedUpload::memory_to_read).max();
+    // The database is handed a copy of each file, one after the other.
+    let stored = files.iter().map(CheckedUpload::memory).max();
+    kept + read.max(stored).unwrap_or(0)
+}
+
+async fn make_room(app: &App, held: &mut Held, bytes: usize) -> Result<(), ApiError> {
+    let room = held.room_to_work(&app.limits, bytes as u64).await;
+    room.ok_or(ApiError::Overloaded)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// The files of a form, each within the limits or no larger than the one that it replaces.
+async fn check(
+    app: &App,
+    gun: &Gun,
+    form: Bytes,
+    boundary: String,
+) -> Result<Vec<CheckedUpload>, ApiError> {
     let mut raised: BTreeMap<Role, Limits> = BTreeMap::new();
     loop {
         let (limits, own) = (app.limits.files, raised.clone());
         let (form, boundary) = (form.clone(), boundary.clone());
-        let reading = move || files(&form, &boundary, |role| own.get(role).unwrap_or(&limits));
-        let files = tokio::task::spawn_blocking(reading)
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        match files {
+        let checked =
+            blocking(move || files(&form, &boundary, |role| own.get(role).unwrap_or(&limits)));
+        match checked.await {
             Err(ApiError::Oversized(role, refusal)) => {
                 if raised.contains_key(&role) || raised.len() == MOST_OVERSIZED {
                     return Err(ApiError::InvalidUpdate(refusal));
@@ -127,9 +173,7 @@ async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiE
     Ok(match stored {
         Some((dialect, stored)) => {
             let role = role.clone();
-            tokio::task::spawn_blocking(move || limits.raised_to(dialect, &role, &stored.bytes))
-                .await
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+            blocking(move || limits.raised_to(dialect, &role, &stored.bytes)).await
         }
         None => limits,
     })
@@ -213,7 +257,7 @@ fn files<'l>(
     form: &Bytes,
     boundary: &str,
     limits: impl Fn(&Role) -> &'l Limits,
-) -> Result<Vec<Uploaded>, ApiError> {
+) -> Result<Vec<CheckedUpload>, ApiError> {
     let (parts, outcome) = multipart::parts(form, boundary, MOST_PARTS);
     let files = parts.into_iter().map(|part| file(part, &limits));
     let files = files.collect::<Result<_, _>>()?;
@@ -231,17 +275,21 @@ fn files<'l>(
     }
 }
 
-fn file<'l>(part: Part, limits: impl Fn(&Role) -> &'l Limits) -> Result<Uploaded, ApiError> {
+fn file<'l>(part: Part, limits: impl Fn(&Role) -> &'l Limits) -> Result<CheckedUpload, ApiError> {
     let role = role(part.filename.as_deref())?;
-    let read = Uploaded::read(role.clone(), part.content, limits(&role));
-    read.map_err(|invalid| match invalid {
+    let checked = CheckedUpload::new(role.clone(), part.content, limits(&role));
+    checked.map_err(|invalid| refused(&role, invalid))
+}
+
+fn refused(role: &Role, invalid: InvalidUpload) -> ApiError {
+    match invalid {
         InvalidUpload::Malformed(fault) => ApiError::MalformedJson {
             role: role.to_string(),
             reason: fault.to_string(),
         },
         InvalidUpload::Refused(refusal) => ApiError::InvalidUpdate(refusal),
         InvalidUpload::Oversized(refusal) => ApiError::Oversized(role.clone(), refusal),
-    })
+    }
 }
 
 /// The role that a part is named after: its file name, less one `.json`.
@@ -252,4 +300,48 @@ fn role(filename: Option<&str>) -> Result<Role, ApiError> {
         return Err(ApiError::NoFilename);
     }
     Role::parse(name).map_err(|_| ApiError::InvalidRole(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What it takes to publish a file of targets, in hundredths of its size.
+    fn share_of(targets: &str) -> usize {
+        let text = format!(
+            r#"{{"signed":{{"_type":"Targets","expires":"2040-01-01T00:00:00Z","targets":{{{targets}}},"version":1}},"signatures":[]}}"#
+        );
+        let size = text.len();
+        let checked = CheckedUpload::new(Role::Targets, text.into(), &Limits::default());
+        memory_to_publish(&[checked.expect("it is read in one way only")]) * 100 / size
+    }
+
+    #[test]
+    fn the_memory_of_an_upload_grows_with_what_is_in_it() {
+        let hash = "bBuFWlDpAUk7Hqa1WUKYSQ2bJ3Jp5a2JX4DcvjTV8BQ=";
+        let plain = |number| {
+            format!(r#""release-{number:07}":{{"hashes":{{"sha256":"{hash}"}},"length":1234}}"#)
+        };
+        let plain: Vec<String> = (0..20_000).map(plain).collect();
+        assert_eq!(
+            share_of(&plain.join(",")),
+            200,
+            "plain targets are one text"
+        );
+
+        let disordered = |number| {
+            let name = format!("{number:07}").repeat(10);
+            format!(r#""{name}":{{"length":1234,"hashes":{{"sha256":"{hash}"}}}}"#)
+        };
+        let disordered: Vec<String> = (0..20_000).map(disordered).collect();
+        let share = share_of(&disordered.join(","));
+        assert!((220..=300).contains(&share), "{share}");
+
+        let dense = format!(r#""a":{{ "custom":[{}0]}}"#, "0,".repeat(19_000));
+        let share = share_of(&dense);
+        assert!(
+            share > 3000,
+            "a small file may take many times its size: {share}"
+        );
+    }
 }

@@ -66,13 +66,14 @@ impl Spelling for Notary {
         role: &Role,
         bytes: &[u8],
         most: &dyn Fn(Count) -> usize,
-    ) -> Result<(), ReadingFault> {
-        json::check(&json::to_text(bytes), shapes::of(role), most)?;
+    ) -> Result<Sizes, ReadingFault> {
+        let sizes = json::check(&json::to_text(bytes), shapes::of(role), most)?;
         // Signatures cover a text in which all bytes that are not UTF-8 are the same character.
-        std::str::from_utf8(bytes).map(drop).map_err(|fault| {
+        std::str::from_utf8(bytes).map_err(|fault| {
             let at = Some(fault.valid_up_to());
             ReadingFault::Refused(Misreading::of_file(at, ReadingProblem::NotUtf8))
-        })
+        })?;
+        Ok(sizes)
     }
 
     fn measure(&self, role: &Role, bytes: &[u8]) -> Option<Sizes> {

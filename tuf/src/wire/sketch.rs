@@ -74,8 +74,8 @@ impl Spelling for Sketch {
         _: &Role,
         _: &[u8],
         _: &dyn Fn(Count) -> usize,
-    ) -> Result<(), ReadingFault> {
-        Ok(())
+    ) -> Result<Sizes, ReadingFault> {
+        Ok(Sizes::default())
     }
 
     fn measure(&self, _: &Role, _: &[u8]) -> Option<Sizes> {

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::decode::folds_to;
+use super::raw::canonical_object;
 use super::reading::{Count, Misreading, ReadingFault, ReadingProblem};
 use super::scanner::{Scanner, Token};
 use super::syntax::SyntaxError;
@@ -58,15 +59,23 @@ pub(crate) enum Form {
 
 /// How many there are of each in a file; of what there is more than one list of, in the longest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sizes([usize; 5]);
+pub(crate) struct Sizes {
+    counts: [usize; 5],
+    values: usize,
+}
 
 impl Sizes {
     pub(crate) fn of(self, count: Count) -> usize {
-        self.0[count as usize]
+        self.counts[count as usize]
+    }
+
+    /// How many values the file has when it is read in [`Scope::File`](super::Scope::File).
+    pub(crate) fn values(self) -> usize {
+        self.values
     }
 
     fn reach(&mut self, count: Count, size: usize) {
-        let known = &mut self.0[count as usize];
+        let known = &mut self.counts[count as usize];
         *known = size.max(*known);
     }
 }
@@ -87,12 +96,13 @@ const QUOTED_STEPS: usize = 10;
 /// Checks the first value of a text against `shape`; `most` says how many of each kind there may
 /// be.
 ///
-/// A malformed text is reported before a refused one, wherever the faults are.
+/// A malformed text is reported before a refused one, wherever the faults are. The answer is what
+/// there is of each.
 pub(crate) fn check(
     text: &str,
     shape: &'static Shape,
     most: &dyn Fn(Count) -> usize,
-) -> Result<(), ReadingFault> {
+) -> Result<Sizes, ReadingFault> {
     let mut checker = Checker::new(text, most);
     checker.value(shape)?;
     if let Some(at) = checker.scanner.half_character() {
@@ -101,7 +111,7 @@ pub(crate) fn check(
     match (checker.malformed, checker.refused) {
         (Some(misreading), _) => Err(ReadingFault::Malformed(misreading)),
         (None, Some(misreading)) => Err(ReadingFault::Refused(misreading)),
-        (None, None) => Ok(()),
+        (None, None) => Ok(checker.sizes),
     }
 }
 
@@ -183,12 +193,24 @@ struct Checker<'a> {
     malformed: Option<Misreading>,
     refused: Option<Misreading>,
     sizes: Sizes,
+    /// Up to here the text stays text when it is read.
+    raw_end: usize,
 }
 
 enum Step<'a> {
     Field(&'static str),
     Entry(Cow<'a, str>),
     Item(usize),
+}
+
+impl Step<'_> {
+    fn is_named(&self, field: &str) -> bool {
+        match self {
+            Self::Field(name) => *name == field,
+            Self::Entry(name) => folds_to(name, field),
+            Self::Item(_) => false,
+        }
+    }
 }
 
 impl<'a> Checker<'a> {
@@ -203,11 +225,13 @@ impl<'a> Checker<'a> {
             malformed: None,
             refused: None,
             sizes: Sizes::default(),
+            raw_end: 0,
         }
     }
 
     fn value(&mut self, shape: &'static Shape) -> Result<(), SyntaxError> {
         let at = self.scanner.next_at()?;
+        self.count_value(at);
         let token = self.scanner.value()?;
         let shape = match shape {
             Shape::NotNull(_) if token == Token::Null => {
@@ -366,6 +390,29 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Counts the value at `at` as the parser will hold it: targets in canonical form are one, all
+    /// of them or each.
+    fn count_value(&mut self, at: usize) {
+        if at < self.raw_end {
+            return;
+        }
+        self.sizes.values += 1;
+        if self.is_in_targets() {
+            let rest = self.scanner.restart(at).rest();
+            self.raw_end = at + rest.ok().and_then(canonical_object).unwrap_or(0);
+        }
+    }
+
+    /// Whether the value that is being read is the targets of a file, or one of them.
+    fn is_in_targets(&self) -> bool {
+        match self.path.as_slice() {
+            [signed, targets] | [signed, targets, Step::Field(_) | Step::Entry(_)] => {
+                signed.is_named("signed") && targets.is_named("targets")
+            }
+            _ => false,
+        }
+    }
+
     fn remember(&mut self, name: &str) {
         // What is refused already needs no comparing.
         if self.refused.is_none() {
@@ -518,7 +565,7 @@ mod tests {
     ]);
 
     fn checked(text: &str) -> Result<(), ReadingFault> {
-        check(text, &FILE, &|_| 3)
+        check(text, &FILE, &|_| 3).map(drop)
     }
 
     #[track_caller]
@@ -667,6 +714,39 @@ mod tests {
             "keys at byte 30 has more than 3 keys",
         );
         assert!(checked(r#"{"list":["","","",""]}"#).is_err());
+    }
+
+    #[test]
+    fn as_many_values_are_counted_as_the_parser_keeps() {
+        for (text, values) in [
+            ("null", 1),
+            ("[1,[2,{}]]", 5),
+            (r#"{"signed":{"targets":{"a":{"x":1},"b":{"y":[1,2]}}}}"#, 3),
+            (
+                r#"{"signed":{"targets":{ "a":{"x":1},"b":{"y":[1,2]}}}}"#,
+                5,
+            ),
+            (
+                r#"{"signed":{"targets":{"b":{"y": [1,2]},"a":{"x":1}}}}"#,
+                8,
+            ),
+            (r#"{"signed":{"targets":[1,{"x":1}]}}"#, 6),
+            (r#"{"other":{"targets":{"a":{"x":1}}}}"#, 5),
+        ] {
+            let sizes = measure(text, FREE).expect("JSON");
+            let scope = crate::encoding::json::Scope::File;
+            let (value, _) = crate::encoding::json::parse_first(text, scope).expect("JSON");
+            assert_eq!(sizes.values(), values, "{text}");
+            assert_eq!(count(&value), values, "{text}");
+        }
+    }
+
+    fn count(value: &Value<'_>) -> usize {
+        1 + match value {
+            Value::Array(items) => items.iter().map(count).sum(),
+            Value::Object(members) => members.iter().map(|(_, value)| count(value)).sum(),
+            _ => 0,
+        }
     }
 
     #[test]
