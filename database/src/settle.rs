@@ -5,7 +5,10 @@
 //! missing is either held by a transaction that is still running, or was lost by one that was rolled back.
 //! Only the database knows which.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite};
 
@@ -28,17 +31,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    fn new(writers: Option<Vec<String>>) -> Self {
-        Self {
-            since: Instant::now(),
-            writers,
-        }
-    }
-
-    /// How long ago that moment was.
+    /// How long before `now` that moment was.
     #[must_use]
-    pub fn age(&self) -> Duration {
-        self.since.elapsed()
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 }
 
@@ -47,21 +43,22 @@ pub trait Settle: Dialect {
     /// Whether a row can never appear below one that is there.
     const IN_ORDER: bool;
 
-    /// Takes note of who is writing to `table`. To be called after the ids were read that are to be
-    /// settled.
+    /// Takes note of who is writing to `table`. `now` is a moment after the ids were read that are to
+    /// be settled.
     fn watch(
         pool: &Pool<Self>,
         table: &'static str,
+        now: Instant,
     ) -> impl Future<Output = Result<Watch, sqlx::Error>> + Send;
 
-    /// Whether none of those who were writing to `table` when `watch` began can still make a row appear
-    /// with an id above `after` and below `below`. Where the database cannot tell, the answer is no.
+    /// Whether none of those who were writing to `table` when `watch` began, `age` ago, can still make a
+    /// row appear whose id is within `ids`. Where the database cannot tell, the answer is no.
     fn is_settled(
         pool: &Pool<Self>,
         table: &'static str,
         watch: &Watch,
-        after: i64,
-        below: i64,
+        age: Duration,
+        ids: Range<i64>,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 }
 
@@ -69,16 +66,23 @@ impl Settle for Sqlite {
     /// There is one writer at a time, and a transaction that is rolled back gives its ids back.
     const IN_ORDER: bool = true;
 
-    async fn watch(_: &Pool<Sqlite>, _: &'static str) -> Result<Watch, sqlx::Error> {
-        Ok(Watch::new(None))
+    async fn watch(
+        _: &Pool<Sqlite>,
+        _: &'static str,
+        since: Instant,
+    ) -> Result<Watch, sqlx::Error> {
+        Ok(Watch {
+            since,
+            writers: None,
+        })
     }
 
     async fn is_settled(
         _: &Pool<Sqlite>,
         _: &'static str,
         _: &Watch,
-        _: i64,
-        _: i64,
+        _: Duration,
+        _: Range<i64>,
     ) -> Result<bool, sqlx::Error> {
         Ok(true)
     }
@@ -90,16 +94,21 @@ impl Settle for Postgres {
     /// A transaction locks the table before it takes an id from the sequence, and holds the lock until
     /// after its rows are visible, or gone. So those that hold it now are all that matter. A snapshot's
     /// `xmin` would do as well, but it waits for every long transaction of the whole server.
-    async fn watch(pool: &Pool<Postgres>, table: &'static str) -> Result<Watch, sqlx::Error> {
-        Ok(Watch::new(postgres_writers(pool, table).await?))
+    async fn watch(
+        pool: &Pool<Postgres>,
+        table: &'static str,
+        since: Instant,
+    ) -> Result<Watch, sqlx::Error> {
+        let writers = postgres_writers(pool, table).await?;
+        Ok(Watch { since, writers })
     }
 
     async fn is_settled(
         pool: &Pool<Postgres>,
         table: &'static str,
         watch: &Watch,
-        _: i64,
-        _: i64,
+        _: Duration,
+        _: Range<i64>,
     ) -> Result<bool, sqlx::Error> {
         let Some(before) = &watch.writers else {
             return Ok(false);
@@ -139,8 +148,11 @@ async fn postgres_writers(
 impl Settle for MySql {
     const IN_ORDER: bool = false;
 
-    async fn watch(_: &Pool<MySql>, _: &'static str) -> Result<Watch, sqlx::Error> {
-        Ok(Watch::new(None))
+    async fn watch(_: &Pool<MySql>, _: &'static str, since: Instant) -> Result<Watch, sqlx::Error> {
+        Ok(Watch {
+            since,
+            writers: None,
+        })
     }
 
     /// A row that was inserted and not committed is locked, so a locking read that does not wait meets
@@ -148,11 +160,11 @@ impl Settle for MySql {
     async fn is_settled(
         pool: &Pool<MySql>,
         table: &'static str,
-        watch: &Watch,
-        after: i64,
-        below: i64,
+        _: &Watch,
+        age: Duration,
+        ids: Range<i64>,
     ) -> Result<bool, sqlx::Error> {
-        if watch.age() < INSERT_TIME {
+        if age < INSERT_TIME {
             return Ok(false);
         }
         let cluster: Option<(String, String)> =
@@ -160,18 +172,18 @@ impl Settle for MySql {
                 .fetch_optional(pool)
                 .await?;
         let is_cluster = cluster.is_some_and(|(_, value)| value == "ON");
-        if is_cluster && watch.age() < REMOTE_TIME {
+        if is_cluster && age < REMOTE_TIME {
             return Ok(false);
         }
         let mut transaction = pool
             .begin_with("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION")
             .await?;
         let statement = AssertSqlSafe(format!(
-            "SELECT id FROM {table} WHERE id > ? AND id < ? FOR UPDATE NOWAIT"
+            "SELECT id FROM {table} WHERE id >= ? AND id < ? FOR UPDATE NOWAIT"
         ));
         let read = sqlx::query(statement)
-            .bind(after)
-            .bind(below)
+            .bind(ids.start)
+            .bind(ids.end)
             .fetch_all(transaction.executor())
             .await;
         transaction.rollback().await;

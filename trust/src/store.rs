@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::{Dialect, File, Gun, Role};
 
+pub use feed::FeedClock;
 pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
 pub use rows::{ChangeRow, FileRow, TrustRow};
 pub use schema::BLUEPRINT;

@@ -2,7 +2,10 @@
 //! that others have made meanwhile.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,7 +20,11 @@ use crate::{
     support::{Server, connect, on_both},
 };
 
-on_both!(a_follower_gets_a_slow_change_before_a_fast_one_with_a_higher_id);
+on_both!(
+    a_follower_gets_a_slow_change_before_a_fast_one_with_a_higher_id,
+    a_change_that_takes_too_long_is_waited_for_no_longer_than_five_minutes,
+    however_many_changes_are_new_a_server_that_starts_passes_none_that_may_still_appear,
+);
 
 fn gun() -> Gun {
     Gun::parse("ex.com/fast").expect("a name")
@@ -89,18 +96,19 @@ async fn a_follower_gets_a_slow_change_before_a_fast_one_with_a_higher_id(
     }
 }
 
+/// Another server beside ours, which knows nothing of our locks.
+fn slow(name: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "INSERT INTO changefeed (gun, version, sha256, category, created_at) \
+         VALUES ('{name}', 1, '', 'update', CURRENT_TIMESTAMP)"
+    ))
+}
+
 async fn slow_and_fast<DB>(pool: &Pool<DB>, store: impl Fn() -> Arc<dyn TrustStore>) -> Result<()>
 where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    // Another server beside ours, which knows nothing of our locks.
-    let slow = |name: &str| {
-        AssertSqlSafe(format!(
-            "INSERT INTO changefeed (gun, version, sha256, category, created_at) \
-             VALUES ('{name}', 1, '', 'update', CURRENT_TIMESTAMP)"
-        ))
-    };
     let running = store();
     let mut follower = Follower::default();
     change(&*running, 1).await?;
@@ -142,4 +150,121 @@ where
         "it took too long"
     );
     Ok(())
+}
+
+/// A clock that runs ahead by as much as is said.
+#[derive(Clone, Default)]
+struct Ahead(Arc<AtomicU64>);
+
+impl Ahead {
+    fn set(&self, ahead: Duration) {
+        self.0.store(ahead.as_secs(), Ordering::Relaxed);
+    }
+
+    fn clock(&self) -> FeedClock {
+        let (by_day, steadily) = (self.0.clone(), self.0.clone());
+        let ahead = |by: &AtomicU64| Duration::from_secs(by.load(Ordering::Relaxed));
+        FeedClock {
+            now: Box::new(move || daemon::clock::now() + ahead(&by_day)),
+            steady: Box::new(move || Instant::now() + ahead(&steadily)),
+        }
+    }
+}
+
+async fn a_change_that_takes_too_long_is_waited_for_no_longer_than_five_minutes(
+    server: Server,
+) -> Result<()> {
+    let fresh = server.notarys()?;
+    match connect(&fresh).await? {
+        Connected::Postgres(pool) => {
+            let store = |clock| Arc::new(SqlStore::new(pool.clone()).with_clock(clock)) as _;
+            far_too_slow(&pool, store).await
+        }
+        Connected::MySql(pool) => {
+            let store = |clock| Arc::new(SqlStore::new(pool.clone()).with_clock(clock)) as _;
+            far_too_slow(&pool, store).await
+        }
+        Connected::Sqlite(_) => unreachable!("no harness makes one"),
+    }
+}
+
+/// The slow transaction is there all the time, so no database gives proof.
+async fn far_too_slow<DB>(
+    pool: &Pool<DB>,
+    store: impl Fn(FeedClock) -> Arc<dyn TrustStore>,
+) -> Result<()>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let ahead = Ahead::default();
+    let running = store(ahead.clock());
+    let mut follower = Follower::default();
+    let mut hanging = pool.begin_with("BEGIN").await?;
+    hanging.executor().execute(slow("hanging")).await?;
+    change(&*running, 1).await?;
+
+    for minutes in [0, 1, 4] {
+        ahead.set(Duration::from_secs(minutes * 60 + 50));
+        follower.read(&*running).await?;
+        ensure!(follower.seen.is_empty(), "{minutes}: {:?}", follower.seen);
+        let mut newcomer = Follower::default();
+        newcomer.read(&*store(ahead.clock())).await?;
+        ensure!(newcomer.seen.is_empty(), "{minutes}: {:?}", newcomer.seen);
+    }
+    ahead.set(Duration::from_mins(6));
+    follower.read(&*running).await?;
+    assert_eq!(follower.versions(), [("ex.com/fast", 1)]);
+    let mut newcomer = Follower::default();
+    newcomer.read(&*store(ahead.clock())).await?;
+    assert_eq!(newcomer.versions(), [("ex.com/fast", 1)]);
+    hanging.rollback().await;
+    Ok(())
+}
+
+async fn however_many_changes_are_new_a_server_that_starts_passes_none_that_may_still_appear(
+    server: Server,
+) -> Result<()> {
+    let fresh = server.notarys()?;
+    let numbers = server.pick("generate_series(1, 12000)", "seq_1_to_12000");
+    let many = AssertSqlSafe(format!(
+        "INSERT INTO changefeed (gun, version, sha256, category, created_at) \
+         SELECT 'many', 1, '', 'update', CURRENT_TIMESTAMP FROM {numbers}"
+    ));
+    match connect(&fresh).await? {
+        Connected::Postgres(pool) => {
+            let store = || Arc::new(SqlStore::new(pool.clone())) as Arc<dyn TrustStore>;
+            slow_and_many(&pool, many, store).await
+        }
+        Connected::MySql(pool) => {
+            let store = || Arc::new(SqlStore::new(pool.clone())) as Arc<dyn TrustStore>;
+            slow_and_many(&pool, many, store).await
+        }
+        Connected::Sqlite(_) => unreachable!("no harness makes one"),
+    }
+}
+
+async fn slow_and_many<DB>(
+    pool: &Pool<DB>,
+    many: AssertSqlSafe<String>,
+    store: impl Fn() -> Arc<dyn TrustStore>,
+) -> Result<()>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let mut first = pool.begin_with("BEGIN").await?;
+    first.executor().execute(slow("first")).await?;
+    let mut others = pool.begin_with("BEGIN").await?;
+    others.executor().execute(many).await?;
+    others.commit().await?;
+
+    let started = store();
+    let mut follower = Follower::default();
+    follower.read(&*started).await?;
+    ensure!(follower.seen.is_empty(), "it went past the slow change");
+    first.commit().await?;
+    follower.read_until(&*started, 1).await?;
+    assert_eq!(follower.versions()[0], ("first", 1));
+    follower.read_until(&*started, 12_001).await
 }

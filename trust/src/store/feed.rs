@@ -4,10 +4,12 @@
 //! lies above it. A process that has just started takes changes older than [`LATEST`] as settled, and
 //! proves the rest again.
 
+use std::time::{Duration, Instant};
+
 use daemon::clock;
 use database::{Dialect, Int, Pool, Settle, Time, Watch};
 use sqlx::{Encode, Executor, FromRow, Type};
-use time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::statements;
@@ -16,10 +18,11 @@ use super::statements;
 const TABLE: &str = "changefeed";
 
 /// When an id that is missing counts as lost without proof.
-const LATEST: Duration = Duration::minutes(5);
+const LATEST: Duration = Duration::from_mins(5);
 
-/// How many changes a process that has just started looks back over. Whatever is older is settled.
-const LOOK_BACK: i64 = 10_000;
+/// How many ids a process that has just started looks back over first; as long as what it finds there
+/// is too new, it goes twice as far.
+const LOOK_BACK: i64 = 1_000;
 
 /// How many ids are read with one statement.
 const PAGE: i64 = 1_000;
@@ -28,8 +31,28 @@ const PAGE: i64 = 1_000;
 const MOST_PAGES: usize = 20;
 
 /// What one process knows.
-#[derive(Default)]
-pub(super) struct Feed(Mutex<Known>);
+pub(super) struct Feed {
+    known: Mutex<Known>,
+    clock: FeedClock,
+}
+
+/// What tells the feed how old something is.
+pub struct FeedClock {
+    /// The time of day, which changes carry.
+    pub now: Box<dyn Fn() -> OffsetDateTime + Send + Sync>,
+    /// A time that no correction of a clock moves.
+    pub steady: Box<dyn Fn() -> Instant + Send + Sync>,
+}
+
+impl Default for FeedClock {
+    /// The clocks of this machine.
+    fn default() -> Self {
+        Self {
+            now: Box::new(clock::now),
+            steady: Box::new(Instant::now),
+        }
+    }
+}
 
 #[derive(Default)]
 struct Known {
@@ -60,6 +83,13 @@ pub(super) struct StampRow<T> {
 }
 
 impl Feed {
+    pub(super) fn new(clock: FeedClock) -> Self {
+        Self {
+            known: Mutex::default(),
+            clock,
+        }
+    }
+
     /// The id up to which the feed is settled, as far as that can be said now. It never waits for a
     /// writer.
     pub(super) async fn settled<DB>(&self, pool: &Pool<DB>) -> Result<i64, sqlx::Error>
@@ -73,10 +103,10 @@ impl Feed {
         if DB::IN_ORDER {
             return Ok(i64::MAX);
         }
-        let mut known = self.0.lock().await;
+        let mut known = self.known.lock().await;
         let mut settled = match known.settled {
             Some(settled) => settled,
-            None => first_look::<DB>(pool).await?,
+            None => first_look::<DB>(pool, (self.clock.now)() - LATEST).await?,
         };
         known.settled = Some(settled);
         for _ in 0..MOST_PAGES {
@@ -103,14 +133,16 @@ impl Feed {
                 .as_ref()
                 .is_none_or(|old| old.newest <= settled)
             {
-                let watch = DB::watch(pool, TABLE).await?;
+                let watch = DB::watch(pool, TABLE, (self.clock.steady)()).await?;
                 known.awaited = Some(Awaited { watch, newest });
             }
             // It stays where it is until it is over: a caller may hang up, or the database fail, while
             // it is looked at, and its age must go on counting.
             let awaited = known.awaited.as_ref().expect("it was just put there");
             let (watch, below) = (&awaited.watch, awaited.newest);
-            if watch.age() < LATEST && !DB::is_settled(pool, TABLE, watch, settled, below).await? {
+            let age = watch.age((self.clock.steady)());
+            let ids = settled + 1..below;
+            if age < LATEST && !DB::is_settled(pool, TABLE, watch, age, ids).await? {
                 tracing::debug!(settled, newest, "a change may still appear in the feed");
                 break;
             }
@@ -122,24 +154,29 @@ impl Feed {
     }
 }
 
-/// Where a process begins that knows nothing yet: at the newest change that is old enough to be settled.
-async fn first_look<DB>(pool: &Pool<DB>) -> Result<i64, sqlx::Error>
+/// Where a process begins that knows nothing yet: at a change from before `old`, or before all changes.
+///
+/// It need not be the newest of those; the table is not searched through for it.
+async fn first_look<DB>(pool: &Pool<DB>, old: OffsetDateTime) -> Result<i64, sqlx::Error>
 where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> StampRow<DB::Time>: FromRow<'r, DB::Row>,
 {
-    let rows: Vec<StampRow<DB::Time>> = sqlx::query_as(DB::sql(statements::LAST_CHANGES))
-        .bind(LOOK_BACK)
-        .fetch_all(pool)
-        .await?;
-    let old = clock::now() - LATEST;
-    let is_old = |row: &&StampRow<DB::Time>| row.created_at.is_none_or(|at| at.utc() <= old);
-    let is_all = i64::try_from(rows.len()).is_ok_and(|found| found < LOOK_BACK);
-    Ok(match (rows.iter().find(is_old), rows.last()) {
-        (Some(row), _) => row.id.0,
-        (None, Some(last)) if !is_all => last.id.0,
-        (None, _) => 0,
-    })
+    let (mut back, mut most) = (LOOK_BACK, i64::MAX);
+    loop {
+        let row: Option<StampRow<DB::Time>> = sqlx::query_as(DB::sql(statements::CHANGE_TIME))
+            .bind(most)
+            .fetch_optional(pool)
+            .await?;
+        let Some(row) = row else {
+            return Ok(0);
+        };
+        if row.created_at.is_none_or(|at| at.utc() <= old) {
+            return Ok(row.id.0);
+        }
+        most = row.id.0 - back;
+        back *= 2;
+    }
 }

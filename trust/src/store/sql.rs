@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 use super::{
-    Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, VersionName,
+    Aging, Change, FeedClock, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore,
+    VersionName,
     feed::{Feed, IdRow, StampRow},
     statements,
 };
@@ -28,8 +29,15 @@ impl<DB: Dialect> SqlStore<DB> {
     pub fn new(pool: Pool<DB>) -> Self {
         Self {
             pool,
-            feed: Feed::default(),
+            feed: Feed::new(FeedClock::default()),
         }
+    }
+
+    /// With another clock for the changefeed.
+    #[must_use]
+    pub fn with_clock(mut self, clock: FeedClock) -> Self {
+        self.feed = Feed::new(clock);
+        self
     }
 }
 

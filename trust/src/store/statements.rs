@@ -65,9 +65,9 @@ pub const ADD_NO_CHANGE: &str = "INSERT INTO changefeed (created_at, gun, versio
 pub const CHECK: &str = "SELECT id FROM tuf_files WHERE id = 0";
 /// The ids of the changefeed behind one of them.
 pub const CHANGE_IDS: &str = "SELECT id FROM changefeed WHERE id > ? ORDER BY id LIMIT ?";
-/// The ids of the last changes, newest first, each with its time.
-pub const LAST_CHANGES: &str = "SELECT id, created_at FROM changefeed WHERE id > 0 \
-     ORDER BY id DESC LIMIT ?";
+/// The id and the time of the newest change up to an id.
+pub const CHANGE_TIME: &str = "SELECT id, created_at FROM changefeed WHERE id > 0 AND id <= ? \
+     ORDER BY id DESC LIMIT 1";
 /// The feed of all GUNs, forwards.
 pub const CHANGES_AFTER: &str = "SELECT id, created_at, gun, version, sha256, category \
      FROM changefeed WHERE id > ? ORDER BY id LIMIT ?";
