@@ -192,8 +192,9 @@ fn version(file: &FileRow, place: Place) -> Result<Option<Version>, String> {
     // Names are what a database holds, and may hold anything.
     let (gun, role) = (file.gun.escape_debug(), file.role.escape_debug());
     let name = format!("{gun}: version {} of {role}", file.version);
-    if let Some(noted) = &file.sha256
-        && *noted != hex::encode(sha256)
+    // Old databases lack it, or hold an empty one.
+    if let Some(noted) = file.sha256.as_deref().filter(|noted| !noted.is_empty())
+        && noted != hex::encode(sha256)
     {
         return Err(format!(
             "{name} is not what its checksum says: it was altered in the database"

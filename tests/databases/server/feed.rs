@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Result, ensure};
 use database::{Connected, Dialect, Pool};
 use sqlx::{AssertSqlSafe, Executor};
-use trust::store::{Page, SqlStore, TrustStore};
+use trust::store::{FeedClock, Page, SqlStore, TrustStore};
 use tuf::{File, Gun, Role};
 
 use crate::{

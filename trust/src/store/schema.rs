@@ -102,11 +102,12 @@ const CHECKSUMS: Fill = Fill {
     what: "write down the checksums of files that lack one",
     table: "tuf_files",
     column: Some("sha256"),
-    missing: Spelled::alike("SELECT COUNT(*) FROM tuf_files WHERE sha256 IS NULL"),
+    missing: Spelled::alike("SELECT COUNT(*) FROM tuf_files WHERE sha256 IS NULL OR sha256 = ''"),
     add: Spelled {
         sqlite: "",
-        postgres: "UPDATE tuf_files SET sha256 = encode(sha256(data), 'hex') WHERE sha256 IS NULL",
-        mysql: "UPDATE tuf_files SET sha256 = SHA2(data, 256) WHERE sha256 IS NULL",
+        postgres: "UPDATE tuf_files SET sha256 = encode(sha256(data), 'hex') \
+                   WHERE sha256 IS NULL OR sha256 = ''",
+        mysql: "UPDATE tuf_files SET sha256 = SHA2(data, 256) WHERE sha256 IS NULL OR sha256 = ''",
     },
 };
 

@@ -17,8 +17,8 @@ pub const HOLDS: &str = "SELECT version FROM tuf_files \
      AND deleted_at IS NULL LIMIT 1";
 /// The files of a role whose checksum was never written down.
 pub const WITHOUT_CHECKSUM: &str = "SELECT data, created_at FROM tuf_files \
-     WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND sha256 IS NULL \
-     AND deleted_at IS NULL";
+     WHERE gun = ? AND EXACT(gun) = ? AND role = ? \
+     AND (sha256 IS NULL OR sha256 = '') AND deleted_at IS NULL";
 /// The checksum of a version.
 pub const NAME_OF_VERSION: &str = "SELECT version, sha256 FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version = ? \
@@ -115,7 +115,7 @@ pub const ALL: [&str; 26] = [
     TIMESTAMPS,
     CHECK,
     CHANGE_IDS,
-    LAST_CHANGES,
+    CHANGE_TIME,
     CHANGES_AFTER,
     CHANGES_BEFORE,
     GUN_CHANGES_AFTER,
