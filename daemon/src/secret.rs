@@ -230,23 +230,25 @@ impl Source {
 
     fn read_with(&self, shell: &Path, patience: Duration) -> Result<Secret, SecretError> {
         let origin = || self.origin.clone();
-        let secret = match &self.place {
-            Place::Value(value) => return Ok(value.clone()),
-            Place::File(path) => {
-                regular::open(path)
-                    .and_then(bounded)
-                    .map_err(|source| SecretError::Unreadable {
+        let secret =
+            match &self.place {
+                Place::Value(value) => return Ok(value.clone()),
+                Place::File(path) => regular::open(path).and_then(bounded).map_err(|source| {
+                    SecretError::Unreadable {
                         origin: origin(),
                         source,
+                    }
+                })?,
+                Place::Command(line) => {
+                    let name = self.origin.named_by();
+                    command::output(line, name, shell, patience).map_err(|fault| {
+                        SecretError::Command {
+                            origin: origin(),
+                            fault,
+                        }
                     })?
-            }
-            Place::Command(line) => {
-                command::output(line, shell, patience).map_err(|fault| SecretError::Command {
-                    origin: origin(),
-                    fault,
-                })?
-            }
-        };
+                }
+            };
         if secret.len() > LONGEST {
             return Err(SecretError::TooLong(origin()));
         }

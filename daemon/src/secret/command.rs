@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{self, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _},
     os::unix::{ffi::OsStrExt as _, process::CommandExt as _},
     path::Path,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
@@ -18,9 +18,9 @@ use rustix::{
 use zeroize::Zeroizing;
 
 use super::{LONGEST, Secret};
+use crate::logging::Plain;
 
-/// How a command failed. What it printed is in no variant; what it complained of it said itself, since its
-/// standard error is ours.
+/// How a command failed. What it printed is in no variant; what it complained of was passed on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandFault {
@@ -47,13 +47,18 @@ pub enum CommandFault {
 /// What the command prints; more than the longest secret, if it prints more.
 ///
 /// It has no standard input, and is killed with all it started if it takes longer than `patience`. What it left
-/// running when it ended well is its own affair.
+/// running when it ended well is its own affair. What it writes to its standard error goes to ours, each line
+/// behind `name`.
 pub(super) fn output(
     line: &[u8],
+    name: &str,
     shell: &Path,
     patience: Duration,
 ) -> Result<Secret, CommandFault> {
     let mut child = start(OsStr::from_bytes(line), shell)?;
+    let complaints = child.stderr.take().expect("it was started with a pipe");
+    let name = name.to_owned();
+    let relay = thread::spawn(move || pass_on(complaints, &name, io::stderr()));
     let output = wait(&mut child, patience);
     if matches!(
         output,
@@ -61,7 +66,35 @@ pub(super) fn output(
     ) {
         end(&mut child);
     }
+    // Something in the background may hold it open for ever.
+    let until = Instant::now() + AFTERWARDS;
+    while !relay.is_finished() && Instant::now() < until {
+        thread::sleep(POLL);
+    }
     output
+}
+
+/// Writes each line that comes behind `name`, so that none can pass for one of the program's own.
+fn pass_on(from: impl io::Read, name: &str, mut to: impl io::Write) {
+    let (mut from, mut line, mut left) = (BufReader::new(from), Vec::new(), MOST_COMPLAINTS);
+    loop {
+        line.clear();
+        let piece = from
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line);
+        if !piece.is_ok_and(|length| length > 0) {
+            return;
+        }
+        // What is beyond is read all the same, or the command would wait for ever.
+        left = left.saturating_sub(line.len());
+        if left > 0 {
+            let text = String::from_utf8_lossy(&line);
+            let text = Plain(text.trim_end_matches(['\r', '\n']));
+            // There is nowhere else to say it.
+            let _ = writeln!(to, "{name}: {text}");
+        }
+    }
 }
 
 /// Starts `line` by the shell; as a program and its arguments, where there is no shell and none is needed.
@@ -84,6 +117,7 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         // A group of its own, so that all of a pipeline can be ended at once.
         .process_group(0)
         .spawn()
@@ -189,6 +223,10 @@ impl Output {
     }
 }
 
+/// How many bytes of a line of complaints are passed on as one line, and how many of all.
+const LONGEST_LINE: u64 = 1024;
+const MOST_COMPLAINTS: usize = 64 * 1024;
+
 /// How much is read at once.
 const PIECE: usize = 4096;
 
@@ -204,6 +242,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn passed_on(complaints: &[u8]) -> String {
+        let mut to = Vec::new();
+        pass_on(complaints, "PASSWORD_COMMAND", &mut to);
+        String::from_utf8(to).unwrap()
+    }
+
+    #[test]
+    fn no_line_of_a_command_passes_for_one_of_the_program() {
+        assert_eq!(
+            passed_on(b"no such vault\n{\"level\":\"info\"}\r\n\x1b[2Jx\xffy\xc2\x85z"),
+            "PASSWORD_COMMAND: no such vault\n\
+             PASSWORD_COMMAND: {\"level\":\"info\"}\n\
+             PASSWORD_COMMAND: \\u{1b}[2Jx\u{fffd}y\\u{85}z\n"
+        );
+        for endless in ["x".repeat(1 << 20), "x\n".repeat(1 << 20)] {
+            let said = passed_on(endless.as_bytes());
+            assert!(
+                said.lines()
+                    .all(|line| line.starts_with("PASSWORD_COMMAND: "))
+            );
+            assert!(said.len() < 1 << 20, "{}", said.len());
+        }
+    }
 
     /// The words that a shell makes of `line`.
     fn words_of_shell(line: &str) -> Vec<u8> {

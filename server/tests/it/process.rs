@@ -1,5 +1,7 @@
 //! The server as a process: secrets from files and commands, and what it says when it is asked how it is.
 
+mod flood;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -25,6 +27,11 @@ struct Stage {
 impl Stage {
     /// With what else is in the `server` section.
     fn new(more: impl FnOnce(&Self) -> Value) -> Self {
+        Self::with(more, json!({}))
+    }
+
+    /// With other sections, too.
+    fn with(more: impl FnOnce(&Self) -> Value, sections: Value) -> Self {
         let stage = Self {
             folder: tempfile::tempdir().unwrap(),
             address: free_address(),
@@ -35,12 +42,14 @@ impl Stage {
             .as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        let text = json!({
+        let mut text = json!({
             "server": section,
             "trust_service": {"type": "local"},
             "storage": {"backend": "memory"},
             "logging": {"level": "trace"},
         });
+        let sections = sections.as_object().unwrap().clone();
+        text.as_object_mut().unwrap().extend(sections);
         fs::write(stage.path("server.json"), text.to_string()).unwrap();
         stage
     }
@@ -175,6 +184,19 @@ fn an_administrator_is_taken_from_a_file_or_a_command_and_said_nowhere() {
         assert!(
             !failing.status.success() && log.contains("exit status: 4"),
             "{log}"
+        );
+        let liar = r#"printf '%s\n' 'no vault' '{"level":"info","msg":"all is well"}' >&2; exit 4"#;
+        let lying = stage.run(&[], &[("NOTARY_AUTH_COMMAND", liar)]);
+        let lines = text(&lying.stderr);
+        assert!(
+            lines.matches("\nNOTARY_AUTH_COMMAND: {\"level").count() == 1,
+            "{lines}"
+        );
+        assert!(
+            !lines
+                .lines()
+                .any(|line| line.starts_with(r#"{"level":"info""#)),
+            "{lines}"
         );
         for said in [running.stop(), shown, text(&check.stderr), log] {
             assert!(
