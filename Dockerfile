@@ -15,7 +15,7 @@ ARG RUN_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS sources
 COPY . /sources
 WORKDIR /sources
-RUN find tests fixtures */tests */benches -name '*.rs' -exec truncate --size=0 {} + \
+RUN find tests fixtures fuzz */tests */benches -name '*.rs' -exec truncate --size=0 {} + \
  && cp --recursive /sources /manifests \
  && find /manifests -name '*.rs' -exec truncate --size=0 {} + \
  && find /manifests -type f ! -name '*.rs' ! -name Cargo.toml ! -name Cargo.lock -delete

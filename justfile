@@ -37,7 +37,9 @@ soak SECONDS='3600':
 up:
     cargo run --release
 
-# Feeds a parser with strange bytes: credentials, tokens, rules or uploads, for so many seconds. Needs cargo-fuzz;
-# the variable lets the stable compiler build what cargo-fuzz asks for.
+# Feeds a target of the crate fuzz (see fuzz/seeds) with strange bytes for so many seconds. Needs cargo-fuzz; the
+# variable lets the stable compiler build what cargo-fuzz asks for. What it finds worth keeping goes into target.
 fuzz TARGET SECONDS='60':
-    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz {{ TARGET }} -- -max_total_time={{ SECONDS }}
+    mkdir -p target/corpus/{{ TARGET }}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz/libfuzzer {{ TARGET }} \
+        "$PWD/target/corpus/{{ TARGET }}" "$PWD/fuzz/seeds/{{ TARGET }}" -- -max_total_time={{ SECONDS }}

@@ -11,7 +11,7 @@ mod grant;
 mod health;
 mod keys;
 mod metadata;
-mod multipart;
+pub mod multipart;
 mod observe;
 mod open;
 mod origin;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// One part of a form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub struct Part {
     /// The file name as sent; `None` without a usable one.
     pub filename: Option<String>,
     /// The content, a slice of the form; decoded if it came quoted-printable.
@@ -17,7 +17,7 @@ pub(super) struct Part {
 
 /// How a form is malformed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Malformed {
+pub enum Malformed {
     /// The form ends before the closing boundary, outside of any part's content.
     CutOff,
     /// The form ends inside the content of a part; the file name that part had.
@@ -27,7 +27,8 @@ pub(super) enum Malformed {
 }
 
 /// The boundary that a `Content-Type` of `multipart/form-data` or `multipart/mixed` names.
-pub(super) fn boundary(content_type: &str) -> Option<String> {
+#[must_use]
+pub fn boundary(content_type: &str) -> Option<String> {
     let (media_type, parameters) = content_type.split_once(';')?;
     let media_type = media_type.trim().to_ascii_lowercase();
     if !matches!(
@@ -49,11 +50,7 @@ const LONGEST_HEADER: usize = 8 << 10;
 
 /// Splits `form` into its parts, `most` at the most. Parts are given out as far as they are whole,
 /// with the fault that ended them: a reader that goes from part to part would find theirs first.
-pub(super) fn parts(
-    form: &Bytes,
-    boundary: &str,
-    most: usize,
-) -> (Vec<Part>, Result<(), Malformed>) {
+pub fn parts(form: &Bytes, boundary: &str, most: usize) -> (Vec<Part>, Result<(), Malformed>) {
     let mut parts = Vec::new();
     let outcome = read_parts(form, &format!("--{boundary}"), most, &mut parts);
     (parts, outcome)

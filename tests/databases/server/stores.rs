@@ -71,8 +71,15 @@ async fn what_others_left_out_of_rows_is_made_up_for(server: Server) -> Result<(
     let sum = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     assert_eq!(hex::encode(head.sha256), sum);
     let role = tuf::Role::Timestamp;
-    let found = store.by_checksum(&gun, &role, &head.sha256).await?;
-    assert_eq!(&found.expect("it is there").bytes[..], b"{}");
+    for sha256 in ["NULL", "''"] {
+        server.run(&fresh, &format!("UPDATE tuf_files SET sha256 = {sha256}"))?;
+        assert_eq!(store.head(&gun).await?.as_ref(), Some(&head), "{sha256}");
+        let found = store.by_checksum(&gun, &role, &head.sha256).await?;
+        assert_eq!(&found.expect("it is there").bytes[..], b"{}", "{sha256}");
+    }
+    trust::store::migrate(&connect(&fresh).await?).await?;
+    let written = server.run(&fresh, "SELECT sha256 FROM tuf_files")?;
+    ensure!(written.contains(sum), "{written}");
     let page = trust::store::Page::After { id: 0, limit: 9 };
     assert_eq!(store.changes(None, page).await?[0].sha256, "");
     Ok(())

@@ -97,8 +97,8 @@ url_of() {
 # Dockerfile and the profiles are those of the sources that this is run in.
 private_sources() {
     local name commit
-    mkdir --parents "$1"/{tests,fixtures,packaging/images}
-    touch "$1"/{tests,fixtures}/empty
+    mkdir --parents "$1"/{tests,fixtures,fuzz,packaging/images}
+    touch "$1"/{tests,fixtures,fuzz}/empty
     cp Dockerfile .dockerignore "$1"
     cp packaging/images/sbom.awk "$1/packaging/images"
     {

@@ -1,13 +1,17 @@
 //! Files as clients send them: any bytes may come, and of what is accepted, every reader finds the
 //! same in it.
-#![no_main]
 
 use bytes::Bytes;
-use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tuf::{Dialect, File, Limits, Role, Uploaded, canonical};
 
-fuzz_target!(|bytes: &[u8]| {
+/// Reads `bytes` as the file of each role.
+///
+/// # Panics
+///
+/// If what is taken as an upload is not taken when it is stored, or if another reader finds
+/// something else in it.
+pub fn run(bytes: &[u8]) {
     let roles = ["root", "targets", "targets/a", "snapshot", "timestamp"];
     for role in roles.map(|name| Role::parse(name).expect("a role")) {
         let bytes = Bytes::copy_from_slice(bytes);
@@ -22,8 +26,8 @@ fuzz_target!(|bytes: &[u8]| {
             // Something follows the file, which is found when it is checked.
             continue;
         };
-        // Another reader, who writes what it read, signs the same: nothing is there twice, and nothing
-        // is left out.
+        // Another reader, who writes what it read, signs the same: nothing is there twice, and
+        // nothing is left out.
         assert_eq!(count(&value), names(&bytes), "a member is there twice");
         if let Ok(message) = canonical::encode(&bytes) {
             let again = canonical::encode(value.to_string().as_bytes());
@@ -33,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(signed["version"].as_i64().unwrap_or(0), stored.version());
         assert_eq!(signed["expires"].is_string(), stored.expires().is_some());
     }
-});
+}
 
 /// How many members all objects of a value have.
 fn count(value: &Value) -> usize {
