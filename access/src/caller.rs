@@ -9,8 +9,9 @@ use crate::Access;
 pub struct Caller {
     /// Who it is.
     pub identity: Identity,
-    /// What the token that was shown lists in its `access` claim: nothing beyond it is granted, whatever
-    /// the rules say. `None`: no token was shown, or one of an issuer that keeps no such claim.
+    /// What the token that was shown lists in its `access` claim: nothing beyond it is granted,
+    /// whatever the rules say. `None`: no token was shown, or one of an issuer that keeps no such
+    /// claim.
     pub access: Option<Vec<Access>>,
 }
 
@@ -23,8 +24,8 @@ pub enum Identity {
     User(String),
     /// The administrator that `NOTARY_AUTH` names, who may do everything.
     Administrator(String),
-    /// Who showed a client certificate: its names, those of the subject alternative name or, where it
-    /// has none, the common name. Never empty.
+    /// Who showed a client certificate: its names, those of the subject alternative name or, where
+    /// it has none, the common name. Never empty.
     Certificate(Vec<String>),
     /// Who showed a token of an outside issuer.
     Outside(OutsideToken),

@@ -35,8 +35,8 @@ impl Challenge {
     /// `Bearer realm=Q,service=Q,scope=Q[,error=Q]`, each Q as Go quotes strings; Basic:
     /// `Basic realm=Q,charset="UTF-8"`.
     ///
-    /// It holds no control character, whatever is in realm, service and scope: a GUN is what a caller
-    /// sent, and must not begin a header of its own.
+    /// It holds no control character, whatever is in realm, service and scope: a GUN is what a
+    /// caller sent, and must not begin a header of its own.
     #[must_use]
     pub fn header(&self, scope: &Scope, fault: Option<TokenFault>) -> String {
         match self {

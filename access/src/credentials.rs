@@ -88,7 +88,8 @@ fn bearer(header: &[u8]) -> Option<SecretString> {
     let mut words = header.split(|&byte| byte == b' ');
     let (scheme, token) = (words.next()?, words.next()?);
     let is_bearer = scheme.eq_ignore_ascii_case(b"bearer");
-    // What is not UTF-8 is no token either way, and has to be refused as a bad one, not taken for none.
+    // What is not UTF-8 is no token either way, and has to be refused as a bad one, not taken for
+    // none.
     (is_bearer && words.next().is_none() && !token.is_empty())
         .then(|| String::from_utf8_lossy(token).as_ref().into())
 }

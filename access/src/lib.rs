@@ -4,8 +4,8 @@
 //! callers and verdicts go out. A server walks through these, in this order:
 //!
 //! 1. [`Authorization::parse`] reads what a request shows;
-//! 2. [`PasswordFile::verify`] or [`token::verify`] makes an [`Identity`] of it, which with the limits of a
-//!    token is a [`Caller`];
+//! 2. [`PasswordFile::verify`] or [`token::verify`] makes an [`Identity`] of it, which with the
+//!    limits of a token is a [`Caller`];
 //! 3. the route names the [`Permission`] it needs, and [`Policy::decide`] whether the caller may;
 //! 4. if not, a [`Challenge`] says how to authenticate.
 

@@ -24,9 +24,9 @@ pub use parse::InvalidPasswordFile;
 /// The users of a password file and the hashes of their passwords.
 pub struct PasswordFile {
     users: BTreeMap<String, Entry>,
-    /// The hash that is computed for a user who is not there: one of the kind and cost that most users
-    /// have, so that the time an answer takes does not tell who is there. Users whose hashes are of
-    /// another kind or cost can still be told apart by it.
+    /// The hash that is computed for a user who is not there: one of the kind and cost that most
+    /// users have, so that the time an answer takes does not tell who is there. Users whose hashes
+    /// are of another kind or cost can still be told apart by it.
     stand_in: Hash,
 }
 
@@ -39,8 +39,8 @@ impl PasswordFile {
     /// Whether the password is the user's. Takes as long for a user that is not there. Slow by
     /// design: not for an async thread.
     ///
-    /// Empty passwords are never right. bcrypt takes notice of the first 72 bytes of a password alone, here
-    /// as everywhere.
+    /// Empty passwords are never right. bcrypt takes notice of the first 72 bytes of a password
+    /// alone, here as everywhere.
     #[must_use]
     pub fn verify(&self, credentials: &Credentials) -> bool {
         let entry = self.users.get(&credentials.user);
@@ -56,8 +56,8 @@ impl PasswordFile {
         self.users.contains_key(user)
     }
 
-    /// Something that changes with the user's password and says nothing of it; `None` without such a
-    /// user.
+    /// Something that changes with the user's password and says nothing of it; `None` without such
+    /// a user.
     #[must_use]
     pub fn fingerprint(&self, user: &str) -> Option<[u8; 32]> {
         self.users.get(user).map(|entry| entry.fingerprint)

@@ -57,7 +57,8 @@ impl GunPattern {
     ///
     /// # Errors
     ///
-    /// [`InvalidPattern`], for what no GUN could match and for what another tool might read otherwise.
+    /// [`InvalidPattern`], for what no GUN could match and for what another tool might read
+    /// otherwise.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
         let glob = Glob::parse(text)?;
         if is_host(text) {

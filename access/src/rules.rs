@@ -56,16 +56,16 @@ pub(crate) struct Query<'n> {
 }
 
 impl Rules {
-    /// Reads the content of a rules file: `groups` (name → list of users) and `rules` (list). Unknown
-    /// members are refused.
+    /// Reads the content of a rules file: `groups` (name → list of users) and `rules` (list).
+    /// Unknown members are refused.
     ///
     /// `issuers` are the names of the outside issuers there are; with several of them a rule about
     /// subjects or claims has to name its issuer.
     ///
     /// # Errors
     ///
-    /// [`InvalidRules`], for anything that could be a slip: a rule that can never grant what it says is
-    /// one, too.
+    /// [`InvalidRules`], for anything that could be a slip: a rule that can never grant what it
+    /// says is one, too.
     pub fn parse(content: &Value, issuers: &[&str]) -> Result<Self, InvalidRules> {
         parse::rules(content, issuers)
     }

@@ -55,8 +55,8 @@ impl ScopeKind {
 impl Scope {
     /// Whether `access` lists everything that is needed (reference: token access, step 6).
     ///
-    /// Entries of the same type and name add up; `*` in the token covers every action, a needed `*` is
-    /// covered by `*` alone. Names match exactly.
+    /// Entries of the same type and name add up; `*` in the token covers every action, a needed `*`
+    /// is covered by `*` alone. Names match exactly.
     #[must_use]
     pub fn is_covered_by(&self, access: &[Access]) -> bool {
         self.actions.iter().all(|needed| {

@@ -1,5 +1,5 @@
-//! Escrow keys: who may open a sealed archive. The public half stays with the signer, the private half
-//! in a safe. Both are PEM as other tools write it (`openssl genpkey -algorithm EC -pkeyopt
+//! Escrow keys: who may open a sealed archive. The public half stays with the signer, the private
+//! half in a safe. Both are PEM as other tools write it (`openssl genpkey -algorithm EC -pkeyopt
 //! ec_paramgen_curve:P-521`).
 
 use std::{fs, io, path::Path};

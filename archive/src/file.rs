@@ -19,13 +19,14 @@ const BUFFER: usize = 256 * 1024;
 /// What an archive is read from.
 pub type Input = Box<dyn Read + Send>;
 
-/// Opens the archive at `path`; with `key`, only a sealed one. Answers the size of the file as well, if
-/// it is known.
+/// Opens the archive at `path`; with `key`, only a sealed one. Answers the size of the file as
+/// well, if it is known.
 ///
 /// # Errors
 ///
-/// [`ArchiveError::Sealed`] and [`ArchiveError::NotSealed`] if the archive is not of the kind that `key`
-/// says it is: the holder of an escrow key relies on being the only one who can read the archive.
+/// [`ArchiveError::Sealed`] and [`ArchiveError::NotSealed`] if the archive is not of the kind that
+/// `key` says it is: the holder of an escrow key relies on being the only one who can read the
+/// archive.
 pub fn open(
     path: &Path,
     key: Option<&PrivateKey>,
@@ -49,8 +50,8 @@ pub fn open(
     Ok((Reader::new(input)?, size))
 }
 
-/// A file that appears under its name only when it is whole, readable by its owner alone. What is not
-/// [committed](Self::commit) is removed again.
+/// A file that appears under its name only when it is whole, readable by its owner alone. What is
+/// not [committed](Self::commit) is removed again.
 pub struct Output(Target);
 
 enum Target {
@@ -147,8 +148,8 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Whether or not it has its name by now, this one is not needed; one that stays is truncated by
-        // the next attempt.
+        // Whether or not it has its name by now, this one is not needed; one that stays is
+        // truncated by the next attempt.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -4,8 +4,8 @@ use ring::digest::{Context, SHA256};
 
 use crate::Row;
 
-/// A checksum over rows in their order: over everything but times, which databases hold with more or
-/// fewer digits. Rows that went in and rows that are read back must have the same.
+/// A checksum over rows in their order: over everything but times, which databases hold with more
+/// or fewer digits. Rows that went in and rows that are read back must have the same.
 pub struct Fingerprint(Box<Context>);
 
 impl Default for Fingerprint {

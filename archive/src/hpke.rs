@@ -1,8 +1,8 @@
 //! Hybrid public key encryption (RFC 9180), base mode, in the one suite DHKEM(P-521, HKDF-SHA512),
 //! HKDF-SHA512, AES-256-GCM.
 //!
-//! A curve of NIST because ring agrees on keys only with ephemeral ones on both sides, and `p521` is
-//! here for the keys of clients already.
+//! A curve of NIST because ring agrees on keys only with ephemeral ones on both sides, and `p521`
+//! is here for the keys of clients already.
 
 use p521::{PublicKey, SecretKey, elliptic_curve::sec1::ToSec1Point};
 use ring::{

@@ -52,7 +52,8 @@ impl fmt::Display for Kind {
 pub struct Header {
     /// Whose rows these are.
     pub kind: Kind,
-    /// When the backup began, by the clock of the program; its rows are those of a moment not before.
+    /// When the backup began, by the clock of the program; its rows are those of a moment not
+    /// before.
     #[serde(with = "rfc3339")]
     pub taken_at: OffsetDateTime,
     /// Name and version of the program that made it, for people.

@@ -1,8 +1,8 @@
 //! An archive encrypted to the holder of an escrow key.
 //!
-//! The line `countersign sealed archive 1`, the encapsulated key (133 octets), then messages of HPKE
-//! (RFC 9180) over 65536 octets of the archive each, 16 more when encrypted; the last one may be
-//! shorter. What is authenticated along with a message says whether it is the last one, and HPKE
+//! The line `countersign sealed archive 1`, the encapsulated key (133 octets), then messages of
+//! HPKE (RFC 9180) over 65536 octets of the archive each, 16 more when encrypted; the last one may
+//! be shorter. What is authenticated along with a message says whether it is the last one, and HPKE
 //! numbers them: none can be altered, moved, left out or cut off unnoticed.
 
 use std::io::{self, BufRead, Read, Write};

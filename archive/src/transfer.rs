@@ -19,21 +19,22 @@ const ON_THE_WAY: usize = 16;
 /// A database whose rows can be taken out and put in as a whole.
 #[async_trait]
 pub trait Transfer<T: Row>: Send + Sync {
-    /// About how high the numbers of its rows go, all tables together: what progress is measured by.
+    /// About how high the numbers of its rows go, all tables together: what progress is measured
+    /// by.
     async fn extent(&self) -> Result<u64, TransferError>;
 
-    /// Sends every row of every table, as all of them were in one moment, table by table in the order of
-    /// their ids. Stops without an error when nobody listens any more.
+    /// Sends every row of every table, as all of them were in one moment, table by table in the
+    /// order of their ids. Stops without an error when nobody listens any more.
     async fn export(&self, rows: Sender<T>) -> Result<(), TransferError>;
 
-    /// Puts rows in, with their ids and times: all of them once [`Incoming::End`] has come, or none.
-    /// Rows that are made afterwards get ids above theirs.
+    /// Puts rows in, with their ids and times: all of them once [`Incoming::End`] has come, or
+    /// none. Rows that are made afterwards get ids above theirs.
     ///
     /// # Errors
     ///
-    /// [`TransferError::NotEmpty`] if there is any row already, [`TransferError::Interrupted`] if the
-    /// channel closes before the end has come, [`TransferError::Altered`] if what is read back has
-    /// another [`Fingerprint`](crate::Fingerprint).
+    /// [`TransferError::NotEmpty`] if there is any row already, [`TransferError::Interrupted`] if
+    /// the channel closes before the end has come, [`TransferError::Altered`] if what is read back
+    /// has another [`Fingerprint`](crate::Fingerprint).
     async fn import(&self, rows: Receiver<Incoming<T>>) -> Result<(), TransferError>;
 }
 
@@ -209,8 +210,8 @@ impl Outgoing {
     }
 }
 
-/// Writes everything in `store` to the new file `path`, sealed to `escrow` if there is one. Answers how
-/// many rows that were; after an error there is no file.
+/// Writes everything in `store` to the new file `path`, sealed to `escrow` if there is one. Answers
+/// how many rows that were; after an error there is no file.
 ///
 /// # Errors
 ///
@@ -241,7 +242,8 @@ pub async fn backup<T: Row>(
     Ok(joined(spawn_blocking(move || outgoing.finish()).await)?)
 }
 
-/// Puts everything that `reader` reads into `store`, which must be empty: all or nothing. `size` is how many octets there are to read, if that is known. Answers how many rows that were.
+/// Puts everything that `reader` reads into `store`, which must be empty: all or nothing. `size` is
+/// how many octets there are to read, if that is known. Answers how many rows that were.
 pub async fn restore<T: Row, R: io::Read + Send + 'static>(
     store: &dyn Transfer<T>,
     reader: Reader<R>,
@@ -256,8 +258,9 @@ pub async fn restore<T: Row, R: io::Read + Send + 'static>(
     Ok(rows)
 }
 
-/// Reads an archive on a thread of its own. The rows come through the channel, [`Incoming::End`] behind the
-/// last one if the archive is whole; how reading went is known when the channel is through.
+/// Reads an archive on a thread of its own. The rows come through the channel, [`Incoming::End`]
+/// behind the last one if the archive is whole; how reading went is known when the channel is
+/// through.
 #[must_use]
 pub fn stream<T: Row, R: io::Read + Send + 'static>(
     mut reader: Reader<R>,

@@ -114,7 +114,8 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     read_up_to(path, u64::MAX)
 }
 
-/// As [`read`]; an empty file is as good as none. Some systems leave one behind when the power fails.
+/// As [`read`]; an empty file is as good as none. Some systems leave one behind when the power
+/// fails.
 pub fn read_filled(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     Ok(read(path)?.filter(|bytes| !bytes.is_empty()))
 }

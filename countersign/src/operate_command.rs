@@ -1,5 +1,6 @@
-//! The operator's commands of both programs under one name that no other package has: Debian's `notary`
-//! brings a `notary-server` and a `notary-signer` of its own, which would start serving instead.
+//! The operator's commands of both programs under one name that no other package has: Debian's
+//! `notary` brings a `notary-server` and a `notary-signer` of its own, which would start serving
+//! instead.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use crate::Program;
 /// What was typed behind the command, handed on as it is but for `--data`.
 #[derive(clap::Args)]
 pub(crate) struct Operated {
-    /// Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE`
-    /// the configuration of a service without a data folder.
+    /// Arguments of the command; `--data FOLDER` names the data folder of another service, `-config
+    /// FILE` the configuration of a service without a data folder.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -31,8 +32,8 @@ pub(crate) struct Both {
 }
 
 impl Operated {
-    /// The arguments of `program` for its command `name`: with the configuration of the service, if the
-    /// command needs one and none was named.
+    /// The arguments of `program` for its command `name`: with the configuration of the service, if
+    /// the command needs one and none was named.
     pub(crate) fn of(
         self,
         program: Program,
@@ -53,8 +54,8 @@ impl Operated {
 }
 
 impl Both {
-    /// Runs the command `arguments` of the server, then that of the signer; both are run whatever the
-    /// first one finds.
+    /// Runs the command `arguments` of the server, then that of the signer; both are run whatever
+    /// the first one finds.
     pub(crate) fn run(
         self,
         arguments: &[&str],

@@ -67,7 +67,8 @@ pub enum Outcome {
     Kept,
     /// There was none.
     Made,
-    /// It was about to expire, of a time to come, or lacked a name, and was replaced; its key stayed.
+    /// It was about to expire, of a time to come, or lacked a name, and was replaced; its key
+    /// stayed.
     Renewed,
 }
 
@@ -120,7 +121,8 @@ impl Authority {
                 let pair = new_key(&key)?;
                 Ok((Self::issue(name, folder, pair, now)?, Outcome::Made))
             }
-            // The key was written and nothing after it. Any certificate of it is as good as another.
+            // The key was written and nothing after it. Any certificate of it is as good as
+            // another.
             (None, Some(pair)) => Ok((Self::issue(name, folder, pair, now)?, Outcome::Made)),
             (Some(pem), Some(pair)) => {
                 let found = ours(&crt, &pem)?;

@@ -16,10 +16,11 @@
 //! public/     root-ca.crt             what clients have to trust
 //! ```
 //!
-//! What is there stays: a secret is the key to data that only it opens. What was there and is lost is not made
-//! again without being told to. Certificates are renewed with their keys kept, one atomic rename each, and the
-//! services take them up while running. It can end at any moment: each file is there completely or not at all,
-//! and whichever of them are there, the next run goes on from them.
+//! What is there stays: a secret is the key to data that only it opens. What was there and is lost
+//! is not made again without being told to. Certificates are renewed with their keys kept, one
+//! atomic rename each, and the services take them up while running. It can end at any moment: each
+//! file is there completely or not at all, and whichever of them are there, the next run goes on
+//! from them.
 
 mod authority;
 mod database;
@@ -111,12 +112,13 @@ impl Turn {
 }
 
 impl Preparation {
-    /// Makes what is missing, renews what is about to expire, and says what it did, and what people have to do.
+    /// Makes what is missing, renews what is about to expire, and says what it did, and what people
+    /// have to do.
     ///
     /// # Errors
     ///
-    /// The first thing that could not be done; the others were told to `say`. What could be done was done, and
-    /// a second try goes on from there.
+    /// The first thing that could not be done; the others were told to `say`. What could be done
+    /// was done, and a second try goes on from there.
     pub fn make(&self, now: OffsetDateTime, say: &dyn Fn(&str)) -> Result<(), PrepareError> {
         let _lock = Lock::wait(&self.locked()?, say)?;
         let outcome = self.turn(now).done(say);
@@ -124,7 +126,8 @@ impl Preparation {
         outcome
     }
 
-    /// Whether every file is there and every certificate valid; makes nothing, and waits for nobody.
+    /// Whether every file is there and every certificate valid; makes nothing, and waits for
+    /// nobody.
     ///
     /// # Errors
     ///
@@ -164,8 +167,8 @@ impl Preparation {
         Err(PrepareError::NoPair { certificate, key })
     }
 
-    /// Does whatever can be done: what is wrong with one service is no reason to let the certificates of
-    /// another expire.
+    /// Does whatever can be done: what is wrong with one service is no reason to let the
+    /// certificates of another expire.
     fn turn(&self, now: OffsetDateTime) -> Turn {
         let mut turn = Turn::default();
         for folder in FOLDERS {
@@ -209,7 +212,8 @@ impl Preparation {
         Ok(vec![format!("{done} {}.crt", leaf.name)])
     }
 
-    /// The certificates, and in whose folder each is. The server's own names are those of its container.
+    /// The certificates, and in whose folder each is. The server's own names are those of its
+    /// container.
     fn leafs(&self) -> [(&'static str, Leaf); 4] {
         let leaf = |name, purpose, own: &[&str]| Leaf {
             name,
@@ -236,8 +240,8 @@ impl Preparation {
         self.folder.join(folder).join(name)
     }
 
-    /// The folder that one process works with at a time: containers share what is mounted there, and nothing
-    /// above it.
+    /// The folder that one process works with at a time: containers share what is mounted there,
+    /// and nothing above it.
     fn locked(&self) -> Result<PathBuf, FileError> {
         let folder = self.folder.join("authority");
         files::make_folder(&folder)?;
@@ -253,8 +257,8 @@ impl Preparation {
     }
 }
 
-/// Copies the certificates in `source`, written anew and without anything that is between them, to `target`;
-/// it is left alone where it is the same already.
+/// Copies the certificates in `source`, written anew and without anything that is between them, to
+/// `target`; it is left alone where it is the same already.
 ///
 /// # Errors
 ///

@@ -19,8 +19,8 @@ pub(crate) struct PrepareArguments {
         default_value = "localhost,127.0.0.1,::1"
     )]
     host: Vec<Name>,
-    /// The database that the services use: mysql, postgres, sqlite or elsewhere. It is noted once, and any
-    /// other is refused from then on. Without this option, nothing is noted or compared.
+    /// The database that the services use: mysql, postgres, sqlite or elsewhere. It is noted once,
+    /// and any other is refused from then on. Without this option, nothing is noted or compared.
     #[arg(long, value_name = "NAME", env = "COUNTERSIGN_DATABASE", value_parser = parse_database)]
     database: Option<Asked>,
     #[command(flatten)]

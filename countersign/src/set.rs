@@ -1,8 +1,8 @@
-//! `countersign backup`, `verify-backup` and `restore`: the archives of both programs in one folder, made and
-//! put back in the right order, with what is needed to open them.
+//! `countersign backup`, `verify-backup` and `restore`: the archives of both programs in one
+//! folder, made and put back in the right order, with what is needed to open them.
 //!
-//! The programs do the work, as processes of their own with the configuration files of the data folder;
-//! what is wrong they say themselves.
+//! The programs do the work, as processes of their own with the configuration files of the data
+//! folder; what is wrong they say themselves.
 
 mod service;
 
@@ -113,8 +113,8 @@ pub struct Set {
 }
 
 impl Set {
-    /// Backs up a service, whether it runs or not, and verifies the set. The trust data first: every key
-    /// that it names is then in the archive of the keys.
+    /// Backs up a service, whether it runs or not, and verifies the set. The trust data first:
+    /// every key that it names is then in the archive of the keys.
     pub fn backup(&self) -> Result<(), SetError> {
         self.find_service()?;
         files::make_folder(&self.folder)?;
@@ -142,9 +142,9 @@ impl Set {
         self.verify_with(&self.opened_by()?)
     }
 
-    /// Puts a set into the empty databases of a service that does not run, if both archives are in order.
-    /// The keys first: without them, nothing could be signed. A service that is not there is made, with
-    /// what the set has of the old one.
+    /// Puts a set into the empty databases of a service that does not run, if both archives are in
+    /// order. The keys first: without them, nothing could be signed. A service that is not there is
+    /// made, with what the set has of the old one.
     pub fn restore(&self) -> Result<(), SetError> {
         let key = self.opened_by()?;
         if self.find_service().is_err() {

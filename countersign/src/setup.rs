@@ -232,7 +232,8 @@ impl Setup {
         Self::lay_out(place, options, now, known::check)
     }
 
-    /// The same, for a folder that a backup will be restored into: its databases may have been lost.
+    /// The same, for a folder that a backup will be restored into: its databases may have been
+    /// lost.
     ///
     /// # Errors
     ///
@@ -309,8 +310,8 @@ impl Setup {
         Ok(news)
     }
 
-    /// The addresses at which the server will be there for other machines: those that are not loopback,
-    /// unless its configuration says which ones are published.
+    /// The addresses at which the server will be there for other machines: those that are not
+    /// loopback, unless its configuration says which ones are published.
     #[must_use]
     pub fn server_for_others(&self) -> Vec<IpAddr> {
         if configuration::says_what_is_published(&self.place) {

@@ -47,7 +47,8 @@ impl fmt::Debug for Health {
 ///
 /// # Errors
 ///
-/// If the port is taken: an operator who asked for the listener must not believe in one that is not there.
+/// If the port is taken: an operator who asked for the listener must not believe in one that is not
+/// there.
 pub async fn start(
     address: &str,
     health: Health,

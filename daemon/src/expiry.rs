@@ -1,5 +1,5 @@
-//! The dates of a listener's own certificate, watched while the program runs: clients refuse an expired
-//! one, and nothing else would say so.
+//! The dates of a listener's own certificate, watched while the program runs: clients refuse an
+//! expired one, and nothing else would say so.
 
 use std::{
     path::{Path, PathBuf},
@@ -65,8 +65,8 @@ impl CertificateWatch {
         }
     }
 
-    /// Looks at the certificate at the time `now`; `None` if it cannot be read. What was in use stays in
-    /// use then, which is logged where it is taken up.
+    /// Looks at the certificate at the time `now`; `None` if it cannot be read. What was in use
+    /// stays in use then, which is logged where it is taken up.
     pub fn look(&mut self, now: OffsetDateTime) -> Option<Outlook> {
         let validity = validity(&self.file)?;
         let standing = Standing::of(validity, now);

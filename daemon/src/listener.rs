@@ -42,8 +42,8 @@ use places::{Place, Places};
 pub struct Peer {
     /// The other end of the TCP connection, which may be a proxy.
     pub addr: SocketAddr,
-    /// The certificate that was shown and believed, its intermediates after it; empty where none was
-    /// asked for.
+    /// The certificate that was shown and believed, its intermediates after it; empty where none
+    /// was asked for.
     pub certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -59,14 +59,15 @@ pub struct Limits {
     pub trusted_proxies: Vec<IpNet>,
     /// Requests at a time on a connection of HTTP/2.
     pub streams: u32,
-    /// Bytes of all answers together that wait to be read, though the largest one may always be sent.
+    /// Bytes of all answers together that wait to be read, though the largest one may always be
+    /// sent.
     pub unread: usize,
     /// From accepting a connection to the end of its TLS handshake.
     pub handshake: Duration,
     /// From the first octet of a request (or the start of the connection) to the end of its head.
     pub header: Duration,
-    /// Without an octet either way; in HTTP/2, without a request that begins, moves on or ends. It must
-    /// exceed the longest time that a request may take.
+    /// Without an octet either way; in HTTP/2, without a request that begins, moves on or ends. It
+    /// must exceed the longest time that a request may take.
     pub idle: Duration,
     /// In the place of `idle` and `header` while more than four of five places are taken.
     pub crowded_idle: Duration,

@@ -1,4 +1,5 @@
-//! Logs on standard error, in the form Notary's had: one line an event, a level that signals can move.
+//! Logs on standard error, in the form Notary's had: one line an event, a level that signals can
+//! move.
 
 mod fields;
 mod filter;
@@ -33,12 +34,12 @@ use format::Lines;
 
 pub use safe::{Plain, plain_json};
 
-/// The target of lines that are shown whatever the level: the version, and what is doubtful about the
-/// configuration. `tracing::warn!(target: daemon::logging::STARTUP, "…")`
+/// The target of lines that are shown whatever the level: the version, and what is doubtful about
+/// the configuration. `tracing::warn!(target: daemon::logging::STARTUP, "…")`
 pub const STARTUP: &str = "startup";
 
-/// The target of lines about who did what, shown whatever the level, as a record that must not depend
-/// on how talkative the log is.
+/// The target of lines about who did what, shown whatever the level, as a record that must not
+/// depend on how talkative the log is.
 pub const AUDIT: &str = "audit";
 
 /// The target of the line that says why the program ends; see [`fatal`].
@@ -57,8 +58,8 @@ pub enum LogFormat {
     Logfmt,
     /// For reading: date and time in UTC, level, message, then the fields; in colour on a terminal.
     Human,
-    /// What commands say to the person who typed them: the message, behind `error: ` or `warning: ` if it is
-    /// one. Cannot be asked for: every command but `serve` speaks like that by itself.
+    /// What commands say to the person who typed them: the message, behind `error: ` or `warning: `
+    /// if it is one. Cannot be asked for: every command but `serve` speaks like that by itself.
     Sentence,
 }
 

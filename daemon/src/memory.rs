@@ -9,8 +9,8 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 #[error("the memory of this process cannot be hidden from others: {0}")]
 pub struct NotHidden(#[from] io::Error);
 
-/// From now on there are no core dumps of this process and of what it starts, and no other process of the
-/// same user can look into its memory, or at the environment that it was started with.
+/// From now on there are no core dumps of this process and of what it starts, and no other process
+/// of the same user can look into its memory, or at the environment that it was started with.
 ///
 /// Debuggers can do nothing either, unless they are the superuser's.
 ///
@@ -23,8 +23,9 @@ pub fn hide() -> Result<(), NotHidden> {
         maximum: Some(0),
     };
     setrlimit(Resource::Core, none).map_err(io::Error::from)?;
-    // Linux before 6.4 tells a hidden process of another user than root no longer what it started with, and
-    // whoever asks for it then panics: the metrics do. It is remembered from the first time.
+    // Linux before 6.4 tells a hidden process of another user than root no longer what it started
+    // with, and whoever asks for it then panics: the metrics do. It is remembered from the first
+    // time.
     let _ = rustix::param::clock_ticks_per_second();
     // A limit is nothing to a system that pipes dumps to a program; this is.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;

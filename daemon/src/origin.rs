@@ -27,7 +27,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Whether the value as a whole is from a place for secrets, so that nothing of it is to be shown.
+    /// Whether the value as a whole is from a place for secrets, so that nothing of it is to be
+    /// shown.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(self, Self::SecretFile { .. } | Self::Command { .. })
     }

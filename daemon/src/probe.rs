@@ -17,8 +17,8 @@ use crate::{
     tls::{ClientTls, Glance, connector},
 };
 
-/// How long a health check takes at most: less than container engines are told to wait, so that there is
-/// time to say what is wrong.
+/// How long a health check takes at most: less than container engines are told to wait, so that
+/// there is time to say what is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// More than any health page needs.
@@ -105,8 +105,8 @@ pub async fn grpc(address: &Address, service: &str, tls: ClientTls) -> Result<()
     }
 }
 
-/// Whether somebody at `address` has the first certificate of the PEM file `cert`, and its key. Nothing more
-/// can be asked of a program that wants a certificate which one does not have.
+/// Whether somebody at `address` has the first certificate of the PEM file `cert`, and its key.
+/// Nothing more can be asked of a program that wants a certificate which one does not have.
 ///
 /// # Errors
 ///

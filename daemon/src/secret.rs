@@ -1,9 +1,9 @@
 //! Secrets from outside: an environment variable, a file that another one names, or what a command
 //! prints that a third one holds.
 //!
-//! A secret `NAME` is in the variable `NAME`, in the file that `NAME_FILE` names, or on the standard
-//! output of the command in `NAME_COMMAND`. What is read is wiped when dropped; nothing here says more of
-//! it than where it came from.
+//! A secret `NAME` is in the variable `NAME`, in the file that `NAME_FILE` names, or on the
+//! standard output of the command in `NAME_COMMAND`. What is read is wiped when dropped; nothing
+//! here says more of it than where it came from.
 
 mod command;
 mod reference;
@@ -105,8 +105,8 @@ pub enum SecretError {
 }
 
 impl Source {
-    /// Where the variable `name` and its two companions say that the secret is; `None` if none of the three
-    /// is set. Empty ones count as unset, as everywhere.
+    /// Where the variable `name` and its two companions say that the secret is; `None` if none of
+    /// the three is set. Empty ones count as unset, as everywhere.
     ///
     /// # Errors
     ///
@@ -199,14 +199,15 @@ impl Source {
         matches!(self.place, Place::Command(_))
     }
 
-    /// Reads it. The line end that editors and commands add is no part of it; a variable is taken as it is.
+    /// Reads it. The line end that editors and commands add is no part of it; a variable is taken
+    /// as it is.
     ///
     /// Blocks: a command may take a minute.
     ///
     /// # Errors
     ///
-    /// [`SecretError`], which says where the secret should have been and what is wrong there; that is
-    /// also the answer to a [`Reference`].
+    /// [`SecretError`], which says where the secret should have been and what is wrong there; that
+    /// is also the answer to a [`Reference`].
     pub fn read(&self) -> Result<Secret, SecretError> {
         let secret = self.read_as_it_is()?;
         match Reference::find(&secret) {
@@ -218,8 +219,8 @@ impl Source {
         }
     }
 
-    /// Like [`read`](Self::read), but takes a [`Reference`] as it is: for a caller that has to open what
-    /// was encrypted with one by mistake, and encrypts nothing more with it.
+    /// Like [`read`](Self::read), but takes a [`Reference`] as it is: for a caller that has to open
+    /// what was encrypted with one by mistake, and encrypts nothing more with it.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Notary's layered configuration: a file, and environment variables that override it.
 //!
-//! A program declares its settings as structs, one a [`section!`](crate::section). [`Settings`] knows
-//! from them which names of the file are unknown, which environment variables count, and what must
-//! never be printed; [`manual`] makes the manual of them. A section gives out its values as
+//! A program declares its settings as structs, one a [`section!`](crate::section). [`Settings`]
+//! knows from them which names of the file are unknown, which environment variables count, and what
+//! must never be printed; [`manual`] makes the manual of them. A section gives out its values as
 //! [`Setting`]s, so that a setting that was never declared cannot be asked for.
 
 mod effective;
@@ -46,8 +46,8 @@ pub fn likely<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, known)| known)
 }
 
-/// Parses `text`, the content of `file`, in the format that the file's extension names, for files beside
-/// the configuration. Names keep their case.
+/// Parses `text`, the content of `file`, in the format that the file's extension names, for files
+/// beside the configuration. Names keep their case.
 ///
 /// # Errors
 ///
@@ -93,17 +93,17 @@ impl Settings {
     /// Reads `file` and lays the variables of `env` that name a setting of `sections`
     /// over it.
     ///
-    /// The format goes by the extension: `.json` (also without extension), `.yaml`, `.yml`, `.toml`.
-    /// Names are compared without regard to case. An empty variable counts as unset.
+    /// The format goes by the extension: `.json` (also without extension), `.yaml`, `.yml`,
+    /// `.toml`. Names are compared without regard to case. An empty variable counts as unset.
     ///
-    /// What is [`secret`](Key::secret) may be in a file, or printed by a command, which the variable with
-    /// `_FILE` or `_COMMAND` at its end names, or the key with `_file` or `_command`. It is read here and not
-    /// again, which blocks while a command runs.
+    /// What is [`secret`](Key::secret) may be in a file, or printed by a command, which the
+    /// variable with `_FILE` or `_COMMAND` at its end names, or the key with `_file` or `_command`.
+    /// It is read here and not again, which blocks while a command runs.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or parsed, a name occurs twice, a value has the wrong shape, or a secret
-    /// cannot be had.
+    /// If the file cannot be read or parsed, a name occurs twice, a value has the wrong shape, or a
+    /// secret cannot be had.
     pub fn load(
         file: &Path,
         env_prefix: &'static str,
@@ -116,8 +116,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The same, but secrets in files and of commands are left where they are and count as unset, for what
-    /// is done too often to ask a vault each time and needs no secret.
+    /// The same, but secrets in files and of commands are left where they are and count as unset,
+    /// for what is done too often to ask a vault each time and needs no secret.
     ///
     /// # Errors
     ///
@@ -199,8 +199,8 @@ impl Settings {
         }
     }
 
-    /// The error for a path of [`unknown`](Self::unknown) where nothing may be unknown; it names the key
-    /// that was likely meant.
+    /// The error for a path of [`unknown`](Self::unknown) where nothing may be unknown; it names
+    /// the key that was likely meant.
     #[must_use]
     pub fn refused_unknown(&self, path: &str) -> SettingsError {
         let meant = self.likely(path);

@@ -1,4 +1,5 @@
-//! TLS for both ends of a connection: certificates from files, taken up again when the files change.
+//! TLS for both ends of a connection: certificates from files, taken up again when the files
+//! change.
 //!
 //! Whom to believe is decided in `trust`, which is as lenient as Go's TLS towards certificates
 //! that are listed themselves (Notary's sample set-ups depend on it) and as strict otherwise.
@@ -49,8 +50,8 @@ struct Listening {
 impl ServerTls {
     /// TLS 1.2 and 1.3 with the certificate chain and key of these PEM files.
     ///
-    /// With `client_ca`, clients must show a certificate that the file vouches for; without it, none
-    /// is asked for.
+    /// With `client_ca`, clients must show a certificate that the file vouches for; without it,
+    /// none is asked for.
     ///
     /// # Errors
     ///
@@ -76,8 +77,8 @@ impl ServerTls {
 
     /// Takes up the files if they changed since they were last looked at.
     ///
-    /// If they make no sense, what was in use stays in use, and one error is logged. Connections go on,
-    /// but those of clients whose certificates are no longer accepted end.
+    /// If they make no sense, what was in use stays in use, and one error is logged. Connections go
+    /// on, but those of clients whose certificates are no longer accepted end.
     pub fn reload_if_changed(&self) {
         self.0.reload_if_changed();
     }
@@ -93,8 +94,8 @@ impl ServerTls {
         Arc::clone(&self.0.current().config)
     }
 
-    /// Whether a client that shows `chain`, leaf first, is to be let in at `now`, in Unix time, by the
-    /// files as they are in use.
+    /// Whether a client that shows `chain`, leaf first, is to be let in at `now`, in Unix time, by
+    /// the files as they are in use.
     pub(crate) fn verify_client(
         &self,
         chain: &[CertificateDer<'_>],

@@ -1,10 +1,10 @@
 //! Taking over databases that Notary 0.7, its migration tool or its operators made.
 //!
 //! What a program needs is described by a [`Blueprint`]; what there is, by the database's own
-//! [`Catalog`]. The difference is a list of steps that only ever add: tables, indexes, columns that may
-//! be NULL, values where there were none. The tables are recognised by what they are, not by what
-//! a table of versions claims, so each step can be interrupted and done again; nothing is recorded. What
-//! does not fit is refused with a sentence, never guessed at.
+//! [`Catalog`]. The difference is a list of steps that only ever add: tables, indexes, columns that
+//! may be NULL, values where there were none. The tables are recognised by what they are, not by
+//! what a table of versions claims, so each step can be interrupted and done again; nothing is
+//! recorded. What does not fit is refused with a sentence, never guessed at.
 
 mod catalog;
 mod survey;
@@ -60,7 +60,8 @@ pub struct Blueprint {
     pub fills: &'static [Fill],
     /// Who makes an index of this name on the first table, in the words of the plan.
     pub makers: &'static [(&'static str, &'static str)],
-    /// Tables of other programs, with the program's name: a database that has one of them but none of
+    /// Tables of other programs, with the program's name: a database that has one of them but none
+    /// of
     /// `tables` belongs to that program.
     pub of_others: &'static [(&'static str, &'static str)],
     /// Tables that old versions of Notary left behind and nobody reads.
@@ -192,8 +193,9 @@ where
     if survey.odd.is_empty() || DB::EMBEDDED {
         return Ok(survey);
     }
-    // A catalog takes several statements to read, and a table that another program is just making may
-    // show up in the middle of them. What is odd counts only if it still is when nobody is at it.
+    // A catalog takes several statements to read, and a table that another program is just making
+    // may show up in the middle of them. What is odd counts only if it still is when nobody is at
+    // it.
     let mut connection = pool.lease().await?;
     DB::lock_schema(&mut connection).await?;
     let survey = look::<DB>(&mut connection, blueprint).await;
@@ -202,8 +204,8 @@ where
 }
 
 /// Does whatever [`survey`] says is to do, under a lock that keeps out others who do the same; says
-/// what that was. If there is nothing to do, it does nothing that needs rights. Indexes are built while
-/// other programs read and write rows; that takes two connections.
+/// what that was. If there is nothing to do, it does nothing that needs rights. Indexes are built
+/// while other programs read and write rows; that takes two connections.
 ///
 /// # Errors
 ///
@@ -236,8 +238,8 @@ where
     Ok(before)
 }
 
-/// Builds the indexes that are missing while other programs go on working. No transaction can do that, so
-/// one connection keeps out others who do the same, and another one builds.
+/// Builds the indexes that are missing while other programs go on working. No transaction can do
+/// that, so one connection keeps out others who do the same, and another one builds.
 async fn build_indexes<DB>(pool: &Pool<DB>, blueprint: &Blueprint) -> Result<(), AdoptError>
 where
     DB: Dialect,
@@ -298,8 +300,8 @@ fn not_shown() -> sqlx::Error {
     sqlx::Error::Protocol("it was done, but the database does not show it".to_owned())
 }
 
-/// Does one step after the other, looking anew after each: a step may make the next one possible, or
-/// another program may have done it.
+/// Does one step after the other, looking anew after each: a step may make the next one possible,
+/// or another program may have done it.
 async fn perform<DB>(
     connection: &mut DB::Connection,
     blueprint: &Blueprint,

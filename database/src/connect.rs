@@ -24,8 +24,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The backend that Notary's configuration calls `name`, in just these letters; `mariadb` is the
-    /// same as `mysql`.
+    /// The backend that Notary's configuration calls `name`, in just these letters; `mariadb` is
+    /// the same as `mysql`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         if name == "mariadb" {
@@ -47,7 +47,8 @@ impl Backend {
         }
     }
 
-    /// Whether the database lives inside the program, which then keeps its schema up to date itself.
+    /// Whether the database lives inside the program, which then keeps its schema up to date
+    /// itself.
     #[must_use]
     pub fn is_embedded(self) -> bool {
         matches!(self, Self::Sqlite | Self::Memory)
@@ -142,8 +143,8 @@ impl DatabaseUrl {
     ///
     /// # Errors
     ///
-    /// If there is no such file there, but one in the working directory: a new, empty database in one
-    /// place must not hide the one in the other.
+    /// If there is no such file there, but one in the working directory: a new, empty database in
+    /// one place must not hide the one in the other.
     pub fn within(self, folder: &Path) -> Result<Self, DatabaseError> {
         let Place::Sqlite(url) = self.0 else {
             return Ok(self);

@@ -88,8 +88,8 @@ pub trait Dialect:
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Makes ready for building the index called `index`: takes away what an interrupted attempt left of
-    /// it, and waits for other transactions as long as it takes.
+    /// Makes ready for building the index called `index`: takes away what an interrupted attempt
+    /// left of it, and waits for other transactions as long as it takes.
     fn prepare_to_index(
         connection: &mut Self::Connection,
         index: &str,

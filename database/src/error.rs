@@ -329,7 +329,8 @@ fn mysql_fault(number: u16) -> Fault {
         // Too many connections, lock waits, deadlocks, statements that took too long.
         1020 | 1040 | 1203 | 1205 | 1213 | 1226 | 1969 | 3024 => Fault::Busy,
         1021 | 1041 | 1114 => Fault::Full,
-        // It shuts down, the connection was killed, a Galera node has no quorum, or a proxy has no server.
+        // It shuts down, the connection was killed, a Galera node has no quorum, or a proxy has no
+        // server.
         1047 | 1053 | 1077 | 1079 | 1080 | 1152..=1161 | 1184 | 1317 | 1927 | 9001 => Fault::Away,
         1034 | 1035 | 1194 | 1195 => Fault::Damaged,
         1290 | 1792 | 1836 => Fault::ReadOnly,
@@ -350,7 +351,8 @@ fn postgres_fault(state: &str) -> Fault {
         // Names of prepared statements are those of a session.
         "26000" | "42P05" => Fault::Pooled,
         "3D000" => Fault::Missing,
-        // Settings that do not exist, cannot have this value, or are fixed when the database starts.
+        // Settings that do not exist, cannot have this value, or are fixed when the database
+        // starts.
         "42704" | "22023" | "55P02" => Fault::Parameter,
         "42501" => Fault::Denied,
         "53200" | "53300" | "53400" | "55P03" | "57014" => Fault::Busy,

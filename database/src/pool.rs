@@ -1,9 +1,9 @@
 //! Connections to one database: lent one at a time, and kept only if the database has answered.
 //!
-//! Every statement of both programs goes through a [`Pool`]: a single one by [`Executor`] on `&Pool`,
-//! several by a [`Transaction`]. Wherever a future is dropped or a statement fails half way, the
-//! connection is closed: the database then rolls back, and no lock outlives the request. So no
-//! connection in a pool has an open transaction or an answer that nobody read.
+//! Every statement of both programs goes through a [`Pool`]: a single one by [`Executor`] on
+//! `&Pool`, several by a [`Transaction`]. Wherever a future is dropped or a statement fails half
+//! way, the connection is closed: the database then rolls back, and no lock outlives the request.
+//! So no connection in a pool has an open transaction or an answer that nobody read.
 //!
 //! [`Executor`]: sqlx::Executor
 
@@ -59,7 +59,8 @@ pub struct PoolLimits {
 }
 
 impl PoolLimits {
-    /// The same, but enough for [`adopt`](crate::adopt::adopt), which builds indexes on a second connection.
+    /// The same, but enough for [`adopt`](crate::adopt::adopt), which builds indexes on a second
+    /// connection.
     #[must_use]
     pub fn for_adoption(self) -> Self {
         Self {
@@ -195,7 +196,8 @@ impl<DB: Dialect> Pool<DB> {
         }
     }
 
-    /// Makes the first connection, so that what is wrong is known now and in the driver's own words.
+    /// Makes the first connection, so that what is wrong is known now and in the driver's own
+    /// words.
     pub(crate) async fn try_out(&self) -> Result<(), sqlx::Error> {
         let limit = match self.shared.source.reach {
             Reach::Network => self.shared.limits.wait,
@@ -255,7 +257,8 @@ impl<DB: Dialect> Pool<DB> {
         }
     }
 
-    /// Closes all connections; those that are in use are waited for a moment. Nothing is lent any more.
+    /// Closes all connections; those that are in use are waited for a moment. Nothing is lent any
+    /// more.
     ///
     /// Of an embedded database, everything is moved from the write-ahead log into its file before:
     /// when the last program that has it open ends, that file alone is the database.
@@ -272,7 +275,8 @@ impl<DB: Dialect> Pool<DB> {
         }
     }
 
-    /// Empties the write-ahead log. Fails where the file may only be read: nothing was written then.
+    /// Empties the write-ahead log. Fails where the file may only be read: nothing was written
+    /// then.
     async fn checkpoint(&self) -> Result<(), sqlx::Error> {
         let mut lease = self.take(false).await?;
         let statement = "PRAGMA wal_checkpoint(TRUNCATE)".to_owned();
@@ -297,8 +301,8 @@ impl<DB: Dialect> Pool<DB> {
         statement: &'static str,
     ) -> Result<Transaction<DB>, sqlx::Error> {
         loop {
-            // The statement itself shows whether a connection that waited still lives, and what never
-            // began can begin elsewhere.
+            // The statement itself shows whether a connection that waited still lives, and what
+            // never began can begin elsewhere.
             let mut lease = self.take(false).await?;
             let begun = DB::run_script(&mut lease, self.spell_begin(statement));
             match begun.await {
@@ -325,8 +329,8 @@ impl<DB: Dialect> Pool<DB> {
         }
     }
 
-    /// Does `work`, but not for longer than it takes to find out that the database vanished. A request
-    /// that writes puts all it does on a transaction into one such piece of work.
+    /// Does `work`, but not for longer than it takes to find out that the database vanished. A
+    /// request that writes puts all it does on a transaction into one such piece of work.
     ///
     /// # Errors
     ///
@@ -378,8 +382,8 @@ impl<DB: Dialect> Pool<DB> {
         is_reachable
     }
 
-    /// A connection for several statements that are no transaction. It is closed when it is dropped,
-    /// unless it is [given back](Lease::give_back).
+    /// A connection for several statements that are no transaction. It is closed when it is
+    /// dropped, unless it is [given back](Lease::give_back).
     pub(crate) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
         self.watch(self.take(true)).await
     }
@@ -557,8 +561,8 @@ pub(crate) struct Lease<DB: Dialect> {
 }
 
 impl<DB: Dialect> Lease<DB> {
-    /// Keeps the connection. To be called when everything that was sent is answered, and no transaction
-    /// is open.
+    /// Keeps the connection. To be called when everything that was sent is answered, and no
+    /// transaction is open.
     pub(crate) fn give_back(mut self) {
         self.pool.shared.outlook.note_answer();
         if let Some(held) = self.held.take() {

@@ -1,9 +1,9 @@
 //! Proof that no row will still appear between rows that are there.
 //!
-//! `PostgreSQL` and `MySQL` give out ids at INSERT and show rows at COMMIT. So a row can appear below
-//! one that was seen before, and a reader that goes on "after the last id" would miss it. An id that is
-//! missing is either held by a transaction that is still running, or was lost by one that was rolled back.
-//! Only the database knows which.
+//! `PostgreSQL` and `MySQL` give out ids at INSERT and show rows at COMMIT. So a row can appear
+//! below one that was seen before, and a reader that goes on "after the last id" would miss it. An
+//! id that is missing is either held by a transaction that is still running, or was lost by one
+//! that was rolled back. Only the database knows which.
 
 use std::{
     ops::Range,
@@ -14,12 +14,13 @@ use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite};
 
 use crate::{Dialect, Pool};
 
-/// How long `InnoDB` may take between giving out an id and putting the row there, where a locking read
-/// finds it. It is one step within one statement; this leaves room for a machine that is very busy.
+/// How long `InnoDB` may take between giving out an id and putting the row there, where a locking
+/// read finds it. It is one step within one statement; this leaves room for a machine that is very
+/// busy.
 const INSERT_TIME: Duration = Duration::from_secs(1);
 
-/// How long a transaction on another Galera node may take from its INSERT into the table to its COMMIT.
-/// No node can see the locks of another one.
+/// How long a transaction on another Galera node may take from its INSERT into the table to its
+/// COMMIT. No node can see the locks of another one.
 const REMOTE_TIME: Duration = Duration::from_secs(5);
 
 /// The state of a table at one moment: who could still make a row appear below the highest id.
@@ -43,16 +44,17 @@ pub trait Settle: Dialect {
     /// Whether a row can never appear below one that is there.
     const IN_ORDER: bool;
 
-    /// Takes note of who is writing to `table`. `now` is a moment after the ids were read that are to
-    /// be settled.
+    /// Takes note of who is writing to `table`. `now` is a moment after the ids were read that are
+    /// to be settled.
     fn watch(
         pool: &Pool<Self>,
         table: &'static str,
         now: Instant,
     ) -> impl Future<Output = Result<Watch, sqlx::Error>> + Send;
 
-    /// Whether none of those who were writing to `table` when `watch` began, `age` ago, can still make a
-    /// row appear whose id is within `ids`. Where the database cannot tell, the answer is no.
+    /// Whether none of those who were writing to `table` when `watch` began, `age` ago, can still
+    /// make a row appear whose id is within `ids`. Where the database cannot tell, the answer is
+    /// no.
     fn is_settled(
         pool: &Pool<Self>,
         table: &'static str,
@@ -91,8 +93,9 @@ impl Settle for Sqlite {
 impl Settle for Postgres {
     const IN_ORDER: bool = false;
 
-    /// A transaction locks the table before it takes an id from the sequence, and holds the lock until
-    /// after its rows are visible, or gone. So those that hold it now are all that matter. A snapshot's
+    /// A transaction locks the table before it takes an id from the sequence, and holds the lock
+    /// until after its rows are visible, or gone. So those that hold it now are all that matter. A
+    /// snapshot's
     /// `xmin` would do as well, but it waits for every long transaction of the whole server.
     async fn watch(
         pool: &Pool<Postgres>,
@@ -121,8 +124,8 @@ impl Settle for Postgres {
     }
 }
 
-/// The transactions that hold a lock for writing to `table`; `None` on a standby, which knows nothing of
-/// the locks of the primary.
+/// The transactions that hold a lock for writing to `table`; `None` on a standby, which knows
+/// nothing of the locks of the primary.
 async fn postgres_writers(
     pool: &Pool<Postgres>,
     table: &'static str,
@@ -133,7 +136,8 @@ async fn postgres_writers(
     {
         return Ok(None);
     }
-    // A virtual transaction id is of one transaction only; a prepared transaction is named by its own.
+    // A virtual transaction id is of one transaction only; a prepared transaction is named by its
+    // own.
     let statement = AssertSqlSafe(format!(
         "SELECT DISTINCT virtualtransaction FROM pg_locks \
          WHERE locktype = 'relation' AND relation = '{table}'::regclass AND granted \
@@ -155,8 +159,8 @@ impl Settle for MySql {
         })
     }
 
-    /// A row that was inserted and not committed is locked, so a locking read that does not wait meets
-    /// it and fails. READ COMMITTED locks rows only: the read itself is in nobody's way.
+    /// A row that was inserted and not committed is locked, so a locking read that does not wait
+    /// meets it and fails. READ COMMITTED locks rows only: the read itself is in nobody's way.
     async fn is_settled(
         pool: &Pool<MySql>,
         table: &'static str,

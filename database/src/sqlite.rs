@@ -29,8 +29,8 @@ pub async fn connect_sqlite(url: &str) -> Result<Pool<Sqlite>, DatabaseError> {
 
 /// Whether the file of an embedded database may be made, if it is not there.
 ///
-/// Every caller has to decide: a command that only reads would otherwise take a mistyped path for an
-/// empty database.
+/// Every caller has to decide: a command that only reads would otherwise take a mistyped path for
+/// an empty database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
     /// It is an error if there is no file.
@@ -70,7 +70,8 @@ impl SqliteUrl {
                     "it names another kind of database".to_owned(),
                 ));
             }
-            // Its path, which is a password in part, would be in every message, and a file of that name be made.
+            // Its path, which is a password in part, would be in every message, and a file of that
+            // name be made.
             None if is_of_a_server(url) => {
                 return Err(DatabaseError::Url(
                     "it looks like the URL of a server; a path like that is written `file:PATH`"
@@ -109,7 +110,8 @@ impl SqliteUrl {
         }
     }
 
-    /// Opens the database. If `mode` allows it, a missing file is made, readable by its owner alone.
+    /// Opens the database. If `mode` allows it, a missing file is made, readable by its owner
+    /// alone.
     ///
     /// In memory there is one connection that never closes, since the data would go with it.
     ///
@@ -160,8 +162,8 @@ impl std::fmt::Display for SqliteUrl {
     }
 }
 
-/// Opens a file, once more if need be: while another program makes a new file a WAL database, `SQLite`
-/// answers that it is busy without waiting, whatever the busy timeout says.
+/// Opens a file, once more if need be: while another program makes a new file a WAL database,
+/// `SQLite` answers that it is busy without waiting, whatever the busy timeout says.
 async fn file_pool(file: &Path, limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
     const PAUSE: Duration = Duration::from_millis(20);
     let start = Instant::now();

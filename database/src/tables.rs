@@ -82,8 +82,8 @@ pub trait WholeTables: Dialect {
     /// however long reading takes and whatever others write meanwhile.
     const SNAPSHOT: &'static str;
 
-    /// Makes the next row of `table` get an `id` above the highest there is. To be called after rows
-    /// were inserted with ids of their own, in the same transaction.
+    /// Makes the next row of `table` get an `id` above the highest there is. To be called after
+    /// rows were inserted with ids of their own, in the same transaction.
     fn continue_ids(
         transaction: &mut Transaction<Self>,
         table: &'static str,
@@ -125,7 +125,8 @@ impl WholeTables for Postgres {
 }
 
 impl WholeTables for MySql {
-    /// Without the isolation being named, a server configured for another one would take no snapshot.
+    /// Without the isolation being named, a server configured for another one would take no
+    /// snapshot.
     const SNAPSHOT: &'static str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
          START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 

@@ -29,7 +29,8 @@ pub(crate) struct NamedFile {
 }
 
 impl NamedFile {
-    /// Checks that the file can be read: the drivers say neither which one it is nor that it is a file.
+    /// Checks that the file can be read: the drivers say neither which one it is nor that it is a
+    /// file.
     pub(crate) fn check(&self) -> Result<(), DatabaseError> {
         let opened = File::open(&self.path);
         opened.map(drop).map_err(|error| DatabaseError::Unreadable {
@@ -48,8 +49,8 @@ fn wrong(backend: Backend, problem: impl Into<String>) -> DatabaseError {
     }
 }
 
-/// The parts of a `scheme://user:password@host:port/name?key=value` URL, `%XX` undone. It has no `Debug`:
-/// the password is one of them.
+/// The parts of a `scheme://user:password@host:port/name?key=value` URL, `%XX` undone. It has no
+/// `Debug`: the password is one of them.
 #[derive(Default)]
 struct Parts {
     user: Option<String>,

@@ -1,5 +1,5 @@
-//! A whole publish and a whole read in process, with targets files of growing size: everything but the
-//! network, on `SQLite` in memory and with keys in memory.
+//! A whole publish and a whole read in process, with targets files of growing size: everything but
+//! the network, on `SQLite` in memory and with keys in memory.
 
 #[path = "../tests/it/support.rs"]
 #[expect(dead_code, reason = "the tests use more of it than the benches")]

@@ -14,8 +14,8 @@ pub(crate) use files::password_file;
 /// The name of the command.
 pub(crate) const NAME: &str = "auth";
 
-/// The status of a command that could not do what it was asked for; 1 means that it did, and that the
-/// answer is no.
+/// The status of a command that could not do what it was asked for; 1 means that it did, and that
+/// the answer is no.
 const MISUSE: u8 = 2;
 
 /// What the command line of the program has to know of it.

@@ -1,8 +1,8 @@
 //! Everything an operator can set, read once into values that mean something.
 //!
 //! The file is Notary's own, key for key; what Notary did not have has a default. A setting that
-//! protects something and makes no sense stops the start: nothing here ever falls back to plaintext or
-//! to no authentication.
+//! protects something and makes no sense stops the start: nothing here ever falls back to plaintext
+//! or to no authentication.
 
 mod authentication;
 mod door;
@@ -74,8 +74,8 @@ pub struct MaxAge {
     pub current_metadata: u32,
     /// Seconds for a version named by number or checksum, which never changes.
     pub consistent_metadata: u32,
-    /// Seconds for which this process itself serves a file by checksum from memory without asking the
-    /// database whether it is still there; 0: it always asks.
+    /// Seconds for which this process itself serves a file by checksum from memory without asking
+    /// the database whether it is still there; 0: it always asks.
     pub memory: u32,
 }
 

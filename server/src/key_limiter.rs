@@ -15,8 +15,8 @@ use governor::{
 /// After how many keys the addresses are forgotten that have not asked of late.
 const TIDY_EVERY: u32 = 1024;
 
-/// How many keys an address may have made at once, however many a minute it may have. A signer is busy
-/// with each for a while, and stores it.
+/// How many keys an address may have made at once, however many a minute it may have. A signer is
+/// busy with each for a while, and stores it.
 const MOST_AT_ONCE: NonZeroU32 = NonZeroU32::new(60).expect("60 is not zero");
 
 /// Lets each address have so many keys made in a minute, evenly spread, and at most 60 at once.

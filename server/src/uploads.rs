@@ -1,8 +1,9 @@
 //! How much memory uploads may take: all of them together, and those of one caller.
 //!
 //! A body takes up room as it arrives, and more when it is complete: for the pass that checks its
-//! text, and then for as many values as that pass found in it. Room is given out so that no caller can keep all of it: each has a share of every kind of room, and the
-//! beginnings of bodies have room of their own, which is all that an ordinary publish needs.
+//! text, and then for as many values as that pass found in it. Room is given out so that no caller
+//! can keep all of it: each has a share of every kind of room, and the beginnings of bodies have
+//! room of their own, which is all that an ordinary publish needs.
 
 use std::{
     collections::HashMap,
@@ -81,7 +82,8 @@ impl Payer {
     }
 }
 
-/// Memory to be given out, in KiB: what everybody needs a little of apart from what few need much of.
+/// Memory to be given out, in KiB: what everybody needs a little of apart from what few need much
+/// of.
 struct Room {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,

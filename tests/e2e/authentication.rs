@@ -1,7 +1,7 @@
 //! Who may do what, with the clients people use: each way to be somebody, each way to be refused.
 //!
-//! Servers here log all they can, and every journey ends with a search of what was logged for what should
-//! not be there.
+//! Servers here log all they can, and every journey ends with a search of what was logged for what
+//! should not be there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,8 @@ const NOT_AUTHORIZED: &str = "you are not authorized to perform this operation";
 /// What the token service says of a wrong password, and both clients with it.
 const WRONG_PASSWORD: &str = "wrong user or password";
 
-/// A file of passwords that changed is taken up within three seconds; the rest is for a busy machine.
+/// A file of passwords that changed is taken up within three seconds; the rest is for a busy
+/// machine.
 const TAKEN_UP: Duration = Duration::from_secs(5);
 
 #[test]

@@ -1,4 +1,5 @@
-//! Server and signer trust each other in every set-up of certificates that Notary accepts, and in no other.
+//! Server and signer trust each other in every set-up of certificates that Notary accepts, and in
+//! no other.
 
 use std::thread;
 use std::time::Duration;
@@ -18,8 +19,8 @@ on_every_pair![
 
 /// A client certificate listed without its issuer.
 ///
-/// Go's signer asks for certificates by the names in its file, and Go's server has none by such a name: the
-/// two do not work together so, though each does with a peer that is less particular.
+/// Go's signer asks for certificates by the names in its file, and Go's server has none by such a
+/// name: the two do not work together so, though each does with a peer that is less particular.
 mod listed {
     use super::a_client_certificate_that_is_itself_in_the_file_is_accepted;
 

@@ -162,8 +162,9 @@ fn a_later_push_moves_the_tag_for_clients_that_know_the_old_one(
     Ok(())
 }
 
-/// For a registry on loopback docker does not look at the trust server's certificate, so this image has a
-/// registry elsewhere (an address for documentation), which inspecting trust data does not contact.
+/// For a registry on loopback docker does not look at the trust server's certificate, so this image
+/// has a registry elsewhere (an address for documentation), which inspecting trust data does not
+/// contact.
 fn the_trust_servers_certificate_is_checked_against_the_ca_file(
     sandbox: &Sandbox,
     pair: Pair,

@@ -226,7 +226,8 @@ impl Stream {
                 let target = format!("v{:04}", stream.targets.len() + staged.len());
                 owner.does(&["add", gun, &target, &file])?;
                 staged.push(target);
-                // While a program is away the publish fails, and the next one carries everything staged.
+                // While a program is away the publish fails, and the next one carries everything
+                // staged.
                 if owner.notary(&["publish", gun])?.succeeded() {
                     stream.targets.append(&mut staged);
                     stream.publishes += 1;

@@ -179,8 +179,8 @@ fn signers_with_only_a_delegation_key_sign_and_revoke(
         .fails_saying("trust data for 2")
 }
 
-/// CLI 28 removes nobody without having asked, and asks only about who alone signed the list of releases. That
-/// list then counts no more, as it should, and neither CLI can make it anew.
+/// CLI 28 removes nobody without having asked, and asks only about who alone signed the list of
+/// releases. That list then counts no more, as it should, and neither CLI can make it anew.
 fn a_signer_who_was_removed_signs_no_more(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let scene = Scene::set(sandbox, pair, cli)?;
     let one = scene.image("1")?;

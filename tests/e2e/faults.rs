@@ -1,6 +1,6 @@
-//! Faults between the programs, one after the other, while several owners publish through two servers:
-//! every publish that was acknowledged stays, every refusal is one that a client may repeat, and
-//! publishing goes on by itself when the fault is mended.
+//! Faults between the programs, one after the other, while several owners publish through two
+//! servers: every publish that was acknowledged stays, every refusal is one that a client may
+//! repeat, and publishing goes on by itself when the fault is mended.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -216,8 +216,8 @@ impl Owner {
         })
     }
 
-    /// Sends the same bytes again and again, to one server after the other, until one says that they
-    /// are stored; false if it is over before.
+    /// Sends the same bytes again and again, to one server after the other, until one says that
+    /// they are stored; false if it is over before.
     fn publish(&mut self, parts: &[Part], over: &AtomicBool) -> Result<bool> {
         while !over.load(Ordering::Relaxed) {
             self.turn += 1;
@@ -248,7 +248,8 @@ impl Owner {
         Ok(())
     }
 
-    /// The version of the targets that a server shows; nothing if it cannot be reached or cannot say.
+    /// The version of the targets that a server shows; nothing if it cannot be reached or cannot
+    /// say.
     fn current(&self, entrance: &Entrance) -> Result<Option<u64>> {
         let path = format!("/v2/{}/_trust/tuf/targets.json", self.gun);
         let answer = entrance.ask(&path, |curl| {

@@ -1,8 +1,8 @@
 //! The commands of the guides, run as they stand there, by the people the guides are for.
 //!
-//! In `docs`, `<!-- tested: NAME -->` before a fenced block gives the block a name. A journey runs the
-//! blocks of one guide; a block that has a name and is not run fails it. Only the names of machines are
-//! replaced, and what people would type at a prompt is in the environment.
+//! In `docs`, `<!-- tested: NAME -->` before a fenced block gives the block a name. A journey runs
+//! the blocks of one guide; a block that has a name and is not run fails it. Only the names of
+//! machines are replaced, and what people would type at a prompt is in the environment.
 
 use std::cell::RefCell;
 use std::fs;

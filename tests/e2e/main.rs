@@ -1,7 +1,7 @@
 //! What people do with a trust server, done for real, against Countersign and against Notary 0.7.
 //!
-//! Every scenario takes the [`Pair`](harness::Pair) of server and signer that it is played against and runs
-//! with each: where only ours fails, the difference is ours.
+//! Every scenario takes the [`Pair`](harness::Pair) of server and signer that it is played against
+//! and runs with each: where only ours fails, the difference is ours.
 
 /// Makes one test of a scenario for each pair of server and signer.
 macro_rules! on_every_pair {
@@ -37,7 +37,8 @@ macro_rules! on_our_pair {
     };
 }
 
-/// Makes one test of a scenario for our server with each signer, where Notary's server does not do it.
+/// Makes one test of a scenario for our server with each signer, where Notary's server does not do
+/// it.
 macro_rules! on_our_servers {
     ($($scenario:ident),* $(,)?) => {
         on_every_pair!(@module our_server COUNTERSIGN $($scenario)*);

@@ -1,4 +1,5 @@
-//! The first five minutes of somebody new: one command, three lines to paste, and docker signs and verifies.
+//! The first five minutes of somebody new: one command, three lines to paste, and docker signs and
+//! verifies.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -154,7 +155,8 @@ fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result
     })
 }
 
-/// An image of another registry makes docker check the certificate, and inspecting it contacts no registry.
+/// An image of another registry makes docker check the certificate, and inspecting it contacts no
+/// registry.
 fn the_ca_is_where_docker_looks(newcomer: &Person, url: &str) -> Result<()> {
     const ELSEWHERE: &str = "192.0.2.7:5000/hello";
     let key = harness::certificates::Leaf::key_pair()?.1;

@@ -1,4 +1,5 @@
-//! What an operator asks before and after taking over a service, with the commands of `docs/takeover.md`.
+//! What an operator asks before and after taking over a service, with the commands of
+//! `docs/takeover.md`.
 
 use anyhow::{Result, ensure};
 use fixtures::Publisher;

@@ -1,5 +1,5 @@
-//! A PostgreSQL with a synchronous standby: a server on the standby is a read replica, and a promoted
-//! standby has every publish that was acknowledged.
+//! A PostgreSQL with a synchronous standby: a server on the standby is a read replica, and a
+//! promoted standby has every publish that was acknowledged.
 
 use std::time::Duration;
 

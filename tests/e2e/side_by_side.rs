@@ -129,8 +129,8 @@ impl Replicas {
 
     /// Checks that every timestamp is in the feed, and once.
     ///
-    /// Of two writers at the same moment, Notary 0.7 sometimes takes the other's row for its own and
-    /// feeds what it did not store; no such thing may come from ours.
+    /// Of two writers at the same moment, Notary 0.7 sometimes takes the other's row for its own
+    /// and feeds what it did not store; no such thing may come from ours.
     pub(crate) fn feed_is_true(&self) -> Result<()> {
         let mut faults = FeedFaults::find(self.database()?)?;
         if self.beside == Make::Notary {

@@ -91,8 +91,8 @@ fn hand_over(trust: &mut Trust, pair: Pair, life: impl FnOnce(&Trust) -> Result<
     Ok(())
 }
 
-/// Checks that all tables have grown since `before`, that no row is another, and that the changefeed
-/// is true.
+/// Checks that all tables have grown since `before`, that no row is another, and that the
+/// changefeed is true.
 fn changed_nothing(before: &Rows, trust: &Trust) -> Result<()> {
     let later = Rows::read(trust.database()?)?;
     before.are_kept_in(&later)?;

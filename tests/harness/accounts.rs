@@ -89,7 +89,8 @@ pub fn htpasswd_of_cost(file: &Path, accounts: &[Account], cost: u8) -> Result<(
     Ok(())
 }
 
-/// Checks that nothing our programs wrote in this sandbox holds a password, an `Authorization` header or a token.
+/// Checks that nothing our programs wrote in this sandbox holds a password, an `Authorization`
+/// header or a token.
 ///
 /// # Errors
 ///

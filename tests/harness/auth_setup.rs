@@ -1,5 +1,5 @@
-//! How the server under test is told who may do what: settings beyond those every scenario has, and its
-//! environment.
+//! How the server under test is told who may do what: settings beyond those every scenario has, and
+//! its environment.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ pub struct AuthSetup {
 }
 
 impl AuthSetup {
-    /// A server with this `auth` section, which logs all it can: whatever it should not say, it says then.
+    /// A server with this `auth` section, which logs all it can: whatever it should not say, it
+    /// says then.
     #[must_use]
     pub fn with_auth(auth: Value) -> Self {
         Self::unmentioned().and("auth", auth)

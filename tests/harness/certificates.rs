@@ -16,12 +16,14 @@ pub enum Setup {
     Issued,
     /// The signer's `client_ca_file` holds the server's certificate alone, not its issuer.
     LeafInFile,
-    /// Both certificates signed themselves, say that they are no authority, and are trusted as they are.
+    /// Both certificates signed themselves, say that they are no authority, and are trusted as they
+    /// are.
     SelfSigned,
-    /// Both certificates signed themselves and claim to be authorities (`CA:TRUE`), yet are used as leaves.
+    /// Both certificates signed themselves and claim to be authorities (`CA:TRUE`), yet are used as
+    /// leaves.
     SelfSignedAuthority,
-    /// Notary's own sample: an intermediate issues the leaves, files hold leaf and intermediate, and the
-    /// signer's `client_ca_file` is the server's certificate file.
+    /// Notary's own sample: an intermediate issues the leaves, files hold leaf and intermediate,
+    /// and the signer's `client_ca_file` is the server's certificate file.
     LeafAndIntermediate,
     /// The server shows the signer a certificate of an authority that the signer does not know.
     StrangeServer,

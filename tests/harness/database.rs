@@ -1,8 +1,8 @@
-//! Private PostgreSQL and MariaDB servers with their durable defaults: own folder, own port, gone with
-//! their owner.
+//! Private PostgreSQL and MariaDB servers with their durable defaults: own folder, own port, gone
+//! with their owner.
 //!
-//! An instance starts empty; [`Postgres::create`] and [`MariaDb::create`] make a fresh database in it
-//! and say how Notary's configuration names it.
+//! An instance starts empty; [`Postgres::create`] and [`MariaDb::create`] make a fresh database in
+//! it and say how Notary's configuration names it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -246,7 +246,8 @@ impl Postgres {
         self.resume()
     }
 
-    /// Starts the instance again with `part` of its folder (`data`, or `data/pg_wal`) on a small disk.
+    /// Starts the instance again with `part` of its folder (`data`, or `data/pg_wal`) on a small
+    /// disk.
     ///
     /// # Errors
     ///
@@ -582,8 +583,8 @@ impl MariaDb {
     }
 }
 
-/// Kills every process that works in `folder`: each connection to `PostgreSQL` has one, in a process
-/// group of its own, which would finish what it was doing after the main process is gone.
+/// Kills every process that works in `folder`: each connection to `PostgreSQL` has one, in a
+/// process group of its own, which would finish what it was doing after the main process is gone.
 fn end_all_in(folder: &Path) -> Result<()> {
     let at_work = || -> Result<Vec<Pid>> {
         let processes = fs::read_dir("/proc")?.flatten();
@@ -649,8 +650,8 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// A loopback address that nobody listens on, above the ports of the sandboxes and below those that the
-/// kernel gives to outgoing connections.
+/// A loopback address that nobody listens on, above the ports of the sandboxes and below those that
+/// the kernel gives to outgoing connections.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     const LOWEST: u16 = 31_300;
     const PORTS: u16 = 1_400;

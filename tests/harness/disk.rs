@@ -9,8 +9,8 @@ use anyhow::Result;
 
 use crate::process::{Daemon, program};
 
-/// A disk that can be filled. It lies over a folder, is seen only by what [`SmallDisk::with`] runs, and is
-/// gone with it, whatever becomes of the test.
+/// A disk that can be filled. It lies over a folder, is seen only by what [`SmallDisk::with`] runs,
+/// and is gone with it, whatever becomes of the test.
 #[derive(Debug)]
 pub(super) struct SmallDisk {
     // Keeps the disk while the instance is down.

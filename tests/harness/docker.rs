@@ -240,7 +240,8 @@ impl Person {
         Ok(())
     }
 
-    /// The folder in which the CLI looks for certificates for the trust server, made if it is not there.
+    /// The folder in which the CLI looks for certificates for the trust server, made if it is not
+    /// there.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
-//! A Galera cluster of three `MariaDB` nodes: own folders, own ports on loopback, gone with its owner.
+//! A Galera cluster of three `MariaDB` nodes: own folders, own ports on loopback, gone with its
+//! owner.
 //!
-//! The nodes run as the user `mysql`: a joining node gets its data by a script that `MariaDB` starts,
-//! and that one expects it.
+//! The nodes run as the user `mysql`: a joining node gets its data by a script that `MariaDB`
+//! starts, and that one expects it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -84,8 +85,8 @@ impl Galera {
         Ok(cluster)
     }
 
-    /// Makes an empty database, in Notary's character set, that [`USER`] may do everything in; says for
-    /// each node how to reach it there.
+    /// Makes an empty database, in Notary's character set, that [`USER`] may do everything in; says
+    /// for each node how to reach it there.
     ///
     /// # Errors
     ///
@@ -162,7 +163,8 @@ impl Galera {
 
 impl Drop for Galera {
     fn drop(&mut self) {
-        // How it ends no longer matters, only that it does; a farewell to nodes that are gone takes long.
+        // How it ends no longer matters, only that it does; a farewell to nodes that are gone takes
+        // long.
         for node in &mut self.nodes {
             if let Some(daemon) = node.daemon.take() {
                 drop(daemon.kill());

@@ -1,5 +1,5 @@
-//! A token server that is not ours: it makes tokens in the form of the registry's token protocol, with
-//! a key of its own.
+//! A token server that is not ours: it makes tokens in the form of the registry's token protocol,
+//! with a key of its own.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};

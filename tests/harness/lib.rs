@@ -1,9 +1,9 @@
-//! The harness of the end-to-end tests: it starts real daemons in folders and on ports of their own,
-//! and speaks to them through the clients people use.
+//! The harness of the end-to-end tests: it starts real daemons in folders and on ports of their
+//! own, and speaks to them through the clients people use.
 //!
-//! Nothing here knows how the programs under test work inside. A scenario is played in a [`Sandbox`],
-//! against a [`Trust`] made of a server and a signer, each of which is either ours or Go's
-//! ([`Make`]): a scenario that passes against Notary 0.7 is a fair one for Countersign.
+//! Nothing here knows how the programs under test work inside. A scenario is played in a
+//! [`Sandbox`], against a [`Trust`] made of a server and a signer, each of which is either ours or
+//! Go's ([`Make`]): a scenario that passes against Notary 0.7 is a fair one for Countersign.
 
 pub mod accounts;
 pub mod auth_setup;

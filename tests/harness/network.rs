@@ -1,4 +1,5 @@
-//! A network between two programs that a test can break: stall it, delay it, cut it, lead it elsewhere.
+//! A network between two programs that a test can break: stall it, delay it, cut it, lead it
+//! elsewhere.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -150,7 +150,8 @@ impl Collaborator {
         Ok(())
     }
 
-    /// Checks that these targets, and no others, are in the repository, each signed by the role after the colon.
+    /// Checks that these targets, and no others, are in the repository, each signed by the role
+    /// after the colon.
     ///
     /// # Errors
     ///

@@ -18,8 +18,8 @@ impl Trust {
         self.operate(("notary-server", "server.json"), arguments, &[])
     }
 
-    /// As [`Trust::server_command`], where the shell commands `prepare` have changed the mounts: they
-    /// see the folder of the service as `$1`, and nothing else sees what they did.
+    /// As [`Trust::server_command`], where the shell commands `prepare` have changed the mounts:
+    /// they see the folder of the service as `$1`, and nothing else sees what they did.
     ///
     /// # Errors
     ///
@@ -60,7 +60,8 @@ impl Trust {
         self.operate(("notary-signer", "signer.json"), arguments, settings)
     }
 
-    /// What a server of ours says that is started beside this one with `auth_setup`, and is to refuse to.
+    /// What a server of ours says that is started beside this one with `auth_setup`, and is to
+    /// refuse to.
     ///
     /// # Errors
     ///

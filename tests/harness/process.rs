@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Where programs look for programs; the caller's own `PATH` is not used, so that a test means the same everywhere.
+/// Where programs look for programs; the caller's own `PATH` is not used, so that a test means the
+/// same everywhere.
 pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How long a daemon may take until it accepts connections.
@@ -21,7 +22,8 @@ const START: Duration = Duration::from_mins(1);
 /// How long a daemon may take to end when asked to, before it is killed.
 const STOP: Duration = Duration::from_secs(20);
 
-/// Seconds after which a client that hangs is ended: no single command of a scenario takes more than a few.
+/// Seconds after which a client that hangs is ended: no single command of a scenario takes more
+/// than a few.
 const CLIENT_SECONDS: &str = "120";
 
 /// A program in the clean environment of the tests: nothing of the caller's is passed on.
@@ -294,7 +296,8 @@ impl Drop for Daemon {
     }
 }
 
-/// `command` again, under `setpriv`, which has the kernel kill it when the test that started it is gone.
+/// `command` again, under `setpriv`, which has the kernel kill it when the test that started it is
+/// gone.
 fn dies_with_us(command: &Command) -> Command {
     let mut guarded = program("setpriv");
     guarded

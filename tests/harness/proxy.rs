@@ -1,7 +1,8 @@
 //! A network between client and server that a test can hold up or cut.
 //!
 //! The clients open a connection for every request, so the one that carries more than a few hundred
-//! bytes towards the server is the publish, and can be told from the rest without reading any of it.
+//! bytes towards the server is the publish, and can be told from the rest without reading any of
+//! it.
 
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

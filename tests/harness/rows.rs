@@ -18,8 +18,8 @@ type Table = BTreeMap<String, String>;
 const NAMES: [&str; 3] = ["tuf_files", "changefeed", "private_keys"];
 
 impl Rows {
-    /// Reads all rows; of a key all but when it was last used, which every signature changes, and of
-    /// a timestamp all but `updated_at`, which the publish that follows changes.
+    /// Reads all rows; of a key all but when it was last used, which every signature changes, and
+    /// of a timestamp all but `updated_at`, which the publish that follows changes.
     ///
     /// # Errors
     ///

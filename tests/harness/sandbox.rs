@@ -113,8 +113,8 @@ impl Sandbox {
 /// How many ports this process has tried: its tests may run at the same time.
 static TAKEN: AtomicU16 = AtomicU16::new(0);
 
-/// Ports for this process to try, below those the kernel gives to outgoing connections: tests run in
-/// processes of their own, whose numbers follow each other, and each starts 16 ports further.
+/// Ports for this process to try, below those the kernel gives to outgoing connections: tests run
+/// in processes of their own, whose numbers follow each other, and each starts 16 ports further.
 fn first_port() -> u16 {
     const LOWEST: u16 = 20_000;
     let slot = u16::try_from(std::process::id() % 700).unwrap_or_default();

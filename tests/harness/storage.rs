@@ -242,7 +242,8 @@ impl Database {
         }
     }
 
-    /// Statements that make the program's user, with the rights that Notary's documentation asks for.
+    /// Statements that make the program's user, with the rights that Notary's documentation asks
+    /// for.
     fn grants(&self, owner: Owner) -> String {
         const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE";
         let (user, name) = (owner.user(), &self.of(owner).name);

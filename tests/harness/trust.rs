@@ -422,8 +422,8 @@ impl Trust {
         })
     }
 
-    /// Where a program keeps its rows. Without a database server, Go's programs keep theirs in memory,
-    /// for they bring no migrations for SQLite.
+    /// Where a program keeps its rows. Without a database server, Go's programs keep theirs in
+    /// memory, for they bring no migrations for SQLite.
     fn storage(&self, owner: Owner, file: &Path) -> Value {
         let make = match owner {
             Owner::Server => self.pair.server,

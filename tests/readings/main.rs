@@ -1,5 +1,5 @@
-//! What the server accepts, Go's clients read, and read the same: files, whole and mutated, are held
-//! against what the packages that Notary's client is made of find in the same bytes.
+//! What the server accepts, Go's clients read, and read the same: files, whole and mutated, are
+//! held against what the packages that Notary's client is made of find in the same bytes.
 
 mod mutation;
 mod oracle;

@@ -11,8 +11,8 @@ pub(crate) const ATTEMPTS: u32 = 12;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Waits before attempt number `attempt`, counted from 0: not at all before the first one, then a random
-/// time out of a range that doubles, so that rivals in other processes get out of step.
+/// Waits before attempt number `attempt`, counted from 0: not at all before the first one, then a
+/// random time out of a range that doubles, so that rivals in other processes get out of step.
 pub(crate) async fn pause_before(attempt: u32) {
     if attempt == 0 {
         return;

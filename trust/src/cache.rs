@@ -1,9 +1,9 @@
 //! What this process remembers of metadata, bounded in bytes.
 //!
-//! Two memories. Files by GUN, role and checksum: immutable, so never stale; leaving GUN or role out
-//! of the key would let a reader of one repository fetch the files of another. And, for each GUN, the
-//! [`View`] that its newest timestamp opens; it is used only while that timestamp is still the newest,
-//! which every read asks the store.
+//! Two memories. Files by GUN, role and checksum: immutable, so never stale; leaving GUN or role
+//! out of the key would let a reader of one repository fetch the files of another. And, for each
+//! GUN, the [`View`] that its newest timestamp opens; it is used only while that timestamp is still
+//! the newest, which every read asks the store.
 //!
 //! A deletion must not be undone by a reader that began before it: readers put files in through a
 //! [`Ticket`] that a deletion voids.
@@ -71,7 +71,8 @@ pub struct MetadataCache {
     deletions: AtomicU64,
     gate: RwLock<()>,
     is_trusted: bool,
-    /// One load of a file at a time: a large one would otherwise be in memory for each of its readers.
+    /// One load of a file at a time: a large one would otherwise be in memory for each of its
+    /// readers.
     pub(crate) loads: GunLocks,
 }
 
@@ -82,8 +83,8 @@ pub struct Ticket(u64);
 impl MetadataCache {
     /// A memory of at most `bytes`, the larger part for files.
     ///
-    /// For `unasked`, a file is served by checksum without asking the store whether it is still there;
-    /// with zero the store is always asked.
+    /// For `unasked`, a file is served by checksum without asking the store whether it is still
+    /// there; with zero the store is always asked.
     #[must_use]
     pub fn new(bytes: u64, unasked: Duration) -> Self {
         let lifetime = if unasked.is_zero() { LIFETIME } else { unasked };

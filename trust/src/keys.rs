@@ -1,5 +1,5 @@
-//! The keys that vouch for a repository's snapshot and timestamp: the current one, or a new one from
-//! the signer.
+//! The keys that vouch for a repository's snapshot and timestamp: the current one, or a new one
+//! from the signer.
 
 use std::time::Instant;
 
@@ -21,8 +21,8 @@ pub enum KeyError {
     /// The stored root is not what it should be.
     #[error("{0}")]
     Damaged(tuf::Damaged),
-    /// The root names more keys than the signer is asked about. It may hold one of the others, which a
-    /// new key must not replace.
+    /// The root names more keys than the signer is asked about. It may hold one of the others,
+    /// which a new key must not replace.
     #[error(
         "the stored root of {gun} names more than {MAX_ASKED} {role} keys, and the signer holds none \
          of the first {MAX_ASKED}; publish a root that names fewer"
@@ -86,8 +86,8 @@ pub async fn find_current(
     Ok(None)
 }
 
-/// Has the signer make a key for `role` that has not signed yet. It becomes current with a root that
-/// names it.
+/// Has the signer make a key for `role` that has not signed yet. It becomes current with a root
+/// that names it.
 pub async fn create(
     repositories: &Repositories,
     gun: &Gun,

@@ -1,5 +1,5 @@
-//! Trust data of repositories: publishing, reading and renewing it, the store it is kept in, and the
-//! client of the signer that vouches for it.
+//! Trust data of repositories: publishing, reading and renewing it, the store it is kept in, and
+//! the client of the signer that vouches for it.
 //!
 //! `publish, repository, renewal, keys, deletion → events, cache, locks, store, signer → tuf`.
 //! Services decide, take the time as a value and tell what they did as an [`Event`](events::Event);

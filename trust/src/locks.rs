@@ -16,8 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST_TURN: Duration = Duration::from_secs(20);
 
 /// Lets one publish or renewal of a GUN at a time begin, so that rivals within this process wait
-/// instead of signing in vain. Rivals in other processes are left to the store. A signer that hangs must
-/// not line everybody up behind it: a publish that waits while the queue does not move goes ahead.
+/// instead of signing in vain. Rivals in other processes are left to the store. A signer that hangs
+/// must not line everybody up behind it: a publish that waits while the queue does not move goes
+/// ahead.
 #[derive(Debug)]
 pub struct GunLocks([Queue; 64]);
 

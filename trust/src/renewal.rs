@@ -2,11 +2,11 @@
 //! and a signer that is away for days does no harm.
 //!
 //! A walk over all GUNs looks at the age of each newest timestamp; one that is old is opened, and
-//! renewed if it, or its snapshot, expires within [`LEAD`]. Several servers may walk at once: the store
-//! lets one renewal win, and the others find theirs done.
+//! renewed if it, or its snapshot, expires within [`LEAD`]. Several servers may walk at once: the
+//! store lets one renewal win, and the others find theirs done.
 //!
-//! A walk that failed for want of the signer or of the database is made again as soon as they are back, or
-//! after a few seconds, then after more and more: a server often starts before its signer.
+//! A walk that failed for want of the signer or of the database is made again as soon as they are
+//! back, or after a few seconds, then after more and more: a server often starts before its signer.
 
 mod inspection;
 
@@ -28,8 +28,8 @@ use inspection::Inspector;
 /// How long before its expiry a timestamp is renewed. Timestamps live for 14 days.
 pub const LEAD: Duration = Duration::days(5);
 
-/// How long before its expiry a snapshot is renewed. It is looked at together with its timestamp, so it
-/// has to last until the next one is due and then as long again.
+/// How long before its expiry a snapshot is renewed. It is looked at together with its timestamp,
+/// so it has to last until the next one is due and then as long again.
 pub const SNAPSHOT_LEAD: Duration = Duration::days(5 + 14);
 
 /// Younger timestamps are not opened: they live for at least another [`LEAD`].
@@ -41,8 +41,8 @@ const REST: StdDuration = StdDuration::from_hours(1);
 /// How many GUNs are looked at with one statement.
 const PAGE: u32 = 200;
 
-/// How long to rest after a walk that failed for want of the signer or the database; twice as long after
-/// each further one, up to [`REST`].
+/// How long to rest after a walk that failed for want of the signer or the database; twice as long
+/// after each further one, up to [`REST`].
 const SOON: StdDuration = StdDuration::from_secs(5);
 
 /// How often walks are made.
@@ -50,8 +50,8 @@ const SOON: StdDuration = StdDuration::from_secs(5);
 pub struct Pace {
     /// The rest between two walks.
     pub rest: StdDuration,
-    /// The rest after a walk that may succeed soon, which doubles from one such walk to the next. While the
-    /// signer is away, it is looked for as often.
+    /// The rest after a walk that may succeed soon, which doubles from one such walk to the next.
+    /// While the signer is away, it is looked for as often.
     pub soon: StdDuration,
 }
 
@@ -100,7 +100,8 @@ async fn keep_walking(repositories: &Repositories, pace: Pace) {
     }
 }
 
-/// Waits until the signer is back, but not for ever: the database may tell another server's renewals.
+/// Waits until the signer is back, but not for ever: the database may tell another server's
+/// renewals.
 async fn await_signer(repositories: &Repositories, pace: Pace) {
     let mut waited = StdDuration::ZERO;
     while waited < pace.rest {

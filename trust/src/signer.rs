@@ -36,7 +36,8 @@ pub enum SignerError {
     /// It was reached and said no.
     #[error("the signer refused: {0}")]
     Refused(String),
-    /// It answered something that cannot be right: an unusable key, a signature that does not verify.
+    /// It answered something that cannot be right: an unusable key, a signature that does not
+    /// verify.
     #[error("the signer gave a wrong answer: {0}")]
     BadAnswer(String),
 }

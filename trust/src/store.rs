@@ -1,7 +1,7 @@
 //! Where trust data is kept: the trait, and what can go wrong.
 //!
-//! A store does as it is told, atomically, or says how it failed; whether metadata is to be believed
-//! was decided before (see [`crate::publish`]).
+//! A store does as it is told, atomically, or says how it failed; whether metadata is to be
+//! believed was decided before (see [`crate::publish`]).
 
 mod feed;
 mod open;
@@ -54,12 +54,13 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/server/sqlite");
 pub struct StoredMetadata {
     /// The whole file, envelope included.
     pub bytes: Bytes,
-    /// When this server (or the one before it) accepted the version; the `Last-Modified` of answers.
+    /// When this server (or the one before it) accepted the version; the `Last-Modified` of
+    /// answers.
     pub created_at: OffsetDateTime,
 }
 
-/// Names the newest timestamp of a GUN without carrying it: all a read needs to know whether what it
-/// remembers is still current.
+/// Names the newest timestamp of a GUN without carrying it: all a read needs to know whether what
+/// it remembers is still current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// SHA-256 of the newest stored timestamp.
@@ -142,8 +143,8 @@ pub enum StoreError {
     /// that won the race against this one. Nothing was stored.
     #[error("a version of {0} as high as the one offered is stored already")]
     VersionExists(Role),
-    /// The newest timestamp is no longer the one that the files were made for: a rival published, or
-    /// the repository was deleted. Nothing was stored.
+    /// The newest timestamp is no longer the one that the files were made for: a rival published,
+    /// or the repository was deleted. Nothing was stored.
     #[error("the repository changed while the update was being made")]
     Moved,
     /// The collation of the database takes the GUN for another one that it stores already. Nothing
@@ -191,8 +192,8 @@ pub trait TrustStore: Send + Sync + 'static {
         sha256: &[u8; 32],
     ) -> Result<Option<StoredMetadata>, StoreError>;
 
-    /// Whether [`by_checksum`](Self::by_checksum) would find something, without carrying it. A file that was
-    /// stored without its checksum may go unnoticed.
+    /// Whether [`by_checksum`](Self::by_checksum) would find something, without carrying it. A file
+    /// that was stored without its checksum may go unnoticed.
     async fn holds(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Result<bool, StoreError>;
 
     /// What one version of `role` is called by checksum, without carrying it.
@@ -222,8 +223,8 @@ pub trait TrustStore: Send + Sync + 'static {
     /// Adds `files` in their order and, for a timestamp, a changefeed entry: all of them, or none.
     ///
     /// `base` is the newest timestamp that the files were made for; `None` if the GUN had none. The
-    /// files are stored only on top of exactly that one. A version number alone would not do: after a
-    /// deletion the same numbers are given out again.
+    /// files are stored only on top of exactly that one. A version number alone would not do: after
+    /// a deletion the same numbers are given out again.
     ///
     /// # Errors
     ///
@@ -237,19 +238,20 @@ pub trait TrustStore: Send + Sync + 'static {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
-    /// Removes every version of every role of exactly this GUN; says whether there was any, in which
-    /// case the changefeed tells of it.
+    /// Removes every version of every role of exactly this GUN; says whether there was any, in
+    /// which case the changefeed tells of it.
     async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError>;
 
     /// A page of the changefeed, of one GUN or of all, oldest first.
     ///
-    /// It ends before the first id that may still appear: a transaction that took an id is running, and
-    /// a follower that was given a higher one would never ask for it. So it is safe to go on after the
-    /// last change of a page. Where a transaction was rolled back, its id is skipped once that is
-    /// proven; where the database cannot prove it, after five minutes.
+    /// It ends before the first id that may still appear: a transaction that took an id is running,
+    /// and a follower that was given a higher one would never ask for it. So it is safe to go on
+    /// after the last change of a page. Where a transaction was rolled back, its id is skipped once
+    /// that is proven; where the database cannot prove it, after five minutes.
     async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError>;
 
-    /// GUNs behind `after` in name order, at most `limit`, each with the age of its newest timestamp.
+    /// GUNs behind `after` in name order, at most `limit`, each with the age of its newest
+    /// timestamp.
     async fn timestamps(&self, after: &str, limit: u32) -> Result<Vec<Aging>, StoreError>;
 
     /// Whether the tables can be read.

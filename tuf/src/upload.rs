@@ -41,8 +41,8 @@ impl Uploaded {
     }
 }
 
-/// A part of an upload that passed the strict pass, which keeps nothing of it: what it takes to read
-/// it is known before it is taken.
+/// A part of an upload that passed the strict pass, which keeps nothing of it: what it takes to
+/// read it is known before it is taken.
 #[derive(Clone, Debug)]
 pub struct CheckedUpload {
     dialect: Dialect,

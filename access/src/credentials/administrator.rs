@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use super::{Credentials, decoded};
 
-/// A `NOTARY_AUTH` that names no administrator. The texts say what was expected, and never what was found:
-/// it may be a password.
+/// A `NOTARY_AUTH` that names no administrator. The texts say what was expected, and never what was
+/// found: it may be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAdministrator {
     /// There is no text, or nothing but white space.
@@ -36,7 +36,8 @@ pub enum InvalidAdministrator {
     /// The password is empty.
     #[error("the password in it is empty; {EXPECTED}")]
     EmptyPassword,
-    /// The password begins or ends with white space, which the notary client takes off before it sends it.
+    /// The password begins or ends with white space, which the notary client takes off before it
+    /// sends it.
     #[error(
         "the password in it begins or ends with white space, which the notary client leaves out; {EXPECTED}"
     )]
@@ -53,9 +54,9 @@ const EXPECTED: &str = "expected is base64(user:password), made by `printf '%s' 
 /// The administrator that `NOTARY_AUTH` names: `base64("user:password")`, or
 /// `base64(user):base64(password)`, with or without the newlines that `echo … | base64` leaves in.
 ///
-/// The first form is the one to recommend: the notary client reads `NOTARY_AUTH` too, and knows only
-/// that one. A colon in the text tells the forms apart, since base64 has none. White space inside is
-/// that of `base64`, which breaks long lines.
+/// The first form is the one to recommend: the notary client reads `NOTARY_AUTH` too, and knows
+/// only that one. A colon in the text tells the forms apart, since base64 has none. White space
+/// inside is that of `base64`, which breaks long lines.
 ///
 /// # Errors
 ///

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 use super::error::{InvalidHash, InvalidPassword};
 use super::work::{Work, salt};
 
-/// Kibibytes of memory, passes and lanes up to which a hash is checked: anybody may guess, and every guess
-/// costs as much.
+/// Kibibytes of memory, passes and lanes up to which a hash is checked: anybody may guess, and
+/// every guess costs as much.
 const MAX_MEMORY: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 20;
 const MAX_LANES: u32 = 16;
@@ -100,8 +100,8 @@ fn parts(text: &str) -> Option<([u32; 3], Vec<u8>, Vec<u8>)> {
     fields.next().is_none().then_some((numbers, salt, digest))
 }
 
-/// The numbers of `m=…,t=…,p=…`. The PHC form has further parameters (a secret's id, associated data),
-/// which nobody uses for passwords; a hash that has them is not understood.
+/// The numbers of `m=…,t=…,p=…`. The PHC form has further parameters (a secret's id, associated
+/// data), which nobody uses for passwords; a hash that has them is not understood.
 fn numbers(text: &str) -> Option<[u32; 3]> {
     let mut fields = text.split(',');
     let mut number = |name: &str| {

@@ -54,8 +54,8 @@ impl Bcrypt {
 
     pub(super) fn is_of(&self, password: &[u8]) -> bool {
         let digest = digest(self.cost, self.salt, password);
-        // bcrypt repeats the password with a NUL at its end until it has 72 bytes: with NUL inside, several
-        // passwords would be one.
+        // bcrypt repeats the password with a NUL at its end until it has 72 bytes: with NUL inside,
+        // several passwords would be one.
         bool::from(self.digest.ct_eq(&digest)) && !password.contains(&0)
     }
 
@@ -93,7 +93,8 @@ fn digest(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     digest
 }
 
-/// Two and four bits of the last characters of salt and digest mean nothing, and some programs set them.
+/// Two and four bits of the last characters of salt and digest mean nothing, and some programs set
+/// them.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()

@@ -6,8 +6,8 @@ pub enum InvalidPassword {
     /// There is none.
     #[error("the password is empty")]
     Empty,
-    /// It could not be sent: Basic authentication has no place for control characters (RFC 7617), and bcrypt
-    /// ends at NUL.
+    /// It could not be sent: Basic authentication has no place for control characters (RFC 7617),
+    /// and bcrypt ends at NUL.
     #[error(
         "there is a control character in the password, such as a newline at its end; \
          such a password cannot be sent"
@@ -19,7 +19,8 @@ pub enum InvalidPassword {
          choose a shorter one, or argon2id"
     )]
     TooLong,
-    /// The operating system gave no random numbers for a salt, or not the memory that argon2id needs.
+    /// The operating system gave no random numbers for a salt, or not the memory that argon2id
+    /// needs.
     #[error("the password cannot be hashed: random numbers or memory are not to be had")]
     NoResources,
 }
@@ -38,8 +39,8 @@ pub enum InvalidHash {
         "has a bcrypt hash of cost {0}; accepted are 4 to 17: `htpasswd -B -C 12 FILE USER` makes one"
     )]
     Cost(u32),
-    /// A single guess with these argon2id parameters would keep a processor busy for many seconds, or take
-    /// more memory than there is.
+    /// A single guess with these argon2id parameters would keep a processor busy for many seconds,
+    /// or take more memory than there is.
     #[error(
         "has an argon2id hash with parameters that are too high or too low; \
          accepted are m up to 1048576 (1 GiB), t up to 20 and p up to 16: \

@@ -31,7 +31,8 @@ const PREFIXES: [(&str, &str); 16] = [
     ("$pbkdf2", "PBKDF2"),
 ];
 
-/// Whether it could be DES crypt: thirteen characters of its alphabet, which a plain password may be as well.
+/// Whether it could be DES crypt: thirteen characters of its alphabet, which a plain password may
+/// be as well.
 fn is_like_crypt(text: &str) -> bool {
     let is_in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"./".contains(&byte);
     text.len() == 13 && text.bytes().all(is_in_alphabet)

@@ -22,8 +22,8 @@ pub enum Hashing {
 ///
 /// # Errors
 ///
-/// [`InvalidPassword`]: it is empty, holds a control character, or is longer than the 72 bytes that bcrypt
-/// takes notice of.
+/// [`InvalidPassword`]: it is empty, holds a control character, or is longer than the 72 bytes that
+/// bcrypt takes notice of.
 pub fn hash(password: &SecretString, hashing: Hashing) -> Result<String, InvalidPassword> {
     let password = password.expose_secret();
     if password.is_empty() {

@@ -7,8 +7,8 @@ use super::hash::Hash;
 use super::{Entry, PasswordFile};
 use crate::credentials::is_name;
 
-/// A password file that is not used, with the line at fault. Hashes are not quoted, nor are lines that
-/// cannot be taken apart: they may be passwords.
+/// A password file that is not used, with the line at fault. Hashes are not quoted, nor are lines
+/// that cannot be taken apart: they may be passwords.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPasswordFile {
     /// There is no user in it.
@@ -56,8 +56,9 @@ pub enum InvalidPasswordFile {
 }
 
 impl PasswordFile {
-    /// Reads the text of a file: `user:hash` lines, empty ones and comments (`#`). Hashes are bcrypt
-    /// (`$2y$`, `$2b$`, `$2a$`) and argon2id; anything else is refused with its line and its cure.
+    /// Reads the text of a file: `user:hash` lines, empty ones and comments (`#`). Hashes are
+    /// bcrypt (`$2y$`, `$2b$`, `$2a$`) and argon2id; anything else is refused with its line and its
+    /// cure.
     ///
     /// # Errors
     ///

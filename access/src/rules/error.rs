@@ -80,7 +80,8 @@ pub enum RuleFault {
         /// The issuers there are.
         configured: String,
     },
-    /// An issuer beside somebody who shows no token of an issuer: the rule could not grant them anything.
+    /// An issuer beside somebody who shows no token of an issuer: the rule could not grant them
+    /// anything.
     #[error(
         "{who} is found in who, but an issuer is accepted beside subject:, claim: and authenticated alone"
     )]

@@ -93,8 +93,8 @@ fn entries(access: &Value) -> Option<Vec<Access>> {
 impl NumericDate {
     const NANOS: i128 = 1_000_000_000;
 
-    /// The moment of a claim, 1970 if there is none (as Go reads it). RFC 7519 (§2) allows fractions;
-    /// Notary read none, not even `.0`.
+    /// The moment of a claim, 1970 if there is none (as Go reads it). RFC 7519 (§2) allows
+    /// fractions; Notary read none, not even `.0`.
     fn read(claims: &Map<String, Value>, name: &'static str) -> Result<Self, TokenError> {
         match claims.get(name) {
             None | Some(Value::Null) => Ok(Self::default()),

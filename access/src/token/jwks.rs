@@ -127,8 +127,8 @@ fn usable(jwk: Jwk<'_>) -> Result<Option<(Option<&str>, TrustedKey)>, &'static s
     Ok(Some((id, TrustedKey { key, only })))
 }
 
-/// The JWK set with these certificates' keys: `kid` (libtrust form), `use: sig`, `alg: ES256`, `x5c`.
-/// Each entry is a chain in DER, leaf first, with a P-256 key.
+/// The JWK set with these certificates' keys: `kid` (libtrust form), `use: sig`, `alg: ES256`,
+/// `x5c`. Each entry is a chain in DER, leaf first, with a P-256 key.
 ///
 /// # Errors
 ///

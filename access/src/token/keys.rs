@@ -38,8 +38,8 @@ pub enum InvalidBundle {
 }
 
 impl TrustedKeys {
-    /// The certificates of a PEM bundle: each is a root for `x5c` chains, and its key is trusted under
-    /// its libtrust key id.
+    /// The certificates of a PEM bundle: each is a root for `x5c` chains, and its key is trusted
+    /// under its libtrust key id.
     ///
     /// # Errors
     ///

@@ -70,8 +70,8 @@ pub enum MintError {
 }
 
 impl Mint {
-    /// A mint with this key (PKCS#8, DER, P-256) and its certificate chain (DER, leaf first, the root left
-    /// out).
+    /// A mint with this key (PKCS#8, DER, P-256) and its certificate chain (DER, leaf first, the
+    /// root left out).
     ///
     /// # Errors
     ///
@@ -98,7 +98,8 @@ impl Mint {
         })
     }
 
-    /// A token with these claims: ES256, with `typ: JWT`, `kid` (libtrust form) and `x5c` in its header.
+    /// A token with these claims: ES256, with `typ: JWT`, `kid` (libtrust form) and `x5c` in its
+    /// header.
     ///
     /// # Errors
     ///

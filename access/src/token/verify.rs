@@ -22,8 +22,8 @@ pub struct Issuer {
     pub audience: String,
     /// Whose signatures count.
     pub keys: TrustedKeys,
-    /// Whether this is an OpenID provider or another that publishes a JWK set: `access` may be missing,
-    /// so that rules alone decide.
+    /// Whether this is an OpenID provider or another that publishes a JWK set: `access` may be
+    /// missing, so that rules alone decide.
     pub is_open_id: bool,
 }
 
@@ -40,7 +40,8 @@ pub struct Verified {
     pub claims: Map<String, Value>,
 }
 
-/// Whether `token` is to be believed at `now`: the issuer is the one of `issuers` that its `iss` names.
+/// Whether `token` is to be believed at `now`: the issuer is the one of `issuers` that its `iss`
+/// names.
 ///
 /// The checks come in Notary's order. The names of `issuers` must differ.
 ///

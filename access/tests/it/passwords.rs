@@ -428,7 +428,8 @@ proptest! {
             let made = hash(&password.as_str().into(), hashing).unwrap();
             let file = file(&format!("{user}:{made}"));
             prop_assert!(is_right(&file, &user, &password));
-            // At most 18 characters of up to 4 bytes: with one more, bcrypt might not take notice of it.
+            // At most 18 characters of up to 4 bytes: with one more, bcrypt might not take notice
+            // of it.
             let longer = format!("{password}x");
             prop_assert!(longer.len() > 72 || !is_right(&file, &user, &longer));
         }

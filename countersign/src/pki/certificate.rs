@@ -19,7 +19,8 @@ pub fn host_name(text: &str) -> String {
         .map_or_else(|_| text.to_lowercase(), |ip| ip.to_string())
 }
 
-/// The certificates in `pem`, whatever else is between them; `None` if there is none, or one that is damaged.
+/// The certificates in `pem`, whatever else is between them; `None` if there is none, or one that
+/// is damaged.
 #[must_use]
 pub fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)

@@ -70,8 +70,9 @@ pub(super) fn compare(to: &Preparation) -> Result<(), PrepareError> {
     }
 }
 
-/// Removes what speaks of a CA that is not there. Until the last such file is gone, [`compare`] goes on
-/// refusing; after that, any start makes everything for the new one. Whether there was anything.
+/// Removes what speaks of a CA that is not there. Until the last such file is gone, [`compare`]
+/// goes on refusing; after that, any start makes everything for the new one. Whether there was
+/// anything.
 fn give_up(to: &Preparation) -> Result<bool, PrepareError> {
     let (certificate, key) = own(to);
     let mut strangers: Vec<_> = copies(to)?;
@@ -113,8 +114,8 @@ fn keep_what_ends(to: &Preparation, now: OffsetDateTime) -> Result<(), FileError
     }
 }
 
-/// What operators have to be told again and again in the year in which the CA's former certificate ends: to
-/// give its clients the new one is nobody else's work.
+/// What operators have to be told again and again in the year in which the CA's former certificate
+/// ends: to give its clients the new one is nobody else's work.
 pub(super) fn remind(to: &Preparation, now: OffsetDateTime, say: &dyn Fn(&str)) {
     if let Some(text) = reminder(to, now) {
         say(&text);

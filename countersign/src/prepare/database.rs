@@ -1,5 +1,5 @@
-//! Which database a set-up uses: noted once, so that a start without the override that was used before does not
-//! bring up another one that is empty.
+//! Which database a set-up uses: noted once, so that a start without the override that was used
+//! before does not bring up another one that is empty.
 
 use std::fmt;
 use std::path::PathBuf;

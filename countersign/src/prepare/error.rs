@@ -1,4 +1,5 @@
-//! What can be wrong, and what to do then: for people who see it at night, in the log of a container.
+//! What can be wrong, and what to do then: for people who see it at night, in the log of a
+//! container.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -19,8 +19,8 @@ const PATIENCE: u32 = 20;
 impl Lock {
     /// Waits until nobody else works in `folder`. `say` is told if that takes more than a second.
     ///
-    /// The folder itself is locked, which also works where nothing can be written, and between containers
-    /// that have no more in common than the volume.
+    /// The folder itself is locked, which also works where nothing can be written, and between
+    /// containers that have no more in common than the volume.
     pub(super) fn wait(folder: &Path, say: &dyn Fn(&str)) -> Result<Self, FileError> {
         let file = open(folder)?;
         for step in 0.. {
@@ -54,8 +54,8 @@ fn open(folder: &Path) -> Result<File, FileError> {
     })
 }
 
-/// A file system that knows no locks makes nobody wait: two at once is what hardly ever happens, and ends in
-/// an error then, and in nothing worse.
+/// A file system that knows no locks makes nobody wait: two at once is what hardly ever happens,
+/// and ends in an error then, and in nothing worse.
 fn is_ours(file: &File) -> bool {
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }

@@ -14,7 +14,8 @@ struct Rights {
     forbidden: u32,
 }
 
-/// Gives files and folders the rights that they lack, and takes from strangers what they could read.
+/// Gives files and folders the rights that they lack, and takes from strangers what they could
+/// read.
 pub(super) fn mend(to: &Preparation, problems: &mut Vec<PrepareError>) -> Vec<String> {
     let mut news = Vec::new();
     let mut mend = |name: &str, rights| {

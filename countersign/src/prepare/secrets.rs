@@ -31,8 +31,8 @@ const OWNERS: [Owner; 2] = [
     },
 ];
 
-/// Makes what is missing, and says so. What was lost is not made: this order, which is kept from the first
-/// secret to the last, is how the one is told from the other.
+/// Makes what is missing, and says so. What was lost is not made: this order, which is kept from
+/// the first secret to the last, is how the one is told from the other.
 pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     let mut news = Vec::new();
     news.extend(check_references(to)?);
@@ -50,8 +50,8 @@ pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     Ok(news)
 }
 
-/// Refuses files in which a reference of a vault stands where the secret should. A passphrase that keys may
-/// be encrypted with already is left to the signer, which opens them and encrypts no more.
+/// Refuses files in which a reference of a vault stands where the secret should. A passphrase that
+/// keys may be encrypted with already is left to the signer, which opens them and encrypts no more.
 fn check_references(to: &Preparation) -> Result<Option<String>, PrepareError> {
     let mut later = later_than_root(to);
     later.push(root_password(to));
@@ -90,7 +90,8 @@ fn make_passphrase(to: &Preparation) -> Result<bool, PrepareError> {
     }
 }
 
-/// A new password would not be the one that a database knows, which there may be if any of `later` is there.
+/// A new password would not be the one that a database knows, which there may be if any of `later`
+/// is there.
 fn make_password(path: &Path, later: &[PathBuf]) -> Result<bool, PrepareError> {
     if is_there(path)? {
         return Ok(false);

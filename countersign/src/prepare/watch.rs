@@ -30,19 +30,21 @@ impl End {
 }
 
 impl Preparation {
-    /// Makes everything, and then looks again every hour, and at each SIGHUP, until SIGTERM or SIGINT.
+    /// Makes everything, and then looks again every hour, and at each SIGHUP, until SIGTERM or
+    /// SIGINT.
     /// `say` is told what was done, what could not be done, and what has to be done by people.
     ///
     /// # Errors
     ///
-    /// If at first not everything is there and valid, and cannot be made. What cannot be renewed while it is
-    /// still valid is no reason to end: it is tried again.
+    /// If at first not everything is there and valid, and cannot be made. What cannot be renewed
+    /// while it is still valid is no reason to end: it is tried again.
     pub async fn watch(
         &self,
         now: fn() -> OffsetDateTime,
         say: impl Fn(&str),
     ) -> Result<(), PrepareError> {
-        // Listened to from the beginning: as a container's first process, nothing else ends this one.
+        // Listened to from the beginning: as a container's first process, nothing else ends this
+        // one.
         let mut end = End {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

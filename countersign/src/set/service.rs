@@ -1,5 +1,5 @@
-//! The files of a service beside its databases: passphrases, configuration, certificates. In a set they are
-//! one file, sealed to the escrow key, since a holder of both can sign.
+//! The files of a service beside its databases: passphrases, configuration, certificates. In a set
+//! they are one file, sealed to the escrow key, since a holder of both can sign.
 
 use std::collections::BTreeMap;
 use std::fs;

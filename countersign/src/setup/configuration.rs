@@ -38,8 +38,9 @@ fn make_configuration(place: &Place, name: &str, new: &Value) -> Result<Value, S
     })
 }
 
-/// Names the databases of this folder relative to it, in configuration files that have their whole paths:
-/// a copied or moved folder would otherwise use the databases of the old place. Says what it did.
+/// Names the databases of this folder relative to it, in configuration files that have their whole
+/// paths: a copied or moved folder would otherwise use the databases of the old place. Says what it
+/// did.
 pub(super) fn make_relative(place: &Place) -> Result<Vec<String>, SetupError> {
     let mut news = Vec::new();
     for (configuration, database) in DATABASES {

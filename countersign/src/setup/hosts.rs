@@ -1,5 +1,5 @@
-//! The names by which other machines reach the server. They are given once and kept: a renewed certificate
-//! has them too.
+//! The names by which other machines reach the server. They are given once and kept: a renewed
+//! certificate has them too.
 
 use super::{Place, SetupError};
 use crate::{

@@ -1,5 +1,5 @@
-//! What a data folder had before, noted in a file of its own: what was there and is gone was lost, and
-//! must not come back empty, or without the authentication it had.
+//! What a data folder had before, noted in a file of its own: what was there and is gone was lost,
+//! and must not come back empty, or without the authentication it had.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

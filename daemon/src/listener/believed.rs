@@ -44,8 +44,8 @@ impl Believed {
         })
     }
 
-    /// Whether it is believed at this moment. The dates of certificates are in whole seconds, so that one
-    /// verification a second is as good as one a request.
+    /// Whether it is believed at this moment. The dates of certificates are in whole seconds, so
+    /// that one verification a second is as good as one a request.
     pub(super) fn holds(&self) -> bool {
         let moment = (self.tls.generation(), clock::now().unix_timestamp());
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,7 +42,8 @@ pub enum BindError {
     },
 }
 
-/// Listens on `address`: `HOST:PORT`, or `:PORT` for all addresses of the machine, of IPv6 and IPv4.
+/// Listens on `address`: `HOST:PORT`, or `:PORT` for all addresses of the machine, of IPv6 and
+/// IPv4.
 ///
 /// # Errors
 ///

@@ -43,16 +43,17 @@ use crate::tls::ServerTls;
 /// How long the head of a request may be, in octets; longer ones are answered with 431.
 const MAX_HEAD: u16 = u16::MAX;
 
-/// How much of the body of a request in HTTP/2 a client may send before it is read, and of all bodies
-/// of a connection, in octets.
+/// How much of the body of a request in HTTP/2 a client may send before it is read, and of all
+/// bodies of a connection, in octets.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
 
-/// How much of an answer is buffered for a stream of HTTP/2 beyond what is being written, in octets.
+/// How much of an answer is buffered for a stream of HTTP/2 beyond what is being written, in
+/// octets.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// How many streams of HTTP/2 a client may reset before they were looked at, and how many we may have
-/// to reset because of its errors, before the connection ends.
+/// How many streams of HTTP/2 a client may reset before they were looked at, and how many we may
+/// have to reset because of its errors, before the connection ends.
 const RESETS: usize = 20;
 const ERROR_RESETS: usize = 100;
 
@@ -407,8 +408,8 @@ fn closing(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// Whether it is clear which host a request is for (RFC 9112, 3.2): with two answers, a proxy before
-/// this server may have taken another one. HTTP/2 names it elsewhere, and HTTP/1.0 need not.
+/// Whether it is clear which host a request is for (RFC 9112, 3.2): with two answers, a proxy
+/// before this server may have taken another one. HTTP/2 names it elsewhere, and HTTP/1.0 need not.
 fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
     // What Go's server takes.
     let is_valid = |host: &HeaderValue| {

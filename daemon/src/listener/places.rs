@@ -59,11 +59,11 @@ impl Places {
         Reserved(permit.expect("the semaphore is never closed"))
     }
 
-    /// Gives the place to a connection from `address`; `None` if places are scarce and that address has
-    /// more than enough of them.
+    /// Gives the place to a connection from `address`; `None` if places are scarce and that address
+    /// has more than enough of them.
     ///
-    /// An address may stand for many clients (NAT, proxies, a container's port mapping), so nothing is
-    /// refused while there are places for all, and known proxies are never counted.
+    /// An address may stand for many clients (NAT, proxies, a container's port mapping), so nothing
+    /// is refused while there are places for all, and known proxies are never counted.
     pub(super) fn give(self: &Arc<Self>, place: Reserved, address: IpAddr) -> Option<Place> {
         let network = network(address);
         let is_proxy = self.limits.is_trusted_proxy(address);
@@ -134,7 +134,8 @@ impl Drop for Place {
     }
 }
 
-/// Whom connections are counted for: an IPv6 address stands for its /64, which is what one client gets.
+/// Whom connections are counted for: an IPv6 address stands for its /64, which is what one client
+/// gets.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,7 +1,8 @@
 //! Time limits on a connection, where the octets pass.
 //!
-//! hyper's own limit on request heads is also its limit on idle connections, and does not run before
-//! the protocol is known; so the limits are kept here, below hyper, for both protocols alike.
+//! hyper's own limit on request heads is also its limit on idle connections, and does not run
+//! before the protocol is known; so the limits are kept here, below hyper, for both protocols
+//! alike.
 
 use std::{
     future::Future as _,

@@ -1,7 +1,7 @@
 //! The fields of events and spans, as text: a line for each, its name, a tab and its value as JSON.
 //!
-//! `tracing_subscriber` keeps the fields of a span as text in any case. In this form, an event sorts
-//! the fields of its spans among its own without a copy of any.
+//! `tracing_subscriber` keeps the fields of a span as text in any case. In this form, an event
+//! sorts the fields of its spans among its own without a copy of any.
 
 use std::{
     borrow::Cow,

@@ -1,8 +1,8 @@
 //! What text may do to a log line: nothing.
 //!
-//! Much of what is logged was sent by strangers. It is made harmless here, in the one place that all
-//! log lines pass: cut to a length, and without characters that could end a line, move a cursor or
-//! turn text around.
+//! Much of what is logged was sent by strangers. It is made harmless here, in the one place that
+//! all log lines pass: cut to a length, and without characters that could end a line, move a cursor
+//! or turn text around.
 
 use std::{
     fmt::{self, Write as _},
@@ -13,7 +13,8 @@ use std::{
 const LONGEST_FIELD: usize = 1024;
 const LONGEST_MESSAGE: usize = 4 * 1024;
 
-/// The same for lines that are not about a request, or that bound what they take from one themselves.
+/// The same for lines that are not about a request, or that bound what they take from one
+/// themselves.
 const LONGEST_OF_OUR_OWN: usize = 32 * 1024;
 
 /// How much of a text is kept.
@@ -107,8 +108,8 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// JSON in one line, with the same characters escaped that [`Plain`] escapes: JSON itself lets most of
-/// them stand in its strings as they are. It still means the same.
+/// JSON in one line, with the same characters escaped that [`Plain`] escapes: JSON itself lets most
+/// of them stand in its strings as they are. It still means the same.
 #[must_use]
 pub fn plain_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());

@@ -46,9 +46,9 @@ pub enum CommandFault {
 
 /// What the command prints; more than the longest secret, if it prints more.
 ///
-/// It has no standard input, and is killed with all it started if it takes longer than `patience`. What it left
-/// running when it ended well is its own affair. What it writes to its standard error goes to ours, each line
-/// behind `name`.
+/// It has no standard input, and is killed with all it started if it takes longer than `patience`.
+/// What it left running when it ended well is its own affair. What it writes to its standard error
+/// goes to ours, each line behind `name`.
 pub(super) fn output(
     line: &[u8],
     name: &str,
@@ -97,7 +97,8 @@ fn pass_on(from: impl io::Read, name: &str, mut to: impl io::Write) {
     }
 }
 
-/// Starts `line` by the shell; as a program and its arguments, where there is no shell and none is needed.
+/// Starts `line` by the shell; as a program and its arguments, where there is no shell and none is
+/// needed.
 fn start(line: &OsStr, shell: &Path) -> Result<Child, CommandFault> {
     let mut by_shell = Command::new(shell);
     match spawn(by_shell.arg("-c").arg(line)) {
@@ -137,8 +138,8 @@ fn plain_words(line: &[u8]) -> Option<Vec<&OsStr>> {
     Some(words.by_ref().map(OsStr::from_bytes).collect())
 }
 
-/// What the command prints until it closes its output, or ends. What it left running in the background may hold
-/// the output open for ever, and has nothing more to say.
+/// What the command prints until it closes its output, or ends. What it left running in the
+/// background may hold the output open for ever, and has nothing more to say.
 fn wait(child: &mut Child, patience: Duration) -> Result<Secret, CommandFault> {
     let too_late = Instant::now() + patience;
     let mut output = Output::of(child);

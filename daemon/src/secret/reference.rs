@@ -1,12 +1,12 @@
 //! References to secrets, such as `keeper://…`, which a wrapper of a vault should have replaced.
 //!
-//! Where the wrapper is missing, a program sees the reference itself. It stands in a manifest for all to
-//! read, so that it must never serve as the secret.
+//! Where the wrapper is missing, a program sees the reference itself. It stands in a manifest for
+//! all to read, so that it must never serve as the secret.
 
 use std::fmt;
 
-/// A secret that is a reference, which nothing has resolved. It holds no part of the reference but how
-/// it begins.
+/// A secret that is a reference, which nothing has resolved. It holds no part of the reference but
+/// how it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference {
     beginning: &'static str,

@@ -32,8 +32,8 @@ impl Settings {
         lines
     }
 
-    /// `found`, the value of `path` that is not as it should be, in quotes. A URL that is wrong may have its
-    /// password anywhere, or be one: nothing is seen of it.
+    /// `found`, the value of `path` that is not as it should be, in quotes. A URL that is wrong may
+    /// have its password anywhere, or be one: nothing is seen of it.
     pub(super) fn shown_wrong(&self, path: &str, found: &Found) -> String {
         match self.secrecy(path, found) {
             Secrecy::None => masked(path, &found.value).to_string(),

@@ -21,13 +21,14 @@ use super::ClientTls;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long octets may stay unacknowledged, or probes unanswered, before the connection counts as
-/// lost. A machine that vanishes closes nothing, and the system would wait for a quarter of an hour.
+/// lost. A machine that vanishes closes nothing, and the system would wait for a quarter of an
+/// hour.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Connects to one host with TLS, whatever address it is called with.
 ///
-/// Made for tonic's `Endpoint::connect_with_connector_lazy`. The endpoint's own URI must say `http`:
-/// with `https` tonic would want to do TLS itself.
+/// Made for tonic's `Endpoint::connect_with_connector_lazy`. The endpoint's own URI must say
+/// `http`: with `https` tonic would want to do TLS itself.
 #[derive(Clone, Debug)]
 pub struct SignerConnector {
     tls: ClientTls,
@@ -60,8 +61,9 @@ impl SignerConnector {
     }
 }
 
-/// Has the system find out within seconds that nobody is at the other end any more, be the connection
-/// idle or not. HTTP/2 pings are no way to that: a Notary 0.7 signer hangs up on whoever sends them.
+/// Has the system find out within seconds that nobody is at the other end any more, be the
+/// connection idle or not. HTTP/2 pings are no way to that: a Notary 0.7 signer hangs up on whoever
+/// sends them.
 fn notice_silence(tcp: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(tcp);
     let probes = TcpKeepalive::new()

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// What Notary says of a certificate without its key, or a client CA without either: see `server.tls_cert_file`.
+/// What Notary says of a certificate without its key, or a client CA without either: see
+/// `server.tls_cert_file`.
 pub const HALF_PAIR: &str =
     "either include both a cert and key file, or no TLS information at all to disable TLS";
 

@@ -180,7 +180,8 @@ pub(crate) fn validity(file: &Path) -> Option<Validity> {
     })
 }
 
-/// The certificates of a PEM file; blocks of another kind and unreadable ones are skipped, as Go does.
+/// The certificates of a PEM file; blocks of another kind and unreadable ones are skipped, as Go
+/// does.
 fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem)
         .filter_map(Result::ok)

@@ -1,7 +1,7 @@
 //! Asking a program on this machine, which is known by its very certificate.
 //!
-//! Neither its name nor its dates are looked at: the question is whether the program of this configuration
-//! answers, on an address that its certificate need not be made for.
+//! Neither its name nor its dates are looked at: the question is whether the program of this
+//! configuration answers, on an address that its certificate need not be made for.
 
 use std::{
     path::Path,
@@ -25,8 +25,8 @@ use super::{
 use crate::clock;
 
 impl ClientTls {
-    /// Believes the one server that shows the first certificate of the PEM file `cert`, whatever its name
-    /// and its dates, and shows the certificate chain of `cert_and_key` if asked.
+    /// Believes the one server that shows the first certificate of the PEM file `cert`, whatever
+    /// its name and its dates, and shows the certificate chain of `cert_and_key` if asked.
     ///
     /// # Errors
     ///
@@ -47,7 +47,8 @@ fn pinned_config(material: &Material, files: &Files) -> Result<ClientConfig, Tls
     Ok(believing(Arc::new(check), identity, provider))
 }
 
-/// Whether a listener with the certificate `cert` would let in a client that shows it, going by its own
+/// Whether a listener with the certificate `cert` would let in a client that shows it, going by its
+/// own
 /// `client_ca`.
 ///
 /// # Errors
@@ -73,11 +74,11 @@ pub fn accepts_itself(cert: &Path, key: &Path, client_ca: &Path) -> Result<bool,
     Ok(verdict.is_ok())
 }
 
-/// A handshake that goes no further than to know whom it is with, for listeners that let nobody in without a
-/// certificate that one does not have.
+/// A handshake that goes no further than to know whom it is with, for listeners that let nobody in
+/// without a certificate that one does not have.
 ///
-/// Such a listener asks for the certificate before it signs. The handshake is broken off after its signature,
-/// so that it finds no missing certificate to warn about.
+/// Such a listener asks for the certificate before it signs. The handshake is broken off after its
+/// signature, so that it finds no missing certificate to warn about.
 pub struct Glance {
     config: Arc<ClientConfig>,
     met: Arc<AtomicBool>,

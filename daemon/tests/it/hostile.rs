@@ -1,5 +1,5 @@
-//! Clients that ask and do not read, that only ping, that take all places, or that are not clear about
-//! whom they ask.
+//! Clients that ask and do not read, that only ping, that take all places, or that are not clear
+//! about whom they ask.
 
 use std::{
     collections::BTreeMap,

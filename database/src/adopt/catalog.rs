@@ -71,8 +71,8 @@ impl Catalog {
             .is_some_and(|found| column.is_none_or(|column| found.column(column).is_some()))
     }
 
-    /// Whether `name` is the table in which golang-migrate, which Notary's migrations ran with, keeps
-    /// its version.
+    /// Whether `name` is the table in which golang-migrate, which Notary's migrations ran with,
+    /// keeps its version.
     #[must_use]
     pub(super) fn is_version_table(&self, name: &str) -> bool {
         self.tables.get(name).is_some_and(|table| {

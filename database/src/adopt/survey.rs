@@ -27,7 +27,8 @@ pub struct Step {
     pub statement: String,
     /// Whether the program cannot run before.
     pub is_required: bool,
-    /// The index that it makes, if that is what it does: then rows can be read and written meanwhile.
+    /// The index that it makes, if that is what it does: then rows can be read and written
+    /// meanwhile.
     pub index: Option<&'static str>,
 }
 

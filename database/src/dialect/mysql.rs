@@ -16,8 +16,9 @@ use crate::{
 
 impl Dialect for MySql {
     const BACKEND: Backend = Backend::MySql;
-    /// Under SERIALIZABLE a read locks what it has looked at, gaps included, so that nobody puts a row
-    /// there before the transaction ends. Two that looked at the same gap both want to write into it:
+    /// Under SERIALIZABLE a read locks what it has looked at, gaps included, so that nobody puts a
+    /// row there before the transaction ends. Two that looked at the same gap both want to write
+    /// into it:
     /// `InnoDB` sees the deadlock at once and takes one of them back, which then begins anew. The
     /// setting is for the next transaction only.
     const BEGIN: &'static str = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION";

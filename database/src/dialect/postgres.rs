@@ -23,10 +23,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 impl Dialect for Postgres {
     const BACKEND: Backend = Backend::Postgres;
-    /// Writers queue at an advisory lock that ends with the transaction. They are short; queueing costs
-    /// less than what serialisable isolation would take back, whose locks on the few pages of a
-    /// small table make nearly all writers rivals. The isolation is named since READ COMMITTED alone
-    /// sees, after the wait, what the one before has committed.
+    /// Writers queue at an advisory lock that ends with the transaction. They are short; queueing
+    /// costs less than what serialisable isolation would take back, whose locks on the few pages of
+    /// a small table make nearly all writers rivals. The isolation is named since READ COMMITTED
+    /// alone sees, after the wait, what the one before has committed.
     const BEGIN: &'static str =
         "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7165362116443993600)";
     const EMBEDDED: bool = false;
@@ -130,9 +130,9 @@ impl Dialect for Postgres {
         Ok(catalog)
     }
 
-    /// Changes to the schema are transactional here, and the lock ends with the transaction. It is asked
-    /// for again and again instead of waited for: building an index waits for all transactions, and would
-    /// wait for one that waits here.
+    /// Changes to the schema are transactional here, and the lock ends with the transaction. It is
+    /// asked for again and again instead of waited for: building an index waits for all
+    /// transactions, and would wait for one that waits here.
     async fn lock_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         loop {
             connection

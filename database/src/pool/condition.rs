@@ -1,4 +1,5 @@
-//! How a database is doing, as requests see it: for health, and told in the log once, not once a request.
+//! How a database is doing, as requests see it: for health, and told in the log once, not once a
+//! request.
 
 use std::{
     sync::{

@@ -62,8 +62,8 @@ impl<DB: Dialect> Transaction<DB> {
         &mut self.lease
     }
 
-    /// Closes the connection when the transaction ends, however it ends: for locks that would outlive
-    /// the transaction.
+    /// Closes the connection when the transaction ends, however it ends: for locks that would
+    /// outlive the transaction.
     pub fn close_at_end(&mut self) {
         self.keeps_connection = false;
     }

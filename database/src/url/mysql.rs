@@ -69,8 +69,8 @@ impl MySqlUrl {
         }
     }
 
-    /// As Go reads it; what Go cannot read since a parameter holds a `/` (the path of a certificate)
-    /// is read with the `/` behind the address as the one that ends it.
+    /// As Go reads it; what Go cannot read since a parameter holds a `/` (the path of a
+    /// certificate) is read with the `/` behind the address as the one that ends it.
     fn parse_dsn(dsn: &str) -> Result<Self, DatabaseError> {
         let last = dsn
             .rfind('/')
@@ -81,8 +81,8 @@ impl MySqlUrl {
         })
     }
 
-    /// The `/` at `slash` ends the address, the last `@` before it the credentials, the first `:` in
-    /// those the user: the password may hold anything.
+    /// The `/` at `slash` ends the address, the last `@` before it the credentials, the first `:`
+    /// in those the user: the password may hold anything.
     fn parse_dsn_at(dsn: &str, slash: usize) -> Result<Self, DatabaseError> {
         let wrong = |problem: &str| wrong(Backend::MySql, problem);
         let (before, after) = (&dsn[..slash], &dsn[slash + 1..]);
@@ -237,8 +237,8 @@ impl MySqlUrl {
             format!("innodb_lock_wait_timeout={wait}"),
         ];
         session.extend_from_slice(&self.variables);
-        // A program that hangs in a transaction must not keep others waiting at its locks for ever. MySQL,
-        // to which this is a comment, has no such limit.
+        // A program that hangs in a transaction must not keep others waiting at its locks for ever.
+        // MySQL, to which this is a comment, has no such limit.
         let limit = "/*M!100300 , idle_transaction_timeout=60 */";
         let source = Source {
             place: self.place.clone(),

@@ -207,8 +207,8 @@ fn words_of_url(rest: &str) -> Result<Vec<(String, String)>, DatabaseError> {
     Ok(words)
 }
 
-/// `key=value` words, parted by blanks; a value with blanks stands in `'`, and `\` takes the meaning
-/// from what follows.
+/// `key=value` words, parted by blanks; a value with blanks stands in `'`, and `\` takes the
+/// meaning from what follows.
 fn words(text: &str) -> Result<Vec<(String, String)>, DatabaseError> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();

@@ -1,13 +1,15 @@
 //! What may be seen of a database's URL.
 //!
-//! A URL that is wrong may be a password, or hold it anywhere. So nothing is shown of what has none of the
-//! forms that are known, and of the rest only what is known to be harmless, where it looks as it should.
+//! A URL that is wrong may be a password, or hold it anywhere. So nothing is shown of what has none
+//! of the forms that are known, and of the rest only what is known to be harmless, where it looks
+//! as it should.
 
 /// Stands for a part that must not be seen. Its length says nothing about the secret's.
 const MASK: &str = "********";
 
-/// What may be shown of `url`: all but what may be secret in it; `None` if it is none of the forms that Notary takes: a URL, a DSN
-/// of Go's `MySQL` driver, libpq's `key=value` words, or the path of a file.
+/// What may be shown of `url`: all but what may be secret in it; `None` if it is none of the forms
+/// that Notary takes: a URL, a DSN of Go's `MySQL` driver, libpq's `key=value` words, or the path
+/// of a file.
 #[must_use]
 pub fn without_secrets(url: &str) -> Option<String> {
     if let Some((scheme, rest)) = url.split_once("://")
@@ -48,8 +50,8 @@ fn dsn(dsn: &str) -> Option<String> {
     (is_harmless && is_name(name)).then(|| format!("{credentials}{place})/{name}{query}"))
 }
 
-/// What may be seen of the credentials in `text`, up to and with the `@`, and what follows them. A user without a
-/// password is not seen: it may be a password without a user.
+/// What may be seen of the credentials in `text`, up to and with the `@`, and what follows them. A
+/// user without a password is not seen: it may be a password without a user.
 fn credentials(text: &str) -> Option<(String, &str)> {
     let Some((credentials, place)) = text.rsplit_once('@') else {
         return Some((String::new(), text));
@@ -62,7 +64,8 @@ fn credentials(text: &str) -> Option<(String, &str)> {
     Some((shown, place))
 }
 
-/// `text` up to the `?`, and what may be seen from there on. An `@` after that tells of a `?` in a password.
+/// `text` up to the `?`, and what may be seen from there on. An `@` after that tells of a `?` in a
+/// password.
 fn with_parameters(text: &str) -> Option<(&str, String)> {
     let Some((before, query)) = text.split_once('?') else {
         return Some((text, String::new()));
@@ -80,7 +83,8 @@ fn with_parameters(text: &str) -> Option<(&str, String)> {
     Some((before, format!("?{}", shown.join("&"))))
 }
 
-/// `key=value` words, parted by blanks; a value may stand in `'`, where `\` takes the meaning from what follows.
+/// `key=value` words, parted by blanks; a value may stand in `'`, where `\` takes the meaning from
+/// what follows.
 fn words(text: &str) -> Option<String> {
     let mut shown = Vec::new();
     let mut rest = text.trim();
@@ -110,7 +114,8 @@ fn length_of_value(text: &str) -> Option<usize> {
     (!is_quoted).then_some(text.len())
 }
 
-/// One parameter, of which the value is seen if it is known to be harmless, and the name if it is known.
+/// One parameter, of which the value is seen if it is known to be harmless, and the name if it is
+/// known.
 fn parameter(key: &str, value: &str) -> String {
     let lower = key.to_ascii_lowercase();
     let harmless: fn(&str) -> bool = match lower.as_str() {
@@ -161,7 +166,8 @@ fn is_name(text: &str) -> bool {
     is_made_of(text, "_-.")
 }
 
-/// `host`, `host:port`, or either with an IPv6 address in brackets. A host may be the folder of a socket, `%2F…`.
+/// `host`, `host:port`, or either with an IPv6 address in brackets. A host may be the folder of a
+/// socket, `%2F…`.
 fn is_address(text: &str) -> bool {
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (is_host, port) = if let Some((host, port)) = bracketed {
@@ -179,7 +185,8 @@ fn is_path(text: &str) -> bool {
     text.starts_with('/') && is_made_of(text, "/_-.")
 }
 
-/// The absolute path of a file that is named as databases and certificates are, and passwords are not.
+/// The absolute path of a file that is named as databases and certificates are, and passwords are
+/// not.
 fn is_file(text: &str) -> bool {
     const ENDINGS: [&str; 6] = [".db", ".sqlite", ".sqlite3", ".pem", ".crt", ".cer"];
     is_path(text) && ENDINGS.iter().any(|ending| text.ends_with(ending))
@@ -319,7 +326,8 @@ mod tests {
             ] {
                 let letters: Vec<char> = form.chars().collect();
                 let at = at % letters.len();
-                // A letter is missing, doubled, or another; but for those of the place where the secret is.
+                // A letter is missing, doubled, or another; but for those of the place where the
+                // secret is.
                 let mut form: String = match broken {
                     0 => letters.iter().collect(),
                     1 => letters[..at].iter().chain(&letters[at + 1..]).collect(),

@@ -114,8 +114,8 @@ fn ask(prompt: &str) -> Result<SecretString> {
     eprint!("{prompt}");
     io::stderr().flush()?;
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_INPUT + 1));
-    // A reader of its own: the buffer of the standard one is never wiped. A terminal gives a line at a
-    // time, so that nothing of the next one is lost with it.
+    // A reader of its own: the buffer of the standard one is never wiped. A terminal gives a line
+    // at a time, so that nothing of the next one is lost with it.
     BufReader::with_capacity(1, Terminal)
         .take(LONGEST_INPUT as u64 + 1)
         .read_until(b'\n', &mut line)

@@ -1,4 +1,5 @@
-//! Whether a backup is worth something: every checksum, and what a client would make of every repository.
+//! Whether a backup is worth something: every checksum, and what a client would make of every
+//! repository.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -72,8 +73,8 @@ impl KeySet {
     }
 }
 
-/// Reads the archive `file` to its end, then goes through every repository as a client would at the time it
-/// was taken. With `keys`, looks for the keys of the server's roles there.
+/// Reads the archive `file` to its end, then goes through every repository as a client would at the
+/// time it was taken. With `keys`, looks for the keys of the server's roles there.
 ///
 /// # Errors
 ///
@@ -232,8 +233,8 @@ fn remarks(gun: &Gun, walked: &ClientOutcome) -> Vec<String> {
     expired.chain(skipped).collect()
 }
 
-/// Says so if the signer could no longer sign timestamps. Snapshots may be signed by publishers, whose keys are
-/// in no backup of ours.
+/// Says so if the signer could no longer sign timestamps. Snapshots may be signed by publishers,
+/// whose keys are in no backup of ours.
 fn missing_key(gun: &Gun, walked: &ClientOutcome, keys: Option<&KeySet>) -> Option<String> {
     let keys = keys?;
     let wanted = walked.root().keys(&Role::Timestamp);

@@ -77,8 +77,8 @@ pub(super) fn connections_per_address(server: &Server<'_>) -> Result<usize, Sett
     Ok(server.max_connections_per_address.get()?.unwrap_or(half))
 }
 
-/// Refuses to be open by accident: to let everybody do everything, where the host makes this server reachable
-/// for others, has to be written.
+/// Refuses to be open by accident: to let everybody do everything, where the host makes this server
+/// reachable for others, has to be written.
 pub(super) fn refuse_open(
     server: &Server<'_>,
     authentication: &AuthenticationSettings,

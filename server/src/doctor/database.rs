@@ -45,8 +45,8 @@ pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<d
     }
 }
 
-/// Tries whether a publish could be stored. One database across a network that is read-only may be a
-/// standby, and this server one that only serves reads.
+/// Tries whether a publish could be stored. One database across a network that is read-only may be
+/// a standby, and this server one that only serves reads.
 async fn check_writes(report: &mut Report, storage: &Storage, store: &dyn TrustStore) {
     let Err(error) = store.try_write(daemon::clock::now()).await else {
         return report.ok(Check::Database, "what is published can be stored");

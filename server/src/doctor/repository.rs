@@ -1,5 +1,5 @@
-//! One repository as its clients would meet it: everything verified from the root down, what is about
-//! to expire, and the keys that the signer must hold.
+//! One repository as its clients would meet it: everything verified from the root down, what is
+//! about to expire, and the keys that the signer must hold.
 
 use std::sync::Arc;
 
@@ -115,8 +115,8 @@ fn summary(walked: &ClientOutcome) -> String {
     words::list(&files)
 }
 
-/// Asks the signer for the keys of timestamp and snapshot; the roles that the server can sign for, as
-/// far as is known.
+/// Asks the signer for the keys of timestamp and snapshot; the roles that the server can sign for,
+/// as far as is known.
 async fn held_roles(
     report: &mut Report,
     config: &Config,

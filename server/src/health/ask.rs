@@ -51,7 +51,8 @@ pub(crate) async fn ask(
     }
 }
 
-/// What the server lets in; `None` if the server's own certificate, the only one at hand, is not enough.
+/// What the server lets in; `None` if the server's own certificate, the only one at hand, is not
+/// enough.
 fn client_tls(files: &TlsFiles) -> Result<Option<ClientTls>> {
     let (cert, key) = (&files.cert, &files.key);
     let shown = match &files.client_ca {

@@ -1,5 +1,5 @@
-//! Backups: nothing is lost by them, nothing half restored, and whether they are worth something is found
-//! out before they are needed.
+//! Backups: nothing is lost by them, nothing half restored, and whether they are worth something is
+//! found out before they are needed.
 
 mod command;
 mod verification;

@@ -1,4 +1,5 @@
-//! The check-up: each classic fault is made here, and the sentence that names it is what is asserted.
+//! The check-up: each classic fault is made here, and the sentence that names it is what is
+//! asserted.
 
 mod authentication;
 mod command;

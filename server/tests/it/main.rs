@@ -1,5 +1,5 @@
-//! `notary-server` in process: the whole of it behind its routes, on `SQLite` in memory, with keys and
-//! time of the test's own.
+//! `notary-server` in process: the whole of it behind its routes, on `SQLite` in memory, with keys
+//! and time of the test's own.
 
 mod access;
 mod auth_command;

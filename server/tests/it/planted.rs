@@ -1,5 +1,6 @@
-//! No secret of the server's own is in anything that it prints, whether the secret is as it should be or not: one is
-//! planted in each setting that may hold one, and everything that the program writes is searched for it.
+//! No secret of the server's own is in anything that it prints, whether the secret is as it should
+//! be or not: one is planted in each setting that may hold one, and everything that the program
+//! writes is searched for it.
 
 use std::{fs, path::Path, process::Command};
 

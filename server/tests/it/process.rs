@@ -1,4 +1,5 @@
-//! The server as a process: secrets from files and commands, and what it says when it is asked how it is.
+//! The server as a process: secrets from files and commands, and what it says when it is asked how
+//! it is.
 
 mod flood;
 

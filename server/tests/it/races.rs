@@ -169,7 +169,8 @@ async fn an_update_that_always_comes_second_is_told_to_come_back() {
     let mut publisher = server.published(GUN).await;
     let late = server.sibling_behind(Interrupted::always(Moment::Publish));
     let mut update = publisher.next(&["targets"]);
-    // The server makes the timestamp even if the client sends one: its version is none of the client's.
+    // The server makes the timestamp even if the client sends one: its version is none of the
+    // client's.
     update.push((
         "timestamp".into(),
         server.file(GUN, "timestamp.json").await.body,

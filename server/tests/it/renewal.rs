@@ -129,7 +129,8 @@ async fn an_expired_snapshot_is_renewed_with_its_timestamp() {
 async fn a_snapshot_never_expires_between_two_looks_at_its_timestamp() {
     let server = TestServer::start().await;
     server.published(GUN).await;
-    // Each walk finds a timestamp that has just become due: the snapshot is looked at as rarely as can be.
+    // Each walk finds a timestamp that has just become due: the snapshot is looked at as rarely as
+    // can be.
     for _ in 0..(3 * 365 / 9 + 2) {
         server.advance(Duration::days(9) + Duration::minutes(1));
         renewal::walk(&server.app.repositories).await;

@@ -1,5 +1,5 @@
-//! What clients prove themselves with is in no log: a server runs at its most talkative, is shown all
-//! kinds of credentials, right and wrong, and everything it wrote is searched for them.
+//! What clients prove themselves with is in no log: a server runs at its most talkative, is shown
+//! all kinds of credentials, right and wrong, and everything it wrote is searched for them.
 
 use std::{
     fs,

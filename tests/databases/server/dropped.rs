@@ -1,4 +1,5 @@
-//! Requests whose callers hang up: whatever was under way is taken back, and nobody after them notices.
+//! Requests whose callers hang up: whatever was under way is taken back, and nobody after them
+//! notices.
 
 use std::{
     sync::Arc,
@@ -87,7 +88,8 @@ async fn what_a_caller_hung_up_on_is_taken_back_by_the_database(server: Server) 
     Ok(())
 }
 
-/// One writer that holds its lock for long: the others are refused, and later nothing of that is left.
+/// One writer that holds its lock for long: the others are refused, and later nothing of that is
+/// left.
 async fn a_lock_that_is_waited_for_in_vain_leaves_nothing_behind(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
     let server = Arc::new(server);

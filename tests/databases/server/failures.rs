@@ -1,5 +1,5 @@
-//! Databases that go away, cut connections, or run out of them or of room: clear errors meanwhile, recovery without
-//! help, nothing half done.
+//! Databases that go away, cut connections, or run out of them or of room: clear errors meanwhile,
+//! recovery without help, nothing half done.
 
 use std::{
     sync::{

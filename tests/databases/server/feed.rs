@@ -1,5 +1,5 @@
-//! Followers of the changefeed lose nothing: a change that a slow transaction makes appears below changes
-//! that others have made meanwhile.
+//! Followers of the changefeed lose nothing: a change that a slow transaction makes appears below
+//! changes that others have made meanwhile.
 
 use std::{
     sync::{

@@ -1,7 +1,7 @@
 //! A Galera cluster: several servers, each at a node of its own, on one set of tables.
 //!
-//! Locks hold on one node only. What two nodes write at the same time is decided when it is committed, by
-//! the rows that both have written; rows that were only read do not count.
+//! Locks hold on one node only. What two nodes write at the same time is decided when it is
+//! committed, by the rows that both have written; rows that were only read do not count.
 
 use std::{
     sync::Arc,
@@ -105,8 +105,8 @@ async fn nodes_that_write_at_the_same_time_leave_no_half_repository() -> Result<
     without_quorum(&mut cluster).await
 }
 
-/// A node that has lost the others serves nothing: to its server the database is away until there is a
-/// quorum again.
+/// A node that has lost the others serves nothing: to its server the database is away until there
+/// is a quorum again.
 async fn without_quorum(cluster: &mut Cluster) -> Result<()> {
     let gun = gun("ex.com/quorum");
     let app = app(cluster.stores[0].clone());

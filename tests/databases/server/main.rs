@@ -1,5 +1,5 @@
-//! The server on PostgreSQL and MariaDB: the behaviours of its store, Notary's own rows, every schema
-//! there is, and databases that fail.
+//! The server on PostgreSQL and MariaDB: the behaviours of its store, Notary's own rows, every
+//! schema there is, and databases that fail.
 
 mod adoption;
 mod backup;

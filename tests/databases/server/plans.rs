@@ -73,7 +73,8 @@ fn reads() -> impl Iterator<Item = &'static str> {
 }
 
 fn exact<DB: Dialect>(statement: &'static str) -> String {
-    // The dialect numbers what it is given; values are filled in first, so nothing is left to number.
+    // The dialect numbers what it is given; values are filled in first, so nothing is left to
+    // number.
     let leaked: &'static str = Box::leak(with_values(statement).into_boxed_str());
     DB::sql(leaked).into_sql_str().as_str().to_owned()
 }

@@ -101,8 +101,8 @@ const CORRECTED: (&str, u64, &str) = (
      exist.\",\"detail\":{}}]}\n",
 );
 
-/// Status and body that are right: Notary's, where it was. The changefeed is as `MySQL` has it, which
-/// does not pad checksums with blanks.
+/// Status and body that are right: Notary's, where it was. The changefeed is as `MySQL` has it,
+/// which does not pad checksums with blanks.
 fn expected(path: &str, request: &Value, recording: &Value) -> (u64, Vec<u8>) {
     if path == CORRECTED.0 {
         return (CORRECTED.1, CORRECTED.2.into());

@@ -1,5 +1,5 @@
-//! TLS to the database: on where the URL asks for it, believed only where it can be checked, and never
-//! replaced by plaintext.
+//! TLS to the database: on where the URL asks for it, believed only where it can be checked, and
+//! never replaced by plaintext.
 
 use std::path::{Path, PathBuf};
 

@@ -28,8 +28,8 @@ mod newer_cli {
 
 const GUN: &str = "example.com/team/app";
 
-/// A server that knows alice by her password and the build by its certificate, and whatever else has one of
-/// the same authority by nothing.
+/// A server that knows alice by her password and the build by its certificate, and whatever else
+/// has one of the same authority by nothing.
 fn start(sandbox: &Sandbox, pair: Pair) -> Result<(Trust, Visitors)> {
     let visitors = Visitors::new(&sandbox.folder("visitors")?)?;
     let rules = json!({"rules": [

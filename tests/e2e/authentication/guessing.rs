@@ -15,7 +15,8 @@ use super::guarded;
 on_our_pair![guessing_is_slowed_down_and_harms_nobody_else];
 
 const GUESSES: usize = 400;
-/// A hash that costs as much as people should choose; the default of Apache's tool costs nearly nothing.
+/// A hash that costs as much as people should choose; the default of Apache's tool costs nearly
+/// nothing.
 const COST: u8 = 10;
 
 fn guessing_is_slowed_down_and_harms_nobody_else(sandbox: &Sandbox, pair: Pair) -> Result<()> {
@@ -47,7 +48,8 @@ fn guessing_is_slowed_down_and_harms_nobody_else(sandbox: &Sandbox, pair: Pair) 
         "{warnings} warnings and {records} records of {GUESSES} guesses in {seconds} s"
     );
 
-    // What found others of its address being looked at was turned away uncounted: guess on, one by one.
+    // What found others of its address being looked at was turned away uncounted: guess on, one by
+    // one.
     for _ in 0..2 * FREE {
         trust.ask("/v2/", |curl| {
             curl.args(["--user", "alice:guess"]);
@@ -76,8 +78,8 @@ fn guessing_is_slowed_down_and_harms_nobody_else(sandbox: &Sandbox, pair: Pair) 
     scan_for_secrets(sandbox, &everybody)
 }
 
-/// Sends all guesses, 50 at a time and each with another lie about where it comes from, and collects the
-/// statuses.
+/// Sends all guesses, 50 at a time and each with another lie about where it comes from, and
+/// collects the statuses.
 fn guesses(sandbox: &Sandbox, trust: &Trust) -> Result<Vec<String>> {
     let mut config = String::new();
     for number in 0..GUESSES {
@@ -97,7 +99,8 @@ fn guesses(sandbox: &Sandbox, trust: &Trust) -> Result<Vec<String>> {
     Ok(said.lines().map(str::to_owned).collect())
 }
 
-/// How many warnings the server logged about logins, and how many records it made of what was refused.
+/// How many warnings the server logged about logins, and how many records it made of what was
+/// refused.
 fn lines(sandbox: &Sandbox) -> Result<(usize, usize)> {
     let log = fs::read_to_string(sandbox.log("notary-server"))?;
     let is_warning = |line: &&str| line.contains(r#""level":"warning""#) && line.contains("login");

@@ -1,4 +1,5 @@
-//! Tokens of a server that is not ours, as Notary 0.7 takes them, and keys that are published as JWK sets.
+//! Tokens of a server that is not ours, as Notary 0.7 takes them, and keys that are published as
+//! JWK sets.
 
 use std::path::Path;
 use std::thread;
@@ -73,7 +74,8 @@ fn with_bundle(sandbox: &Sandbox, pair: Pair, tokens: &TokenServer) -> Result<Tr
     )
 }
 
-/// Tokens of who publishes keys in this way may list nothing, so that rules have to say who may do what.
+/// Tokens of who publishes keys in this way may list nothing, so that rules have to say who may do
+/// what.
 fn with_jwks(sandbox: &Sandbox, pair: Pair, tokens: &TokenServer, jwks: &Value) -> Result<Trust> {
     let rules = json!({"rules": [{"who": "subject:alice", "may": "pull", "on": "**"}]});
     let rules = sandbox.file("rules.json", rules.to_string())?;

@@ -163,9 +163,9 @@ fn a_password_that_only_the_registry_takes_signs_nothing(
     scan_for_secrets(sandbox, &[Account::ALICE, OTHERWISE])
 }
 
-/// Readers and a publisher go on while the file is written anew, each time with another set of strangers:
-/// no right password is ever refused, no wrong one let in, and nothing fails. The hashes of those who stay
-/// are the same, as Apache's tool leaves them.
+/// Readers and a publisher go on while the file is written anew, each time with another set of
+/// strangers: no right password is ever refused, no wrong one let in, and nothing fails. The hashes
+/// of those who stay are the same, as Apache's tool leaves them.
 fn a_password_file_is_replaced_under_load(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const REPLACEMENTS: usize = 40;
     let everybody = [Account::ALICE, Account::BOB, Account::CAROL];
@@ -208,7 +208,8 @@ fn publishes_until(over: &AtomicBool, owner: &Collaborator) -> Result<()> {
     Ok(())
 }
 
-/// Reads with the right password, and a few times with a wrong one: not often enough to be slowed down.
+/// Reads with the right password, and a few times with a wrong one: not often enough to be slowed
+/// down.
 fn reads_until(over: &AtomicBool, trust: &Trust, account: Account) -> Result<()> {
     const MISTAKES: usize = 4;
     let wrong = Account::of(account.user, "not the password");

@@ -1,5 +1,5 @@
-//! The built-in token service, the same for a registry and the trust server: people with a password sign,
-//! and who has none still pulls.
+//! The built-in token service, the same for a registry and the trust server: people with a password
+//! sign, and who has none still pulls.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -42,8 +42,8 @@ const EVERYBODY: [Account; 3] = [Account::ALICE, Account::BOB, Account::CAROL];
 /// What the registry calls itself.
 const REGISTRY: &str = "registry.example.com";
 
-/// A service for a registry at `registry`: anybody may pull what is open, alice may do everything, and carol
-/// push.
+/// A service for a registry at `registry`: anybody may pull what is open, alice may do everything,
+/// and carol push.
 fn auth_setup(sandbox: &Sandbox, registry: SocketAddr) -> Result<AuthSetup> {
     let prefix = format!("localhost:{}/", registry.port());
     let rules = json!({"rules": [

@@ -5,8 +5,8 @@ use harness::{Cli, Collaborator, Pair, Sandbox, Trust};
 
 use super::{Guide, Names, Reader};
 
-/// An address for documentation: for a registry on loopback docker does not look at the certificate of the
-/// trust server, and inspecting contacts no registry.
+/// An address for documentation: for a registry on loopback docker does not look at the certificate
+/// of the trust server, and inspecting contacts no registry.
 const REGISTRY: &str = "192.0.2.7:5000";
 
 /// What the rest of the machine is not to notice: these mounts end with the shell that made them.

@@ -1,4 +1,5 @@
-//! `signing-in-ci.md`: a job signs what it built, on a verified base image, and leaves no secret behind.
+//! `signing-in-ci.md`: a job signs what it built, on a verified base image, and leaves no secret
+//! behind.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,8 +14,8 @@ use super::{Guide, Names, PASSPHRASES, Reader};
 /// What must not be found anywhere but in the job's folder of secrets.
 const PLANTED: &str = "planted-password-of-the-mirror";
 
-/// The image that the job builds on, which stands in for one with a compiler: its `git` and `make` look at
-/// what the build gives them, and do the rest as if.
+/// The image that the job builds on, which stands in for one with a compiler: its `git` and `make`
+/// look at what the build gives them, and do the rest as if.
 const BASE: &str = r#"mkdir -p base/bin base/root base/etc/ssh
 cp /bin/busybox base/bin
 for program in sh cat mkdir test grep; do ln -s busybox "base/bin/$program"; done
@@ -97,7 +98,8 @@ fn journey(sandbox: &Sandbox) -> Result<()> {
     guide.is_done()
 }
 
-/// The job's checkout, and its secrets as a CI system hands them out: files that everybody may read.
+/// The job's checkout, and its secrets as a CI system hands them out: files that everybody may
+/// read.
 fn prepare(job: &Reader, owner: &Reader, guide: &Guide) -> Result<()> {
     job.types(CHECKOUT)?.succeeds()?;
     fs::write(job.file("Dockerfile"), guide.take("Dockerfile")?)?;

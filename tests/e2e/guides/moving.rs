@@ -28,7 +28,8 @@ fn journey(sandbox: &Sandbox) -> Result<()> {
     let ca = Guide::open("trust-the-ca.md")?;
     owner.does(&ca, "folder")?;
 
-    // The file first, without the reading that the guide ends it with: there is nothing to read yet.
+    // The file first, without the reading that the guide ends it with: there is nothing to read
+    // yet.
     let config = ca.take("notary-config")?;
     let (config, _) = config.split_once("notary list").unwrap_or((&config, ""));
     owner.types(config)?.succeeds()?;

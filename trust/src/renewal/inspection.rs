@@ -1,4 +1,5 @@
-//! Looking for repositories that clients cannot read, so that operators hear of them before users do.
+//! Looking for repositories that clients cannot read, so that operators hear of them before users
+//! do.
 //!
 //! What is uploaded is checked for it. What Notary stored, or a Notary server that runs beside this
 //! one stores, is not.
@@ -18,8 +19,8 @@ const INSPECTIONS: u32 = 1_000;
 /// How many inspections are remembered, at a few octets each.
 const REMEMBERED: usize = 1_000_000;
 
-/// Inspects each repository once, and again after its timestamp changed; one that clients cannot read,
-/// in every walk.
+/// Inspects each repository once, and again after its timestamp changed; one that clients cannot
+/// read, in every walk.
 #[derive(Default)]
 pub(super) struct Inspector {
     hasher: RandomState,

@@ -1,9 +1,10 @@
 //! Keys of the signer are for one role of one repository.
 //!
-//! A signer signs with whatever key it is asked for, and timestamps do not name their repository. If a
-//! root could name the timestamp key of another repository, the server would sign for its publisher
-//! what clients of the other repository accept. So a root may introduce only those keys of the signer
-//! that were made for its repository and role. A key that the stored root names already stays.
+//! A signer signs with whatever key it is asked for, and timestamps do not name their repository.
+//! If a root could name the timestamp key of another repository, the server would sign for its
+//! publisher what clients of the other repository accept. So a root may introduce only those keys
+//! of the signer that were made for its repository and role. A key that the stored root names
+//! already stays.
 
 use std::collections::HashMap;
 

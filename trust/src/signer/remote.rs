@@ -1,12 +1,11 @@
 //! `trust_service.type: remote`: a signer in another process, over gRPC and mutual TLS.
 //!
-//! The connection is made at the first call and again whenever it is lost. Every call has a deadline:
-//! without one, a signer that accepts and never answers would hold requests for ever. A connection
-//! on which a deadline passes is given up, and the next call makes another: the signer's machine may
-//! have vanished without closing it. HTTP/2 pings would find that out too, but a Notary 0.7 signer
-//! hangs up on whoever sends them. Nothing it
-//! answers is taken on trust: key ids are computed here, and signatures verified before anything is
-//! stored (see [`tuf::Draft::seal`]).
+//! The connection is made at the first call and again whenever it is lost. Every call has a
+//! deadline: without one, a signer that accepts and never answers would hold requests for ever. A
+//! connection on which a deadline passes is given up, and the next call makes another: the signer's
+//! machine may have vanished without closing it. HTTP/2 pings would find that out too, but a Notary
+//! 0.7 signer hangs up on whoever sends them. Nothing it answers is taken on trust: key ids are
+//! computed here, and signatures verified before anything is stored (see [`tuf::Draft::seal`]).
 
 use std::{
     sync::{
@@ -161,8 +160,8 @@ impl RemoteSigner {
         })
     }
 
-    /// The same, asking `diagnosis` for the reason of failures to connect, of which the TLS library says
-    /// little that helps an operator.
+    /// The same, asking `diagnosis` for the reason of failures to connect, of which the TLS library
+    /// says little that helps an operator.
     #[must_use]
     pub fn diagnosed_by(self, diagnosis: Diagnosis) -> Self {
         Self {
@@ -173,8 +172,8 @@ impl RemoteSigner {
 }
 
 impl RemoteSigner {
-    /// Makes a call on the current connection, and waits for its answer no longer than the deadline.
-    /// If that passes, the connection is given up.
+    /// Makes a call on the current connection, and waits for its answer no longer than the
+    /// deadline. If that passes, the connection is given up.
     async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,

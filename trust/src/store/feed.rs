@@ -1,8 +1,8 @@
 //! How far the changefeed is settled: up to which id no change will still appear.
 //!
-//! What is known is kept in memory: an id up to which everything is settled, and one [`Watch`] on what
-//! lies above it. A process that has just started takes changes older than [`LATEST`] as settled, and
-//! proves the rest again.
+//! What is known is kept in memory: an id up to which everything is settled, and one [`Watch`] on
+//! what lies above it. A process that has just started takes changes older than [`LATEST`] as
+//! settled, and proves the rest again.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ const TABLE: &str = "changefeed";
 /// When an id that is missing counts as lost without proof.
 const LATEST: Duration = Duration::from_mins(5);
 
-/// How many ids a process that has just started looks back over first; as long as what it finds there
-/// is too new, it goes twice as far.
+/// How many ids a process that has just started looks back over first; as long as what it finds
+/// there is too new, it goes twice as far.
 const LOOK_BACK: i64 = 1_000;
 
 /// How many ids are read with one statement.
@@ -136,8 +136,8 @@ impl Feed {
                 let watch = DB::watch(pool, TABLE, (self.clock.steady)()).await?;
                 known.awaited = Some(Awaited { watch, newest });
             }
-            // It stays where it is until it is over: a caller may hang up, or the database fail, while
-            // it is looked at, and its age must go on counting.
+            // It stays where it is until it is over: a caller may hang up, or the database fail,
+            // while it is looked at, and its age must go on counting.
             let awaited = known.awaited.as_ref().expect("it was just put there");
             let (watch, below) = (&awaited.watch, awaited.newest);
             let age = watch.age((self.clock.steady)());
@@ -154,7 +154,8 @@ impl Feed {
     }
 }
 
-/// Where a process begins that knows nothing yet: at a change from before `old`, or before all changes.
+/// Where a process begins that knows nothing yet: at a change from before `old`, or before all
+/// changes.
 ///
 /// It need not be the newest of those; the table is not searched through for it.
 async fn first_look<DB>(pool: &Pool<DB>, old: OffsetDateTime) -> Result<i64, sqlx::Error>

@@ -28,7 +28,8 @@ pub enum OpenError {
         "the database was migrated to version {0} by a newer notary-server; start that one, or restore the backup made before"
     )]
     Ahead(i64),
-    /// Something has to be done that a server does not do by itself where others share the database.
+    /// Something has to be done that a server does not do by itself where others share the
+    /// database.
     #[error(
         "the tables of the database are not those of this version; run `notary-server migrate` (`notary-server migrate --plan` only says what it would do):\n{0}"
     )]
@@ -92,8 +93,8 @@ pub async fn plan(connected: &Connected) -> Result<Survey, OpenError> {
     Ok(with_pool!(connected, pool => adopt::survey(pool, &BLUEPRINT).await)?)
 }
 
-/// Whether a store can work on the database as it is; what `migrate` would do nevertheless is in the
-/// answer.
+/// Whether a store can work on the database as it is; what `migrate` would do nevertheless is in
+/// the answer.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The rows of the tables, as a backup holds them: with every column that Notary 0.7 gave its tables.
+//! The rows of the tables, as a backup holds them: with every column that Notary 0.7 gave its
+//! tables.
 
 use archive::{Fingerprint, Kind, ReadRow, Row};
 use serde::{Deserialize, Serialize};

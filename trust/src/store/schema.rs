@@ -4,8 +4,8 @@ use database::adopt::{Blueprint, Column, Fill, Index, Kind, Spelled, Table};
 
 /// What this program needs of its database.
 ///
-/// Notary's `MySQL` migrations 1 and 2 know neither checksums nor the changefeed; gorm, in Notary's own
-/// tests, made tables without categories and with fewer indexes.
+/// Notary's `MySQL` migrations 1 and 2 know neither checksums nor the changefeed; gorm, in Notary's
+/// own tests, made tables without categories and with fewer indexes.
 pub static BLUEPRINT: Blueprint = Blueprint {
     program: "notary-server",
     tables: &[TUF_FILES, CHANGE_CATEGORY, CHANGEFEED],
@@ -96,8 +96,8 @@ const CHANGEFEED: Table = Table {
     }],
 };
 
-/// As Notary's third `MySQL` migration did. `SQLite` has no SHA-256; there the store computes what is
-/// missing whenever it is asked for.
+/// As Notary's third `MySQL` migration did. `SQLite` has no SHA-256; there the store computes what
+/// is missing whenever it is asked for.
 const CHECKSUMS: Fill = Fill {
     what: "write down the checksums of files that lack one",
     table: "tuf_files",

@@ -386,7 +386,8 @@ where
     }
 }
 
-/// Does what publishes and deletions do, for a name that no client can publish under: it is no path.
+/// Does what publishes and deletions do, for a name that no client can publish under: it is no
+/// path.
 async fn write_trial<DB>(
     transaction: &mut Transaction<DB>,
     now: DB::Time,
@@ -521,8 +522,8 @@ where
     Ok(())
 }
 
-/// The newest timestamp of `gun`. Rows from before Notary wrote checksums down may lack theirs; it is
-/// computed then.
+/// The newest timestamp of `gun`. Rows from before Notary wrote checksums down may lack theirs; it
+/// is computed then.
 async fn newest_timestamp<DB>(
     transaction: &mut Transaction<DB>,
     gun: &Gun,
@@ -569,7 +570,8 @@ fn head(sha256: [u8; 32], version: i64) -> Head {
 
 /// Writes to the row of `base`, if it is still there. Whether it is the newest is for the caller to
 /// ask; from here on no rival can build on it, or delete it, before this transaction ends. A Galera
-/// cluster, where locks hold on one node only, lets one of two transactions commit that write to one row.
+/// cluster, where locks hold on one node only, lets one of two transactions commit that write to
+/// one row.
 async fn claim<DB>(
     transaction: &mut Transaction<DB>,
     gun: &Gun,
@@ -595,14 +597,14 @@ where
     Ok(())
 }
 
-/// A file's version, as far as the column can hold it. One that does not fit is one that no other could
-/// follow.
+/// A file's version, as far as the column can hold it. One that does not fit is one that no other
+/// could follow.
 fn column_version(file: &File) -> Result<i32, StoreError> {
     i32::try_from(file.version()).map_err(|_| StoreError::VersionExists(file.role().clone()))
 }
 
-/// Fails if the version of `file` is not above all there are, or if the unique key takes another name
-/// for this one.
+/// Fails if the version of `file` is not above all there are, or if the unique key takes another
+/// name for this one.
 async fn refuse_overtaken<DB>(
     transaction: &mut Transaction<DB>,
     gun: &Gun,
@@ -638,8 +640,8 @@ fn nothing_of_that_name<T: Default>(error: sqlx::Error) -> Result<T, StoreError>
     }
 }
 
-/// What a failed look or insert means. A unique key that is taken means that a rival committed between
-/// the two.
+/// What a failed look or insert means. A unique key that is taken means that a rival committed
+/// between the two.
 fn refusal(role: &Role, error: sqlx::Error) -> StoreError {
     if database::is_unique_violation(&error) {
         StoreError::VersionExists(role.clone())

@@ -1,7 +1,8 @@
 //! Every statement of the store, in the SQL that all databases share.
 //!
-//! A GUN is compared twice: once as the index does, once octet by octet (`EXACT`), for databases whose
-//! collation merges names. Names of roles have nothing to merge: they are of lower case. Reads leave out rows that other software has marked as deleted; such a row still blocks its
+//! A GUN is compared twice: once as the index does, once octet by octet (`EXACT`), for databases
+//! whose collation merges names. Names of roles have nothing to merge: they are of lower case.
+//! Reads leave out rows that other software has marked as deleted; such a row still blocks its
 //! version, as it does for Notary.
 
 /// The newest timestamp of a GUN, by name.
@@ -27,16 +28,16 @@ pub const NAME_OF_VERSION: &str = "SELECT version, sha256 FROM tuf_files \
 pub const BY_VERSION: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version = ? \
      AND deleted_at IS NULL LIMIT 1";
-/// Whether a version as high as this one is stored, marked as deleted or not, under whatever spelling
-/// the unique key takes for the same.
+/// Whether a version as high as this one is stored, marked as deleted or not, under whatever
+/// spelling the unique key takes for the same.
 pub const IS_OVERTAKEN: &str = "SELECT gun FROM tuf_files \
      WHERE gun = ? AND role = ? AND version >= ? LIMIT 1";
 /// The newest file of a role below a version.
 pub const BEFORE_VERSION: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version < ? \
      AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
-/// Claims the timestamp that a publish builds on. The row must change, or Galera does not certify it:
-/// MySQL keeps whole seconds, so a time that is stored already is moved on by one. Notary shows
+/// Claims the timestamp that a publish builds on. The row must change, or Galera does not certify
+/// it: MySQL keeps whole seconds, so a time that is stored already is moved on by one. Notary shows
 /// `updated_at` of the newest version only, which this row no longer is once the publish is stored.
 pub const CLAIM_BASE: &str = "UPDATE tuf_files \
      SET updated_at = CASE WHEN updated_at = ? THEN ? ELSE ? END \
@@ -50,15 +51,16 @@ pub const ADD_CHANGE: &str = "INSERT INTO changefeed \
      (created_at, gun, version, sha256, category) VALUES (?, ?, ?, ?, ?)";
 /// Removes all versions of all roles of a GUN.
 pub const DELETE: &str = "DELETE FROM tuf_files WHERE gun = ? AND EXACT(gun) = ?";
-/// A page of GUNs in name order, each with the time of its newest timestamp. Looking that up one by one
-/// is slower than a join on paper only: planners that join read the whole table.
+/// A page of GUNs in name order, each with the time of its newest timestamp. Looking that up one by
+/// one is slower than a join on paper only: planners that join read the whole table.
 pub const TIMESTAMPS: &str = "SELECT gun, \
      (SELECT created_at FROM tuf_files WHERE tuf_files.gun = newest.gun \
           AND tuf_files.role = 'timestamp' AND tuf_files.version = newest.version) AS created_at \
      FROM (SELECT gun, MAX(version) AS version FROM tuf_files \
            WHERE gun > ? AND role = 'timestamp' AND deleted_at IS NULL \
            GROUP BY gun ORDER BY gun LIMIT ?) newest ORDER BY gun";
-/// Adds nothing to the changefeed, but only with the right to: a line that is taken back would leave a gap.
+/// Adds nothing to the changefeed, but only with the right to: a line that is taken back would
+/// leave a gap.
 pub const ADD_NO_CHANGE: &str = "INSERT INTO changefeed (created_at, gun, version, sha256, category) \
      SELECT created_at, gun, version, sha256, category FROM changefeed WHERE id = 0";
 /// Reads nothing, but only if the table is there.

@@ -1,4 +1,5 @@
-//! Services, store and the client of the signer, on `SQLite` and against a signer made for the test.
+//! Services, store and the client of the signer, on `SQLite` and against a signer made for the
+//! test.
 
 mod events;
 mod remote;

@@ -1,5 +1,5 @@
-//! The behaviour of stores on `SQLite`, what it shares with none, and that no statement of the SQL store
-//! reads a whole table.
+//! The behaviour of stores on `SQLite`, what it shares with none, and that no statement of the SQL
+//! store reads a whole table.
 
 mod behaviour;
 

@@ -20,8 +20,8 @@ fn with_database(folder: &Path) -> Preparation {
     }
 }
 
-/// Every file that is ever written. A folder in the place where a file is written first keeps it from being
-/// written.
+/// Every file that is ever written. A folder in the place where a file is written first keeps it
+/// from being written.
 fn hindrance(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.new"))
 }
@@ -70,7 +70,8 @@ fn unwritten(error: PrepareError) -> PathBuf {
     }
 }
 
-/// Lets one file after the other be written, and after each goes on in a copy in which nothing is in the way.
+/// Lets one file after the other be written, and after each goes on in a copy in which nothing is
+/// in the way.
 fn interrupt_after_each_write(folder: &Path, now: OffsetDateTime) -> Vec<String> {
     for name in all_names() {
         fs::create_dir_all(hindrance(folder, &name).join("full")).unwrap();

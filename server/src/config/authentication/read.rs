@@ -139,8 +139,8 @@ fn client_certificates(auth: &Auth<'_>, server: &Server<'_>) -> Result<bool, Set
     Ok(wanted)
 }
 
-/// The token of an `OpenID` provider lists nothing that it is good for, so that without rules it would
-/// be good for nothing, or for everything.
+/// The token of an `OpenID` provider lists nothing that it is good for, so that without rules it
+/// would be good for nothing, or for everything.
 fn require_rules_for_open_id(
     auth: &Auth<'_>,
     authentication: &AuthenticationSettings,

@@ -143,8 +143,8 @@ impl Stage {
         }
     }
 
-    /// A request of `who`: `nobody`, `robot` (a certificate), `wrong`, `garbled`, `forged`, the name of a
-    /// token, or of a user.
+    /// A request of `who`: `nobody`, `robot` (a certificate), `wrong`, `garbled`, `forged`, the
+    /// name of a token, or of a user.
     pub(super) fn sent_by(&self, who: &str, method: &str, path: &str) -> Builder {
         let mut peer = Peer {
             addr: ([192, 0, 2, 1], 4711).into(),

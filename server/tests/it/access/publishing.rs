@@ -7,7 +7,8 @@ use http::StatusCode;
 
 use super::callers::{Stage, rules};
 
-/// A server with a repository in which `targets/releases` is delegated; the server holds the snapshot key.
+/// A server with a repository in which `targets/releases` is delegated; the server holds the
+/// snapshot key.
 async fn published() -> (Stage, Publisher) {
     let stage = Stage::with_token_service(Some(rules())).await;
     let mut publisher = stage.publisher("alice", "app").await;

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::callers::{Stage, USERS, rules};
 use crate::support::{Answer, Settings};
 
-/// What alice gets for a first publish, if `content` is put into `file` while its body is on its way.
+/// What alice gets for a first publish, if `content` is put into `file` while its body is on its
+/// way.
 async fn published_meanwhile(stage: &Stage, who: &str, file: &str, content: String) -> Answer {
     let parts = stage.publisher("alice", "app").await.first_publish();
     let (content_type, body) = fixtures::multipart(&parts);

@@ -1,5 +1,5 @@
-//! Every route, asked by every kind of caller: what a caller may do follows from a few rules, each with
-//! its reason, and whatever a rule does not name is refused.
+//! Every route, asked by every kind of caller: what a caller may do follows from a few rules, each
+//! with its reason, and whatever a rule does not name is refused.
 
 use http::StatusCode;
 

@@ -1,5 +1,5 @@
-//! Nothing is open by accident: where the host lets others in, that nobody is asked who they are has to be
-//! written.
+//! Nothing is open by accident: where the host lets others in, that nobody is asked who they are
+//! has to be written.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

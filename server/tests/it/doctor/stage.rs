@@ -1,5 +1,5 @@
-//! A configuration with certificates, a database and a signer, all of them well until a test changes
-//! one.
+//! A configuration with certificates, a database and a signer, all of them well until a test
+//! changes one.
 
 use std::{
     path::PathBuf,

@@ -1,5 +1,5 @@
-//! What every store does, whatever the database behind it. Shared with the tests that have PostgreSQL and
-//! MariaDB at hand.
+//! What every store does, whatever the database behind it. Shared with the tests that have
+//! PostgreSQL and MariaDB at hand.
 
 use std::{sync::Arc, time::Instant};
 
