@@ -91,6 +91,6 @@ fn a_link_to_nowhere_is_found() {
     let page = docs().join("README.md");
     assert!(leads_somewhere(&page, "keys.md"));
     assert!(!leads_somewhere(&page, "nowhere.md"));
-    assert!(leads_somewhere(&page, "keys.md#whether-they-open"));
+    assert!(leads_somewhere(&page, "keys.md#check-that-they-open"));
     assert!(!leads_somewhere(&page, "keys.md#nothing-like-it"));
 }
