@@ -3,6 +3,7 @@
 //! One line an event, in a file of its own or, without one, in the program's log at whatever level.
 //! Reads that are granted leave no line, and neither does the challenge that every client begins with.
 
+mod changes;
 mod file;
 mod flood;
 mod record;
@@ -19,6 +20,7 @@ use std::{
 use access::Caller;
 use daemon::clock;
 use time::{Duration, OffsetDateTime};
+use tuf::Difference;
 
 use file::AppendFile;
 use flood::{Flood, Verdict};
@@ -73,6 +75,8 @@ pub enum Act<'e> {
     Publish {
         /// Role and version.
         files: &'e [(&'e str, i64)],
+        /// What they changed, if they were stored.
+        changes: Option<&'e Difference>,
     },
     /// Made these versions of roles because the old ones were about to expire.
     Renew {

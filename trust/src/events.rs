@@ -12,7 +12,7 @@ pub use log::Log;
 
 use std::{any::Any, sync::Arc};
 
-use tuf::{File, Gun, KeyId, Role};
+use tuf::{Difference, File, Gun, KeyId, Role};
 
 use crate::{publish::PublishError, signer::SignerError, store::StoreError};
 
@@ -37,6 +37,8 @@ pub enum What<'e> {
         /// The files that were stored, in that order. After [`Cause::Repeat`] those that were stored
         /// already.
         files: &'e [File],
+        /// What they changed; nothing after [`Cause::Repeat`] or [`Cause::Renewal`].
+        changes: &'e Difference,
     },
     /// All trust data is gone.
     Deleted {

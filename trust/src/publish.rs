@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use access::{Caller, Permission, Policy};
 use time::OffsetDateTime;
-use tuf::{Accepted, Change, Dialect, File, Gun, Refusal, Role, Stored, Update};
+use tuf::{Accepted, Change, Dialect, Difference, File, Gun, Refusal, Role, Stored, Update};
 
 use crate::{
     Repositories,
@@ -86,9 +86,10 @@ pub async fn publish(
     let sent: Vec<(Role, i64)> = update.files().map(version).collect();
     let outcome = publish_update(repositories, gun, authority, &update, now).await;
     let what = match &outcome {
-        Ok(Publication { cause, files }) => What::Published {
-            cause: *cause,
-            files,
+        Ok(publication) => What::Published {
+            cause: publication.cause,
+            files: &publication.files,
+            changes: &publication.changes,
         },
         Err(error) => What::Refused {
             attempt: Attempt::Publish(&sent),
@@ -103,6 +104,7 @@ pub async fn publish(
 struct Publication {
     cause: Cause,
     files: Vec<File>,
+    changes: Difference,
 }
 
 /// Tries until no rival comes first.
@@ -156,11 +158,13 @@ async fn publish_once(
         current.stored.clone()
     };
     space.complete();
-    let accepted = check(gun, authority, current.stored, before, update.clone(), now).await?;
+    let (accepted, changes) =
+        check(gun, authority, current.stored, before, update.clone(), now).await?;
     if is_repeated {
         return Ok(Publication {
             cause: Cause::Repeat,
             files: accepted.into_files(),
+            changes,
         });
     }
     check_new_keys(&*repositories.signer, gun, &accepted).await?;
@@ -172,6 +176,7 @@ async fn publish_once(
     Ok(Publication {
         cause: Cause::Publish,
         files,
+        changes,
     })
 }
 
@@ -212,7 +217,7 @@ async fn is_lost_race(
 }
 
 /// Checks an update against what is `stored`, and whether its sender may change what it changes of the
-/// files in `before`.
+/// files in `before`. Says what it changes of what is stored.
 async fn check(
     gun: &Gun,
     authority: &Arc<Authority>,
@@ -220,14 +225,15 @@ async fn check(
     before: Stored,
     update: Update,
     now: OffsetDateTime,
-) -> Result<Accepted, PublishError> {
+) -> Result<(Accepted, Difference), PublishError> {
     let (gun, authority) = (gun.clone(), authority.clone());
     let checked = tokio::task::spawn_blocking(move || {
         let accepted = tuf::check(&gun, &stored, update, now).map_err(PublishError::Refused)?;
         authority
             .check(&gun, &accepted, &before)
             .map_err(PublishError::Denied)?;
-        Ok(accepted)
+        let changes = accepted.difference();
+        Ok((accepted, changes))
     });
     checked
         .await

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use tuf::{Checksums, Damaged, Dialect, File, Gun, Role, SnapshotView, TimestampView};
+use tuf::{Checksums, Damaged, Dialect, Difference, File, Gun, Role, SnapshotView, TimestampView};
 
 use crate::{
     Repositories,
@@ -350,6 +350,7 @@ async fn renew_once(
     let what = What::Published {
         cause: Cause::Renewal,
         files: &files,
+        changes: &Difference::default(),
     };
     repositories.events.tell(gun, &Requester::PROGRAM, what);
     Ok(open(repositories, gun).await?.view())

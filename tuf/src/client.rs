@@ -382,7 +382,7 @@ fn verify_targets(verifier: &Verifier, targets: &File) -> Result<(), Fault> {
 fn verify_delegation(verifier: &Verifier, delegation: &File) -> Result<(), Fault> {
     let checked = delegation.check(Strictness::Stored)?;
     checked.delegations()?;
-    verifier.verify(checked, &Effort::unlimited())
+    verifier.verify(checked, &Effort::unlimited()).map(drop)
 }
 
 /// The file of `role` that `meta` lists; none if it lists none, as before a delegation's first

@@ -53,7 +53,10 @@ pub use private_key::{KeyAlgorithm, PrivateKey, SigningError, StoredKeyError};
 pub use renewal::{renew_snapshot, renew_timestamp, role_keys, shared_keys};
 pub use role::{DelegationName, InvalidRole, Role};
 pub use signature::{Method, Signature};
-pub use update::{Accepted, Change, MAX_VERSION_STEP, Refusal, Stored, Update, check};
+pub use update::{
+    Accepted, Change, Difference, Digest, MAX_VERSION_STEP, MOST_NAMED, MovedTag, Named, Refusal,
+    Signer, Stored, Tag, Update, check,
+};
 pub use upload::{CheckedUpload, InvalidUpload, Uploaded};
 pub use view::{SnapshotView, TimestampView};
 pub use wire::Dialect;

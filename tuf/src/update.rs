@@ -1,6 +1,7 @@
 //! Whether an upload is to be believed: the whole validation of a publish, as a pure function.
 
 mod changes;
+mod difference;
 mod root;
 mod snapshot;
 mod tree;
@@ -12,6 +13,8 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 pub use changes::Change;
+pub(crate) use difference::Digests;
+pub use difference::{Difference, Digest, MOST_NAMED, MovedTag, Named, Signer, Tag};
 
 use crate::{
     Damaged, Dialect, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded,
@@ -57,17 +60,24 @@ pub fn check(
     let effort = Effort::of(update.limits);
     let stored = in_dialect(stored.clone(), &update)?;
     let current = root::load_current(gun, &stored)?;
+    let mut signed_by = Vec::new();
     let root = match update.files.get(&Role::Root) {
-        Some(new) => root::replace(gun, current.as_ref(), new, &effort, now)?,
+        Some(new) => {
+            let keys = root::replace(gun, current.as_ref(), new, &effort, now)?;
+            note_signers(&mut signed_by, &Role::Root, keys);
+            new.clone()
+        }
         None => current.ok_or(Refusal::Validation(UpdateFault::NoRoot.into()))?,
     };
     let trusted = root.root().map_err(Refusal::Root)?;
     let tree = tree::load(trusted, &stored, &update, &effort, now)?;
-    let mut pending: BTreeMap<Role, File> = tree.into_files();
+    let (mut pending, signers_of_tree) = tree.into_files();
+    signed_by.extend(signers_of_tree);
     let has_targets = pending.contains_key(&Role::Targets);
     pending.insert(Role::Root, root.clone());
     let snapshot = if let Some(sent) = update.files.get(&Role::Snapshot) {
-        snapshot::check(trusted, sent, &stored, &pending, &effort, now)?;
+        let keys = snapshot::check(trusted, sent, &stored, &pending, &effort, now)?;
+        note_signers(&mut signed_by, &Role::Snapshot, keys);
         None
     } else {
         let planned = snapshot::plan(&stored, has_targets)?;
@@ -83,7 +93,17 @@ pub fn check(
         pending,
         snapshot,
         timestamp,
+        signed_by,
     })
+}
+
+/// Keeps whose signatures of the file of `role` were verified.
+fn note_signers(signed_by: &mut Vec<Signer>, role: &Role, keys: Vec<KeyId>) {
+    let signer = |key_id| Signer {
+        role: role.to_string(),
+        key_id,
+    };
+    signed_by.extend(keys.into_iter().map(signer));
 }
 
 /// The files of one upload, one for each role.
@@ -169,6 +189,8 @@ pub struct Accepted {
     /// The snapshot that the server makes; `None` if the client sent one.
     snapshot: Option<NextVersion>,
     timestamp: NextVersion,
+    /// The keys whose signatures were verified.
+    signed_by: Vec<Signer>,
 }
 
 impl Accepted {
@@ -200,6 +222,12 @@ impl Accepted {
     #[must_use]
     pub fn changes_since(&self, before: &Stored) -> Vec<Change> {
         changes::find(before, &self.files, &self.pending)
+    }
+
+    /// What the update changes, by names and within bounds.
+    #[must_use]
+    pub fn difference(&self) -> Difference {
+        difference::find(&self.before, &self.files, &self.signed_by)
     }
 
     /// The snapshot that the server has to sign, unless the client sent one. All entries of the

@@ -7,7 +7,7 @@ use daemon::logging::{AUDIT, plain_json};
 use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::{Act, Actor, Event, Outcome};
+use super::{Act, Actor, Event, Outcome, changes::Changes};
 
 /// The most characters of a text that a client had a hand in.
 const LONGEST_TEXT: usize = 255;
@@ -43,6 +43,8 @@ pub(super) struct Record {
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<String>,
+    #[serde(flatten)]
+    changes: Changes,
     target: &'static str,
     time: String,
 }
@@ -102,7 +104,11 @@ impl Record {
 
     fn tell_act(&mut self, act: &Act<'_>) {
         match act {
-            Act::Publish { files } | Act::Renew { files } => self.roles = versions(files),
+            Act::Publish { files, changes } => {
+                self.roles = versions(files);
+                self.changes = changes.map(Changes::of).unwrap_or_default();
+            }
+            Act::Renew { files } => self.roles = versions(files),
             Act::CreateKey { role, key_id } | Act::RotateKey { role, key_id } => {
                 self.roles = some(role);
                 self.key_id = key_id.and_then(some);
@@ -148,6 +154,13 @@ impl Record {
             reason = self.reason,
             request_id = self.request_id,
             roles = self.roles,
+            signed_by = in_log(&self.changes.signed_by),
+            signers.added = in_log(&self.changes.signers_added),
+            signers.removed = in_log(&self.changes.signers_removed),
+            tags.added = in_log(&self.changes.added),
+            tags.moved = in_log(&self.changes.moved),
+            tags.removed = in_log(&self.changes.removed),
+            tags.unreadable = in_log(&self.changes.unreadable),
             target = self.target,
             "audit: {}{}{}",
             self.event,
@@ -175,11 +188,22 @@ fn some(text: &str) -> Option<String> {
     if text.is_empty() {
         return None;
     }
+    Some(cut(text))
+}
+
+/// `text`, cut where it gets long.
+pub(super) fn cut(text: &str) -> String {
     let mut cut: String = text.chars().take(LONGEST_TEXT).collect();
     if cut.len() < text.len() {
         cut.push('…');
     }
-    Some(cut)
+    cut
+}
+
+/// A list as the program's log has it: as JSON, so that it stays clear where an entry ends.
+fn in_log(list: &[String]) -> Option<String> {
+    let json = || serde_json::to_string(list).expect("texts are JSON");
+    (!list.is_empty()).then(json)
 }
 
 /// `root:1,targets:7`

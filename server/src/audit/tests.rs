@@ -12,6 +12,7 @@ use access::{Identity, OutsideToken};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::macros::datetime;
+use tuf::{Digest, KeyId, MOST_NAMED, MovedTag, Named, Role, Signer, Tag};
 
 use super::*;
 
@@ -68,6 +69,7 @@ fn event<'e>(actor: Actor<'e>, outcome: Outcome<'e>) -> Event<'e> {
     Event {
         act: Act::Publish {
             files: &[("root", 1), ("targets", 7)],
+            changes: None,
         },
         gun: "example.com/app",
         actor,
@@ -156,7 +158,10 @@ fn what_a_client_sends_can_neither_forge_a_line_nor_make_it_long() {
     let alice = user(&name);
     let files: Vec<_> = (0..500).map(|version| ("targets/a", version)).collect();
     stage.audit.record(&Event {
-        act: Act::Publish { files: &files },
+        act: Act::Publish {
+            files: &files,
+            changes: None,
+        },
         gun: &name,
         ..event(Actor::from(&alice), Outcome::Refused(&name))
     });
@@ -167,6 +172,93 @@ fn what_a_client_sends_can_neither_forge_a_line_nor_make_it_long() {
     let line = &stage.lines()[0];
     assert_eq!(line["event"], "publish");
     assert_eq!(line["gun"].as_str().unwrap().chars().count(), 256);
+}
+
+/// The first of `count` changes, all alike.
+fn many<T: Clone>(one: &T, count: usize) -> Named<T> {
+    Named {
+        first: vec![one.clone(); count.min(MOST_NAMED)],
+        count,
+    }
+}
+
+/// A publish that changes so many of everything, under this name.
+fn busy(name: &str, count: usize) -> Difference {
+    let (role, name) = (Role::Targets, name.to_owned());
+    let (old, new) = (Digest::Sha256([1; 32]), Digest::Sha256([2; 32]));
+    let signer = Signer {
+        role: "targets/a".to_owned(),
+        key_id: KeyId::from("k".repeat(64).as_str()),
+    };
+    let tag = Tag {
+        role: role.clone(),
+        name: name.clone(),
+        digest: new,
+    };
+    let moved = MovedTag {
+        role,
+        name,
+        from: old,
+        to: new,
+    };
+    Difference {
+        added: many(&tag, count),
+        moved: many(&moved, count),
+        removed: many(&tag, count),
+        signers_added: many(&signer, count),
+        signers_removed: many(&signer, count),
+        signed_by: many(&signer, count),
+        unreadable: vec![Role::Targets; count.min(500)],
+    }
+}
+
+fn record_changes(stage: &Stage, changes: &Difference) {
+    stage.audit.record(&Event {
+        act: Act::Publish {
+            files: &[("targets", 7)],
+            changes: Some(changes),
+        },
+        ..event(Actor::from(&user("alice")), Outcome::Done)
+    });
+}
+
+#[test]
+fn a_publish_names_what_it_changed() {
+    let stage = Stage::new();
+    record_changes(&stage, &busy("1.0", 1));
+    let line = &stage.lines()[0];
+    let (old, new) = ("01".repeat(32), "02".repeat(32));
+    let key = format!("{} targets/a", "k".repeat(64));
+    assert_eq!(
+        line["tags.added"],
+        json!([format!("targets sha256:{new} 1.0")])
+    );
+    assert_eq!(
+        line["tags.moved"],
+        json!([format!("targets sha256:{old} to sha256:{new} 1.0")])
+    );
+    assert_eq!(
+        line["tags.removed"],
+        json!([format!("targets sha256:{new} 1.0")])
+    );
+    for member in ["signers.added", "signers.removed", "signed_by"] {
+        assert_eq!(line[member], json!([key]), "{member}");
+    }
+}
+
+#[test]
+fn a_publish_of_many_changes_has_a_line_of_bounded_length() {
+    for (name, most) in [
+        ("release-000001", 24 << 10),
+        (&*"ü".repeat(9_999), 64 << 10),
+    ] {
+        let stage = Stage::new();
+        record_changes(&stage, &busy(name, 50_000));
+        let text = fs::read_to_string(stage.path()).unwrap();
+        assert!(text.len() < most, "{} for {name:.20}", text.len());
+        let added = &stage.lines()[0]["tags.added"];
+        assert_eq!(added[MOST_NAMED], "and 49980 more");
+    }
 }
 
 #[test]

@@ -27,10 +27,17 @@ impl Subscriber for Audit {
     fn notice(&self, event: &Event<'_>) {
         let versions;
         let (act, outcome) = match event.what {
-            What::Published { cause, files } => {
+            What::Published {
+                cause,
+                files,
+                changes,
+            } => {
                 versions = self::versions(files);
                 let act = match cause {
-                    Cause::Publish | Cause::Repeat => Act::Publish { files: &versions },
+                    Cause::Publish | Cause::Repeat => Act::Publish {
+                        files: &versions,
+                        changes: Some(changes),
+                    },
                     Cause::Renewal => Act::Renew { files: &versions },
                 };
                 (act, Outcome::Done)
@@ -43,7 +50,10 @@ impl Subscriber for Audit {
                     Attempt::Publish(files) => {
                         let names = files.iter();
                         versions = names.map(|(role, at)| (role.as_str(), *at)).collect();
-                        Act::Publish { files: &versions }
+                        Act::Publish {
+                            files: &versions,
+                            changes: None,
+                        }
                     }
                     Attempt::Delete => Act::Delete,
                     Attempt::CreateKey(role) => create_key(role, None),
@@ -57,10 +67,9 @@ impl Subscriber for Audit {
 }
 
 fn versions(files: &[File]) -> Vec<(&str, i64)> {
-    let version = |file: &'_ File| file.version();
     files
         .iter()
-        .map(|file| (file.role().as_str(), version(file)))
+        .map(|file| (file.role().as_str(), file.version()))
         .collect()
 }
 

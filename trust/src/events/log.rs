@@ -13,7 +13,7 @@ impl Subscriber for Log {
     fn notice(&self, event: &Event<'_>) {
         let gun = event.gun;
         match event.what {
-            What::Published { cause, files } => log_files(gun, cause, files),
+            What::Published { cause, files, .. } => log_files(gun, cause, files),
             What::Deleted { existed: true } => tracing::info!(%gun, "trust data deleted"),
             What::KeyCreated(key) | What::KeyRotated(key) => log_key(gun, key),
             What::Deleted { existed: false } | What::Refused { .. } => {}

@@ -28,7 +28,7 @@ struct Diary(Arc<Mutex<Vec<String>>>);
 impl Subscriber for Diary {
     fn notice(&self, event: &Event<'_>) {
         let what = match event.what {
-            What::Published { cause, files } => {
+            What::Published { cause, files, .. } => {
                 let roles: Vec<&str> = files.iter().map(|file| file.role().as_str()).collect();
                 let cause = match cause {
                     Cause::Publish => "published",

@@ -149,5 +149,7 @@ fn verify(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Resu
     let previous = previous.map(File::root).transpose().map_err(&refused)?;
     let effort = Effort::unlimited();
     let terms = Terms::stored_root(dates, &effort);
-    check_trust(gun, file, previous, terms).map_err(&refused)
+    check_trust(gun, file, previous, terms)
+        .map(drop)
+        .map_err(&refused)
 }

@@ -1,6 +1,6 @@
 //! Whether a root may be trusted: by its certificates, by itself and by the root before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -54,13 +54,14 @@ impl<'e> Terms<'e> {
     }
 }
 
-/// Checks a root by itself and against the previous one; its version and expiry are for the caller.
+/// Checks a root by itself and against the previous one, and answers whose signatures were verified;
+/// its version and expiry are for the caller.
 pub(crate) fn check_trust(
     gun: &Gun,
     file: &File,
     previous: Option<&Root>,
     terms: Terms<'_>,
-) -> Result<(), Fault> {
+) -> Result<Vec<KeyId>, Fault> {
     let checked = file.check(Strictness::Stored)?;
     let root = checked.root()?;
     let bundles = trusted_bundles(gun, root, terms.dates);
@@ -68,6 +69,7 @@ pub(crate) fn check_trust(
         let dates = outdated(gun, root, terms.dates);
         return Err(RootFault::NoCertificate { dates }.into());
     }
+    let mut signers = BTreeSet::new();
     if let Some(previous) = previous {
         let bundles = trusted_bundles(gun, previous, Dates::Ignored);
         if bundles.is_empty() {
@@ -76,14 +78,12 @@ pub(crate) fn check_trust(
         // A root that is stored already was taken when every certificate counted, and must stay
         // replaceable.
         let terms = Terms::stored_root(Dates::Ignored, terms.effort);
-        if !is_signed(checked, &bundles, previous, terms) {
-            return Err(RootFault::NotSignedByPrevious.into());
-        }
+        let keys = find_signers(checked, &bundles, previous, terms);
+        signers.extend(keys.ok_or(RootFault::NotSignedByPrevious)?);
     }
-    if !is_signed(checked, &bundles, root, terms) {
-        return Err(RootFault::NotSignedByItself.into());
-    }
-    Ok(())
+    let keys = find_signers(checked, &bundles, root, terms);
+    signers.extend(keys.ok_or(RootFault::NotSignedByItself)?);
+    Ok(signers.into_iter().collect())
 }
 
 /// The dates of a certificate that would do if it were current.
@@ -113,11 +113,17 @@ pub(crate) fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundl
         .collect()
 }
 
-/// Whether as many of the certificates' keys as `root` asks for signed `file`.
+/// As many of the certificates' keys as `root` asks for that signed `file`; `None` if there are not
+/// so many.
 ///
 /// The keys are those that the certificates make when written again (Notary 0.7); an intermediate
 /// that is not current is left out of a new root's, and so changes the key's id.
-fn is_signed(file: Checked<'_>, bundles: &[Bundle], root: &Root, terms: Terms<'_>) -> bool {
+fn find_signers(
+    file: Checked<'_>,
+    bundles: &[Bundle],
+    root: &Root,
+    terms: Terms<'_>,
+) -> Option<Vec<KeyId>> {
     let keys = bundles.iter().filter_map(|bundle| match terms.dates {
         Dates::Checked(now) => bundle.key(|above| check(above).is_ok() && is_current(above, now)),
         Dates::Ignored => bundle.key(|_| true),
@@ -131,7 +137,7 @@ fn is_signed(file: Checked<'_>, bundles: &[Bundle], root: &Root, terms: Terms<'_
         count: terms.count,
     }
     .verify(file, terms.effort)
-    .is_ok()
+    .ok()
 }
 
 /// Why a root may not be trusted.
@@ -254,7 +260,8 @@ mod tests {
                     &root(&case.root_b64),
                     None,
                     Terms::stored_root(Dates::Ignored, &Effort::unlimited())
-                ),
+                )
+                .map(drop),
                 Ok(()),
                 "{name}"
             );

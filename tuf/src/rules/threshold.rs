@@ -1,6 +1,6 @@
 //! Thresholds: whether enough of a role's keys signed a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     KeyId, PublicKey, Role, Root, Signature,
@@ -40,12 +40,12 @@ impl Verifier {
         }
     }
 
-    /// Checks that enough of the keys signed `file`.
+    /// Checks that enough of the keys signed `file`, and answers which: as many as it takes.
     ///
     /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures
     /// instead would let one stolen key meet any threshold. A signature that does not verify is no
     /// reason to refuse the others, but a key under a false id is.
-    pub(crate) fn verify(&self, file: Checked<'_>, effort: &Effort) -> Result<(), Fault> {
+    pub(crate) fn verify(&self, file: Checked<'_>, effort: &Effort) -> Result<Vec<KeyId>, Fault> {
         if file.signatures().is_empty() {
             return Err(SignatureFault::Unsigned.into());
         }
@@ -58,18 +58,18 @@ impl Verifier {
             return Err(shortfall(0).into());
         }
         let message = file.message()?;
-        let mut good: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut good: BTreeMap<Vec<u8>, KeyId> = BTreeMap::new();
         for attempt in self.attempts(file, message.len())? {
             let voice = self.voice(attempt.key);
-            if good.contains(&voice) {
+            if good.contains_key(&voice) {
                 continue;
             }
             effort.spend(attempt.cost)?;
             let Signature { method, bytes, .. } = attempt.signature;
             if attempt.key.verifies(method, message, bytes) {
-                good.insert(voice);
+                good.insert(voice, attempt.key.id().clone());
                 if i64::try_from(good.len()).is_ok_and(|good| good >= self.threshold) {
-                    return Ok(());
+                    return Ok(good.into_values().collect());
                 }
             }
         }
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    fn verdict(case: &Case) -> Result<(), Fault> {
+    fn verdict(case: &Case) -> Result<Vec<KeyId>, Fault> {
         let bytes = STANDARD
             .decode(&case.metadata_b64)
             .expect("recorded base64");

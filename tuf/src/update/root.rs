@@ -29,16 +29,16 @@ pub(super) fn load_current(gun: &Gun, stored: &Stored) -> Result<Option<File>, D
     Ok(Some(file))
 }
 
-/// Checks that `new` may follow `current`, or may be the first root.
+/// Checks that `new` may follow `current`, or may be the first root. Answers whose signatures were
+/// verified.
 pub(super) fn replace(
     gun: &Gun,
     current: Option<&File>,
     new: &File,
     effort: &Effort,
     now: OffsetDateTime,
-) -> Result<File, Refusal> {
-    check_replacement(gun, current, new, effort, now).map_err(Refusal::Root)?;
-    Ok(new.clone())
+) -> Result<Vec<KeyId>, Refusal> {
+    check_replacement(gun, current, new, effort, now).map_err(Refusal::Root)
 }
 
 fn check_replacement(
@@ -47,7 +47,7 @@ fn check_replacement(
     new: &File,
     effort: &Effort,
     now: OffsetDateTime,
-) -> Result<(), Fault> {
+) -> Result<Vec<KeyId>, Fault> {
     let (from, sent) = (current.map_or(1, File::version), new.version());
     if sent != from && Some(sent) != from.checked_add(1) {
         return Err(Fault::Root(RootFault::VersionSkipped {
@@ -64,12 +64,13 @@ fn check_replacement(
     } else {
         Terms::new_root(now, effort)
     };
-    check_trust(gun, new, previous, terms)?;
+    let signers = check_trust(gun, new, previous, terms)?;
     if !is_same {
         check_public_keys(new.root()?)?;
     }
     check_version_step(new, from)?;
-    new.check_expiry(now)
+    new.check_expiry(now)?;
+    Ok(signers)
 }
 
 /// Refuses thresholds that one public key in several certificates could meet alone.

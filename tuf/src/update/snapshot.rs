@@ -6,14 +6,15 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Stored, UpdateFault, check_version_step, read_version};
 use crate::{
-    File, Role, Root,
+    File, KeyId, Role, Root,
     envelope::Strictness,
     fault::Fault,
     limits::Effort,
     rules::{meta::check_hashes, next_version::NextVersion},
 };
 
-/// Checks a snapshot that a client made, against everything else in the update.
+/// Checks a snapshot that a client made, against everything else in the update. Answers whose
+/// signatures were verified.
 pub(super) fn check(
     root: &Root,
     file: &File,
@@ -21,7 +22,7 @@ pub(super) fn check(
     pending: &BTreeMap<Role, File>,
     effort: &Effort,
     now: OffsetDateTime,
-) -> Result<(), Refusal> {
+) -> Result<Vec<KeyId>, Refusal> {
     let current = read_version(stored.dialect, &Role::Snapshot, stored.snapshot.as_ref())?;
     check_sent(root, file, current, pending, effort, now).map_err(Refusal::Snapshot)
 }
@@ -33,15 +34,16 @@ fn check_sent(
     pending: &BTreeMap<Role, File>,
     effort: &Effort,
     now: OffsetDateTime,
-) -> Result<(), Fault> {
+) -> Result<Vec<KeyId>, Fault> {
     let checked = file.check(Strictness::Sent)?;
-    root.verifier(&Role::Snapshot).verify(checked, effort)?;
+    let signers = root.verifier(&Role::Snapshot).verify(checked, effort)?;
     let meta = checked.meta()?;
     check_version_step(file, current)?;
     file.check_expiry(now)?;
     pending
         .iter()
-        .try_for_each(|(role, file)| check_hashes(meta, role, file.checksums()))
+        .try_for_each(|(role, file)| check_hashes(meta, role, file.checksums()))?;
+    Ok(signers)
 }
 
 /// Refuses to let a snapshot that the server makes grow beyond what a client may send.

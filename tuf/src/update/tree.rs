@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, Stored, Update, check_version_step, read_version};
+use super::{Refusal, Signer, Stored, Update, check_version_step, note_signers, read_version};
 use crate::{
-    Damaged, File, Role, Root,
+    Damaged, File, KeyId, Role, Root,
     envelope::{Checked, Strictness},
     fault::Fault,
     limits::Effort,
@@ -21,6 +21,7 @@ pub(super) struct Tree<'r> {
     root: &'r Root,
     effort: &'r Effort,
     loaded: BTreeMap<Role, File>,
+    signed_by: Vec<Signer>,
 }
 
 /// Loads the targets files of `update`, and the stored ones above them that it does not replace.
@@ -35,6 +36,7 @@ pub(super) fn load<'r>(
         root,
         effort,
         loaded: BTreeMap::new(),
+        signed_by: Vec::new(),
     };
     // Roles are ordered parents first, so a file's ancestors are loaded before it.
     for role in update.needed() {
@@ -47,9 +49,9 @@ pub(super) fn load<'r>(
 }
 
 impl Tree<'_> {
-    /// The files that were loaded, by role.
-    pub(super) fn into_files(self) -> BTreeMap<Role, File> {
-        self.loaded
+    /// The files that were loaded, by role, and whose signatures of those that were sent were verified.
+    pub(super) fn into_files(self) -> (BTreeMap<Role, File>, Vec<Signer>) {
+        (self.loaded, self.signed_by)
     }
 
     fn load_sent(
@@ -59,7 +61,8 @@ impl Tree<'_> {
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
         let role = file.role();
-        file.check(Strictness::Sent)
+        let signers = file
+            .check(Strictness::Sent)
             .and_then(|checked| self.verify(checked))
             .map_err(Refusal::Targets)?;
         let current = read_version(stored.dialect, role, stored.targets.get(role))?;
@@ -67,6 +70,7 @@ impl Tree<'_> {
             .and_then(|()| file.check_expiry(now))
             .map_err(Refusal::Targets)?;
         self.loaded.insert(role.clone(), file.clone());
+        note_signers(&mut self.signed_by, role, signers);
         Ok(())
     }
 
@@ -87,12 +91,11 @@ impl Tree<'_> {
 
     /// Checks structure and signatures, for a delegation in this order and for targets in the other
     /// (Notary 0.7).
-    fn verify(&self, file: Checked<'_>) -> Result<(), Fault> {
+    fn verify(&self, file: Checked<'_>) -> Result<Vec<KeyId>, Fault> {
         if *file.role() == Role::Targets {
-            self.root
-                .verifier(&Role::Targets)
-                .verify(file, self.effort)?;
-            return file.delegations().map(drop);
+            let verifier = self.root.verifier(&Role::Targets);
+            let signers = verifier.verify(file, self.effort)?;
+            return file.delegations().map(|_| signers);
         }
         let verifier = self.delegate(file.role())?;
         file.delegations()?;

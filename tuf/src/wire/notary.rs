@@ -25,6 +25,7 @@ use crate::{
     envelope::{Checked, Contents, Envelope, EnvelopeFault},
     fault::Fault,
     metadata::{Delegations, Meta, Root},
+    update::Digests,
 };
 
 /// Everything that is particular to Notary 0.7.
@@ -94,6 +95,10 @@ impl Spelling for Notary {
 
     fn parts(&self, role: &Role, bytes: &[u8]) -> Option<Parts> {
         parts::of(role, bytes)
+    }
+
+    fn digests<'a>(&self, text: &'a str) -> Option<Digests<'a>> {
+        targets::digests(text).ok()
     }
 
     fn entry(&self, file: &File) -> Entry {

@@ -3,6 +3,7 @@
 mod changes;
 mod client;
 mod delegations;
+mod difference;
 mod effort;
 mod given;
 mod private_keys;

@@ -1,8 +1,14 @@
 //! Whether clients can read listed targets, found without taking them apart.
 
-use crate::encoding::{
-    base64,
-    json::{DecodeError, Decoded, Scanner, Token, Value, folds_to},
+use std::borrow::Cow;
+
+use crate::{
+    Digest,
+    encoding::{
+        base64,
+        json::{DecodeError, Decoded, Scanner, Token, Value, folds_to},
+    },
+    update::Digests,
 };
 
 /// Checks the text of an object of targets, each with a length and hashes. Of members that a
@@ -23,17 +29,70 @@ pub(super) fn check_one(text: &str) -> Decoded<()> {
     reader.target(token)
 }
 
+/// The targets that the text of a file lists, each with its digest. Of members that are there twice the
+/// last one counts.
+pub(super) fn digests(text: &str) -> Decoded<Digests<'_>> {
+    let mut reader = Reader(Scanner::new(text));
+    let token = reader.0.value()?;
+    let mut found = Digests::new();
+    reader.members(token, "data.SignedMeta", |reader, name| {
+        let token = reader.0.value()?;
+        if !folds_to(&name, "signed") {
+            return reader.skip(&token);
+        }
+        reader.members(token, "data.Targets", |reader, name| {
+            let token = reader.0.value()?;
+            if !folds_to(&name, "targets") {
+                return reader.skip(&token);
+            }
+            found.clear();
+            reader.members(token, "data.Files", |reader, name| {
+                let token = reader.0.value()?;
+                let digest = reader.digest(token)?;
+                found.insert(name, digest);
+                Ok(())
+            })
+        })
+    })?;
+    Ok(found)
+}
+
 struct Reader<'a>(Scanner<'a>);
 
 impl<'a> Reader<'a> {
+    /// The digest of one target.
+    fn digest(&mut self, token: Token<'a>) -> Decoded<Digest> {
+        let (mut sha256, mut sha512) = (None, None);
+        self.members(token, "data.FileMeta", |reader, name| {
+            let token = reader.0.value()?;
+            if !folds_to(&name, "hashes") {
+                return reader.skip(&token);
+            }
+            (sha256, sha512) = (None, None);
+            reader.members(token, "data.Hashes", |reader, name| {
+                let token = reader.0.value()?;
+                match name.as_ref() {
+                    "sha256" => sha256 = first_bytes(&token),
+                    "sha512" => sha512 = first_bytes(&token),
+                    _ => {}
+                }
+                reader.skip(&token)
+            })
+        })?;
+        Ok(sha256
+            .map(Digest::Sha256)
+            .or(sha512.map(Digest::HalfOfSha512))
+            .unwrap_or(Digest::Unknown))
+    }
+
     fn target(&mut self, token: Token<'a>) -> Decoded<()> {
         let (mut length, mut hashes) = (Ok(()), Ok(()));
         self.members(token, "data.FileMeta", |reader, name| {
             let token = reader.0.value()?;
-            if folds_to(name, "length") {
+            if folds_to(&name, "length") {
                 length = check_length(&token);
                 reader.skip(&token)
-            } else if folds_to(name, "hashes") {
+            } else if folds_to(&name, "hashes") {
                 hashes = reader.hashes(token)?;
                 Ok(())
             } else {
@@ -66,7 +125,7 @@ impl<'a> Reader<'a> {
         &mut self,
         token: Token<'a>,
         expected: &'static str,
-        mut read: impl FnMut(&mut Self, &str) -> Decoded<()>,
+        mut read: impl FnMut(&mut Self, Cow<'a, str>) -> Decoded<()>,
     ) -> Decoded<()> {
         match token {
             Token::Null => return Ok(()),
@@ -76,7 +135,7 @@ impl<'a> Reader<'a> {
         let mut is_first = true;
         while let Some((name, _)) = self.0.next_member(is_first)? {
             is_first = false;
-            read(self, &name)?;
+            read(self, name)?;
         }
         Ok(())
     }
@@ -115,6 +174,14 @@ fn check_hash(token: &Token<'_>) -> Decoded<()> {
         Token::String(text) => base64::check(text).map_err(DecodeError::from),
         other => Err(DecodeError::kind(&value(other), "string")),
     }
+}
+
+/// The first 32 bytes of a hash; `None` if it has fewer.
+fn first_bytes(token: &Token<'_>) -> Option<[u8; 32]> {
+    let Token::String(text) = token else {
+        return None;
+    };
+    base64::decode(text).ok()?.first_chunk().copied()
 }
 
 /// The value that a token begins, without its contents.

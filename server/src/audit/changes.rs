@@ -1,0 +1,62 @@
+//! What a publish changed, as the audit log tells it.
+
+use serde::Serialize;
+use tuf::{Difference, MovedTag, Named, Signer, Tag};
+
+use super::record::cut;
+
+/// Lists of what changed, one text each. Names that clients chose stand at the end of a text, so that
+/// no name can look like another entry.
+#[derive(Default, Serialize)]
+pub(super) struct Changes {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) signed_by: Vec<String>,
+    #[serde(rename = "signers.added", skip_serializing_if = "Vec::is_empty")]
+    pub(super) signers_added: Vec<String>,
+    #[serde(rename = "signers.removed", skip_serializing_if = "Vec::is_empty")]
+    pub(super) signers_removed: Vec<String>,
+    #[serde(rename = "tags.added", skip_serializing_if = "Vec::is_empty")]
+    pub(super) added: Vec<String>,
+    #[serde(rename = "tags.moved", skip_serializing_if = "Vec::is_empty")]
+    pub(super) moved: Vec<String>,
+    #[serde(rename = "tags.removed", skip_serializing_if = "Vec::is_empty")]
+    pub(super) removed: Vec<String>,
+    #[serde(rename = "tags.unreadable", skip_serializing_if = "Vec::is_empty")]
+    pub(super) unreadable: Vec<String>,
+}
+
+impl Changes {
+    pub(super) fn of(difference: &Difference) -> Self {
+        let unreadable = difference.unreadable.iter().take(tuf::MOST_NAMED);
+        Self {
+            signed_by: list(&difference.signed_by, signer),
+            signers_added: list(&difference.signers_added, signer),
+            signers_removed: list(&difference.signers_removed, signer),
+            added: list(&difference.added, tag),
+            moved: list(&difference.moved, moved_tag),
+            removed: list(&difference.removed, tag),
+            unreadable: unreadable.map(|role| cut(role.as_str())).collect(),
+        }
+    }
+}
+
+fn list<T>(named: &Named<T>, text: impl Fn(&T) -> String) -> Vec<String> {
+    let mut texts: Vec<String> = named.first.iter().map(text).collect();
+    if named.unnamed() > 0 {
+        texts.push(format!("and {} more", named.unnamed()));
+    }
+    texts
+}
+
+fn signer(Signer { role, key_id }: &Signer) -> String {
+    format!("{} {}", cut(key_id.as_str()), cut(role))
+}
+
+fn tag(Tag { role, name, digest }: &Tag) -> String {
+    format!("{} {digest} {}", cut(role.as_str()), cut(name))
+}
+
+fn moved_tag(tag: &MovedTag) -> String {
+    let (role, name) = (cut(tag.role.as_str()), cut(&tag.name));
+    format!("{role} {} to {} {name}", tag.from, tag.to)
+}
