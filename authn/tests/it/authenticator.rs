@@ -1,4 +1,4 @@
-//! The door by itself: who is taken for whom, what is refused, and what a changed file changes.
+//! The authenticator by itself: who a caller is, what is refused, and what a changed file changes.
 
 mod files;
 mod guessing;
@@ -28,18 +28,18 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const ALICE: &str = "alice:$2y$04$A5DLl.hYMydCC/1MwOypWewqLtFnw9E8Z7QVEnkJpowYIdj/ne0gq\n";
 
 /// `new password`
-const ALICE_ANEW: &str = "alice:$2y$04$QXT8cXU9EjiA/fyrnC2.s.zobdYb20xnmRCqv/0ZG9YxDiYm5CQea\n";
+const ALICE_CHANGED: &str = "alice:$2y$04$QXT8cXU9EjiA/fyrnC2.s.zobdYb20xnmRCqv/0ZG9YxDiYm5CQea\n";
 
 /// `bob's`
 const BOB: &str = "bob:$2y$04$7pU03O9yVZDNaSGLKDsk5et32X1fkeOmzPDPWViLHJJofnmdIRgJy\n";
 
-/// A guard with files of its own.
-struct Door {
+/// An authenticator with files of its own.
+struct AuthSetup {
     folder: TempDir,
-    guard: Authenticator,
+    authenticator: Authenticator,
 }
 
-impl Door {
+impl AuthSetup {
     /// Passwords, with this password file and an administrator.
     async fn with_users(users: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -49,8 +49,11 @@ impl Door {
     }
 
     async fn of(folder: TempDir, access: &AuthenticationSettings) -> Self {
-        let guard = Authenticator::new(access, NOW).await.unwrap();
-        Self { folder, guard }
+        let authenticator = Authenticator::new(access, NOW).await.unwrap();
+        Self {
+            folder,
+            authenticator,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -59,8 +62,8 @@ impl Door {
 
     /// Twice, since what was found once may be half-written.
     fn poll(&self) {
-        self.guard.poll();
-        self.guard.poll();
+        self.authenticator.poll();
+        self.authenticator.poll();
     }
 
     async fn login(&self, user: &str, password: &str) -> Result<Caller, AuthenticationError> {
@@ -80,7 +83,7 @@ impl Door {
             address,
             now,
         };
-        self.guard.identify(shown).await
+        self.authenticator.identify(shown).await
     }
 
     async fn show(&self, authorization: Authorization) -> Result<Caller, AuthenticationError> {
@@ -98,7 +101,7 @@ impl Door {
             address: ADDRESS,
             now: NOW,
         };
-        self.guard.identify(shown).await
+        self.authenticator.identify(shown).await
     }
 }
 
@@ -131,14 +134,14 @@ fn user(name: &str) -> Identity {
 }
 
 #[tokio::test]
-async fn everybody_is_who_their_password_says_and_nobody_else() {
-    let door = Door::with_users(&[ALICE, BOB].concat()).await;
+async fn passwords_identify_their_users_and_no_one_else() {
+    let setup = AuthSetup::with_users(&[ALICE, BOB].concat()).await;
     for _ in ["checked", "remembered"] {
-        let alice = door.login("alice", "correct horse").await.unwrap();
+        let alice = setup.login("alice", "correct horse").await.unwrap();
         assert_eq!(alice, Caller::new(user("alice")));
-        let bob = door.login("bob", "bob's").await.unwrap();
+        let bob = setup.login("bob", "bob's").await.unwrap();
         assert_eq!(bob.identity, user("bob"));
-        let root = door.login("root", "of all").await.unwrap();
+        let root = setup.login("root", "of all").await.unwrap();
         assert_eq!(root.identity, Identity::Administrator("root".to_owned()));
     }
     for (user, password) in [
@@ -150,7 +153,7 @@ async fn everybody_is_who_their_password_says_and_nobody_else() {
         ("root", "correct horse"),
         ("", ""),
     ] {
-        let refusal = door.login(user, password).await.unwrap_err();
+        let refusal = setup.login(user, password).await.unwrap_err();
         assert!(
             matches!(refusal, AuthenticationError::WrongPassword(_)),
             "{user}: {refusal}"
@@ -159,38 +162,41 @@ async fn everybody_is_who_their_password_says_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn credentials_of_another_kind_are_refused_and_none_are_nobodys() {
-    let door = Door::with_users(ALICE).await;
-    let refusal = door.show(Authorization::Bearer("token".into())).await;
+async fn unsupported_credentials_are_refused_and_missing_ones_are_anonymous() {
+    let setup = AuthSetup::with_users(ALICE).await;
+    let refusal = setup.show(Authorization::Bearer("token".into())).await;
     assert!(matches!(refusal, Err(AuthenticationError::Unsupported)));
-    let refusal = door.show(Authorization::Unreadable).await;
+    let refusal = setup.show(Authorization::Unreadable).await;
     assert!(matches!(refusal, Err(AuthenticationError::Unsupported)));
-    let refusal = door.show(Authorization::Several).await;
+    let refusal = setup.show(Authorization::Several).await;
     assert!(matches!(refusal, Err(AuthenticationError::Unsupported)));
-    let nobody = door.show(Authorization::Absent).await.unwrap();
+    let nobody = setup.show(Authorization::Absent).await.unwrap();
     assert_eq!(nobody, Caller::anonymous());
-    let challenge = door.guard.challenge("https://notary.example.com");
+    let challenge = setup.authenticator.challenge("https://notary.example.com");
     assert_eq!(
         challenge,
         Some(Challenge::Basic {
             realm: "notary".to_owned()
         })
     );
-    assert!(matches!(*door.guard.policy(), Policy::Users));
+    assert!(matches!(*setup.authenticator.policy(), Policy::Users));
 }
 
 #[tokio::test]
-async fn an_open_door_asks_nobody() {
+async fn without_authentication_every_caller_is_anonymous() {
     let none = AuthenticationSettings {
         scheme: SchemeSettings::None { is_written: true },
         rules_file: None,
         client_certificates: false,
     };
-    let door = Door::of(tempfile::tempdir().unwrap(), &none).await;
-    let whoever = door.login("alice", "whatever").await.unwrap();
+    let setup = AuthSetup::of(tempfile::tempdir().unwrap(), &none).await;
+    let whoever = setup.login("alice", "whatever").await.unwrap();
     assert_eq!(whoever, Caller::anonymous());
-    assert_eq!(door.guard.challenge("https://notary.example.com"), None);
-    assert!(matches!(*door.guard.policy(), Policy::Open));
+    assert_eq!(
+        setup.authenticator.challenge("https://notary.example.com"),
+        None
+    );
+    assert!(matches!(*setup.authenticator.policy(), Policy::Open));
 }
 
 fn certificate(name: &str) -> CertificateDer<'static> {
@@ -200,7 +206,7 @@ fn certificate(name: &str) -> CertificateDer<'static> {
 }
 
 #[tokio::test]
-async fn a_client_certificate_makes_its_holder_somebody_if_it_is_to() {
+async fn a_client_certificate_authenticates_its_holder_if_switched_on() {
     for is_to in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("htpasswd"), ALICE).unwrap();
@@ -208,27 +214,30 @@ async fn a_client_certificate_makes_its_holder_somebody_if_it_is_to() {
             client_certificates: is_to,
             ..passwords(&folder)
         };
-        let door = Door::of(folder, &access).await;
+        let setup = AuthSetup::of(folder, &access).await;
         let chain = [certificate("ci.example.com")];
-        let caller = door.show_with(Authorization::Absent, &chain).await.unwrap();
+        let caller = setup
+            .show_with(Authorization::Absent, &chain)
+            .await
+            .unwrap();
         let names = || vec!["ci.example.com".to_owned()];
         let expected = is_to.then(|| Identity::Certificate(names()));
         let expected = expected.unwrap_or(Identity::Anonymous);
         assert_eq!(caller.identity, expected);
 
         let alice = basic("alice", "correct horse");
-        let caller = door.show_with(alice, &chain).await.unwrap();
+        let caller = setup.show_with(alice, &chain).await.unwrap();
         assert_eq!(caller.identity, user("alice"), "credentials come first");
         let wrong = basic("alice", "wrong");
         assert!(
-            door.show_with(wrong, &chain).await.is_err(),
+            setup.show_with(wrong, &chain).await.is_err(),
             "and are not forgotten"
         );
     }
 }
 
 #[tokio::test]
-async fn looking_at_a_configuration_makes_no_keys_and_refuses_what_the_start_does() {
+async fn checking_a_configuration_makes_no_keys_and_fails_as_the_start_does() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("htpasswd"), ALICE).unwrap();
     fs::write(folder.path().join("rules.yaml"), ANONYMOUS_PULL).unwrap();
@@ -263,10 +272,10 @@ async fn looking_at_a_configuration_makes_no_keys_and_refuses_what_the_start_doe
         assert!(error.contains(keys.to_str().unwrap()), "{error}");
     }
     fs::remove_file(&keys).unwrap();
-    let guard = Authenticator::new(&access, NOW).await.unwrap();
-    assert!(keys.exists() && guard.token_service().is_some());
+    let authenticator = Authenticator::new(&access, NOW).await.unwrap();
+    assert!(keys.exists() && authenticator.token_service().is_some());
     assert_eq!(
-        guard.challenge("https://notary.example.com:4443"),
+        authenticator.challenge("https://notary.example.com:4443"),
         Some(Challenge::Bearer {
             realm: "https://notary.example.com:4443/auth/token".to_owned(),
             service: "a".to_owned(),

@@ -1,4 +1,4 @@
-//! The built-in token service: whom its tokens are for, and when they end.
+//! The built-in token service: the holders of its tokens, and when they end.
 
 mod keys;
 mod memory;

@@ -1,4 +1,4 @@
-//! Tokens of others: Notary's own set-up, and JWK sets in files and at addresses.
+//! Tokens of outside issuers: Notary's own set-up, and JWK sets in files and at addresses.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use rcgen::{CertificateParams, KeyPair};
 use secrecy::SecretString;
 use time::Duration;
 
-use super::{Door, NOW, basic};
+use super::{AuthSetup, NOW, basic};
 
 fn access(issuers: Vec<IssuerSettings>, autoredirect: bool) -> AuthenticationSettings {
     AuthenticationSettings {
@@ -85,10 +85,10 @@ async fn what_notary_believed_is_believed_and_what_it_did_not_is_not() {
     let bundle = folder.path().join("bundle.pem");
     fs::write(&bundle, recorded["rootcertbundle_pem"].as_str().unwrap()).unwrap();
     let issuers = vec![issuer("auth.example.com", Some(&bundle), None)];
-    let door = Door::of(folder, &access(issuers, false)).await;
+    let setup = AuthSetup::of(folder, &access(issuers, false)).await;
     for case in recorded["tokens"].as_array().unwrap() {
         let token = case["token"].as_str().unwrap();
-        let outcome = door.show(Authorization::Bearer(token.into())).await;
+        let outcome = setup.show(Authorization::Bearer(token.into())).await;
         let is_believed = case["result"] != "invalid_token" || is_read_here_alone(case);
         assert_eq!(
             outcome.is_ok(),
@@ -100,14 +100,14 @@ async fn what_notary_believed_is_believed_and_what_it_did_not_is_not() {
             assert!(caller.access.is_some());
         }
     }
-    let caller = door.show(Authorization::Absent).await.unwrap();
+    let caller = setup.show(Authorization::Absent).await.unwrap();
     assert_eq!(caller.identity, Identity::Anonymous);
     for other in [
         basic("joe", "secret"),
         Authorization::Unreadable,
         Authorization::Several,
     ] {
-        let outcome = door.show(other).await;
+        let outcome = setup.show(other).await;
         assert!(
             matches!(outcome, Err(AuthenticationError::Unsupported)),
             "{outcome:?}"
@@ -130,19 +130,19 @@ async fn a_bundle_is_taken_up_when_it_changes() {
     let other = pem("CERTIFICATE", &other);
     fs::write(&bundle, &other).unwrap();
     let issuers = vec![issuer("auth.example.com", Some(&bundle), None)];
-    let door = Door::of(folder, &access(issuers, false)).await;
+    let setup = AuthSetup::of(folder, &access(issuers, false)).await;
     let shown = || Authorization::Bearer(first.into());
     assert!(matches!(
-        door.show(shown()).await,
+        setup.show(shown()).await,
         Err(AuthenticationError::Token(_))
     ));
     fs::write(&bundle, recorded["rootcertbundle_pem"].as_str().unwrap()).unwrap();
-    door.poll();
-    assert!(door.show(shown()).await.is_ok());
+    setup.poll();
+    assert!(setup.show(shown()).await.is_ok());
     fs::write(&bundle, "no certificate").unwrap();
-    door.poll();
+    setup.poll();
     assert!(
-        door.show(shown()).await.is_ok(),
+        setup.show(shown()).await.is_ok(),
         "a broken bundle is not taken up"
     );
 }
@@ -185,10 +185,10 @@ async fn with_autoredirect_the_realm_is_this_server() {
     fs::write(&file, Key::new().set()).unwrap();
     let realm = async |autoredirect: bool| {
         let issuers = vec![issuer("i", None, Some(JwksSettings::File(file.clone())))];
-        let guard = Authenticator::new(&access(issuers, autoredirect), NOW)
+        let authenticator = Authenticator::new(&access(issuers, autoredirect), NOW)
             .await
             .unwrap();
-        match guard.challenge("http://notary.example.com:4443") {
+        match authenticator.challenge("http://notary.example.com:4443") {
             Some(Challenge::Bearer { realm, .. }) => realm,
             other => panic!("{other:?}"),
         }
@@ -210,14 +210,14 @@ async fn each_issuer_is_believed_with_its_own_keys() {
         issuer(name, None, Some(JwksSettings::File(path)))
     };
     let issuers = vec![file("a", &a), file("b", &b)];
-    let door = Door::of(folder, &access(issuers, false)).await;
+    let setup = AuthSetup::of(folder, &access(issuers, false)).await;
     for (key, name, is_right) in [
         (&a, "a", true),
         (&b, "b", true),
         (&a, "b", false),
         (&b, "c", false),
     ] {
-        let caller = door.show(Authorization::Bearer(key.token(name))).await;
+        let caller = setup.show(Authorization::Bearer(key.token(name))).await;
         assert_eq!(caller.is_ok(), is_right, "{name}");
         if let Ok(caller) = caller {
             let Identity::Outside(token) = caller.identity else {
@@ -262,14 +262,14 @@ async fn a_set_at_an_address_is_fetched_at_the_start() {
         ca: None,
     };
     let issuers = vec![issuer("idp", None, Some(jwks))];
-    let door = Door::of(tempfile::tempdir().unwrap(), &access(issuers, false)).await;
-    let caller = door
+    let setup = AuthSetup::of(tempfile::tempdir().unwrap(), &access(issuers, false)).await;
+    let caller = setup
         .show(Authorization::Bearer(key.token("idp")))
         .await
         .unwrap();
     assert_eq!(caller.identity.name(), "joe");
     assert_eq!(caller.access, None);
-    let stranger = door
+    let stranger = setup
         .show(Authorization::Bearer(Key::new().token("idp")))
         .await;
     assert!(matches!(stranger, Err(AuthenticationError::Token(_))));

@@ -1,4 +1,4 @@
-//! Keys that are in memory alone: what is good for this process is good for no other.
+//! Keys in memory alone: tokens of one process are invalid at another.
 
 use access::{Credentials, Identity};
 use authn::{settings::TokenServiceSettings as Settings, token_service::TokenService};
@@ -34,7 +34,7 @@ fn a_token_is_believed_by_the_process_that_made_it_and_by_no_other() {
 }
 
 #[test]
-fn nothing_is_given_that_would_have_to_outlive_the_process() {
+fn no_refresh_token_is_issued_that_would_have_to_outlive_the_process() {
     let service = open();
     let holder = service.holder(alice(), Some(OLD_PASSWORD)).unwrap();
     assert!(service.issue_refresh(&holder, NOW).unwrap().is_none());
