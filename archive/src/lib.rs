@@ -34,6 +34,7 @@ mod progress;
 mod reader;
 mod record;
 pub mod sealed;
+pub mod sql;
 mod transfer;
 mod writer;
 

@@ -1,6 +1,5 @@
 //! The configuration: Notary's file, its environment variables, and a few settings of our own.
 
-mod doors;
 mod sections;
 
 use std::{
@@ -15,7 +14,6 @@ use daemon::{
 };
 use database::{Backend, DatabaseUrl, PoolLimits};
 
-pub use doors::Doors;
 pub use sections::SECTIONS;
 
 use crate::{custody::encrypted::passphrases, keys::cache::CacheLimits};
@@ -52,7 +50,7 @@ pub struct Config {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Which client certificates are accepted; none: nobody is asked for one.
+    /// Which client certificates are accepted; none: none is asked for.
     pub client_ca: Option<PathBuf>,
     /// Names that a client certificate must carry one of; empty: any will do.
     pub client_names: Vec<String>,
@@ -68,7 +66,7 @@ pub struct Config {
     pub rounds: NonZeroU32,
     /// What may stay decrypted.
     pub cache: CacheLimits,
-    /// Settings that the operator should look at.
+    /// What the operator should know about the settings.
     pub warnings: Vec<String>,
 }
 
@@ -126,13 +124,13 @@ impl Config {
             None => Level::default(),
             Some(text) => text.parse().map_err(|error| logging.level.invalid(error))?,
         };
-        let Doors {
+        let Endpoints {
             listen,
             cert,
             key,
             client_ca,
             metrics,
-        } = Doors::read(settings)?;
+        } = Endpoints::read(settings)?;
         let server = sections::Server::of(settings);
         let stored = sections::Storage::of(settings);
         let mut config = Self {
@@ -158,7 +156,7 @@ impl Config {
     fn with_security_warnings(mut self) -> Result<Self, ConfigError> {
         if self.client_ca.is_none() {
             if !self.client_names.is_empty() {
-                let without = "server.client_names needs certificates to look at".to_owned();
+                let without = "server.client_names needs certificates that hold names".to_owned();
                 return Err(ConfigError::Missing("server.client_ca_file", without));
             }
             self.warnings.push(
@@ -173,6 +171,36 @@ impl Config {
 
 fn missing(entry: &Entry<'_>, notary: &str) -> ConfigError {
     ConfigError::Missing(entry.key(), notary.to_owned())
+}
+
+/// Where a running signer is reached, and by whom.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// Where it listens.
+    pub listen: String,
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Which client certificates are accepted; none: none is asked for.
+    pub client_ca: Option<PathBuf>,
+    /// Where metrics are answered.
+    pub metrics: Option<String>,
+}
+
+impl Endpoints {
+    /// Reads just these of `settings`.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let server = sections::Server::of(settings);
+        Ok(Self {
+            listen: required(&server.grpc_addr, "grpc listen address required for server")?
+                .to_owned(),
+            cert: required_path(&server.tls_cert_file)?,
+            key: required_path(&server.tls_key_file)?,
+            client_ca: server.client_ca_file.path(),
+            metrics: server.metrics_addr.text().map(str::to_owned),
+        })
+    }
 }
 
 fn required<'s>(setting: &Setting<'s, String>, notary: &str) -> Result<&'s str, ConfigError> {

@@ -11,7 +11,7 @@ use daemon::{
 };
 use proto::SIGNER_HEALTH;
 
-use crate::config::{Doors, ENVIRONMENT, SECTIONS};
+use crate::config::{ENVIRONMENT, Endpoints, SECTIONS};
 
 /// The name of the command.
 pub(crate) const NAME: &str = "health";
@@ -39,15 +39,15 @@ async fn ask(
 ) -> anyhow::Result<String> {
     let file = file.context("no configuration file is named: use -config FILE")?;
     let settings = Settings::load_without_secrets(file, ENVIRONMENT, SECTIONS, environment)?;
-    let doors = Doors::read(&settings)?;
-    if let Some(address) = &doors.metrics {
+    let endpoints = Endpoints::read(&settings)?;
+    if let Some(address) = &endpoints.metrics {
         let address: Address = address.parse()?;
         in_time(&address, probe::page(&address, PAGE, None)).await?;
         return Ok(format!("{} answers", address.reachable()));
     }
-    let address: Address = doors.listen.parse()?;
-    let Some(tls) = client_tls(&doors)? else {
-        in_time(&address, probe::glance(&address, &doors.cert)).await?;
+    let address: Address = endpoints.listen.parse()?;
+    let Some(tls) = client_tls(&endpoints)? else {
+        in_time(&address, probe::glance(&address, &endpoints.cert)).await?;
         return Ok(format!(
             "{} has its certificate; it tells more only to clients with another: set \
              server.metrics_addr to know more",
@@ -60,9 +60,9 @@ async fn ask(
 
 /// A client that the signer accepts; `None` if its own certificate, the only one here, is not
 /// enough.
-fn client_tls(doors: &Doors) -> anyhow::Result<Option<ClientTls>> {
-    let (cert, key) = (&doors.cert, &doors.key);
-    let shown = match &doors.client_ca {
+fn client_tls(endpoints: &Endpoints) -> anyhow::Result<Option<ClientTls>> {
+    let (cert, key) = (&endpoints.cert, &endpoints.key);
+    let shown = match &endpoints.client_ca {
         Some(ca) if !tls::accepts_itself(cert, key, ca)? => return Ok(None),
         Some(_) => Some((cert.as_path(), key.as_path())),
         None => None,
