@@ -53,11 +53,11 @@ pub(super) async fn publish(
         .and_then(multipart::boundary)
         .ok_or(ApiError::MalformedUpload)?;
     let (form, space) = collect(app, granted.payer(), body).await?;
-    let mut held = space.complete();
+    let mut reserved = space.complete();
     let app = app.clone();
     let work = async move {
-        let outcome = store(&app, &granted, &gun, form, boundary, &mut held).await;
-        drop(held);
+        let outcome = store(&app, &granted, &gun, form, boundary, &mut reserved).await;
+        drop(reserved);
         outcome
     };
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
