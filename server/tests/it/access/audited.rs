@@ -90,21 +90,21 @@ async fn a_publish_is_written_down_with_the_tags_and_signers_that_it_changed() {
     stage.publish("alice", "app", &parts).await.ok();
 
     let text = std::fs::read_to_string(&file).unwrap();
-    let publishes = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    let publishes: Vec<Value> = publishes
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines
         .filter(|line: &Value| line["event"] == "publish")
         .collect();
     let digest = |content: &[u8]| hex::encode(tuf::Checksums::of(content).sha256);
     let (one, two) = (digest(b"one"), digest(b"two"));
     let added = format!("targets sha256:{one} 1.0");
-    assert_eq!(publishes[0]["tags.added"], serde_json::json!([added]));
-    assert_eq!(publishes[0]["signers.added"].as_array().unwrap().len(), 4);
+    assert_eq!(lines[0]["tags.added"], serde_json::json!([added]));
+    assert_eq!(lines[0]["signers.added"].as_array().unwrap().len(), 4);
     let moved = format!("targets sha256:{one} to sha256:{two} 1.0");
-    assert_eq!(publishes[1]["tags.moved"], serde_json::json!([moved]));
+    assert_eq!(lines[1]["tags.moved"], serde_json::json!([moved]));
     let key = publisher.targets.signers[0].id();
     let signed = format!("{key} targets");
-    assert_eq!(publishes[1]["signed_by"], serde_json::json!([signed]));
-    assert!(publishes[1].get("tags.added").is_none());
+    assert_eq!(lines[1]["signed_by"], serde_json::json!([signed]));
+    assert!(lines[1].get("tags.added").is_none());
 }
 
 #[tokio::test]
