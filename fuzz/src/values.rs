@@ -1,5 +1,7 @@
 //! JSON values, and the many ways to write each.
 
+use std::fmt::Write as _;
+
 use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value};
 
@@ -136,7 +138,7 @@ fn write_text(text: &str, choices: &mut Unstructured<'_>, out: &mut String) -> R
     for character in text.chars() {
         if matches!(character, '"' | '\\') || choices.ratio(1, 6)? {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         } else {
             out.push(character);

@@ -155,7 +155,7 @@ fn the_three_formats_say_the_same() {
             60,
             "{name}"
         );
-        assert_eq!(Root::of(&settings).flag.get().unwrap(), true, "{name}");
+        assert!(Root::of(&settings).flag.get().unwrap(), "{name}");
         assert_eq!(
             Repositories::of(&settings).gun_prefixes.get().unwrap(),
             ["a/", "b/"],

@@ -49,7 +49,9 @@ impl Stage {
             "storage": {"backend": "memory"},
             "logging": {"level": "trace"},
         });
-        let sections = sections.as_object().unwrap().clone();
+        let Value::Object(sections) = sections else {
+            panic!("{sections} is not a table of sections")
+        };
         text.as_object_mut().unwrap().extend(sections);
         fs::write(stage.path("server.json"), text.to_string()).unwrap();
         stage

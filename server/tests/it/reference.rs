@@ -70,7 +70,7 @@ fn write_codes(page: &mut String, codes: &[&str]) {
         let word = format!(" `{code}`{end}");
         if line.len() + word.len() > 100 {
             writeln!(page, "{line}").unwrap();
-            line = " ".to_owned();
+            " ".clone_into(&mut line);
         }
         line.push_str(&word);
     }
