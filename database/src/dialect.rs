@@ -29,7 +29,7 @@ pub trait Dialect:
     /// (by a lock, or by serialisable isolation): what it has read stays true until it commits.
     ///
     /// Where isolation does it, a rival may end with an error that [`crate::is_transient`] knows;
-    /// [`crate::retried`] begins such a transaction anew.
+    /// [`crate::Retries`] tells when to begin such a transaction again.
     const BEGIN: &'static str;
     /// Whether the database lives inside the program, so that its schema is kept up to date at
     /// start, without an operator and without another program that could be surprised by it.

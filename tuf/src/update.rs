@@ -234,7 +234,7 @@ impl Accepted {
     /// previous snapshot are kept, also those of delegations that were removed (Notary 0.7).
     ///
     /// If the server holds too few of its keys, the publish ends with
-    /// [`Refusal::missing_snapshot`].
+    /// [`Refusal::missing_key`].
     #[must_use]
     pub fn snapshot_to_make(&self, now: OffsetDateTime) -> Option<Draft> {
         let next = self.snapshot.as_ref()?;

@@ -1,8 +1,8 @@
 //! Private keys in rows of the database, encrypted under passphrases, as Notary 0.7 keeps them.
 //!
-//! A row names the alias of its passphrase. [`passphrases`] finds it, [`cipher`] opens and seals
-//! [`envelope`]s with it, and nothing is sealed before [`evidence`] from stored keys says that it
-//! is the alias's own. [`findings`] remembers that evidence; [`aliases`] is the regular check.
+//! A row names the alias of its passphrase. `passphrases` finds it, `cipher` opens and seals
+//! `envelope`s with it, and nothing is sealed before `evidence` from stored keys says that it
+//! is the alias's own. `findings` remembers that evidence; `aliases` is the regular check.
 
 mod aliases;
 mod cipher;
@@ -70,7 +70,7 @@ impl EncryptedRows {
         &self.default_alias
     }
 
-    /// Proves the passphrase that `alias` has at this moment, by keys in `rows`; see [`evidence`].
+    /// Proves the passphrase that `alias` has at this moment, by keys in `rows`; see `evidence`.
     pub async fn prove(&self, rows: &dyn KeyStore, alias: &str) -> Result<Proven, CustodyError> {
         if custody_name(alias).is_some() {
             return Err(RowError::Reserved(alias.to_owned()).into());
