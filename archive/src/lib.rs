@@ -4,12 +4,12 @@
 //! words of one kind of database, so that what was taken from `SQLite` goes into PostgreSQL. What
 //! columns a row has is known to the program whose tables it is of, which has a type for it
 //! ([`Row`]). A chain of checksums runs through it and an end mark closes it: an archive that is
-//! damaged or cut off anywhere is noticed ([`Reader`]). [`backup`] and [`restore`] move rows between
-//! an archive and whatever implements [`Transfer`]; [`sealed`] encrypts an archive to the holder of an
-//! [`escrow`] key.
+//! damaged or cut off anywhere is noticed ([`Reader`]). [`backup`] and [`restore`] move rows
+//! between an archive and whatever implements [`Transfer`]; [`sealed`] encrypts an archive to the
+//! holder of an [`escrow`] key.
 //!
-//! Checksums find damage, not forgery. Trust data proves itself, since clients verify its signatures;
-//! keys are authenticated by the passphrase they are encrypted under.
+//! Checksums find damage, not forgery. Trust data proves itself, since clients verify its
+//! signatures; keys are authenticated by the passphrase they are encrypted under.
 //!
 //! # Format
 //!

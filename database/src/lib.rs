@@ -1,6 +1,7 @@
 //! What `notary-server` and `notary-signer` both need of SQL: where their databases differ
 //! ([`Dialect`]), from a URL to a pool of connections ([`connect`]), migrations ([`migrate`],
-//! [`schema_state`]), taking over databases that Notary made ([`adopt`]), and telling failures apart.
+//! [`schema_state`]), taking over databases that Notary made ([`adopt`]), and telling failures
+//! apart.
 //!
 //! The meaning of the tables belongs to the programs. Statements are written once, with `?` for
 //! parameters, in the SQL that the databases share, and handed to

@@ -1,8 +1,9 @@
 //! What happened to trust data: the service that did it tells every subscriber once.
 //!
-//! Subscribers are told after the store has committed and before the caller is answered, in the order
-//! in which they subscribed. They must be quick and cannot fail. What must survive a kill of the
-//! process is no subscriber: it is written in the store's own transaction, as the changefeed is.
+//! Subscribers are told after the store has committed and before the caller is answered, in the
+//! order in which they subscribed. They must be quick and cannot fail. What must survive a kill of
+//! the process is no subscriber: it is written in the store's own transaction, as the changefeed
+//! is.
 
 pub(crate) mod count;
 pub(crate) mod invalidate;
@@ -34,8 +35,8 @@ pub enum What<'e> {
     Published {
         /// What they were made for.
         cause: Cause,
-        /// The files that were stored, in that order. After [`Cause::Repeat`] those that were stored
-        /// already.
+        /// The files that were stored, in that order. After [`Cause::Repeat`] those that were
+        /// stored already.
         files: &'e [File],
         /// What they changed; nothing after [`Cause::Repeat`] or [`Cause::Renewal`].
         changes: &'e Difference,

@@ -2,9 +2,10 @@
 //!
 //! An update is checked against what is current, so it is built on a state that a rival may replace
 //! meanwhile. Nothing is locked against that: the store takes the files only on top of exactly the
-//! timestamp that they were checked against. If that is no longer the newest one, the update is checked
-//! and sealed again. A client whose own version is taken is told so, unless all of its files are
-//! stored already and current: then an earlier attempt succeeded and only its answer was lost.
+//! timestamp that they were checked against. If that is no longer the newest one, the update is
+//! checked and sealed again. A client whose own version is taken is told so, unless all of its
+//! files are stored already and current: then an earlier attempt succeeded and only its answer was
+//! lost.
 
 use std::sync::Arc;
 
@@ -43,7 +44,8 @@ impl Authority {
         matches!(*self.policy, Policy::Open)
     }
 
-    /// Decides about every change that `accepted` makes to `before`; the first that is refused ends it.
+    /// Decides about every change that `accepted` makes to `before`; the first that is refused ends
+    /// it.
     fn check(&self, gun: &Gun, accepted: &Accepted, before: &Stored) -> Result<(), Box<Denied>> {
         if self.is_open() {
             return Ok(());
@@ -72,8 +74,8 @@ impl Authority {
     }
 }
 
-/// Takes the files of an update, together with the snapshot and timestamp that vouch for them: all of
-/// it is stored, or nothing. Tells the subscribers how that ended.
+/// Takes the files of an update, together with the snapshot and timestamp that vouch for them: all
+/// of it is stored, or nothing. Tells the subscribers how that ended.
 pub async fn publish(
     repositories: &Repositories,
     gun: &Gun,
@@ -197,8 +199,8 @@ async fn is_lost_race(
             ));
         }
     };
-    // The client's own version of `role` is taken, unless an earlier attempt at the same update took
-    // it: the next attempt will find that one.
+    // The client's own version of `role` is taken, unless an earlier attempt at the same update
+    // took it: the next attempt will find that one.
     match Current::load(
         repositories,
         gun,
@@ -216,8 +218,8 @@ async fn is_lost_race(
     }
 }
 
-/// Checks an update against what is `stored`, and whether its sender may change what it changes of the
-/// files in `before`. Says what it changes of what is stored.
+/// Checks an update against what is `stored`, and whether its sender may change what it changes of
+/// the files in `before`. Says what it changes of what is stored.
 async fn check(
     gun: &Gun,
     authority: &Arc<Authority>,
@@ -240,8 +242,8 @@ async fn check(
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-/// Everything there is to store for an update: its files, then the snapshot and timestamp that vouch
-/// for them.
+/// Everything there is to store for an update: its files, then the snapshot and timestamp that
+/// vouch for them.
 async fn sealed(
     repositories: &Repositories,
     accepted: Accepted,
@@ -320,8 +322,8 @@ impl Current {
         Ok(Self { head, stored })
     }
 
-    /// Whether every file of `update` is the current one of its role. An update without files is none
-    /// that could be stored already: it asks for a new snapshot and timestamp.
+    /// Whether every file of `update` is the current one of its role. An update without files is
+    /// none that could be stored already: it asks for a new snapshot and timestamp.
     fn holds(&self, update: &Update) -> bool {
         let current = |role: &Role| match role {
             Role::Root => self.stored.root.as_ref(),

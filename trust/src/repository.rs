@@ -1,9 +1,9 @@
 //! Reading: the current version of a role, and renewing what is about to expire.
 //!
-//! What is current follows from the newest timestamp: it names a snapshot by checksum, and that names
-//! the rest, so a reader never sees a role newer than the snapshot that vouches for it. The walk is
-//! made once per timestamp; afterwards a read asks the store for the name of the newest timestamp and
-//! finds everything else remembered.
+//! What is current follows from the newest timestamp: it names a snapshot by checksum, and that
+//! names the rest, so a reader never sees a role newer than the snapshot that vouches for it. The
+//! walk is made once per timestamp; afterwards a read asks the store for the name of the newest
+//! timestamp and finds everything else remembered.
 //!
 //! No read depends on the signer: timestamps are renewed in the background long before they expire
 //! (see [`crate::renewal`]), and one that is still valid is always served. Only a reader who comes
@@ -76,8 +76,8 @@ pub async fn by_checksum(
     }
 }
 
-/// One version of `role`. What is remembered is shared by all who read it, which matters for a large
-/// file that many ask for and read slowly.
+/// One version of `role`. What is remembered is shared by all who read it, which matters for a
+/// large file that many ask for and read slowly.
 pub async fn by_version(
     repositories: &Repositories,
     gun: &Gun,
@@ -125,9 +125,9 @@ async fn load(
     Ok(found)
 }
 
-/// The same for who names the checksum himself: asks the store whether the file is still there, unless
-/// the operator has allowed to do without. Another server on the same database may have deleted the
-/// repository.
+/// The same for who names the checksum himself: asks the store whether the file is still there,
+/// unless the operator has allowed to do without. Another server on the same database may have
+/// deleted the repository.
 pub async fn named(
     repositories: &Repositories,
     gun: &Gun,
@@ -186,8 +186,8 @@ impl Found {
     ///
     /// # Errors
     ///
-    /// A repository that has a timestamp which leads nowhere is damaged, never "new": taking it for new
-    /// would let anybody bring a root of their own.
+    /// A repository that has a timestamp which leads nowhere is damaged, never "new": taking it for
+    /// new would let anybody bring a root of their own.
     pub(crate) fn view_or_new(self, gun: &Gun) -> Result<Option<Arc<View>>, ReadError> {
         match self {
             Self::Whole(view) => Ok(Some(view)),
@@ -242,7 +242,8 @@ pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found
     Ok(Found::Whole(view))
 }
 
-/// The file of `role` that `view` leads to; `None` if it leads to none, or to one that is not stored.
+/// The file of `role` that `view` leads to; `None` if it leads to none, or to one that is not
+/// stored.
 ///
 /// # Errors
 ///
@@ -260,8 +261,9 @@ pub(crate) async fn listed(
     unless_outdated(repositories, gun, &view.head, found).await
 }
 
-/// `found`, what `head` leads to. Files go only by a deletion, and a deletion takes the newest timestamp
-/// with them: if something is missing while `head` is still the newest, it really is not stored.
+/// `found`, what `head` leads to. Files go only by a deletion, and a deletion takes the newest
+/// timestamp with them: if something is missing while `head` is still the newest, it really is not
+/// stored.
 async fn unless_outdated(
     repositories: &Repositories,
     gun: &Gun,
@@ -356,7 +358,8 @@ async fn renew_once(
     Ok(open(repositories, gun).await?.view())
 }
 
-/// The files of a renewal; `None` if there is nothing this server can renew and nothing has expired.
+/// The files of a renewal; `None` if there is nothing this server can renew and nothing has
+/// expired.
 async fn renewed(
     repositories: &Repositories,
     gun: &Gun,

@@ -32,8 +32,8 @@ section! {
         grpc_addr: String,
         /// Without effect: Notary before 0.2 had it.
         http_addr: String,
-        /// The certificate chain of the signer, PEM, leaf first. Required. Read again on SIGHUP and when
-        /// the file changes.
+        /// The certificate chain of the signer, PEM, leaf first. Required. Read again on SIGHUP and
+        /// when the file changes.
         tls_cert_file: PathBuf,
         /// The private key of the certificate, PEM, not encrypted. Required.
         tls_key_file: PathBuf,
@@ -43,7 +43,8 @@ section! {
         /// If set, only callers whose certificate has one of these subject alternative names are
         /// accepted. Refused without `server.client_ca_file`.
         client_names: Vec<String>,
-        /// The address of `/metrics` and `/debug/health` in plain HTTP. If unset, they are not served.
+        /// The address of `/metrics` and `/debug/health` in plain HTTP. If unset, they are not
+        /// served.
         metrics_addr: String,
     }
 }
@@ -62,7 +63,8 @@ section! {
     /// Where keys are stored, and how they are encrypted.
     pub(crate) struct Storage at "storage" {
         /// The kind of database: `mysql` (or `mariadb`), `postgres`, `sqlite3`, or `memory`, whose
-        /// keys are lost when the signer ends. Required; other words, also `rethinkdb`, are refused.
+        /// keys are lost when the signer ends. Required; other words, also `rethinkdb`, are
+        /// refused.
         backend: String,
         /// The database: `user:password@tcp(host:3306)/name?parseTime=True`,
         /// `postgres://user:password@host/name?sslmode=verify-full`, or the path of an SQLite file.

@@ -54,8 +54,8 @@ impl<'e> Terms<'e> {
     }
 }
 
-/// Checks a root by itself and against the previous one, and answers whose signatures were verified;
-/// its version and expiry are for the caller.
+/// Checks a root by itself and against the previous one, and answers whose signatures were
+/// verified; its version and expiry are for the caller.
 pub(crate) fn check_trust(
     gun: &Gun,
     file: &File,

@@ -49,7 +49,8 @@ pub(super) fn load<'r>(
 }
 
 impl Tree<'_> {
-    /// The files that were loaded, by role, and whose signatures of those that were sent were verified.
+    /// The files that were loaded, by role, and whose signatures of those that were sent were
+    /// verified.
     pub(super) fn into_files(self) -> (BTreeMap<Role, File>, Vec<Signer>) {
         (self.loaded, self.signed_by)
     }

@@ -1,5 +1,5 @@
-//! The table of keys as [`Tables`], by which all keys move out of a database, encrypted as they are,
-//! and into an empty one.
+//! The table of keys as [`Tables`], by which all keys move out of a database, encrypted as they
+//! are, and into an empty one.
 
 use archive::{
     Sink, TransferError,

@@ -29,8 +29,8 @@ pub(super) fn check_one(text: &str) -> Decoded<()> {
     reader.target(token)
 }
 
-/// The targets that the text of a file lists, each with its digest. Of members that are there twice the
-/// last one counts.
+/// The targets that the text of a file lists, each with its digest. Of members that are there twice
+/// the last one counts.
 pub(super) fn digests(text: &str) -> Decoded<Digests<'_>> {
     let mut reader = Reader(Scanner::new(text));
     let token = reader.0.value()?;
