@@ -9,6 +9,7 @@ mod flood;
 mod record;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::{
     io,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tuf::{Difference, MovedTag, Named, Signer, Tag};
 
-use super::record::cut;
+use super::text::cut;
 
 /// Lists of what changed, one text each. Names that clients chose stand at the end of a text, so that
 /// no name can look like another entry.

@@ -7,10 +7,7 @@ use daemon::logging::{AUDIT, plain_json};
 use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::{Act, Actor, Event, Outcome, changes::Changes};
-
-/// The most characters of a text that a client had a hand in.
-const LONGEST_TEXT: usize = 255;
+use super::{Act, Actor, Event, Outcome, changes::Changes, text::cut};
 
 /// The most roles that are named of one publish.
 const MOST_ROLES: usize = 64;
@@ -189,15 +186,6 @@ fn some(text: &str) -> Option<String> {
         return None;
     }
     Some(cut(text))
-}
-
-/// `text`, cut where it gets long.
-pub(super) fn cut(text: &str) -> String {
-    let mut cut: String = text.chars().take(LONGEST_TEXT).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    cut
 }
 
 /// A list as the program's log has it: as JSON, so that it stays clear where an entry ends.
