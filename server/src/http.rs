@@ -82,7 +82,8 @@ impl Endpoint {
         );
         let (head, body) = request.into_parts();
         let origin = Origin::of(&head, surroundings(&self.app));
-        let observed = observe::Observed::new(&head, &body, &route, origin.address);
+        let is_quiet = open::is_monitoring(&head.method, &route);
+        let observed = observe::Observed::new(&head, &body, &route, origin.address, is_quiet);
         let id = observed.request_id().to_owned();
         let span = observed.span();
         let work = async {

@@ -15,7 +15,7 @@ use std::{any::Any, sync::Arc};
 
 use tuf::{Difference, File, Gun, KeyId, Role};
 
-use crate::{publish::PublishError, signer::SignerError, store::StoreError};
+use crate::{error::PublishError, signer::SignerError, store::StoreError};
 
 /// One thing that happened to the trust data of a repository.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use http_body::Body as _;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::{Route, method_label, open, path};
+use super::{Route, method_label, path};
 
 /// How often a permission was granted or not.
 const AUTH: &str = "notary_server_auth_total";
@@ -32,7 +32,14 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn new(head: &Head, body: &Body, route: &Route, remote: IpAddr) -> Self {
+    /// Those who watch the server ask all the time: what they ask is logged at debug (`is_quiet`).
+    pub(super) fn new(
+        head: &Head,
+        body: &Body,
+        route: &Route,
+        remote: IpAddr,
+        is_quiet: bool,
+    ) -> Self {
         let text = |name| {
             text_header(&head.headers, name)
                 .unwrap_or_default()
@@ -53,7 +60,7 @@ impl Observed {
             uri: loggable_uri(head, route),
             user_agent: text(header::USER_AGENT.as_str()),
             remote: remote.to_string(),
-            is_quiet: open::is_monitoring(&head.method, route),
+            is_quiet,
         }
     }
 
@@ -242,7 +249,7 @@ mod tests {
     fn logged(uri: &str) -> String {
         let (head, body) = Request::get(uri).body(Body::empty()).unwrap().into_parts();
         let route = route(&head.method, head.uri.path(), head.uri.query());
-        Observed::new(&head, &body, &route, [192, 0, 2, 1].into()).uri
+        Observed::new(&head, &body, &route, [192, 0, 2, 1].into(), false).uri
     }
 
     #[test]
