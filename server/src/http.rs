@@ -36,7 +36,7 @@ use tracing::Instrument as _;
 use trust::signer::REQUEST_ID;
 
 pub use error::{ApiError, ErrorKind, error_kinds};
-pub(crate) use observe::register as register_metrics;
+pub use observe::describe_metrics;
 pub use path::{GunName, RoleName, Route, RouteDoc, route};
 pub use state::{App, Parts};
 

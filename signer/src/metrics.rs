@@ -29,9 +29,12 @@ pub const BUCKETS: &[(&str, &[f64])] = &[
 pub fn describe() {
     describe_counter!(
         "signer_signatures_total",
-        "Signatures asked for, by key algorithm and outcome"
+        "Signatures asked for (labels: algorithm, outcome)"
     );
-    describe_counter!("signer_keys_created_total", "Keys made, by algorithm");
+    describe_counter!(
+        "signer_keys_created_total",
+        "Keys created (labels: algorithm)"
+    );
     describe_counter!(
         "signer_key_cache_hits_total",
         "Keys found decrypted in memory"
@@ -63,7 +66,7 @@ pub fn describe() {
     );
     describe_histogram!(
         SIGN_SECONDS,
-        "Seconds from request to signature, by key algorithm"
+        "Seconds from request to signature (labels: algorithm)"
     );
     describe_histogram!(OPEN_SECONDS, "Seconds that decrypting one stored key took");
 }

@@ -93,6 +93,7 @@ async fn start_pages(
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let recorder = daemon::metrics::install_recorder(metrics::BUCKETS);
     metrics::describe();
+    database::describe_metrics();
     let addresses = debug
         .then_some(debug::ADDRESS)
         .into_iter()

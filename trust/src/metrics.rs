@@ -8,11 +8,11 @@ pub fn describe_metrics() {
     count::describe();
     metrics::describe_counter!(
         "notary_server_cache_lookups_total",
-        "Look-ups of remembered metadata, by outcome."
+        "Look-ups of remembered metadata (labels: kind, outcome)."
     );
     metrics::describe_counter!(
         "notary_server_renewals_total",
-        "Timestamps renewed in the background, by outcome."
+        "Timestamps renewed in the background (labels: outcome)."
     );
     metrics::describe_gauge!(
         "notary_server_renewals_failing",
@@ -24,6 +24,6 @@ pub fn describe_metrics() {
     );
     metrics::describe_histogram!(
         "notary_server_signer_request_duration_seconds",
-        "Time the signer took for a signature, by role and outcome."
+        "Seconds that the signer took for a signature (labels: role, outcome)."
     );
 }

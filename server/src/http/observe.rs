@@ -160,28 +160,29 @@ pub(super) fn count_decision(outcome: &'static str, kind: &'static str) {
     metrics::counter!(AUTH, "outcome" => outcome, "kind" => kind).increment(1);
 }
 
-/// Registers the metrics of all operations, so that they are there from the start.
-pub(crate) fn register() {
+/// Tells the recorder what the metrics of this crate mean, and registers those of all operations,
+/// so that they are there from the start. Call it once, after the recorder was installed.
+pub fn describe_metrics() {
     metrics::describe_counter!(
         "notary_server_http_requests_total",
-        "Total number of HTTP requests made."
+        "Total number of HTTP requests made (labels: code, method, operation)."
     );
     for (name, help) in [
         (
             "notary_server_http_request_duration_microseconds",
-            "The HTTP request latencies in microseconds.",
+            "The HTTP request latencies in microseconds (labels: operation).",
         ),
         (
             "notary_server_http_request_size_bytes",
-            "The HTTP request sizes in bytes.",
+            "The HTTP request sizes in bytes (labels: operation).",
         ),
         (
             "notary_server_http_response_size_bytes",
-            "The HTTP response sizes in bytes.",
+            "The HTTP response sizes in bytes (labels: operation).",
         ),
         (
             "notary_server_http_request_duration_seconds",
-            "The HTTP request latencies in seconds.",
+            "The HTTP request latencies in seconds (labels: operation).",
         ),
     ] {
         metrics::describe_histogram!(name, help);
@@ -191,11 +192,12 @@ pub(crate) fn register() {
     }
     metrics::describe_counter!(
         AUTH,
-        "Requests by whether they were authorized, and by how the caller authenticated."
+        "Requests by whether they were authorized, and by how the caller authenticated \
+         (labels: outcome, kind)."
     );
     metrics::describe_counter!(
         "notary_server_audit_failures_total",
-        "Lines that the audit file did not take."
+        "Lines that could not be written to the audit file."
     );
     metrics::describe_gauge!(
         "notary_server_certificate_seconds_left",
@@ -207,7 +209,7 @@ pub(crate) fn register() {
     );
     metrics::describe_gauge!(
         "notary_server_db_connections",
-        "Connections to the database, by state."
+        "Connections to the database (labels: state)."
     );
 }
 

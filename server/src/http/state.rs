@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use trust::Repositories;
 
-use super::register_metrics;
+use super::describe_metrics;
 use crate::{
     audit::Audit, config::MaxAge, health::Health, key_limiter::KeyLimiter, uploads::UploadLimits,
 };
@@ -50,8 +50,9 @@ pub struct Parts {
 impl App {
     /// Puts the parts together, and makes their metrics known.
     pub fn new(parts: Parts) -> Self {
-        register_metrics();
+        describe_metrics();
         trust::describe_metrics();
+        database::describe_metrics();
         Self(Arc::new(parts))
     }
 

@@ -30,5 +30,5 @@ fn kind(what: What<'_>) -> &'static str {
 
 /// Tells the recorder what the metric means.
 pub(crate) fn describe() {
-    metrics::describe_counter!(EVENTS, "What happened to trust data, by kind.");
+    metrics::describe_counter!(EVENTS, "What happened to trust data (labels: kind).");
 }
