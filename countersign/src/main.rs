@@ -2,12 +2,14 @@
 
 mod operate_command;
 mod prepare_command;
+mod reference_command;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use countersign::address::Address;
 use countersign::names::Name;
 use countersign::prepare::{self, PrepareError};
@@ -94,6 +96,11 @@ enum Command {
         /// The copy.
         target: PathBuf,
     },
+    /// Print the script that completes this command in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Print the version.
     Version,
     /// Run the server alone: `notary-server` with its own arguments.
@@ -102,6 +109,12 @@ enum Command {
     /// Run the signer alone: `notary-signer` with its own arguments.
     #[command(disable_help_flag = true)]
     Signer(Passed),
+    /// Write the manual pages and completions of all three programs into a folder, for packages.
+    #[command(hide = true)]
+    Reference {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Run a program that stops when its standard input ends.
     #[command(hide = true, disable_help_flag = true)]
     Child {
@@ -114,8 +127,14 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Print the settings that count, without secrets, and whether they are valid.
-    Check(Both),
+    /// Print what is configured, without secrets, and whether it is valid.
+    Check {
+        #[command(flatten)]
+        both: Both,
+        /// Also print the settings that have their default.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// The two programs inside this one.
@@ -246,10 +265,24 @@ fn main() -> ExitCode {
         Some(Command::EscrowKey(operated)) => operate(Program::Signer, "escrow-key", operated),
         Some(Command::Migrate { both, plan: true }) => run_both(both, &["migrate", "--plan"]),
         Some(Command::Migrate { both, plan: false }) => run_both(both, &["migrate"]),
-        Some(Command::Config(ConfigCommand::Check(both))) => run_both(both, &["config", "check"]),
+        Some(Command::Config(ConfigCommand::Check { both, all: true })) => {
+            run_both(both, &["config", "check", "--all"])
+        }
+        Some(Command::Config(ConfigCommand::Check { both, all: false })) => {
+            run_both(both, &["config", "check"])
+        }
         Some(Command::Prepare(prepare)) => prepared(prepare.run()),
         Some(Command::CopyCertificate { source, target }) => {
             prepared(prepare::copy_certificate(&source, &target))
+        }
+        Some(Command::Completions { shell }) => {
+            let script = daemon::flags::completions(&mut Arguments::command(), shell);
+            print!("{script}");
+            ExitCode::SUCCESS
+        }
+        Some(Command::Reference { folder }) => {
+            let written = reference_command::write(&folder, Arguments::command());
+            written.map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS)
         }
         Some(Command::Version) => {
             println!("countersign {}", env!("CARGO_PKG_VERSION"));

@@ -1,11 +1,16 @@
 //! The command line: Notary's flags as Go reads them, and sub-commands.
 //!
-//! Go's flags have one or two dashes alike, and a boolean may carry its value (`-debug=false`). They
-//! are brought into the one form that clap reads, before or after the sub-command.
+//! Go's flags have one or two dashes alike, and a boolean may carry its value (`-debug=false`).
+//! They are brought into the one form that clap reads, before or after the sub-command.
 
-use std::{ffi::OsString, path::PathBuf, process};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, builder::TypedValueParser as _, error::ErrorKind};
+use clap_complete::Shell;
 
 use crate::{logging::LogFormat, settings::go_bool};
 
@@ -22,8 +27,8 @@ pub struct Program {
     pub commit: &'static str,
     /// The compiler that built it; may be empty.
     pub rust: &'static str,
-    /// Sub-commands beside `serve`, `migrate` and `config check`; their arguments are long flags and
-    /// plain values.
+    /// Sub-commands beside `serve`, `migrate`, `config check` and `completions`; their arguments
+    /// are long flags and plain values.
     pub commands: Vec<clap::Command>,
 }
 
@@ -64,8 +69,11 @@ pub enum Command {
         /// Only say what was found and what would be done.
         plan: bool,
     },
-    /// Print the effective configuration without its secrets, and end.
-    ConfigCheck,
+    /// Print the configuration without its secrets, and whether it is valid; and end.
+    ConfigCheck {
+        /// Also print the defaults.
+        all: bool,
+    },
     /// A command of the program itself.
     Other {
         /// Its name.
@@ -99,9 +107,17 @@ pub struct Exit {
     pub text: String,
 }
 
+/// What is wrong if a command needs a configuration and none is named.
+pub const NO_CONFIGURATION: &str = "no configuration file is named: use -config FILE";
+
+/// No configuration file is named.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{NO_CONFIGURATION}")]
+pub struct NoConfiguration;
+
 impl Flags {
-    /// Reads `arguments`, the program's name first. Prints and ends the process if they ask for help
-    /// or the version, or are wrong.
+    /// Reads `arguments`, the program's name first. Prints and ends the process if they ask for
+    /// help or the version, or are wrong.
     pub fn parse(program: &Program, arguments: impl IntoIterator<Item = OsString>) -> Self {
         match Self::try_parse(program, arguments) {
             Ok(flags) => flags,
@@ -147,7 +163,21 @@ impl Flags {
             let text = format!("{} {}", program.name, program.version_line());
             return Err(Exit { code: 0, text });
         }
+        if let Some(("completions", arguments)) = matches.subcommand() {
+            let shell = arguments.get_one("shell").expect("clap requires it");
+            let text = completions(&mut command, *shell);
+            return Err(Exit { code: 0, text });
+        }
         Ok(Self::from_matches(&matches))
+    }
+
+    /// The configuration file, for commands that need one.
+    ///
+    /// # Errors
+    ///
+    /// If none is named.
+    pub fn config_file(&self) -> Result<&Path, NoConfiguration> {
+        self.config.as_deref().ok_or(NoConfiguration)
     }
 
     fn from_matches(matches: &ArgMatches) -> Self {
@@ -156,7 +186,11 @@ impl Flags {
             Some(("migrate", arguments)) => Command::Migrate {
                 plan: arguments.get_flag("plan"),
             },
-            Some(("config", _)) => Command::ConfigCheck,
+            Some(("config", arguments)) => Command::ConfigCheck {
+                all: arguments
+                    .subcommand()
+                    .is_some_and(|(_, arguments)| arguments.get_flag("all")),
+            },
             Some((name, arguments)) => Command::Other {
                 name: name.to_owned(),
                 arguments: arguments.clone(),
@@ -201,7 +235,8 @@ fn as_long_flags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString>
     long
 }
 
-/// The same, with the words `help` and `version` in the place of a command as the flags they stand for:
+/// The same, with the words `help` and `version` in the place of a command as the flags they stand
+/// for:
 /// `help key` is `key --help`.
 fn with_words(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let is_flag = |argument: &OsString| argument.to_str().is_some_and(|it| it.starts_with('-'));
@@ -233,7 +268,18 @@ fn flag_name(argument: &str) -> Option<&str> {
     }
 }
 
-fn command_line(program: &Program) -> clap::Command {
+/// The script that completes `command` in `shell`.
+#[must_use]
+pub fn completions(command: &mut clap::Command, shell: Shell) -> String {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, name, &mut script);
+    String::from_utf8(script).expect("a script is text")
+}
+
+/// The command line of `program`.
+#[must_use]
+pub fn command_line(program: &Program) -> clap::Command {
     clap::Command::new(program.name)
         .about(program.about)
         .disable_version_flag(true)
@@ -247,7 +293,7 @@ fn command_line(program: &Program) -> clap::Command {
                 .global(true),
             value(
                 "config",
-                "PATH",
+                "FILE",
                 "The configuration file (.json, .yaml, .toml)",
             )
             .value_parser(clap::value_parser!(PathBuf)),
@@ -278,14 +324,28 @@ fn command_line(program: &Program) -> clap::Command {
                     Arg::new("plan")
                         .long("plan")
                         .action(ArgAction::SetTrue)
-                        .help("Only say what was found and what would be done"),
+                        .help("Only print what was found and what would be done"),
                 ),
             clap::Command::new("config")
-                .about("Look at the configuration")
+                .about("Check the configuration")
                 .subcommand_required(true)
                 .subcommand(
                     clap::Command::new("check")
-                        .about("Print the effective configuration without secrets"),
+                        .about("Print what is configured, without secrets, and whether it is valid")
+                        .arg(
+                            Arg::new("all")
+                                .long("all")
+                                .action(ArgAction::SetTrue)
+                                .help("Also print the settings that have their default"),
+                        ),
+                ),
+            clap::Command::new("completions")
+                .about("Print the script that completes this command in a shell")
+                .arg(
+                    Arg::new("shell")
+                        .value_name("SHELL")
+                        .required(true)
+                        .value_parser(clap::value_parser!(Shell)),
                 ),
         ])
         .subcommands(program.commands.iter().cloned())

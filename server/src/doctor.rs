@@ -7,10 +7,8 @@
 
 mod authentication;
 mod certificates;
-mod command;
 mod database;
 mod repository;
-mod running;
 mod signer;
 mod space;
 mod words;
@@ -22,9 +20,6 @@ use time::{Duration, OffsetDateTime};
 use trust::signer::Diagnosis;
 
 use crate::config::{Config, TrustService};
-
-pub use command::run;
-pub(crate) use command::{NAME, command};
 
 /// How long before the end of something that people have to renew a warning begins.
 const NOTICE: Duration = Duration::days(30);
@@ -178,7 +173,7 @@ impl Report {
         report
     }
 
-    fn ok(&mut self, check: Check, sentence: impl Into<String>) {
+    pub(crate) fn ok(&mut self, check: Check, sentence: impl Into<String>) {
         self.add(check, Verdict::Ok, sentence, None);
     }
 
@@ -186,7 +181,12 @@ impl Report {
         self.add(check, Verdict::Warning, sentence, Some(cure.into()));
     }
 
-    fn wrong(&mut self, check: Check, sentence: impl Into<String>, cure: impl Into<String>) {
+    pub(crate) fn wrong(
+        &mut self,
+        check: Check,
+        sentence: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
         self.add(check, Verdict::Wrong, sentence, Some(cure.into()));
     }
 

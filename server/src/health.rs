@@ -1,7 +1,5 @@
 //! Whether this server can do its work, looked at in the background so that asking costs nothing.
 
-pub(crate) mod ask;
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, RwLock},

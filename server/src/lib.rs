@@ -5,17 +5,24 @@
 //! decided in `trust`.
 
 pub mod audit;
-mod auth;
 pub mod backup;
+mod command;
 pub mod config;
 pub mod doctor;
 pub mod health;
 pub mod http;
 mod key_limiter;
+mod password_file;
 mod serve;
 mod uploads;
 
-pub use http::{App, Parts};
+pub use command::run;
+pub use http::{App, Parts, describe_metrics};
 pub use key_limiter::KeyLimiter;
-pub use serve::run;
 pub use uploads::UploadLimits;
+
+/// The command line, for its completions and manual pages.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    daemon::flags::command_line(&command::program())
+}

@@ -1,14 +1,14 @@
-//! Wiring: from arguments and configuration to a running server, and nothing else.
+//! Wiring: from the configuration to a running server, and nothing else.
 
-use std::{ffi::OsString, process::ExitCode, sync::Arc};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use authn::Authenticator;
 use daemon::{
-    CertificateWatch, ClientTls, Command, Flags, Level, Limits, LogControl, MetricsHandle, Outlook,
-    Program, ServerTls, Settings, clock, debug, listener, logging, memory, metrics, signals,
+    CertificateWatch, ClientTls, Limits, LogControl, MetricsHandle, Outlook, ServerTls, clock,
+    debug, listener, metrics, signals,
 };
-use database::{Backend, Connected, OpenMode};
+use database::OpenMode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trust::{
@@ -18,14 +18,13 @@ use trust::{
     memory::MemoryLimits,
     renewal::{self, Pace},
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
-    store::{self, Storage},
+    store,
 };
 
 use crate::{
     App, KeyLimiter, Parts, UploadLimits,
     audit::Audit,
-    auth, backup,
-    config::{self, Config, TrustService},
+    config::{Config, TrustService},
     doctor, health,
     http::Endpoint,
 };
@@ -39,163 +38,8 @@ const SECONDS: &[f64] = &[
 /// Connections of those who watch the server.
 const MONITORS: usize = 100;
 
-fn program() -> Program {
-    Program::new(
-        "notary-server",
-        "Stores and serves signed trust data for repositories",
-        [health::ask::command(), doctor::command(), auth::command()]
-            .into_iter()
-            .chain(backup::commands())
-            .collect(),
-    )
-}
-
-/// The crates whose lines belong into the log at every level.
-const LOGGED_CRATES: &[&str] = &[
-    "server", "trust", "authn", "access", "archive", "database", "proto", "tuf",
-];
-
-/// What the process was told by its environment.
-type Environment = Vec<(OsString, OsString)>;
-
-/// Runs the program with its command line, `arguments[0]` being its name, in `environment`, inside a
-/// runtime of the caller, until its command is done or a signal ends it.
-pub async fn run(
-    arguments: impl IntoIterator<Item = OsString>,
-    environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> ExitCode {
-    let hidden = memory::hide();
-    let program = program();
-    let flags = Flags::parse(&program, arguments);
-    let log = logging::init(LOGGED_CRATES, flags.log_format, Level::default());
-    if let Err(error) = hidden {
-        logging::fatal(&error);
-        return ExitCode::FAILURE;
-    }
-    let environment = environment.into_iter().collect();
-    if matches!(&flags.command, Command::Other { name, .. } if name == health::ask::NAME) {
-        return health::ask::run(flags.config.as_deref(), environment).await;
-    }
-    if let Command::Other { name, arguments } = &flags.command
-        && name == doctor::NAME
-    {
-        return doctor::run(flags.config.as_deref(), environment, arguments).await;
-    }
-    if let Command::Other { name, arguments } = &flags.command
-        && name == auth::NAME
-    {
-        return auth::run(flags.config.as_deref(), environment, arguments).await;
-    }
-    match Box::pin(execute(&program, &flags, log, environment)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            logging::fatal(error.as_ref());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn execute(
-    program: &Program,
-    flags: &Flags,
-    log: LogControl,
-    environment: Environment,
-) -> Result<()> {
-    if let Some(verification) = backup::Verification::of(&flags.command) {
-        return verification.run().await;
-    }
-    let file = flags
-        .config
-        .as_deref()
-        .context("no configuration: name a file with -config PATH")?;
-    let settings = config::load(file, environment)?;
-    if flags.command == Command::ConfigCheck {
-        return check_config(&settings).await;
-    }
-    let config = Config::read(&settings)?;
-    // Wiped: nothing needs their secrets any more.
-    drop(settings);
-    if flags.command == Command::Serve {
-        log.set(config.level);
-        tracing::info!(target: "startup", "{}", program.version_line());
-        for warning in &config.warnings {
-            tracing::warn!(target: "startup", "{warning}");
-        }
-    }
-    if flags.bootstrap {
-        bail!("store does not support bootstrapping: use `notary-server migrate`");
-    }
-    if let Some(task) = backup::Task::of(&flags.command) {
-        let connected = transferable(&config.storage, task.open_mode()).await?;
-        let outcome = task.run(&*store::transfer(&connected)).await;
-        connected.close().await;
-        return outcome;
-    }
-    match flags.command {
-        Command::Migrate { plan } => migrate(&config.storage, plan).await,
-        _ => serve(&config, flags.debug, log).await,
-    }
-}
-
-/// Prints what is in force, then whether it makes sense.
-async fn check_config(settings: &Settings) -> Result<()> {
-    println!("{}", settings.effective_with_defaults().trim_end());
-    let config = Config::read(settings)?;
-    server_tls(&config)?;
-    client_tls(&config.trust_service)?;
-    let of_authenticator = Authenticator::check(&config.authentication, clock::now()).await?;
-    for warning in config.warnings.iter().chain(&of_authenticator) {
-        eprintln!("warning: {warning}");
-    }
-    eprintln!("the configuration is in order");
-    Ok(())
-}
-
-/// Brings the database up to date, or only says what that would mean.
-async fn migrate(storage: &Storage, only_plan: bool) -> Result<()> {
-    let mode = if only_plan {
-        OpenMode::MustExist
-    } else {
-        OpenMode::MayCreate
-    };
-    let connected = store::connect(&storage.for_migration(), mode).await?;
-    let outcome = migrate_opened(&connected, storage, only_plan).await;
-    connected.close().await;
-    outcome
-}
-
-async fn migrate_opened(connected: &Connected, storage: &Storage, only_plan: bool) -> Result<()> {
-    if only_plan {
-        let survey = store::plan(connected).await?;
-        print!("{survey}");
-        return if survey.odd.is_empty() {
-            Ok(())
-        } else {
-            bail!("this database is not one that can be taken over")
-        };
-    }
-    let survey = store::migrate(connected).await?;
-    for found in &survey.found {
-        println!("found: {found}");
-    }
-    for step in &survey.steps {
-        println!("done: {}", step.what);
-    }
-    println!("the database {} is up to date", storage.url);
-    Ok(())
-}
-
-/// The database as something to copy from or into, with the tables of this version.
-async fn transferable(storage: &Storage, mode: OpenMode) -> Result<Connected> {
-    if storage.url.backend() == Backend::Memory {
-        bail!(
-            "storage.backend is memory: nothing in it lasts, so there is nothing to back up or to restore"
-        );
-    }
-    Ok(store::open_pool(storage, mode).await?)
-}
-
-fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>> {
+/// The TLS of the listener; `None`: plain HTTP.
+pub(crate) fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>> {
     let Some(files) = &config.tls else {
         return Ok(None);
     };
@@ -224,7 +68,8 @@ fn audit(config: &Config) -> Result<Audit> {
     }
 }
 
-fn client_tls(trust_service: &TrustService) -> Result<Option<ClientTls>> {
+/// The TLS to the signer; `None`: there is none to talk to.
+pub(crate) fn client_tls(trust_service: &TrustService) -> Result<Option<ClientTls>> {
     match trust_service {
         TrustService::Local => Ok(None),
         TrustService::Remote { ca, client, .. } => {
@@ -281,7 +126,8 @@ fn note_authentication(config: &Config) -> Result<()> {
     note.keep().with_context(describe)
 }
 
-async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
+/// Serves as `config` says until a signal ends it; what is running then is finished.
+pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Result<()> {
     let metrics = metrics::install_recorder(&[
         ("notary_server_http_request_duration_seconds", SECONDS),
         ("notary_server_signer_request_duration_seconds", SECONDS),

@@ -1,18 +1,18 @@
 //! The command line: what each command does and what it prints.
 
 mod backup;
+mod config;
 mod health;
 mod keys;
 
-use std::{ffi::OsString, io::Write, iter, path::Path, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, io::Write, path::Path, process::ExitCode, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use daemon::{Command, Flags, Level, LogControl, Program, Settings, logging, memory};
 use database::OpenMode;
 
 use crate::{
     config::{Config, ENVIRONMENT, SECTIONS, Storage},
-    custody::encrypted::passphrases::Passphrases,
     open, serve,
 };
 
@@ -45,10 +45,11 @@ pub(crate) async fn run(
     }
 }
 
-fn program() -> Program {
+/// The program, as its command line describes it.
+pub(crate) fn program() -> Program {
     Program::new(
         "notary-signer",
-        "Holds the timestamp and snapshot keys of notary-server and signs with them",
+        "Hold the timestamp and snapshot keys of notary-server, and sign with them",
         [health::command(), keys::command()]
             .into_iter()
             .chain(backup::commands())
@@ -68,10 +69,8 @@ async fn dispatch(
     if backup::generate(&flags.command)? {
         return Ok(());
     }
-    let file = flags
-        .config
-        .context("no configuration file is named: use -config FILE")?;
-    let settings = Settings::load(&file, ENVIRONMENT, SECTIONS, environment.iter().cloned())?;
+    let file = flags.config_file()?;
+    let settings = Settings::load(file, ENVIRONMENT, SECTIONS, environment.iter().cloned())?;
     let config = Config::read(&settings, file.parent().unwrap_or(Path::new("")))?;
     if let Some(task) = backup::Task::of(&flags.command) {
         return task.run(&config, environment).await;
@@ -91,7 +90,7 @@ async fn dispatch(
             outcome
         }
         Command::Migrate { plan } => print(&open::migrate_store(&config.storage, plan).await?),
-        Command::ConfigCheck => check(&settings, &config, environment),
+        Command::ConfigCheck { all } => config::check(&settings, &config, all, environment),
         Command::Other { arguments, .. } => {
             if matches!(config.storage, Storage::Memory) {
                 bail!("storage.backend is memory: there are no stored keys");
@@ -102,42 +101,6 @@ async fn dispatch(
             outcome
         }
     }
-}
-
-fn check(
-    settings: &Settings,
-    config: &Config,
-    environment: Vec<(OsString, OsString)>,
-) -> anyhow::Result<()> {
-    for warning in &config.warnings {
-        eprintln!("warning: {warning}");
-    }
-    print(settings.effective_with_defaults().trim_end())?;
-    check_passphrases(config, environment)
-}
-
-/// Says where the passphrases are whose aliases the configuration names. None is read.
-fn check_passphrases(
-    config: &Config,
-    environment: Vec<(OsString, OsString)>,
-) -> anyhow::Result<()> {
-    let Storage::Database {
-        default_alias,
-        passphrase_files: files,
-        ..
-    } = &config.storage
-    else {
-        return Ok(());
-    };
-    let passphrases = Passphrases::new(environment, files.clone());
-    // The configuration has them in lower case, the default as it was written.
-    let default = default_alias.to_lowercase();
-    let others = files.iter().map(|(alias, _)| alias);
-    let others = others.filter(|alias| alias.to_lowercase() != default);
-    for alias in iter::once(default_alias).chain(others) {
-        print(&passphrases.describe(alias)?)?;
-    }
-    Ok(())
 }
 
 /// Prints a line; a reader that went away is an error, not a panic.

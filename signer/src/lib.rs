@@ -19,6 +19,12 @@ pub mod trial;
 
 use std::{ffi::OsString, process::ExitCode};
 
+/// The command line, for its completions and manual pages.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    daemon::flags::command_line(&command::program())
+}
+
 /// Runs `notary-signer` with the command line `arguments` (the program's name first) in
 /// `environment`, inside a runtime of the caller, until its command is done or a signal ends it.
 pub async fn run(

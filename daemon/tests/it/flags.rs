@@ -90,7 +90,7 @@ fn commands_are_told_apart_and_those_of_the_program_get_their_arguments() {
     );
     assert_eq!(
         parse(&["config", "check", "-config", "a"]).unwrap().command,
-        Command::ConfigCheck
+        Command::ConfigCheck { all: false }
     );
     let flags = parse(&["key", "rotate-passphrase", "--alias=new", "-config=a"]).unwrap();
     let Command::Other { name, arguments } = flags.command else {
@@ -143,4 +143,14 @@ fn mistakes_end_with_the_usage_and_2() {
         assert!(exit.text.contains("try '--help'"), "{}", exit.text);
         assert!(exit.text.lines().count() < 12, "{}", exit.text);
     }
+}
+
+#[test]
+fn a_shell_can_have_a_script_for_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let exit = parse(&["completions", shell]).unwrap_err();
+        assert_eq!(exit.code, 0);
+        assert!(exit.text.contains("rotate-passphrase"), "{}", exit.text);
+    }
+    assert_eq!(parse(&["completions", "csh"]).unwrap_err().code, 2);
 }

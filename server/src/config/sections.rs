@@ -24,9 +24,9 @@ section! {
     pub(crate) struct Server at "server" {
         /// The address to listen on, `HOST:PORT` or `:PORT`. Required.
         http_addr: String,
-        /// The certificate chain of the server, PEM, leaf first. With `server.tls_key_file`, it switches
-        /// HTTPS on; without either, the server speaks plain HTTP, which the docker client refuses.
-        /// Either without the other is refused.
+        /// The certificate chain of the server, PEM, leaf first. With `server.tls_key_file`, it
+        /// switches HTTPS on; without either, the server speaks plain HTTP, which the docker client
+        /// refuses. Either without the other is refused.
         tls_cert_file: PathBuf,
         /// The private key of the certificate, PEM, not encrypted.
         tls_key_file: PathBuf,
@@ -34,8 +34,8 @@ section! {
         /// certificate that one of these vouches for; see `server.client_ca_optional`. Refused
         /// without `server.tls_cert_file`.
         client_ca_file: PathBuf,
-        /// Whether clients may come without a certificate. They are still asked for one, and a wrong
-        /// one is refused. Refused without `server.client_ca_file`.
+        /// Whether clients may come without a certificate. They are still asked for one, and a
+        /// wrong one is refused. Refused without `server.client_ca_file`.
         client_ca_optional: bool,
         /// What clients call this server, `https://HOST` or `https://HOST:PORT`, if that is not the
         /// `Host` header that they send. A path, a query or a user in it is refused.
@@ -51,14 +51,15 @@ section! {
         /// server starts without authentication only if `auth.type` is `none`. If unset, nothing is
         /// noted.
         authentication_note: PathBuf,
-        /// The address of a separate listener for health and metrics, plain HTTP. If unset, they are
-        /// on `server.http_addr`.
+        /// The address of a separate listener for health and metrics, plain HTTP. If unset, they
+        /// are on `server.http_addr`.
         monitoring_addr: String,
         /// How many keys one address may have created per minute, at most 60 of them at once; 0
         /// means no limit.
         #[setting(default(600), between(0, 1_000_000))]
         key_requests_per_minute: u32,
-        /// The largest update accepted. The default has room for more than 100,000 tags in one file.
+        /// The largest update accepted. The default has room for more than 100,000 tags in one
+        /// file.
         #[setting(default(32 << 20), between(1 << 10, 1 << 40), unit("bytes"))]
         max_upload_bytes: u64,
         /// The most keys that an uploaded file may name for one role.
@@ -114,11 +115,12 @@ section! {
     /// Where trust data is stored.
     pub(crate) struct Storage at "storage" {
         /// The kind of database: `mysql` (or `mariadb`), `postgres`, `sqlite3`, or `memory`, whose
-        /// content is lost when the server ends. Required; other words, also `rethinkdb`, are refused.
+        /// content is lost when the server ends. Required; other words, also `rethinkdb`, are
+        /// refused.
         backend: String,
-        /// The database: a DSN of Go's MySQL driver or `mysql://…`, a libpq URL or `key=value` words,
-        /// or the path of an SQLite file. Required unless the backend is `memory`. A URL of another
-        /// kind of database is refused.
+        /// The database: a DSN of Go's MySQL driver or `mysql://…`, a libpq URL or `key=value`
+        /// words, or the path of an SQLite file. Required unless the backend is `memory`. A URL of
+        /// another kind of database is refused.
         #[setting(secret_inside(database::without_secrets))]
         db_url: String,
         /// The most connections to the database.
@@ -141,17 +143,17 @@ section! {
 }
 
 section! {
-    /// How callers prove who they are, and what they may do. Unlike elsewhere, an unknown name in this
-    /// section stops the start, as does a setting that has no effect with this `auth.type`.
+    /// How callers prove who they are, and what they may do. Unlike elsewhere, an unknown name in
+    /// this section stops the start, as does a setting that has no effect with this `auth.type`.
     pub(crate) struct Auth at "auth" {
-        /// How callers prove who they are: `htpasswd` (or `basic`) by a password, `token` by a token
-        /// of another service, `none` not at all. Other words are refused.
+        /// How callers prove who they are: `htpasswd` (or `basic`) by a password, `token` by a
+        /// token of another service, `none` not at all. Other words are refused.
         #[setting(default_is("`basic` if the administrator is set, else `none`, with a warning"))]
         kind as "type": String,
-        /// For type `token`: `realm`, `service`, `issuer`, `rootcertbundle` (relative to the working
-        /// directory), `autoredirect`, `jwks`, `jwks_ca_file`, and `issuers`, a list of sections with
-        /// the same names. The section is refused with another type, as is a name close to one of
-        /// these.
+        /// For type `token`: `realm`, `service`, `issuer`, `rootcertbundle` (relative to the
+        /// working directory), `autoredirect`, `jwks`, `jwks_ca_file`, and `issuers`, a list of
+        /// sections with the same names. The section is refused with another type, as is a name
+        /// close to one of these.
         #[setting(
             secret,
             members(&[
@@ -165,8 +167,8 @@ section! {
             ])
         )]
         options: BTreeMap<String, Value>,
-        /// Users and the bcrypt or argon2id hashes of their passwords, as `htpasswd -B` writes them.
-        /// Read again when the file changes.
+        /// Users and the bcrypt or argon2id hashes of their passwords, as `htpasswd -B` writes
+        /// them. Read again when the file changes.
         htpasswd_file: PathBuf,
         /// The administrator, who may do everything, as base64 of `user:password`.
         #[setting(secret, variable("NOTARY_AUTH"))]

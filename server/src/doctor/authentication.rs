@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::{Check, Report, certificates::Chain, words};
-use crate::{auth, config::Config};
+use crate::{config::Config, password_file};
 
 /// Checks the rules, and the files and addresses of authentication. Makes nothing, and logs no one in.
 pub(super) async fn check(report: &mut Report, config: &Config, now: OffsetDateTime) {
@@ -54,7 +54,7 @@ fn check_passwords(report: &mut Report, passwords: &PasswordSettings) {
         report.ok(Check::Access, text);
     }
     let Some(path) = &passwords.file else { return };
-    match auth::password_file(path) {
+    match password_file::read(path) {
         Err(error) => report.wrong(
             Check::Access,
             format!("the password file is of no use: {error:#}"),

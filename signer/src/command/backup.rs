@@ -67,10 +67,10 @@ pub(crate) fn commands() -> [clap::Command; 4] {
         Arg::new("allow-empty")
             .long("allow-empty")
             .action(ArgAction::SetTrue)
-            .help("A backup without a single key is no error")
+            .help("Accept a backup without a single key")
     };
     let generate = clap::Command::new("generate")
-        .about("Makes an escrow key: the public half for the signer, the private half for a safe")
+        .about("Make an escrow key: the public half for the signer, the private half for a safe")
         .arg(
             path("private", "PRIVATE")
                 .required(true)
@@ -84,26 +84,26 @@ pub(crate) fn commands() -> [clap::Command; 4] {
     [
         clap::Command::new("backup")
             .about(
-                "Writes all keys, encrypted as they are, to a file; after the backup of the server",
+                "Write all keys, encrypted as they are, to a file; after the backup of the server",
             )
             .arg(file("The new file, or - for standard output"))
-            .arg(path("escrow", "PUBLIC").long("escrow").help(
-                "Seals the backup, so that only the private half of this escrow key opens it",
-            ))
+            .arg(
+                path("escrow", "PUBLIC").long("escrow").help(
+                    "Seal the backup, so that only the private half of this escrow key opens it",
+                ),
+            )
             .arg(allow_empty()),
         clap::Command::new("restore")
-            .about("Fills an empty database from a backup, of whatever kind of database")
+            .about("Fill an empty database from a backup, of whatever kind of database")
             .arg(file("The backup, or - for standard input"))
             .arg(key()),
         clap::Command::new("verify-backup")
-            .about(
-                "Checks a backup, and that every key in it opens with the configured passphrases",
-            )
+            .about("Check a backup, and that every key in it opens with the configured passphrases")
             .arg(file("The backup, or - for standard input"))
             .arg(key())
             .arg(allow_empty()),
         clap::Command::new("escrow-key")
-            .about("Makes the keys that backups are sealed to")
+            .about("Make the keys that backups are sealed to")
             .subcommand_required(true)
             .subcommand(generate),
     ]

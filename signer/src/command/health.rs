@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use daemon::{
-    Address, ClientTls, Settings,
+    Address, ClientTls, Settings, flags,
     logging::Causes,
     probe::{self, Unwell},
     tls,
@@ -22,7 +22,7 @@ const PAGE: &str = "/debug/health";
 /// What the command line says of it.
 pub(crate) fn command() -> clap::Command {
     clap::Command::new(NAME).about(
-        "Asks the running signer of this configuration how it is; status 0 if it is well, 1 if not",
+        "Ask the running signer of this configuration for its health; status 0 if it is healthy, 1 if not",
     )
 }
 
@@ -37,7 +37,7 @@ async fn ask(
     file: Option<&Path>,
     environment: Vec<(OsString, OsString)>,
 ) -> anyhow::Result<String> {
-    let file = file.context("no configuration file is named: use -config FILE")?;
+    let file = file.context(flags::NO_CONFIGURATION)?;
     let settings = Settings::load_without_secrets(file, ENVIRONMENT, SECTIONS, environment)?;
     let endpoints = Endpoints::read(&settings)?;
     if let Some(address) = &endpoints.metrics {

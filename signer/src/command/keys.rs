@@ -20,9 +20,9 @@ const PAGE: u16 = 500;
 /// What `notary-signer key` understands.
 pub(super) fn command() -> clap::Command {
     clap::Command::new("key")
-        .about("Lists and checks stored keys, and changes their passphrase")
+        .about("List and checks stored keys, and changes their passphrase")
         .subcommand_required(true)
-        .subcommand(clap::Command::new("list").about("Lists stored keys, without secrets"))
+        .subcommand(clap::Command::new("list").about("List stored keys, without secrets"))
         .subcommand(clap::Command::new("check").about(
             "Checks that every key opens with the configured passphrases; names those that do not",
         ))

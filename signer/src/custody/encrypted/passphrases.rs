@@ -168,6 +168,12 @@ impl Passphrases {
         Ok(format!("passphrase of alias {alias} = {text}"))
     }
 
+    /// Whether there is a variable or a file for the passphrase of `alias`.
+    #[must_use]
+    pub fn is_configured(&self, alias: &str) -> bool {
+        !matches!(self.find(alias), Err(PassphraseError::Missing { .. }))
+    }
+
     /// What an operator should hear about the passphrase of `alias`.
     #[must_use]
     pub fn warnings(&self, alias: &str) -> Vec<String> {

@@ -18,7 +18,7 @@ use daemon::clock;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
-use crate::auth::password_file;
+use crate::password_file;
 
 /// More than any token that a header can hold.
 const LONGEST_TOKEN: u64 = 1 << 20;
@@ -115,7 +115,11 @@ fn user(authentication: &AuthenticationSettings, name: &str) -> Result<Taken> {
     if administrator.is_some_and(|administrator| administrator.user == name) {
         return Ok(Taken::known(Identity::Administrator(name.to_owned())));
     }
-    let file = passwords.file.as_deref().map(password_file).transpose()?;
+    let file = passwords
+        .file
+        .as_deref()
+        .map(password_file::read)
+        .transpose()?;
     if file.is_some_and(|file| file.has_user(name)) {
         return Ok(Taken::known(Identity::User(name.to_owned())));
     }
@@ -166,7 +170,11 @@ fn own_token(
     let Some(service) = &passwords.token_service else {
         return Ok(Err("passwords are asked for here, and no tokens".to_owned()));
     };
-    let users = passwords.file.as_deref().map(password_file).transpose()?;
+    let users = passwords
+        .file
+        .as_deref()
+        .map(password_file::read)
+        .transpose()?;
     let fingerprint = |user: &str| users.as_ref()?.fingerprint(user);
     let administrator = passwords.administrator.as_ref();
     let caller = identify_offline(

@@ -2,8 +2,10 @@
 
 use std::{ffi::OsString, path::Path};
 
-use super::{Check, Report};
-use crate::health::ask;
+use crate::{
+    command::health,
+    doctor::{Check, Report},
+};
 
 /// Asks the server of the configuration `file` how it is, as health checks of containers do.
 pub(super) async fn check(
@@ -11,7 +13,7 @@ pub(super) async fn check(
     file: &Path,
     environment: Vec<(OsString, OsString)>,
 ) {
-    match ask::ask(Some(file), environment).await {
+    match health::ask(Some(file), environment).await {
         Ok(text) => report.ok(
             Check::Server,
             format!("the server runs and is well: {text}"),

@@ -1,4 +1,4 @@
-//! The password file, for those who only look at it.
+//! The password file, for commands that only read it.
 
 use std::{io, path::Path};
 
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use daemon::regular;
 
 /// The users of a password file.
-pub(crate) fn password_file(path: &Path) -> Result<PasswordFile> {
+pub(crate) fn read(path: &Path) -> Result<PasswordFile> {
     let text = regular::open(path)
         .and_then(io::read_to_string)
         .with_context(|| path.display().to_string())?;

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use daemon::{
-    Address, ClientTls,
+    Address, ClientTls, flags,
     logging::Causes,
     probe::{self, Unwell},
     tls,
@@ -21,7 +21,7 @@ const PAGE: &str = "/_notary_server/health";
 /// What the command line says of it.
 pub(crate) fn command() -> clap::Command {
     clap::Command::new(NAME).about(
-        "Asks the running server of this configuration how it is; status 0 if it is well, 1 if not",
+        "Ask the running server of this configuration for its health; status 0 if it is healthy, 1 if not",
     )
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn ask(
     file: Option<&Path>,
     environment: Vec<(OsString, OsString)>,
 ) -> Result<String> {
-    let file = file.context("no configuration: name a file with -config PATH")?;
+    let file = file.context(flags::NO_CONFIGURATION)?;
     let doors = Doors::read(&config::load_without_secrets(file, environment)?)?;
     if let Some(address) = &doors.monitoring_addr {
         return page(&address.parse()?, None).await;

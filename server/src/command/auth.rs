@@ -1,15 +1,12 @@
 //! The commands under `auth`: hashing a password, and saying which rule decides.
 
 mod explain;
-mod files;
 mod hash;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches};
 use daemon::logging::Causes;
-
-pub(crate) use files::password_file;
 
 /// The name of the command.
 pub(crate) const NAME: &str = "auth";

@@ -1,12 +1,16 @@
-//! The command line of the check-up: what it is given, what it prints, how it ends.
+//! `notary-server doctor`: finds what is wrong, and prints it.
+
+mod running;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches};
 use daemon::clock;
 
-use super::{Check, Report, examine, examine_repository, running};
-use crate::config::{self, Config};
+use crate::{
+    config::{self, Config},
+    doctor::{Check, Report, examine, examine_repository},
+};
 
 /// The name of the command.
 pub(crate) const NAME: &str = "doctor";
@@ -41,7 +45,7 @@ pub(crate) fn command() -> clap::Command {
 }
 
 /// Examines what `arguments` ask for, prints what it finds, and succeeds if nothing is wrong.
-pub async fn run(
+pub(crate) async fn run(
     file: Option<&Path>,
     environment: Vec<(OsString, OsString)>,
     arguments: &ArgMatches,
@@ -96,7 +100,7 @@ fn configuration(
     };
     let Some(file) = file else {
         return Err(wrong(
-            "no configuration is named".to_owned(),
+            "no configuration file is named".to_owned(),
             "name the file that the server is started with: -config PATH",
         ));
     };

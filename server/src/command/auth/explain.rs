@@ -7,6 +7,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use access::{Action, Caller, Permission, Policy, Reason, Rule};
 use anyhow::{Context as _, Result, bail};
 use clap::{Arg, ArgGroup, ArgMatches, builder::PossibleValuesParser};
+use daemon::flags;
 use serde::Serialize;
 
 use super::switch;
@@ -72,7 +73,7 @@ pub(super) async fn run(
     arguments: &ArgMatches,
 ) -> Result<ExitCode> {
     let question = Question::asked(arguments)?;
-    let file = file.context("no configuration: name a file with -config PATH")?;
+    let file = file.context(flags::NO_CONFIGURATION)?;
     let config = Config::read(&config::load(file, environment)?)?;
     let policy = authn::load_policy(&config.authentication)?;
     let taken = Claim::made(arguments)

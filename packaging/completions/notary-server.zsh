@@ -1,0 +1,336 @@
+#compdef notary-server
+
+autoload -U is-at-least
+
+_notary-server() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+":: :_notary-server_commands" \
+"*::: :->notary-server" \
+&& ret=0
+    case $state in
+    (notary-server)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-command-$line[1]:"
+        case $line[1] in
+            (serve)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+&& ret=0
+;;
+(migrate)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--plan[Only print what was found and what would be done]' \
+'--help[Print this help]' \
+&& ret=0
+;;
+(config)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+":: :_notary-server__subcmd__config_commands" \
+"*::: :->config" \
+&& ret=0
+
+    case $state in
+    (config)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-config-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--all[Also print the settings that have their default]' \
+'--help[Print this help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+':shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(health)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--json[Print the findings as JSON]' \
+'--help[Print this help]' \
+":: :_notary-server__subcmd__doctor_commands" \
+"*::: :->doctor" \
+&& ret=0
+
+    case $state in
+    (doctor)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-doctor-command-$line[1]:"
+        case $line[1] in
+            (gun)
+_arguments "${_arguments_options[@]}" : \
+'--from=[Look only at clients whose root is N versions old (default\: all that are stored)]:N:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--json[Print the findings as JSON]' \
+'--help[Print this help]' \
+':name -- Its GUN, such as docker.io/library/alpine:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(auth)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+":: :_notary-server__subcmd__auth_commands" \
+"*::: :->auth" \
+&& ret=0
+
+    case $state in
+    (auth)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-auth-command-$line[1]:"
+        case $line[1] in
+            (hash)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--argon2id[Hash with argon2id, which this server alone can read, instead of bcrypt]' \
+'--help[Print this help]' \
+'::user -- Print USER\:HASH instead of the hash alone:_default' \
+&& ret=0
+;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+'--user=[A user of the password file, or the administrator]:USER:_default' \
+'--certificate=[Who shows a client certificate with this name]:NAME:_default' \
+'--token=[Who shows the token in this file (-\: standard input)]:FILE:_default' \
+'--gun=[The repository, such as registry.example.com/team/app]:GUN:_default' \
+'--action=[What they want to do]:ACTION:(pull push delegate rotate delete admin)' \
+'--role=[The role they want to push, such as targets/releases]:ROLE:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--anonymous[Somebody who shows nothing]' \
+'--json[Print the answer as JSON]' \
+'--help[Print this help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(backup)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--allow-empty[Accept a backup without a single row]' \
+'--help[Print this help]' \
+':file -- The new file, or - for standard output:_files' \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--help[Print this help]' \
+':file -- The backup, or - for standard input:_files' \
+&& ret=0
+;;
+(verify-backup)
+_arguments "${_arguments_options[@]}" : \
+'--keys=[The signer'\''s backup of the same set\: does it have the keys?]:FILE:_files' \
+'--escrow-key=[The private escrow key, if the signer'\''s backup is sealed]:FILE:_files' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--allow-empty[Accept a backup without a single row]' \
+'--help[Print this help]' \
+':file -- The backup:_files' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_notary-server_commands] )) ||
+_notary-server_commands() {
+    local commands; commands=(
+'serve:Run until told to stop (the default)' \
+'migrate:Bring the database up to this version and end' \
+'config:Check the configuration' \
+'completions:Print the script that completes this command in a shell' \
+'health:Ask the running server of this configuration for its health; status 0 if it is healthy, 1 if not' \
+'doctor:Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server' \
+'auth:Hash passwords, and explain who may do what' \
+'backup:Write all trust data to a file, while the server runs; the signer'\''s backup comes after' \
+'restore:Fill an empty database from a backup, of whatever kind of database' \
+'verify-backup:Check a backup, and that clients could follow every repository in it' \
+    )
+    _describe -t commands 'notary-server commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__auth_commands] )) ||
+_notary-server__subcmd__auth_commands() {
+    local commands; commands=(
+'hash:Hash a password for the password file' \
+'explain:Say whether somebody may do something, and which rule decides' \
+    )
+    _describe -t commands 'notary-server auth commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__auth__subcmd__explain_commands] )) ||
+_notary-server__subcmd__auth__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server auth explain commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__auth__subcmd__hash_commands] )) ||
+_notary-server__subcmd__auth__subcmd__hash_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server auth hash commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__backup_commands] )) ||
+_notary-server__subcmd__backup_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server backup commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__completions_commands] )) ||
+_notary-server__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server completions commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__config_commands] )) ||
+_notary-server__subcmd__config_commands() {
+    local commands; commands=(
+'check:Print what is configured, without secrets, and whether it is valid' \
+    )
+    _describe -t commands 'notary-server config commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__config__subcmd__check_commands] )) ||
+_notary-server__subcmd__config__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server config check commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__doctor_commands] )) ||
+_notary-server__subcmd__doctor_commands() {
+    local commands; commands=(
+'gun:Look at one repository as its clients would' \
+    )
+    _describe -t commands 'notary-server doctor commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__doctor__subcmd__gun_commands] )) ||
+_notary-server__subcmd__doctor__subcmd__gun_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server doctor gun commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__health_commands] )) ||
+_notary-server__subcmd__health_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server health commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__migrate_commands] )) ||
+_notary-server__subcmd__migrate_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server migrate commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__restore_commands] )) ||
+_notary-server__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server restore commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__serve_commands] )) ||
+_notary-server__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server serve commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__verify-backup_commands] )) ||
+_notary-server__subcmd__verify-backup_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server verify-backup commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_notary-server" ]; then
+    _notary-server "$@"
+else
+    compdef _notary-server notary-server
+fi

@@ -1,0 +1,131 @@
+//! The command line: what each command does and what it prints.
+
+mod auth;
+mod backup;
+mod config;
+mod doctor;
+mod health;
+mod migrate;
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use anyhow::{Result, bail};
+use clap::ArgMatches;
+use daemon::{Command, Flags, Level, LogControl, Program, logging, memory};
+
+use crate::{
+    config::{self as configuration, Config},
+    serve,
+};
+
+/// The crates whose lines belong into the log at every level.
+const LOGGED_CRATES: &[&str] = &[
+    "server", "trust", "authn", "access", "archive", "database", "proto", "tuf",
+];
+
+/// What the process was told by its environment.
+type Environment = Vec<(OsString, OsString)>;
+
+/// The program, as its command line describes it.
+pub(crate) fn program() -> Program {
+    Program::new(
+        "notary-server",
+        "Store and serve signed trust data for repositories",
+        [health::command(), doctor::command(), auth::command()]
+            .into_iter()
+            .chain(backup::commands())
+            .collect(),
+    )
+}
+
+/// Runs the program with its command line, `arguments[0]` being its name, in `environment`, inside
+/// a runtime of the caller, until its command is done or a signal ends it.
+pub async fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let hidden = memory::hide();
+    let program = program();
+    let flags = Flags::parse(&program, arguments);
+    let log = logging::init(LOGGED_CRATES, flags.log_format, Level::default());
+    if let Err(error) = hidden {
+        logging::fatal(&error);
+        return ExitCode::FAILURE;
+    }
+    let environment = environment.into_iter().collect();
+    let outcome = match &flags.command {
+        Command::Other { name, arguments } => {
+            return run_own(name, arguments, &flags, environment).await;
+        }
+        _ => Box::pin(run_common(&program, &flags, log, environment)).await,
+    };
+    exit_code(outcome)
+}
+
+/// Runs a command that only this program has.
+async fn run_own(
+    name: &str,
+    arguments: &ArgMatches,
+    flags: &Flags,
+    environment: Environment,
+) -> ExitCode {
+    let file = flags.config.as_deref();
+    match name {
+        health::NAME => health::run(file, environment).await,
+        doctor::NAME => doctor::run(file, environment, arguments).await,
+        auth::NAME => auth::run(file, environment, arguments).await,
+        _ => exit_code(backup::run(name, arguments, flags, environment).await),
+    }
+}
+
+fn exit_code(outcome: Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::fatal(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command that both programs have.
+async fn run_common(
+    program: &Program,
+    flags: &Flags,
+    log: LogControl,
+    environment: Environment,
+) -> Result<()> {
+    let settings = configuration::load(flags.config_file()?, environment)?;
+    if let Command::ConfigCheck { all } = flags.command {
+        return config::check(&settings, all).await;
+    }
+    let config = Config::read(&settings)?;
+    // Wiped: nothing needs their secrets any more.
+    drop(settings);
+    if flags.command == Command::Serve {
+        log.set(config.level);
+        tracing::info!(target: logging::STARTUP, "{}", program.version_line());
+        for warning in &config.warnings {
+            tracing::warn!(target: logging::STARTUP, "{warning}");
+        }
+    }
+    refuse_bootstrap(flags)?;
+    match flags.command {
+        Command::Migrate { plan } => migrate::run(&config.storage, plan).await,
+        _ => serve::serve(&config, flags.debug, log).await,
+    }
+}
+
+/// The configuration of a command that needs nothing else of the program.
+fn load(file: &Path, flags: &Flags, environment: Environment) -> Result<Config> {
+    let config = Config::read(&configuration::load(file, environment)?)?;
+    refuse_bootstrap(flags)?;
+    Ok(config)
+}
+
+fn refuse_bootstrap(flags: &Flags) -> Result<()> {
+    if flags.bootstrap {
+        bail!("store does not support bootstrapping: use `notary-server migrate`");
+    }
+    Ok(())
+}

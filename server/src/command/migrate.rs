@@ -1,0 +1,39 @@
+//! `notary-server migrate`: brings the database up to this version.
+
+use anyhow::{Result, bail};
+use database::{Connected, OpenMode};
+use trust::store::{self, Storage};
+
+/// Brings the database up to date, or only says what that would mean.
+pub(super) async fn run(storage: &Storage, only_plan: bool) -> Result<()> {
+    let mode = if only_plan {
+        OpenMode::MustExist
+    } else {
+        OpenMode::MayCreate
+    };
+    let connected = store::connect(&storage.for_migration(), mode).await?;
+    let outcome = report(&connected, storage, only_plan).await;
+    connected.close().await;
+    outcome
+}
+
+async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Result<()> {
+    if only_plan {
+        let survey = store::plan(connected).await?;
+        print!("{survey}");
+        return if survey.odd.is_empty() {
+            Ok(())
+        } else {
+            bail!("this database is not one that can be taken over")
+        };
+    }
+    let survey = store::migrate(connected).await?;
+    for found in &survey.found {
+        println!("found: {found}");
+    }
+    for step in &survey.steps {
+        println!("done: {}", step.what);
+    }
+    println!("the database {} is up to date", storage.url);
+    Ok(())
+}
