@@ -12,6 +12,10 @@ check:
 test:
     cargo nextest run
 
+# Rewrites what is generated from the code: docs/configuration.md, docs/metrics.md, docs/http.md, manual pages, completions.
+docs:
+    COUNTERSIGN_BLESS=1 cargo nextest run --workspace -E 'test(is_current) or test(are_current)'
+
 # Real clients and daemons against both programs, or those whose names hold WHAT.
 e2e WHAT='':
     cargo nextest run --workspace -E 'package(e2e)' {{ WHAT }}

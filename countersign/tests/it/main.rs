@@ -3,6 +3,7 @@
 mod certificates;
 mod command;
 mod folder;
+mod manual;
 mod prepare;
 mod processes;
 mod service;

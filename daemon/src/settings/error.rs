@@ -4,8 +4,8 @@ use std::{io, path::PathBuf};
 
 use crate::{Origin, SecretError};
 
-/// Why the settings cannot be used. The text names the file (or variable), the key and, unless it is
-/// secret, its value.
+/// Why the settings cannot be used. The text names the file (or variable), the key and, unless it
+/// is secret, its value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -20,7 +20,8 @@ pub enum SettingsError {
     /// The extension of the file says nothing about its format.
     #[error("{}: unknown format; accepted: a file name ending in .json, .yaml, .yml or .toml", .0.display())]
     UnknownFormat(PathBuf),
-    /// The file is not what its extension says. The reason never quotes the file: it may hold secrets.
+    /// The file is not what its extension says. The reason never quotes the file: it may hold
+    /// secrets.
     #[error("{}: not valid {format}: {reason}", file.display())]
     Unparsable {
         /// The file as the operator named it.

@@ -22,7 +22,8 @@ pub(super) fn read(file: &Path, sections: &[Section]) -> Result<Value, SettingsE
     }
 }
 
-/// Parses `text`, the content of `file`, in the format that its extension names: a section, or nothing.
+/// Parses `text`, the content of `file`, in the format that its extension names: a section, or
+/// nothing.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Value, SettingsError> {
     let format = Format::of(file)?;
     let unparsable = |reason| SettingsError::Unparsable {

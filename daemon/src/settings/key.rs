@@ -56,8 +56,8 @@ pub struct Key {
     pub kind: Kind,
     /// How much of its value is shown, in errors and by `config check`.
     pub secrecy: Secrecy,
-    /// The environment variable that overrides it, if it has a name of its own; otherwise the name is
-    /// made from the path.
+    /// The environment variable that overrides it, if it has a name of its own; otherwise the name
+    /// is made from the path.
     pub variable: Option<&'static str>,
     /// Whether the names in a [`Kind::Map`] keep their case; otherwise they are lowered.
     pub keeps_case: bool,
@@ -190,7 +190,8 @@ impl Key {
         }
     }
 
-    /// The same key, if it goes with a field that holds a `T`; otherwise the program does not compile.
+    /// The same key, if it goes with a field that holds a `T`; otherwise the program does not
+    /// compile.
     #[doc(hidden)]
     #[must_use]
     pub const fn checked<T: Held>(self) -> Self {
@@ -208,7 +209,8 @@ impl Key {
         self
     }
 
-    /// Whether its value may come from a file or a command. Sections are in the configuration file alone.
+    /// Whether its value may come from a file or a command. Sections are in the configuration file
+    /// alone.
     pub(super) fn has_sources(&self) -> bool {
         !matches!(self.secrecy, Secrecy::None) && self.kind != Kind::Map
     }

@@ -233,7 +233,8 @@ impl Entry<'_> {
         self.settings.refused(self.key.path, reason)
     }
 
-    /// The error for a setting that must be set and is not; it names the variable that would set it.
+    /// The error for a setting that must be set and is not; it names the variable that would set
+    /// it.
     #[must_use]
     pub fn missing(&self) -> SettingsError {
         self.settings.missing(self.key)

@@ -1,4 +1,5 @@
-//! Secrets that are not in the configuration itself: which file or command has them, and reading them.
+//! Secrets that are not in the configuration itself: which file or command has them, and reading
+//! them.
 
 use std::{
     collections::BTreeMap,
@@ -55,8 +56,8 @@ impl Settings {
         }
     }
 
-    /// Takes what the variable of `key` and its companions in `env` say; it counts instead of what the file
-    /// says.
+    /// Takes what the variable of `key` and its companions in `env` say; it counts instead of what
+    /// the file says.
     pub(super) fn take_source_variables(
         &mut self,
         key: &'static Key,
@@ -85,8 +86,8 @@ impl Settings {
         self.sources.iter().find_map(both).map_or(Ok(()), Err)
     }
 
-    /// Reads the secrets from where they are. Those in the configuration file are looked at, too: none may
-    /// be a reference to a secret.
+    /// Reads the secrets from where they are. Those in the configuration file are looked at, too:
+    /// none may be a reference to a secret.
     pub(super) fn read_sources(&mut self) -> Result<(), SettingsError> {
         for (path, found) in &self.found {
             let key = self.key(path).filter(|key| key.has_sources());

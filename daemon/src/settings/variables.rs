@@ -1,4 +1,5 @@
-//! Environment variables that look like settings and are none: a misspelt one would silently have no effect.
+//! Environment variables that look like settings and are none: a misspelt one would silently have
+//! no effect.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -64,15 +65,15 @@ impl Settings {
         self.unknown_variables = unknown.map(|(name, _)| name.to_owned()).collect();
     }
 
-    /// The variables that are called as settings are, and are none; those of Kubernetes, which are made
-    /// for every service of a namespace, are left out.
+    /// The variables that are called as settings are, and are none; those of Kubernetes, which are
+    /// made for every service of a namespace, are left out.
     #[must_use]
     pub fn unknown_variables(&self) -> &[String] {
         &self.unknown_variables
     }
 
-    /// A sentence for each of [`unknown_variables`](Self::unknown_variables) but those that `is_meant`
-    /// says have another meaning, naming the variable that was likely meant.
+    /// A sentence for each of [`unknown_variables`](Self::unknown_variables) but those that
+    /// `is_meant` says have another meaning, naming the variable that was likely meant.
     #[must_use]
     pub fn variable_warnings(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
         let unknown = self.unknown_variables.iter();
@@ -87,7 +88,8 @@ impl Settings {
             .collect()
     }
 
-    /// The error for one of [`unknown_variables`](Self::unknown_variables) where nothing may be unknown.
+    /// The error for one of [`unknown_variables`](Self::unknown_variables) where nothing may be
+    /// unknown.
     #[must_use]
     pub fn refused_variable(&self, name: &str) -> SettingsError {
         SettingsError::UnknownVariable {
@@ -96,8 +98,8 @@ impl Settings {
         }
     }
 
-    /// Whether the variable `name` is as good as the name of a setting: it begins with the name of a
-    /// section, or only a letter or two are wrong.
+    /// Whether the variable `name` is as good as the name of a setting: it begins with the name of
+    /// a section, or only a letter or two are wrong.
     #[must_use]
     pub fn resembles_setting(&self, name: &str) -> bool {
         let is_close = |known: &String| levenshtein(name, known) <= 2;
@@ -125,8 +127,8 @@ impl Settings {
     }
 }
 
-/// Whether Kubernetes, or docker's old links, made this variable for a service whose name begins as our
-/// variables do: `NOTARY_SERVER_SERVICE_HOST`, `NOTARY_SERVER_PORT_4443_TCP_ADDR` and so on.
+/// Whether Kubernetes, or docker's old links, made this variable for a service whose name begins as
+/// our variables do: `NOTARY_SERVER_SERVICE_HOST`, `NOTARY_SERVER_PORT_4443_TCP_ADDR` and so on.
 fn is_service_link(name: &str, value: &str) -> bool {
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     let is_address = ["tcp://", "udp://", "sctp://"]
