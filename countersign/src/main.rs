@@ -42,7 +42,8 @@ enum Command {
     Backup {
         #[command(flatten)]
         set: SetArguments,
-        /// Seal keys, passphrases and settings, so that only the private half of this escrow key opens them.
+        /// Seal keys, passphrases and settings, so that only the private half of this escrow key
+        /// opens them.
         #[arg(long, value_name = "PUBLIC")]
         escrow: Option<PathBuf>,
     },
@@ -62,9 +63,11 @@ enum Command {
         #[arg(long, value_name = "PRIVATE")]
         escrow_key: Option<PathBuf>,
     },
-    /// Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if not.
+    /// Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if
+    /// not.
     Health(HealthArguments),
-    /// Find what is wrong with the service, or with one repository (`doctor gun NAME`), and how to cure it.
+    /// Find what is wrong with the service, or with one repository (`doctor gun NAME`), and how to
+    /// cure it.
     #[command(disable_help_flag = true)]
     Doctor(Operated),
     /// Look after the signer's keys: `key list`, `key check`, `key rotate-passphrase`.
@@ -175,8 +178,9 @@ struct UpArguments {
     /// Where the signer listens this time [default: as in signer.json, at first 127.0.0.1:7899]
     #[arg(long, value_name = "HOST:PORT")]
     signer_listen: Option<Address>,
-    /// A name or address by which other machines reach the server: its certificate gets it and keeps it. Several
-    /// with commas; those given before are replaced [default: as given before, at first this machine's own]
+    /// A name or address by which other machines reach the server: its certificate gets it and
+    /// keeps it. Several with commas; those given before are replaced [default: as given before, at
+    /// first this machine's own]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     host: Vec<Name>,
     /// The log level of both this time [default: as in their files, at first info]

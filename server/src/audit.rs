@@ -1,7 +1,8 @@
 //! The audit log: who changed trust data, or was not let, from where and with what result.
 //!
 //! One line an event, in a file of its own or, without one, in the program's log at whatever level.
-//! Reads that are granted leave no line, and neither does the challenge that every client begins with.
+//! Reads that are granted leave no line, and neither does the challenge that every client begins
+//! with.
 
 mod changes;
 mod file;
@@ -32,9 +33,9 @@ const COMPLAINT_EVERY: Duration = Duration::MINUTE;
 
 /// Where events are written down; cheap to clone, and safe to call from an async thread.
 ///
-/// A line is written before the caller goes on, so that nobody is told of a success that is in no log.
-/// This waits for no disk: a short line goes into the memory of the operating system, just as those of
-/// the program's log do. A line that the file does not take goes to the program's log.
+/// A line is written before the caller goes on, so that nobody is told of a success that is in no
+/// log. This waits for no disk: a short line goes into the memory of the operating system, just as
+/// those of the program's log do. A line that the file does not take goes to the program's log.
 #[derive(Clone)]
 pub struct Audit(Arc<Inner>);
 
@@ -139,8 +140,8 @@ impl Audit {
         Self::new(None, Box::new(clock::now))
     }
 
-    /// Appends to the file at `path`. It is made, for its owner alone, if it is not there; once it was
-    /// renamed or removed the next line begins a new one.
+    /// Appends to the file at `path`. It is made, for its owner alone, if it is not there; once it
+    /// was renamed or removed the next line begins a new one.
     ///
     /// # Errors
     ///
@@ -163,8 +164,9 @@ impl Audit {
 
     /// Writes down what happened. Never fails: a log that cannot be written stops no service.
     ///
-    /// Of attempts that came to nothing only so many are written in a second, then their number, so that
-    /// guessing does not fill the disk. Strangers do not use up the lines of those who are known.
+    /// Of attempts that came to nothing only so many are written in a second, then their number, so
+    /// that guessing does not fill the disk. Strangers do not use up the lines of those who are
+    /// known.
     pub fn record(&self, event: &Event<'_>) {
         let now = (self.0.clock)();
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);

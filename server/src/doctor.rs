@@ -1,9 +1,9 @@
 //! `notary-server doctor`: what is wrong, in one sentence each, and what to do about it.
 //!
-//! It changes nothing and asks for nothing that would: no table is made, no key created, and the one row
-//! that it writes, to see whether it may, is rolled back. What it
-//! finds is a [`Report`] of [`Finding`]s, in the order in which one thing rests on another; what
-//! cannot be looked at because of an earlier fault is left out.
+//! It changes nothing and asks for nothing that would: no table is made, no key created, and the
+//! one row that it writes, to see whether it may, is rolled back. What it finds is a [`Report`] of
+//! [`Finding`]s, in the order in which one thing rests on another; what cannot be looked at because
+//! of an earlier fault is left out.
 
 mod authentication;
 mod certificates;
@@ -24,8 +24,8 @@ use crate::config::{Config, TrustService};
 /// How long before the end of something that people have to renew a warning begins.
 const NOTICE: Duration = Duration::days(30);
 
-/// Examines what a server with this configuration needs: database, clock, certificates, who is let in,
-/// signer.
+/// Examines what a server with this configuration needs: database, clock, certificates, who is let
+/// in, signer.
 pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
     let mut report = Report::configured(config);
     if let Some(store) = database::open(&mut report, &config.storage).await {
@@ -99,8 +99,8 @@ pub enum Check {
     Clients,
 }
 
-/// What a running server asks when it cannot reach its signer: the sentence and the cure that the check-up
-/// would print.
+/// What a running server asks when it cannot reach its signer: the sentence and the cure that the
+/// check-up would print.
 #[must_use]
 pub fn signer_diagnosis(signer: TrustService, clock: fn() -> OffsetDateTime) -> Diagnosis {
     Arc::new(move || {
@@ -206,7 +206,8 @@ impl Report {
     }
 }
 
-/// One line a finding: verdict, subject, sentence, and the cure behind an arrow. A line at the end counts them.
+/// One line a finding: verdict, subject, sentence, and the cure behind an arrow. A line at the end
+/// counts them.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {

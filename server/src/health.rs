@@ -21,8 +21,8 @@ const WRITES: &str = "writes";
 
 /// How often the checks run.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How often they run after the start, until nothing fails or [`INTERVAL`] has passed: a signer or a
-/// database that starts beside the server soon counts.
+/// How often they run after the start, until nothing fails or [`INTERVAL`] has passed: a signer or
+/// a database that starts beside the server soon counts.
 const SOON: Duration = Duration::from_millis(250);
 
 /// The outcome of the last checks. Nothing fails before the first ones, which run at the start.
@@ -90,8 +90,8 @@ pub async fn run(repositories: Repositories, health: Arc<Health>, shutdown: Canc
     }
 }
 
-/// Runs the checks without a word until nothing fails, for [`INTERVAL`] at most: what fails until then may
-/// only be slower to start, and is in health but not yet in the log.
+/// Runs the checks without a word until nothing fails, for [`INTERVAL`] at most: what fails until
+/// then may only be slower to start, and is in health but not yet in the log.
 async fn check_at_start(repositories: &Repositories, health: &Health) {
     let start = tokio::time::Instant::now();
     while start.elapsed() < INTERVAL {

@@ -67,10 +67,32 @@ fn settings_page() -> String {
         ),
     ];
     for (program, sections, prefix) in programs {
-        let manual = manual(sections, prefix);
+        let manual = wrap(&manual(sections, prefix));
         write!(page, "\n## {program}\n\n{}\n", manual.trim_end()).unwrap();
     }
     page
+}
+
+/// Breaks entries of lists at 100 columns.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for word in line.split(' ') {
+            if width > 0 && line.starts_with("- ") && width + 1 + word.len() > 100 {
+                wrapped.push_str("\n ");
+                width = 1;
+            }
+            if width > 0 {
+                wrapped.push(' ');
+                width += 1;
+            }
+            wrapped.push_str(word);
+            width += word.len();
+        }
+        wrapped.push('\n');
+    }
+    wrapped
 }
 
 fn metrics_page() -> String {

@@ -35,7 +35,7 @@ pub struct Section {
 /// daemon::section! {
 ///     /// How long proxies may keep what they read.
 ///     pub struct MaxAge at "caching.max_age" {
-///         /// For the current version of a role, which the next publish replaces. 0 turns caching off.
+///         /// For the current version of a role. 0 turns caching off.
 ///         #[setting(default(300), between(0, 31_536_000), unit("seconds"))]
 ///         current_metadata: u32,
 ///         /// What proxies are called in the log.
@@ -45,8 +45,8 @@ pub struct Section {
 /// ```
 ///
 /// `MaxAge::SECTION` belongs in the list that the program hands to [`Settings::load`], and
-/// `MaxAge::of(&settings)` gives access to the values. A number needs `between`, and `default` unless
-/// its type is an `Option`.
+/// `MaxAge::of(&settings)` gives access to the values. A number needs `between`, and `default`
+/// unless its type is an `Option`.
 #[macro_export]
 macro_rules! section {
     (

@@ -5,8 +5,8 @@ use tuf::{Difference, MovedTag, Named, Signer, Tag};
 
 use super::text::cut;
 
-/// Lists of what changed, one text each. Names that clients chose stand at the end of a text, so that
-/// no name can look like another entry.
+/// Lists of what changed, one text each. Names that clients chose stand at the end of a text, so
+/// that no name can look like another entry.
 #[derive(Default, Serialize)]
 pub(super) struct Changes {
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -15,7 +15,8 @@ use url::Url;
 use super::{Check, Report, certificates::Chain, words};
 use crate::{config::Config, password_file};
 
-/// Checks the rules, and the files and addresses of authentication. Makes nothing, and logs no one in.
+/// Checks the rules, and the files and addresses of authentication. Makes nothing, and logs no one
+/// in.
 pub(super) async fn check(report: &mut Report, config: &Config, now: OffsetDateTime) {
     match &config.authentication.scheme {
         SchemeSettings::None { is_written } => warn_of_no_authentication(report, *is_written),
@@ -141,8 +142,8 @@ fn check_proxies(report: &mut Report, config: &Config) {
     }
 }
 
-/// Looks at whether clients that follow `server.public_url` find its host in the certificate. A proxy
-/// in front has a certificate of its own, which is not seen here.
+/// Looks at whether clients that follow `server.public_url` find its host in the certificate. A
+/// proxy in front has a certificate of its own, which is not seen here.
 fn check_public_url(report: &mut Report, config: &Config) {
     let host = config.public_url.as_deref().and_then(host);
     let (Some(host), Some(tls), true) = (host, &config.tls, config.trusted_proxies.is_empty())

@@ -32,7 +32,7 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Those who watch the server ask all the time: what they ask is logged at debug (`is_quiet`).
+    /// Health and metrics are asked for all the time: `is_quiet` keeps them out of the log.
     pub(super) fn new(
         head: &Head,
         body: &Body,
