@@ -149,108 +149,115 @@ fn an_administrator_may_stand_in_a_file() {
     );
 }
 
+/// Checks that an `auth` section stops the start, with an error that names `key` and says `why`.
+#[track_caller]
+fn assert_refused(case: &str, section: Value, env: &[(&str, &str)], key: &str, why: &str) {
+    let error = auth(section, env).expect_err(case);
+    assert!(
+        error.contains(key) && error.contains(why),
+        "{case}: {error}"
+    );
+    assert!(!error.contains("nonsense"), "{case}: {error}");
+}
+
 #[test]
-fn what_does_not_go_together_stops_the_start() {
+fn passwords_need_a_place_where_they_are() {
+    let (key, why) = ("auth.htpasswd_file", "nobody could log in");
+    assert_refused("htpasswd", json!({"type": "htpasswd"}), &[], key, why);
+    assert_refused("basic", json!({"type": "basic"}), &[], key, why);
+    let nonsense = ("NOTARY_AUTH", "nonsense");
+    assert_refused(
+        "an administrator that cannot be decoded",
+        json!({}),
+        &[nonsense],
+        "auth.administrator",
+        "NOTARY_AUTH",
+    );
+}
+
+#[test]
+fn a_setting_that_needs_authentication_is_refused_without_it() {
+    assert_refused(
+        "an administrator",
+        json!({"type": "none"}),
+        &[ADMIN],
+        "auth.administrator",
+        "auth.type is \"none\"",
+    );
+    assert_refused(
+        "rules where authentication is off",
+        json!({"type": "none", "rules_file": "r"}),
+        &[],
+        "auth.rules_file",
+        "no effect",
+    );
+    let why = "auth.type is not set";
+    let rules = json!({"rules_file": "r"});
+    assert_refused("rules", rules, &[], "auth.rules_file", why);
+    let users = json!({"htpasswd_file": "h"});
+    assert_refused("users", users, &[], "auth.htpasswd_file", why);
+    let options = json!({"options": {"realm": "r"}});
+    assert_refused("options of tokens", options, &[], "auth.options", why);
+    let service = json!({"token_service": true});
+    assert_refused("a token service", service, &[], "auth.token_service", why);
+}
+
+#[test]
+fn a_setting_of_another_type_of_authentication_is_refused() {
     let token = json!({"realm": "r", "issuer": "i", "service": "s", "rootcertbundle": "b"});
-    for (section, env, key, expected) in [
-        (
-            json!({"type": "htpasswd"}),
-            &[][..],
-            "auth.htpasswd_file",
-            "nobody could log in",
-        ),
-        (
-            json!({"type": "basic"}),
-            &[],
-            "auth.htpasswd_file",
-            "nobody could log in",
-        ),
-        (
-            json!({"type": "none"}),
-            &[ADMIN],
-            "auth.administrator",
-            "auth.type is \"none\"",
-        ),
-        (
-            json!({"type": "none", "rules_file": "r"}),
-            &[],
-            "auth.rules_file",
-            "no effect",
-        ),
-        (
-            json!({"rules_file": "r"}),
-            &[],
-            "auth.rules_file",
-            "auth.type is not set",
-        ),
-        (
-            json!({"htpasswd_file": "h"}),
-            &[],
-            "auth.htpasswd_file",
-            "auth.type is not set",
-        ),
-        (
-            json!({"options": {"realm": "r"}}),
-            &[],
-            "auth.options",
-            "auth.type is not set",
-        ),
-        (
-            json!({"token_service": true}),
-            &[],
-            "auth.token_service",
-            "auth.type is not set",
-        ),
-        (
-            json!({"type": "token", "options": token, "htpasswd_file": "h"}),
-            &[],
-            "auth.htpasswd_file",
-            "not with \"token\"",
-        ),
-        (
-            json!({"type": "token", "options": token, "token_service": true}),
-            &[],
-            "auth.token_service",
-            "not with \"token\"",
-        ),
-        (
-            json!({"type": "htpasswd", "htpasswd_file": "h", "options": token}),
-            &[],
-            "auth.options",
-            "\"token\" alone",
-        ),
-        (
-            json!({"type": "htpasswd", "htpasswd_file": "h", "client_certificates": true}),
-            &[],
-            "auth.client_certificates",
-            "server.client_ca_file",
-        ),
-        (
-            json!({"type": "htpasswd", "htpasswd_file": "h", "token_service": false, "token_folder": "t"}),
-            &[],
-            "auth.token_folder",
-            "while auth.token_service is false",
-        ),
-        (
-            json!({"type": "htpasswd", "htpasswd_file": "h", "token_registries": {"r": "r.example.com/"}}),
-            &[],
-            "auth.token_registries",
-            "needs auth.token_folder",
-        ),
-        (
-            json!({}),
-            &[("NOTARY_AUTH", "nonsense")],
-            "auth.administrator",
-            "NOTARY_AUTH",
-        ),
-    ] {
-        let error = auth(section, env).unwrap_err();
-        assert!(
-            error.contains(key) && error.contains(expected),
-            "{key}: {error}"
-        );
-        assert!(!error.contains("nonsense"), "{error}");
-    }
+    let why = "not with \"token\"";
+    assert_refused(
+        "users beside outside tokens",
+        json!({"type": "token", "options": token, "htpasswd_file": "h"}),
+        &[],
+        "auth.htpasswd_file",
+        why,
+    );
+    assert_refused(
+        "a token service beside outside tokens",
+        json!({"type": "token", "options": token, "token_service": true}),
+        &[],
+        "auth.token_service",
+        why,
+    );
+    assert_refused(
+        "options of tokens beside users",
+        json!({"type": "htpasswd", "htpasswd_file": "h", "options": token}),
+        &[],
+        "auth.options",
+        "\"token\" alone",
+    );
+}
+
+#[test]
+fn a_setting_that_rests_on_another_is_refused_without_it() {
+    let with_users = |more: Value| {
+        let mut section = json!({"type": "htpasswd", "htpasswd_file": "h"});
+        let section_members = section.as_object_mut().unwrap();
+        section_members.extend(more.as_object().unwrap().clone());
+        section
+    };
+    assert_refused(
+        "client certificates without a CA",
+        with_users(json!({"client_certificates": true})),
+        &[],
+        "auth.client_certificates",
+        "server.client_ca_file",
+    );
+    assert_refused(
+        "a folder for a token service that is off",
+        with_users(json!({"token_service": false, "token_folder": "t"})),
+        &[],
+        "auth.token_folder",
+        "while auth.token_service is false",
+    );
+    assert_refused(
+        "registries without keys that outlive a restart",
+        with_users(json!({"token_registries": {"r": "r.example.com/"}})),
+        &[],
+        "auth.token_registries",
+        "needs auth.token_folder",
+    );
 }
 
 #[test]
@@ -391,57 +398,41 @@ fn several_issuers_may_stand_beside_or_instead_of_the_one() {
     let one = json!({"issuer": "z", "rootcertbundle": "z.pem"});
     assert_eq!(issuers_of(read(one, true).unwrap())[0].name, "z");
 
-    for (more, rules, expected) in [
-        (json!({}), false, "name a file of rules in auth.rules_file"),
-        (
-            json!({"rootcertbundle": "z.pem"}),
-            true,
-            "option string: \"issuer\"",
-        ),
-        (
-            json!({"issuer": "a", "rootcertbundle": "z.pem"}),
-            true,
-            "\"a\" is there twice",
-        ),
-        (
-            json!({"issuers": [{"issuer": "a"}]}),
-            true,
-            "option string: \"rootcertbundle\"",
-        ),
-        (
-            json!({"issuers": [{"issuer": "a", "jwk": "x"}]}),
-            true,
-            "jwk is unknown",
-        ),
-        (json!({"issuers": [7]}), true, "list of sections"),
-        (json!({"issuers": {}}), true, "list of sections"),
-        (
-            json!({"issuers": [{"issuer": "a", "jwks": "http://idp.example.com/"}]}),
-            true,
-            "https://",
-        ),
-        (
-            json!({"issuers": [{"issuer": "a", "jwks": "file:///etc/passwd"}]}),
-            true,
-            "https://",
-        ),
-        (
-            json!({"issuers": [{"issuer": "a", "jwks": "https://u:hunter2@b/"}]}),
-            true,
-            "https://",
-        ),
-        (
-            json!({"issuers": [{"issuer": "a", "jwks": "f", "jwks_ca_file": "x"}]}),
-            true,
-            "jwks_ca_file",
-        ),
+    let refuse = |case: &str, more: Value, why: &str| {
+        let error = read(more, true).expect_err(case);
+        assert!(error.contains(why), "{case}: {error}");
+        assert!(!error.contains("hunter2"), "{case}: {error}");
+    };
+    let error = read(json!({}), false).unwrap_err();
+    assert!(
+        error.contains("name a file of rules in auth.rules_file"),
+        "{error}"
+    );
+    let one = json!({"rootcertbundle": "z.pem"});
+    refuse("keys without an issuer", one, "option string: \"issuer\"");
+    let twice = json!({"issuer": "a", "rootcertbundle": "z.pem"});
+    refuse("an issuer twice", twice, "\"a\" is there twice");
+    refuse("a number", json!({"issuers": [7]}), "list of sections");
+    refuse("a section", json!({"issuers": {}}), "list of sections");
+
+    let issuer = |members: Value| {
+        let mut issuer = json!({"issuer": "a"});
+        let issuer_members = issuer.as_object_mut().unwrap();
+        issuer_members.extend(members.as_object().unwrap().clone());
+        json!({"issuers": [issuer]})
+    };
+    let why = "option string: \"rootcertbundle\"";
+    refuse("an issuer without keys", issuer(json!({})), why);
+    refuse("a typo", issuer(json!({"jwk": "x"})), "jwk is unknown");
+    for address in [
+        "http://idp.example.com/",
+        "file:///etc/passwd",
+        "https://u:hunter2@b/",
     ] {
-        let error = read(more, rules).unwrap_err();
-        assert!(
-            error.contains(expected) && !error.contains("hunter2"),
-            "{expected}: {error}"
-        );
+        refuse(address, issuer(json!({"jwks": address})), "https://");
     }
+    let needless = issuer(json!({"jwks": "f", "jwks_ca_file": "x"}));
+    refuse("a CA for a file", needless, "jwks_ca_file");
     let local = json!({"issuers": [{"issuer": "a", "jwks": "http://127.0.0.1:8080/keys"}]});
     assert!(read(local, true).is_ok());
 }
