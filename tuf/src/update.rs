@@ -13,7 +13,7 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 pub use changes::Change;
-pub(crate) use difference::Digests;
+pub(crate) use difference::Listing;
 pub use difference::{Difference, Digest, MOST_NAMED, MovedTag, Named, Signer, Tag};
 
 use crate::{

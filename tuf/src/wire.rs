@@ -21,7 +21,7 @@ use crate::{
     envelope::{Checked, Envelope},
     fault::Fault,
     metadata::{Delegations, Meta, Root},
-    update::Digests,
+    update::Listing,
 };
 
 /// The dialect of TUF that a repository speaks. All of its files are in one.
@@ -75,8 +75,8 @@ pub(crate) trait Spelling: Sync {
     /// The parts of a file by which changes are found; `None` if it cannot be read.
     fn parts(&self, role: &Role, bytes: &[u8]) -> Option<Parts>;
 
-    /// The targets that the text of a file lists; `None` if it cannot be read.
-    fn digests<'a>(&self, text: &'a str) -> Option<Digests<'a>>;
+    /// Tells `each` of the targets that the text of a file lists; `None` if it cannot be read.
+    fn each_target(&self, text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Option<()>;
 
     /// The entry under which a snapshot or timestamp lists `file`.
     fn entry(&self, file: &File) -> Entry;

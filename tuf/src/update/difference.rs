@@ -4,9 +4,9 @@
 //! An update may change any number of tags, so only the first ones are named, and all are counted.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, hash_map::RandomState},
     fmt,
+    hash::BuildHasher as _,
 };
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::{
     envelope::Strictness,
     fault::Fault,
     metadata::{Body, RoleKeys},
+    wire::Spelling,
 };
 
 /// How many changes of one kind are named.
@@ -86,7 +87,7 @@ pub struct Signer {
 }
 
 /// The digest of a target, as far as it is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Digest {
     /// Its SHA-256.
     Sha256([u8; 32]),
@@ -125,6 +126,13 @@ impl<T> Named<T> {
         }
     }
 
+    /// Adds those of another file.
+    fn append(&mut self, other: Self) {
+        self.count += other.count;
+        let room = MOST_NAMED - self.first.len();
+        self.first.extend(other.first.into_iter().take(room));
+    }
+
     /// How many there are beyond the first.
     #[must_use]
     pub fn unnamed(&self) -> usize {
@@ -132,8 +140,52 @@ impl<T> Named<T> {
     }
 }
 
-/// The targets that a file lists, by name.
-pub(crate) type Digests<'a> = BTreeMap<Cow<'a, str>, Digest>;
+/// What is read of a list of targets, one after the other.
+pub(crate) enum Listing<'a> {
+    /// A list begins. A file that is read in two ways has two.
+    Begins,
+    /// A target, by its name.
+    Target(&'a str, Digest),
+}
+
+/// The fewest bytes of text for each target. A name, a length and a checksum take more; without
+/// this bound, a file of tiny entries would take several times its own size to compare.
+const SHORTEST_TARGET: usize = 32;
+
+/// The targets of a file in 16 bytes each, whatever their names.
+struct Listed(Vec<(u64, u64)>);
+
+impl Listed {
+    /// Reads the list in `text`, and tells `each` of every target. `None` if it cannot be read, has
+    /// a name twice, or has more targets than its length allows.
+    fn read(
+        spelling: &dyn Spelling,
+        text: &str,
+        keys: &RandomState,
+        mut each: impl FnMut(&str, Digest),
+    ) -> Option<Self> {
+        let most = text.len() / SHORTEST_TARGET;
+        let (mut entries, mut lists) = (Vec::new(), 0);
+        spelling.each_target(text, &mut |listing| match listing {
+            Listing::Begins => lists += 1,
+            Listing::Target(name, digest) => {
+                if entries.len() <= most {
+                    entries.push((keys.hash_one(name), keys.hash_one(digest)));
+                    each(name, digest);
+                }
+            }
+        })?;
+        entries.sort_unstable();
+        let is_once = entries.windows(2).all(|pair| pair[0].0 != pair[1].0);
+        (lists <= 1 && is_once && entries.len() <= most).then_some(Self(entries))
+    }
+
+    /// The hash of the digest of a target, by the hash of its name.
+    fn digest(&self, name: u64) -> Option<u64> {
+        let found = self.0.binary_search_by_key(&name, |(name, _)| *name);
+        found.ok().map(|place| self.0[place].1)
+    }
+}
 
 /// Compares `files` with the stored ones that they replace.
 pub(super) fn find(before: &Stored, files: &[File], signed_by: &[Signer]) -> Difference {
@@ -196,29 +248,48 @@ impl Difference {
         let spelling = dialect.spelling();
         let old = json::to_text(old.map_or(b"{}", |old| old));
         let new = json::to_text(file.bytes());
-        let (Some(old), Some(new)) = (spelling.digests(&old), spelling.digests(&new)) else {
-            return false;
-        };
+        let keys = RandomState::new();
         let tag = |name: &str, digest: Digest| Tag {
             role: role.clone(),
             name: name.to_owned(),
             digest,
         };
-        for (name, digest) in &new {
-            match old.get(name) {
-                None => self.added.push(|| tag(name, *digest)),
-                Some(from) if from != digest => self.moved.push(|| MovedTag {
+        let Some(before) = Listed::read(spelling, &old, &keys, |_, _| ()) else {
+            return false;
+        };
+        let (mut added, mut moved, mut kept) = (Named::default(), Named::<MovedTag>::default(), 0);
+        let after = Listed::read(spelling, &new, &keys, |name, digest| {
+            let Some(was) = before.digest(keys.hash_one(name)) else {
+                return added.push(|| tag(name, digest));
+            };
+            kept += 1;
+            if was != keys.hash_one(digest) {
+                moved.push(|| MovedTag {
                     role: role.clone(),
-                    name: name.to_string(),
-                    from: *from,
-                    to: *digest,
-                }),
-                Some(_) => {}
+                    name: name.to_owned(),
+                    from: Digest::Unknown,
+                    to: digest,
+                });
             }
+        });
+        let Some(after) = after else {
+            return false;
+        };
+        let mut removed = Named::default();
+        if kept < before.0.len() || moved.count > 0 {
+            // Names and digests of before are not kept in memory.
+            let again = Listed::read(spelling, &old, &keys, |name, digest| {
+                if after.digest(keys.hash_one(name)).is_none() {
+                    removed.push(|| tag(name, digest));
+                } else if let Some(tag) = moved.first.iter_mut().find(|tag| tag.name == name) {
+                    tag.from = digest;
+                }
+            });
+            debug_assert!(again.is_some(), "it was read a moment ago");
         }
-        for (name, digest) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
-            self.removed.push(|| tag(name, *digest));
-        }
+        self.added.append(added);
+        self.moved.append(moved);
+        self.removed.append(removed);
         true
     }
 }

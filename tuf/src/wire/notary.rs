@@ -25,7 +25,7 @@ use crate::{
     envelope::{Checked, Contents, Envelope, EnvelopeFault},
     fault::Fault,
     metadata::{Delegations, Meta, Root},
-    update::Digests,
+    update::Listing,
 };
 
 /// Everything that is particular to Notary 0.7.
@@ -97,8 +97,8 @@ impl Spelling for Notary {
         parts::of(role, bytes)
     }
 
-    fn digests<'a>(&self, text: &'a str) -> Option<Digests<'a>> {
-        targets::digests(text).ok()
+    fn each_target(&self, text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Option<()> {
+        targets::each(text, each).ok()
     }
 
     fn entry(&self, file: &File) -> Entry {

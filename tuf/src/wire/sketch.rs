@@ -20,7 +20,7 @@ use crate::{
     envelope::{Checked, Contents, Envelope, EnvelopeFault, StructureProblem},
     fault::Fault,
     metadata::{Body, Delegations, Meta, MetaFile, Root},
-    update::Digests,
+    update::Listing,
 };
 
 struct Sketch;
@@ -102,7 +102,7 @@ impl Spelling for Sketch {
         None
     }
 
-    fn digests<'a>(&self, _: &'a str) -> Option<Digests<'a>> {
+    fn each_target(&self, _: &str, _: &mut dyn FnMut(Listing<'_>)) -> Option<()> {
         None
     }
 

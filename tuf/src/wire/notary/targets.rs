@@ -8,7 +8,7 @@ use crate::{
         base64,
         json::{DecodeError, Decoded, Scanner, Token, Value, folds_to},
     },
-    update::Digests,
+    update::Listing,
 };
 
 /// Checks the text of an object of targets, each with a length and hashes. Of members that a
@@ -29,12 +29,10 @@ pub(super) fn check_one(text: &str) -> Decoded<()> {
     reader.target(token)
 }
 
-/// The targets that the text of a file lists, each with its digest. Of members that are there twice
-/// the last one counts.
-pub(super) fn digests(text: &str) -> Decoded<Digests<'_>> {
+/// Tells `each` of the targets that the text of a file lists, with their digests.
+pub(super) fn each(text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Decoded<()> {
     let mut reader = Reader(Scanner::new(text));
     let token = reader.0.value()?;
-    let mut found = Digests::new();
     reader.members(token, "data.SignedMeta", |reader, name| {
         let token = reader.0.value()?;
         if !folds_to(&name, "signed") {
@@ -45,16 +43,15 @@ pub(super) fn digests(text: &str) -> Decoded<Digests<'_>> {
             if !folds_to(&name, "targets") {
                 return reader.skip(&token);
             }
-            found.clear();
+            each(Listing::Begins);
             reader.members(token, "data.Files", |reader, name| {
                 let token = reader.0.value()?;
                 let digest = reader.digest(token)?;
-                found.insert(name, digest);
+                each(Listing::Target(&name, digest));
                 Ok(())
             })
         })
-    })?;
-    Ok(found)
+    })
 }
 
 struct Reader<'a>(Scanner<'a>);
