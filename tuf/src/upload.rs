@@ -97,10 +97,11 @@ impl CheckedUpload {
         self.bytes.len()
     }
 
-    /// How many more bytes it takes while it is read.
+    /// How many more bytes it takes while it is read: for its values, and for those of targets once
+    /// more, which are written canonically to see what changed.
     #[must_use]
     pub fn memory_to_read(&self) -> usize {
-        self.values.min(most_values(self.bytes.len())) * BYTES_OF_VALUE
+        self.values.min(most_values(self.bytes.len())) * BYTES_OF_VALUE * 2
     }
 
     /// Reads the file.

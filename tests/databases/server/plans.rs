@@ -51,9 +51,16 @@ fn with_values(statement: &str) -> String {
             .any(|end| before.ends_with(end))
         {
             "TIMESTAMP '2026-01-01 00:00:00'"
-        } else if ["version >=", "version <", "version =", "id >", "id <"]
-            .iter()
-            .any(|end| before.ends_with(end))
+        } else if [
+            "version >=",
+            "version <",
+            "version =",
+            "id >",
+            "id <",
+            "id <=",
+        ]
+        .iter()
+        .any(|end| before.ends_with(end))
         {
             "1"
         } else {
