@@ -440,7 +440,7 @@ journey_on() {
 
 # move_to DATABASE: on purpose.
 move_to() {
-    echo "COMPOSE_FILE=docker-compose.yml:docker-compose.$1.yml" >> .env
+    echo "COMPOSE_FILE=docker-compose.yml:compose/$1.yml" >> .env
     check "everything moves to $1" quietly guide compose.md move
     check 'all services are healthy' all_healthy prepare signer server registry
     check 'there is no PostgreSQL' has_no_container postgres
