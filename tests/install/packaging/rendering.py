@@ -9,7 +9,7 @@ import tempfile
 
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 KUSTOMIZE = ROOT / "packaging/kubernetes"
 CHART = ROOT / "packaging/helm/countersign"
 WORK = ROOT / "target/packaging"
