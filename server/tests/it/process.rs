@@ -8,7 +8,8 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, ChildStderr, Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    thread::{self, JoinHandle},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -117,8 +118,9 @@ impl Stage {
 /// A server that serves, until it is dropped.
 struct Running {
     child: Child,
-    log: BufReader<ChildStderr>,
     said: String,
+    /// Reads on, so that the server never waits for a full pipe.
+    log: Option<JoinHandle<String>>,
 }
 
 impl Running {
@@ -132,14 +134,24 @@ impl Running {
             assert!(log.read_line(&mut line).unwrap() > 0, "{said}");
             said += &line;
         }
-        Self { child, log, said }
+        let log = thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = log.read_to_string(&mut rest);
+            rest
+        });
+        Self {
+            child,
+            said,
+            log: Some(log),
+        }
     }
 
     /// All that it wrote, having been stopped.
     fn stop(mut self) -> String {
         self.child.kill().unwrap();
         let mut said = std::mem::take(&mut self.said);
-        self.log.read_to_string(&mut said).unwrap();
+        let log = self.log.take().expect("it is taken once");
+        said += &log.join().unwrap();
         said
     }
 }
@@ -359,7 +371,7 @@ fn a_server_says_that_its_own_certificate_has_expired() {
         if health.starts_with("HTTP/1.1 503") {
             break health;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(std::time::Duration::from_millis(20));
     };
     assert!(health.contains("Certificate current"), "{health}");
     assert!(health.contains("expired on 2021-02-03"), "{health}");
@@ -380,7 +392,7 @@ fn a_server_says_that_its_own_certificate_has_expired() {
     )
     .unwrap();
     while !get(monitoring, "/_notary_server/health").starts_with("HTTP/1.1 200") {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(std::time::Duration::from_millis(50));
     }
     let log = log.stop();
     assert!(

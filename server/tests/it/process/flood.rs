@@ -88,12 +88,22 @@ fn send_endlessly(stage: &Stage, is_over: &AtomicBool) {
     }
 }
 
+/// Ends what bob does, however the test ends.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn endless_bodies_of_one_user_keep_nobody_else_from_publishing() {
     let stage = sandbox();
     let _running = stage.start(&[]);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _end = End(&is_over);
         let bobs: Vec<_> = (0..5)
             .map(|_| scope.spawn(|| send_endlessly(&stage, &is_over)))
             .collect();
@@ -127,6 +137,5 @@ fn endless_bodies_of_one_user_keep_nobody_else_from_publishing() {
             bobs.iter().any(|bob| !bob.is_finished()),
             "bob was sending all the time"
         );
-        is_over.store(true, Ordering::Relaxed);
     });
 }
