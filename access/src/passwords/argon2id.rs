@@ -101,7 +101,7 @@ fn parts(text: &str) -> Option<([u32; 3], Vec<u8>, Vec<u8>)> {
 }
 
 /// The numbers of `m=…,t=…,p=…`. The PHC form has further parameters (a secret's id, associated
-/// data), which nobody uses for passwords; a hash that has them is not understood.
+/// data), which password files do not use; a hash that has them is refused.
 fn numbers(text: &str) -> Option<[u32; 3]> {
     let mut fields = text.split(',');
     let mut number = |name: &str| {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 ///
 /// A name is followed along every way to match at once instead of trying one after the other, 64
 /// places at a time. So no pattern costs more than its length times that of the name, divided by
-/// 64, whoever chose the name.
+/// 64, for any name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Automaton {
     /// The place behind all pieces.
