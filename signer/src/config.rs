@@ -16,7 +16,10 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 
 pub use sections::SECTIONS;
 
-use crate::{custody::encrypted::passphrases, keys::cache::CacheLimits};
+use crate::{
+    custody::{custody_name, encrypted::passphrases},
+    keys::cache::CacheLimits,
+};
 
 /// What the names of environment variables begin with.
 pub const ENVIRONMENT: &str = "NOTARY_SIGNER";
@@ -33,6 +36,9 @@ pub enum ConfigError {
     /// Something that must be set is not; Notary's sentence comes last.
     #[error("{0} is not set: {1}")]
     Missing(&'static str, String),
+    /// An alias that marks keys of another custody, whose passphrase would never be used.
+    #[error("storage.default_alias: {0:?} begins with \"custody:\", which no passphrase may")]
+    ReservedAlias(String),
     /// A backend that this build does not serve.
     #[error("storage.backend: {0}")]
     Backend(String),
@@ -252,6 +258,9 @@ fn database(settings: &Settings, folder: &Path, backend: Backend) -> Result<Stor
         .or_else(|| sections::Root::of(settings).default_alias.text());
     let notary = "must provide a default alias for the key DB";
     let alias = alias.ok_or_else(|| missing(&stored.default_alias, notary))?;
+    if custody_name(alias).is_some() {
+        return Err(ConfigError::ReservedAlias(alias.to_owned()));
+    }
     Ok(Storage::Database {
         url: DatabaseUrl::parse(backend, url)?.within(folder)?,
         limits: PoolLimits {

@@ -55,6 +55,17 @@ fn a_good_file_is_read_with_paths_from_its_folder() {
 }
 
 #[test]
+fn an_alias_that_marks_keys_of_another_custody_is_refused() {
+    for variable in ["STORAGE_DEFAULT_ALIAS", "DEFAULT_ALIAS"] {
+        let text = GOOD.replace(r#""default_alias": "one","#, "");
+        let variable = format!("NOTARY_SIGNER_{variable}");
+        let error = read(&text, &[(&variable, "custody:device")]).unwrap_err();
+        assert!(error.contains("storage.default_alias"), "{error}");
+        assert!(error.contains("custody:device"), "{error}");
+    }
+}
+
+#[test]
 fn the_environment_and_the_old_place_of_the_default_alias_count() {
     let without = GOOD.replace(r#""default_alias": "one","#, "");
     let alias = |variables: &[(&str, &str)], text: &str| match read(text, variables)?.storage {
