@@ -1,7 +1,6 @@
 //! What somebody may do.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// What somebody may do to the trust data of a GUN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

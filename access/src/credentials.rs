@@ -2,13 +2,14 @@
 
 mod administrator;
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+pub use administrator::{InvalidAdministrator, administrator};
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
-
-pub use administrator::{InvalidAdministrator, administrator};
 
 /// A user and a password; the password is wiped when dropped, and never shown.
 #[derive(Clone, Debug)]

@@ -8,18 +8,16 @@ mod hash;
 mod parse;
 mod work;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
+pub use error::{InvalidHash, InvalidPassword};
+use hash::Hash;
+pub use hash::{Hashing, hash};
+pub use parse::InvalidPasswordFile;
 use ring::digest;
 use secrecy::ExposeSecret;
 
 use crate::Credentials;
-use hash::Hash;
-
-pub use error::{InvalidHash, InvalidPassword};
-pub use hash::{Hashing, hash};
-pub use parse::InvalidPasswordFile;
 
 /// The users of a password file and the hashes of their passwords.
 pub struct PasswordFile {
@@ -107,8 +105,7 @@ impl fmt::Debug for PasswordFile {
 
 #[cfg(test)]
 mod tests {
-    use super::work::Work;
-    use super::*;
+    use super::{work::Work, *};
 
     const CHEAP: &str = "$2y$04$HJX35w98P8ZqMDkxxHEKZefJ6C9hZs1oyGW1dqK5CTQpRNq66gAO.";
     const DEAR: &str = "$2y$10$7xqrFIRai.TADDL8oKK9ZuBP6ktdE99CBuZdZi5mDfsMEeGAEgqgC";

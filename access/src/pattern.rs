@@ -5,7 +5,6 @@ mod automaton;
 use std::fmt;
 
 use automaton::Automaton;
-
 #[cfg(test)]
 pub(crate) use automaton::work;
 

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::rules::Query;
-use crate::{Access, Action, Actions, Caller, Identity, Rules, Scope, ScopeKind};
+use crate::{Access, Action, Actions, Caller, Identity, Rules, Scope, ScopeKind, rules::Query};
 
 /// Who may do what.
 #[derive(Clone, Debug)]

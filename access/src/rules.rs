@@ -4,12 +4,13 @@ mod error;
 mod parse;
 mod who;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-
-use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 pub use error::{InvalidRules, RuleFault};
+use serde_json::Value;
 pub use who::{InvalidWho, Who};
 
 use crate::{Action, Actions, GunPattern, Identity, RolePattern};

@@ -11,19 +11,20 @@ use access::{
 };
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use fetch::Address;
+pub use fetch::without_query;
+use jwks::RemoteKeys;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::settings::{IssuerSettings, JwksSettings, OutsideTokenSettings};
 use crate::{
-    AuthenticationError, throttle::Throttle, token_service::OwnTokenError, watched::Watched,
+    AuthenticationError,
+    settings::{IssuerSettings, JwksSettings, OutsideTokenSettings},
+    throttle::Throttle,
+    token_service::OwnTokenError,
+    watched::Watched,
 };
-
-pub use fetch::without_query;
-
-use fetch::Address;
-use jwks::RemoteKeys;
 
 /// The outside issuers whose tokens are accepted.
 pub(crate) struct Outside {

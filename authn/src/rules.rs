@@ -4,8 +4,10 @@ use std::path::Path;
 
 use access::{Policy, Rules, Who};
 
-use crate::settings::{AuthenticationSettings, SchemeSettings};
-use crate::watched::Watched;
+use crate::{
+    settings::{AuthenticationSettings, SchemeSettings},
+    watched::Watched,
+};
 
 /// The policy of the rules file; without a file, every user may do everything.
 pub(crate) fn load(settings: &AuthenticationSettings) -> anyhow::Result<Watched<Policy>> {

@@ -29,6 +29,13 @@ use secrecy::SecretString;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
+pub use self::{
+    error::{IssueError, OwnTokenError, TokenServiceError},
+    holder::Holder,
+    keys::KeyState,
+    offline::identify_offline,
+    scopes::Scopes,
+};
 use self::{
     folder::Folder,
     grants::{Audience, list_granted},
@@ -36,14 +43,6 @@ use self::{
     source::KeySource,
 };
 use crate::settings;
-
-pub use self::offline::identify_offline;
-pub use self::{
-    error::{IssueError, OwnTokenError, TokenServiceError},
-    holder::Holder,
-    keys::KeyState,
-    scopes::Scopes,
-};
 
 /// How long a refresh token is good for.
 const REFRESH_LIFE: Duration = Duration::days(90);

@@ -1,9 +1,11 @@
 //! Files that are there completely or not at all, and say who may read them from their first byte.
 
-use std::fs::DirBuilder;
-use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::DirBuilder,
+    io::{self, Read},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
 
 use daemon::{atomic, regular};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -164,8 +166,7 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::{Access, make_folder, read, write};
 

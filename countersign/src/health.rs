@@ -1,7 +1,6 @@
 //! Asks the two programs how they are, as their other clients would.
 
-use std::path::Path;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use daemon::{ClientTls, probe};
 

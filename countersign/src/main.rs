@@ -4,18 +4,18 @@ mod operate_command;
 mod prepare_command;
 mod reference_command;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use countersign::address::Address;
-use countersign::names::Name;
-use countersign::prepare::{self, PrepareError};
-use countersign::set::{Set, SetError};
-use countersign::setup::{Place, UpOptions};
-use countersign::up::Up;
+use countersign::{
+    address::Address,
+    names::Name,
+    prepare::{self, PrepareError},
+    set::{Set, SetError},
+    setup::{Place, UpOptions},
+    up::Up,
+};
 use operate_command::{Both, Operated};
 use prepare_command::PrepareArguments;
 use rustix::process::{Signal, getpid, kill_process};

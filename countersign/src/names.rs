@@ -1,8 +1,6 @@
 //! What clients call a service.
 
-use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use crate::pki;
 

@@ -2,9 +2,11 @@
 //! `notary` brings a `notary-server` and a `notary-signer` of its own, which would start serving
 //! instead.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
 
 use countersign::setup::Place;
 

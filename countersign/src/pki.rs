@@ -6,24 +6,24 @@
 
 mod certificate;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
+pub use certificate::{certificates, end, host_name, is_pair, is_valid, to_pem};
+use certificate::{has_purpose, hosts_of, is_of, is_within};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::files::{self, Access, FileError};
-use certificate::{has_purpose, hosts_of, is_of, is_within};
-
-pub use certificate::{certificates, end, host_name, is_pair, is_valid, to_pem};
 
 /// Why there is no certificate to go on with.
 #[derive(Debug, thiserror::Error)]

@@ -30,20 +30,23 @@ mod modes;
 mod secrets;
 mod watch;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use time::OffsetDateTime;
-use zeroize::Zeroizing;
-
-use crate::files::{self, Access, FileError};
-use crate::names::Name;
-use crate::pki::{self, Authority, Leaf, Outcome, Purpose};
-use crate::setup::quoted;
-use lock::Lock;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 pub use database::Database;
 pub use error::{Again, PrepareError};
+use lock::Lock;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::{
+    files::{self, Access, FileError},
+    names::Name,
+    pki::{self, Authority, Leaf, Outcome, Purpose},
+    setup::quoted,
+};
 
 /// The folders of all services, and what they are for.
 #[derive(Clone, Debug)]

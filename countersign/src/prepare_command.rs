@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use countersign::names::Name;
-use countersign::prepare::{Database, Permitted, Preparation, PrepareError};
+use countersign::{
+    names::Name,
+    prepare::{Database, Permitted, Preparation, PrepareError},
+};
 
 #[derive(clap::Args)]
 pub(crate) struct PrepareArguments {

@@ -5,20 +5,26 @@
 //! time to finish what it is doing. It runs in a process group of its own, so that Ctrl-C in a
 //! terminal reaches it through this process alone, once and in the right order.
 
-use std::ffi::OsString;
-use std::io;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::{
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use daemon::logging::Plain;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, ChildStdin, Command},
+    task::JoinHandle,
+    time::timeout,
+};
 
 /// How to start a program.
 #[derive(Clone, Debug)]

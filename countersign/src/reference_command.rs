@@ -1,8 +1,9 @@
 //! Manual pages and completions of the three programs, as the packages ship them.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap_complete::Shell;
 use clap_mangen::Man;

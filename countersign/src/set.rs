@@ -6,16 +6,20 @@
 
 mod service;
 
-use std::ffi::{OsStr, OsString};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use archive::escrow::EscrowError;
 use time::OffsetDateTime;
 
-use crate::files::{self, FileError};
-use crate::setup::{ALIAS, Place, Setup, SetupError};
+use crate::{
+    files::{self, FileError},
+    setup::{ALIAS, Place, Setup, SetupError},
+};
 
 /// The trust data in the folder of a set.
 const TRUST_DATA: &str = "server.backup";

@@ -17,20 +17,23 @@ mod hosts;
 mod instructions;
 mod known;
 
-use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
-use std::net::{IpAddr, TcpListener, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
-
-use time::OffsetDateTime;
-
-use crate::address::Address;
-use crate::files::{self, Access, FileError, make_once};
-use crate::names::{InvalidName, Name};
-use crate::pki::{self, Authority, Leaf, Outcome, PkiError, Purpose};
+use std::{
+    collections::BTreeSet,
+    fs::{File, TryLockError},
+    net::{IpAddr, TcpListener, ToSocketAddrs as _},
+    path::{Path, PathBuf},
+};
 
 pub use instructions::Instructions;
 pub(crate) use instructions::quoted;
+use time::OffsetDateTime;
+
+use crate::{
+    address::Address,
+    files::{self, Access, FileError, make_once},
+    names::{InvalidName, Name},
+    pki::{self, Authority, Leaf, Outcome, PkiError, Purpose},
+};
 
 /// Why the data folder cannot be used: one sentence, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -448,8 +451,7 @@ fn tell(news: &mut Vec<String>, name: &str, outcome: Outcome) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
+    use std::{fs, path::Path};
 
     use super::Place;
 

@@ -4,18 +4,24 @@
 //! One that ends later is started again, after a pause that doubles with every end in a row. The
 //! other goes on meanwhile: a server without its signer still serves what it has.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
 use time::OffsetDateTime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
+};
 
-use crate::health;
-use crate::process::{Display, Program, Running};
-use crate::setup::{Instructions, Place, Setup, SetupError, UpOptions};
+use crate::{
+    health,
+    process::{Display, Program, Running},
+    setup::{Instructions, Place, Setup, SetupError, UpOptions},
+};
 
 /// Why the service does not run, in one sentence.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,6 @@
 //! Where a program listens, and how the same machine reaches it.
 
-use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
 /// A listen address as Notary's configuration files spell it: `HOST:PORT`, the host may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,8 +19,12 @@ use std::{
 };
 
 use axum::body::Body;
+pub use bind::{BindError, bind};
+use connection::Connection;
 use http::{Request, Response};
 use ipnet::IpNet;
+use outgoing::Outgoing;
+use places::{Place, Places};
 use rustls_pki_types::CertificateDer;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -30,12 +34,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
 use crate::tls::ServerTls;
-
-pub use bind::{BindError, bind};
-
-use connection::Connection;
-use outgoing::Outgoing;
-use places::{Place, Places};
 
 /// Who sent a request; an extension of every request.
 #[derive(Clone, Debug)]

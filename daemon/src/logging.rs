@@ -21,18 +21,16 @@ use std::{
     },
 };
 
+use fields::FieldLines;
+use filter::Filter;
+use format::Lines;
+pub use safe::{Plain, plain_json};
 use tracing::Subscriber;
 use tracing_subscriber::{
     Registry,
     fmt::{self as subscriber_fmt, MakeWriter},
     layer::SubscriberExt as _,
 };
-
-use fields::FieldLines;
-use filter::Filter;
-use format::Lines;
-
-pub use safe::{Plain, plain_json};
 
 /// The target of lines that are shown whatever the level: the version, and what is doubtful about
 /// the configuration. `tracing::warn!(target: daemon::logging::STARTUP, "…")`

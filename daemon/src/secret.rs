@@ -17,12 +17,11 @@ use std::{
     time::Duration,
 };
 
+pub use command::CommandFault;
+pub use reference::Reference;
 use zeroize::Zeroizing;
 
 use crate::{Origin, regular};
-
-pub use command::CommandFault;
-pub use reference::Reference;
 
 /// The octets of a secret, wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;

@@ -24,14 +24,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-use strsim::levenshtein;
-
 pub use error::SettingsError;
 pub use key::{Default, Key, Kind, Secrecy, Show};
 pub use manual::manual;
 pub use section::{Entry, Held, Section, Setting, Whole};
-
+use serde_json::Value;
+use strsim::levenshtein;
 pub(crate) use words::go_bool;
 
 use crate::{Origin, secret::Source};

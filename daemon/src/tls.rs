@@ -13,6 +13,11 @@ mod verifier;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+pub use connector::{SignerConnector, connector};
+pub use error::{HALF_PAIR, TlsError};
+use files::{Files, Material, Reloading};
+pub(crate) use files::{Validity, validity};
+pub use pinned::{Glance, accepts_itself};
 use rustls::{
     ClientConfig, Error, ServerConfig,
     client::Resumption,
@@ -20,19 +25,10 @@ use rustls::{
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
-
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::sync::watch;
-
-pub use connector::{SignerConnector, connector};
-pub use error::{HALF_PAIR, TlsError};
-pub use pinned::{Glance, accepts_itself};
-pub use verifier::{CheckServer, server_verifier};
-
-pub(crate) use files::{Validity, validity};
-
-use files::{Files, Material, Reloading};
 use trust::Trust;
+pub use verifier::{CheckServer, server_verifier};
 use verifier::{ClientVerifier, Insistence};
 
 /// The certificate of a listener, and whose clients it lets in.

@@ -9,9 +9,8 @@
 mod catalog;
 mod survey;
 
-use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Type};
-
 pub use catalog::{Catalog, FoundColumn, FoundIndex, FoundTable};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Type};
 pub use survey::{Step, Survey};
 
 use crate::{Backend, Dialect, Fault, Int, Pool, fault};

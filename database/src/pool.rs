@@ -21,18 +21,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use condition::Condition;
+use condition::Outlook;
 use sqlx::{ConnectOptions as _, Connection, Database};
+pub use statements::Runner;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
-
-pub use condition::Condition;
-pub use statements::Runner;
 pub use transaction::Transaction;
 
 use crate::{Dialect, Fault, fault};
-use condition::Outlook;
 
 /// How long a connection that waited may take to show that it still lives.
 const PING: Duration = Duration::from_secs(2);

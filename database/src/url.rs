@@ -4,13 +4,12 @@ mod mysql;
 mod postgres;
 mod shown;
 
-pub(crate) use mysql::MySqlUrl;
-pub(crate) use postgres::PostgresUrl;
-pub use shown::without_secrets;
-
 use std::{borrow::Cow, fs::File, path::PathBuf};
 
+pub(crate) use mysql::MySqlUrl;
 use percent_encoding::percent_decode_str;
+pub(crate) use postgres::PostgresUrl;
+pub use shown::without_secrets;
 
 use crate::{Backend, DatabaseError};
 

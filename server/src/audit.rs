@@ -21,12 +21,11 @@ use std::{
 
 use access::Caller;
 use daemon::clock;
-use time::{Duration, OffsetDateTime};
-use tuf::Difference;
-
 use file::AppendFile;
 use flood::{Flood, Verdict};
 use record::Record;
+use time::{Duration, OffsetDateTime};
+use tuf::Difference;
 
 /// How long a file that cannot be written is complained about once.
 const COMPLAINT_EVERY: Duration = Duration::MINUTE;

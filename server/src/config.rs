@@ -18,14 +18,12 @@ use std::{
 use authn::settings::AuthenticationSettings;
 use daemon::{Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
-use ipnet::IpNet;
-use trust::store::Storage;
-
-use sections::{Bugsnag, Caching, Repositories, Server};
-
 pub use door::Doors;
+use ipnet::IpNet;
 pub use note::AuthenticationNote;
 pub use sections::SECTIONS;
+use sections::{Bugsnag, Caching, Repositories, Server};
+use trust::store::Storage;
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
 pub const ENV_PREFIX: &str = "NOTARY_SERVER";

@@ -28,17 +28,16 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+pub use error::{ApiError, ErrorKind, error_kinds};
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
+pub use observe::describe_metrics;
 use origin::{Origin, Surroundings};
+pub use path::{GunName, RoleName, Route, RouteDoc, route};
+pub use state::{App, Parts};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 use trust::signer::REQUEST_ID;
-
-pub use error::{ApiError, ErrorKind, error_kinds};
-pub use observe::describe_metrics;
-pub use path::{GunName, RoleName, Route, RouteDoc, route};
-pub use state::{App, Parts};
 
 /// What a listener serves; cheap to clone.
 #[derive(Clone)]

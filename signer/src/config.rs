@@ -13,7 +13,6 @@ use daemon::{
     settings::{Entry, Setting},
 };
 use database::{Backend, DatabaseUrl, PoolLimits};
-
 pub use sections::SECTIONS;
 
 use crate::{

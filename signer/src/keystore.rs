@@ -7,13 +7,12 @@ pub mod sql;
 
 use std::{fmt, sync::Arc};
 
+pub use archived::ArchivedKey;
 use async_trait::async_trait;
 use database::{Condition, Fault};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::{KeyAlgorithm, PublicKey};
-
-pub use archived::ArchivedKey;
 
 /// Names a key: 64 hex digits. A request without this is refused before anything is looked up:
 /// an empty id made Notary 0.7 sign with, or delete, keys that no request had named.

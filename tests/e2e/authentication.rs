@@ -3,9 +3,7 @@
 //! Servers here log all they can, and every journey ends with a search of what was logged for what
 //! should not be there.
 
-use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Result, ensure};
 use harness::{Account, AuthSetup, Sandbox, Trust, htpasswd, scan_for_secrets};

@@ -1,12 +1,10 @@
 //! Server and signer trust each other in every set-up of certificates that Notary accepts, and in
 //! no other.
 
-use std::thread;
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::{Result, ensure};
-use harness::certificates::Setup;
-use harness::{Collaborator, Make, Pair, Sandbox, Trust};
+use harness::{Collaborator, Make, Pair, Sandbox, Trust, certificates::Setup};
 
 on_every_pair![
     certificates_of_one_authority_are_accepted,

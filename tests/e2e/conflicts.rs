@@ -1,11 +1,12 @@
 //! Publishes that meet each other, or the end of a connection.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use anyhow::{Result, anyhow, ensure};
-use harness::proxy::Proxy;
-use harness::{Collaborator, Pair, Sandbox, Trust};
+use harness::{Collaborator, Pair, Sandbox, Trust, proxy::Proxy};
 
 on_every_pair![
     the_loser_of_two_publishes_is_told_and_succeeds_when_it_tries_again,

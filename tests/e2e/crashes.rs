@@ -1,13 +1,14 @@
 //! Power cuts: what was acknowledged is there afterwards, and nothing is there by halves.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread::{self, Scope, ScopedJoinHandle},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use harness::{Collaborator, Pair, Sandbox, Trust};
 use serde_json::Value;
 

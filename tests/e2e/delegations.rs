@@ -1,8 +1,7 @@
 //! Delegations with the notary CLI: delegates hold their own key and nothing else.
 
 use anyhow::{Context as _, Result, ensure};
-use harness::certificates::Leaf;
-use harness::{Collaborator, Pair, Sandbox, Trust};
+use harness::{Collaborator, Pair, Sandbox, Trust, certificates::Leaf};
 
 on_every_pair![
     delegates_publish_with_their_own_key_also_nested,

@@ -3,8 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use harness::certificates::Leaf;
-use harness::{Cli, Engine, Pair, Person, Sandbox, Trust};
+use harness::{Cli, Engine, Pair, Person, Sandbox, Trust, certificates::Leaf};
 use serde_json::Value;
 
 on_every_pair_with_every_cli![

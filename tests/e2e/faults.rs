@@ -2,16 +2,22 @@
 //! servers: every publish that was acknowledged stays, every refusal is one that a client may
 //! repeat, and publishing goes on by itself when the fault is mended.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fixtures::{Part, Publisher};
-use harness::process::{eventually, soak};
-use harness::{Answer, Condition, Entrance, Network, Pair, Routes, Sandbox, Trust};
+use harness::{
+    Answer, Condition, Entrance, Network, Pair, Routes, Sandbox, Trust,
+    process::{eventually, soak},
+};
 use serde_json::Value;
 
 use crate::crashes::is_whole;

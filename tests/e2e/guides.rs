@@ -4,13 +4,17 @@
 //! the blocks of one guide; a block that has a name and is not run fails it. Only the names of
 //! machines are replaced, and what people would type at a prompt is in the environment.
 
-use std::cell::RefCell;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
-use harness::process::{SEARCH_PATH, client};
-use harness::{Cli, Engine, Said, Sandbox, Trust};
+use harness::{
+    Cli, Engine, Said, Sandbox, Trust,
+    process::{SEARCH_PATH, client},
+};
 
 mod ca;
 mod ci;

@@ -1,12 +1,16 @@
 //! The first five minutes of somebody new: one command, three lines to paste, and docker signs and
 //! verifies.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
-use harness::process::{client, program};
-use harness::{Cli, Collaborator, Daemon, Engine, Person, Said, Sandbox, pair};
+use harness::{
+    Cli, Collaborator, Daemon, Engine, Person, Said, Sandbox, pair,
+    process::{client, program},
+};
 
 /// The one command, started in an empty folder.
 struct Countersign {

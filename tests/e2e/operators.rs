@@ -3,9 +3,7 @@
 
 use anyhow::{Result, ensure};
 use fixtures::Publisher;
-use harness::rows::Rows;
-use harness::storage::Owner;
-use harness::{Pair, Sandbox, Trust};
+use harness::{Pair, Sandbox, Trust, rows::Rows, storage::Owner};
 
 on_databases_of_notary![
     a_running_notary_is_looked_at_without_touching_it,

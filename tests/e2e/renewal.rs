@@ -3,8 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use fixtures::{Key, bytes, resign, vectors};
-use harness::storage::Owner;
-use harness::{Database, Make};
+use harness::{Database, Make, storage::Owner};
 use serde_json::{Value, json};
 
 use crate::side_by_side::Replicas;

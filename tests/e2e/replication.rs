@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use fixtures::Publisher;
-use harness::process::eventually;
-use harness::{Backend, Network, Pair, Routes, Trust};
+use harness::{Backend, Network, Pair, Routes, Trust, process::eventually};
 use serde_json::Value;
 
 const GUN: &str = "example.com/app";

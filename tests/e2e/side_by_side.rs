@@ -5,9 +5,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use fixtures::{Key, Named, Part, Publisher, lists};
-use harness::http::Answer;
-use harness::rows::FeedFaults;
-use harness::{Database, Make, Pair, Sandbox, Trust};
+use harness::{Database, Make, Pair, Sandbox, Trust, http::Answer, rows::FeedFaults};
 
 use crate::renewal::an_expired_timestamp_is_renewed_once;
 

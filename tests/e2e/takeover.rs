@@ -1,14 +1,15 @@
 //! Taking over what Notary has run so far, in place, and giving it back: the same files, the same
 //! databases, and users of them who may do no more than change rows.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result, ensure};
 use fixtures::Publisher;
-use harness::balancer::Balancer;
-use harness::rows::{FeedFaults, Rows};
-use harness::{Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust};
+use harness::{
+    Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust,
+    balancer::Balancer,
+    rows::{FeedFaults, Rows},
+};
 
 use crate::delegations;
 

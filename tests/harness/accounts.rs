@@ -1,13 +1,17 @@
 //! People with a password, and the files in which servers keep what they know of passwords.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::process::{Said, client};
-use crate::sandbox::Sandbox;
+use crate::{
+    process::{Said, client},
+    sandbox::Sandbox,
+};
 
 /// A user and a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

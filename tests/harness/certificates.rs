@@ -1,8 +1,10 @@
 //! Keys and certificates made for one test, in the set-ups that operators of Notary use between
 //! server and signer.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use rcgen::{

@@ -4,14 +4,16 @@
 //! An instance starts empty; [`Postgres::create`] and [`MariaDb::create`] make a fresh database in
 //! it and say how Notary's configuration names it.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};

@@ -1,9 +1,11 @@
 //! A small disk under an instance, for tests of what happens when it is full.
 
-use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    io::{ErrorKind, Write as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Result;
 

@@ -1,16 +1,20 @@
 //! A docker engine with a registry, and people who use the docker CLI.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::accounts::Account;
-use crate::process::{Daemon, Said, client, program};
-use crate::registry::{RegistryAuth, start_registry};
-use crate::sandbox::Sandbox;
+use crate::{
+    accounts::Account,
+    process::{Daemon, Said, client, program},
+    registry::{RegistryAuth, start_registry},
+    sandbox::Sandbox,
+};
 
 /// Which generation of the docker CLI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,17 +4,21 @@
 //! The nodes run as the user `mysql`: a joining node gets its data by a script that `MariaDB`
 //! starts, and that one expects it.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use crate::database::{Fresh, PASSWORD, USER, free_address, ids_of, mysql_fresh};
-use crate::process::{Daemon, Said, program};
+use crate::{
+    database::{Fresh, PASSWORD, USER, free_address, ids_of, mysql_fresh},
+    process::{Daemon, Said, program},
+};
 
 /// Where Debian keeps Galera.
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";

@@ -1,16 +1,20 @@
 //! Requests to the server under test that no client makes in this form.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use fixtures::{Part, multipart};
 
-use crate::accounts::Account;
-use crate::process::{Said, client};
-use crate::trust::Trust;
+use crate::{
+    accounts::Account,
+    process::{Said, client},
+    trust::Trust,
+};
 
 /// What the server answered.
 #[derive(Debug)]

@@ -1,24 +1,32 @@
 //! A token server that is not ours: it makes tokens in the form of the registry's token protocol,
 //! with a key of its own.
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::SystemTime;
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::SystemTime,
+};
 
 use anyhow::{Context as _, Result, anyhow};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use rcgen::{KeyPair, PublicKeyData as _};
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
 use serde_json::{Value, json};
 
-use crate::accounts::Account;
-use crate::certificates::{Chain, chain};
-use crate::sandbox::Sandbox;
+use crate::{
+    accounts::Account,
+    certificates::{Chain, chain},
+    sandbox::Sandbox,
+};
 
 /// What tokens are made out for.
 pub const SERVICE: &str = "trust.example.com";

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use crate::accounts::Account;
-use crate::certificates::Pair;
-use crate::process::{Said, client};
-use crate::sandbox::Sandbox;
-use crate::trust::Trust;
+use crate::{
+    accounts::Account,
+    certificates::Pair,
+    process::{Said, client},
+    sandbox::Sandbox,
+    trust::Trust,
+};
 
 /// One person's notary CLI: a folder of keys and cached metadata, and the server it talks to.
 #[derive(Clone, Debug)]

@@ -2,11 +2,13 @@
 
 use anyhow::{Result, ensure};
 
-use crate::auth_setup::AuthSetup;
-use crate::pair::{Make, notary_program};
-use crate::process::{Said, client, program};
-use crate::sandbox::Sandbox;
-use crate::trust::{PASSPHRASES, Trust};
+use crate::{
+    auth_setup::AuthSetup,
+    pair::{Make, notary_program},
+    process::{Said, client, program},
+    sandbox::Sandbox,
+    trust::{PASSPHRASES, Trust},
+};
 
 impl Trust {
     /// Runs a command of our server on the configuration of this service, whoever runs it.

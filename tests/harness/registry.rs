@@ -1,14 +1,14 @@
 //! A registry, and how it lets people in.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::docker::installed;
-use crate::process::Daemon;
-use crate::sandbox::Sandbox;
+use crate::{docker::installed, process::Daemon, sandbox::Sandbox};
 
 /// How a registry lets people in.
 #[derive(Clone, Debug, PartialEq, Eq)]

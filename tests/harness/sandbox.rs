@@ -1,15 +1,16 @@
 //! Where a scenario is played: a folder and ports that no other test uses.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use crate::process::tail;
-use crate::storage::Backend;
+use crate::{process::tail, storage::Backend};
 
 /// A scenario's own folder, ports and logs.
 #[derive(Debug)]

@@ -1,8 +1,10 @@
 //! Databases as operators of Notary have them: the schema of Notary's own migrations, and a user
 //! for each program who may read and change rows and do nothing else.
 
-use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use anyhow::{Result, bail};
 

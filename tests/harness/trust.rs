@@ -1,20 +1,24 @@
 //! A content-trust service under test: a server and a signer, each ours or Go's.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::auth_setup::AuthSetup;
-use crate::certificates::{Files, Setup};
-use crate::pair::{Make, Pair, notary_program};
-use crate::process::{Daemon, program};
-use crate::sandbox::Sandbox;
-use crate::storage::{Database, Owner};
+use crate::{
+    auth_setup::AuthSetup,
+    certificates::{Files, Setup},
+    pair::{Make, Pair, notary_program},
+    process::{Daemon, program},
+    sandbox::Sandbox,
+    storage::{Database, Owner},
+};
 
 /// Where programs reach what they depend on, if something stands between them.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,20 +5,17 @@ mod mutation;
 mod oracle;
 mod reading;
 
-use std::fs;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use fixtures::{Key, Part, Publisher, clock};
 use harness::process::soak;
-use serde_json::Value;
-use tuf::{Dialect, File, Gun, Limits, Role, Stored, Update, Uploaded, check};
-
 use mutation::Mutator;
 use oracle::Oracle;
 use reading::Reading;
+use serde_json::Value;
+use tuf::{Dialect, File, Gun, Limits, Role, Stored, Update, Uploaded, check};
 
 const GUN: &str = "example.com/app";
 

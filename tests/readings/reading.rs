@@ -3,13 +3,16 @@
 use std::fmt;
 
 use anyhow::{Context as _, Result};
-use base64::Engine as _;
-use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{GeneralPurposeConfig, STANDARD};
+use base64::{
+    Engine as _,
+    engine::{
+        GeneralPurpose,
+        general_purpose::{GeneralPurposeConfig, STANDARD},
+    },
+};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tuf::{File, canonical};
 
 /// What a reader finds in a file.

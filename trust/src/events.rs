@@ -9,10 +9,9 @@ pub(crate) mod count;
 pub(crate) mod invalidate;
 mod log;
 
-pub use log::Log;
-
 use std::{any::Any, sync::Arc};
 
+pub use log::Log;
 use tuf::{Difference, File, Gun, KeyId, Role};
 
 use crate::{error::PublishError, signer::SignerError, store::StoreError};

@@ -13,6 +13,7 @@ use access::{Caller, Permission, Policy};
 use time::OffsetDateTime;
 use tuf::{Accepted, Change, Dialect, Difference, File, Gun, Refusal, Role, Stored, Update};
 
+pub use crate::error::{Denied, PublishError, ReadError};
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
@@ -22,8 +23,6 @@ use crate::{
     signer::{SealError, check_new_keys, seal},
     store::{Head, StoreError},
 };
-
-pub use crate::error::{Denied, PublishError, ReadError};
 
 /// By what right an update changes what it changes. Whoever may publish something may not publish
 /// everything, and what an update changes is known only when it was compared with what is current.

@@ -12,6 +12,7 @@ mod inspection;
 
 use std::time::Duration as StdDuration;
 
+use inspection::Inspector;
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 use tuf::Gun;
@@ -22,8 +23,6 @@ use crate::{
     signer::SignerError,
     store::Aging,
 };
-
-use inspection::Inspector;
 
 /// How long before its expiry a timestamp is renewed. Timestamps live for 14 days.
 pub const LEAD: Duration = Duration::days(5);

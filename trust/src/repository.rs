@@ -14,6 +14,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tuf::{Checksums, Damaged, Dialect, Difference, File, Gun, Role, SnapshotView, TimestampView};
 
+pub use crate::error::ReadError;
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
@@ -22,8 +23,6 @@ use crate::{
     signer::{SealError, seal},
     store::{Head, StoreError, StoredMetadata, VersionName},
 };
-
-pub use crate::error::ReadError;
 
 /// The current version of `role`, with the time it was stored.
 pub async fn current(

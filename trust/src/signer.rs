@@ -10,11 +10,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
-
 pub use local::LocalSigner;
 pub(crate) use origin::{NewKeyError, check_new_keys};
 pub use remote::{DEADLINE, Diagnosis, RemoteSigner, RemoteSignerConfig};
+use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
 
 tokio::task_local! {
     /// The id of the request that is being answered; calls to the signer carry it.

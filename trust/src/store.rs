@@ -15,16 +15,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use database::{Condition, DatabaseUrl, PoolLimits};
-use sqlx::migrate::Migrator;
-use time::OffsetDateTime;
-use tokio::sync::watch;
-use tuf::{Dialect, File, Gun, Role};
-
 pub use feed::FeedClock;
 pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
 pub use rows::{ChangeRow, FileRow, TrustRow};
 pub use schema::BLUEPRINT;
 pub use sql::SqlStore;
+use sqlx::migrate::Migrator;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tuf::{Dialect, File, Gun, Role};
 
 /// Which database trust data is kept in.
 #[derive(Clone, Debug)]

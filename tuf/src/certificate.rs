@@ -1,11 +1,10 @@
 //! X.509 certificates as root and delegation keys: what stands in them.
 
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey as Subject;
+use x509_parser::{
+    certificate::X509Certificate, prelude::FromDer, public_key::PublicKey as Subject,
+};
 
-use crate::encoding::pem;
-use crate::{KeyType, PublicKey};
+use crate::{KeyType, PublicKey, encoding::pem};
 
 /// Signature algorithms over SHA-1: with RSA (two identifiers), DSA and ECDSA.
 const SHA1_ALGORITHMS: [&str; 4] = [

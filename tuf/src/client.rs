@@ -7,10 +7,11 @@
 
 mod chain;
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use bytes::Bytes;
+pub use chain::RootCertificate;
+use chain::RootChain;
 use time::OffsetDateTime;
 
 use crate::{
@@ -26,9 +27,6 @@ use crate::{
         threshold::{SignatureFault, Verifier},
     },
 };
-
-pub use chain::RootCertificate;
-use chain::RootChain;
 
 /// Goes through everything that a client of `gun` would read at `now`, and everything that an old
 /// client would read to catch up.

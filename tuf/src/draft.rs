@@ -1,7 +1,9 @@
 //! Metadata that the server has to sign.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use time::{Duration, OffsetDateTime};
 

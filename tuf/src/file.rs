@@ -1,7 +1,9 @@
 //! One metadata file: its bytes as they came, and what they say.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use ring::digest::{SHA256, SHA512, digest};

@@ -1,7 +1,6 @@
 //! The name of a repository.
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// A globally unique name: what a repository is called, for example `docker.io/library/alpine`.
 ///

@@ -1,13 +1,18 @@
 //! Public keys and what they are called.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use ring::digest::{SHA256, digest};
 
-use crate::encoding::{base64, json};
-use crate::signature::Material;
-use crate::{Method, certificate::Certificate};
+use crate::{
+    Method,
+    certificate::Certificate,
+    encoding::{base64, json},
+    signature::Material,
+};
 
 /// How a key's public bytes are encoded, and so what can be done with them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,17 +3,21 @@
 use std::fmt;
 
 use p521::ecdsa::signature::hazmat::PrehashSigner;
-use ring::digest::{SHA256, digest};
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PSS_SHA256,
-    RsaKeyPair,
+use ring::{
+    digest::{SHA256, digest},
+    rand::SystemRandom,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PSS_SHA256,
+        RsaKeyPair,
+    },
 };
 use sec1::EcPrivateKey;
 use zeroize::Zeroizing;
 
-use crate::signature::{Material, P256, P384, P521, p521_digest};
-use crate::{KeyType, PublicKey};
+use crate::{
+    KeyType, PublicKey,
+    signature::{Material, P256, P384, P521, p521_digest},
+};
 
 /// What kinds of keys can be made here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,6 @@
 //! The roles of a repository and their names.
 
-use std::cmp::Ordering;
-use std::fmt;
-use std::sync::Arc;
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 use crate::Dialect;
 

@@ -3,15 +3,16 @@
 use std::fmt;
 
 use p521::ecdsa::signature::hazmat::PrehashVerifier;
-use ring::digest::{SHA256, digest};
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+use ring::{
+    digest::{SHA256, digest},
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+    },
 };
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
-use crate::encoding::pem;
-use crate::{KeyId, KeyType, PublicKey, certificate};
+use crate::{KeyId, KeyType, PublicKey, certificate, encoding::pem};
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

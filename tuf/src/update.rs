@@ -6,15 +6,16 @@ mod root;
 mod snapshot;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use bytes::Bytes;
-use time::OffsetDateTime;
-
 pub use changes::Change;
 pub(crate) use difference::Listing;
 pub use difference::{Difference, Digest, MOST_NAMED, MovedTag, Named, Signer, Tag};
+use time::OffsetDateTime;
 
 use crate::{
     Damaged, Dialect, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded,

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use time::OffsetDateTime;
-use time::macros::datetime;
+use time::{OffsetDateTime, macros::datetime};
 
 use crate::{
     Damaged, Dialect, MalformedJson, Role,

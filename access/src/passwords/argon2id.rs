@@ -3,13 +3,14 @@
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::error::{InvalidHash, InvalidPassword};
-use super::work::{Work, salt};
+use super::{
+    error::{InvalidHash, InvalidPassword},
+    work::{Work, salt},
+};
 
 /// Kibibytes of memory, passes and lanes up to which a hash is checked: anybody may guess, and
 /// every guess costs as much.

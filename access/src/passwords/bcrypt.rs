@@ -1,16 +1,19 @@
 //! bcrypt hashes (`$2y$12$…`).
 
-use std::fmt;
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
-use base64::Engine as _;
-use base64::alphabet::BCRYPT;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{
+    Engine as _,
+    alphabet::BCRYPT,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::error::{InvalidHash, InvalidPassword};
-use super::work::{Work, salt};
+use super::{
+    error::{InvalidHash, InvalidPassword},
+    work::{Work, salt},
+};
 
 /// Above, a single guess would keep a processor busy for many seconds, and anybody may guess.
 const COSTS: RangeInclusive<u32> = 4..=17;

@@ -2,11 +2,13 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::argon2id::Argon2id;
-use super::bcrypt::Bcrypt;
-use super::error::{InvalidHash, InvalidPassword};
-use super::foreign;
-use super::work::Work;
+use super::{
+    argon2id::Argon2id,
+    bcrypt::Bcrypt,
+    error::{InvalidHash, InvalidPassword},
+    foreign,
+    work::Work,
+};
 
 /// A way to hash passwords.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

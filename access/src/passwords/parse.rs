@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::InvalidHash;
-use super::hash::Hash;
-use super::{Entry, PasswordFile};
+use super::{Entry, PasswordFile, error::InvalidHash, hash::Hash};
 use crate::credentials::is_name;
 
 /// A password file that is not used, with the line at fault. Hashes are not quoted, nor are lines

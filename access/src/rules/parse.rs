@@ -1,12 +1,13 @@
 //! Reads a rules file.
 
-use std::collections::BTreeSet;
-use std::str::FromStr as _;
+use std::{collections::BTreeSet, str::FromStr as _};
 
 use serde_json::{Map, Value};
 
-use super::who::{Who, exact};
-use super::{Groups, InvalidRules, Rule, RuleFault, Rules, listed};
+use super::{
+    Groups, InvalidRules, Rule, RuleFault, Rules, listed,
+    who::{Who, exact},
+};
 use crate::{Action, Actions, GunPattern, RolePattern};
 
 const FILE_MEMBERS: &[&str] = &["groups", "rules"];

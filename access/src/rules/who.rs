@@ -1,7 +1,6 @@
 //! Whom a rule is about.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value};
 

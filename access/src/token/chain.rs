@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm,
     UnixTime, alg_id,
@@ -15,13 +14,9 @@ use time::OffsetDateTime;
 use webpki::{
     EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert,
 };
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Version;
+use x509_parser::{certificate::X509Certificate, prelude::FromDer, x509::X509Version};
 
-use super::TokenError;
-use super::error::shown;
-use super::public_key::PublicKey;
+use super::{TokenError, error::shown, public_key::PublicKey};
 
 /// A certificate that chains may end at.
 #[derive(Clone)]

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::error::shown;
-use super::parse::string;
-use super::{Issuer, LEEWAY, TokenError};
+use super::{Issuer, LEEWAY, TokenError, error::shown, parse::string};
 use crate::Access;
 
 /// The claims that are checked or handed on.

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::parse::base64url;
-use super::public_key::{Curve, PublicKey};
+use super::{
+    parse::base64url,
+    public_key::{Curve, PublicKey},
+};
 
 /// A JWK, not read yet.
 #[derive(Clone, Copy)]

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Map, Value, json};
 
-use super::algorithm::Algorithm;
-use super::chain::certificate_key;
-use super::jwk::Jwk;
-use super::public_key::PublicKey;
-use super::trusted::TrustedKey;
+use super::{
+    algorithm::Algorithm, chain::certificate_key, jwk::Jwk, public_key::PublicKey,
+    trusted::TrustedKey,
+};
 
 /// The longest set that is read, in bytes, and the most keys in one: no issuer needs more.
 const LONGEST: usize = 1024 * 1024;

@@ -1,15 +1,16 @@
 //! The keys of an issuer.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use super::algorithm::Algorithm;
-use super::chain::{Root, certificate_key};
-use super::trusted::TrustedKey;
-use super::{InvalidJwks, jwks};
+use super::{
+    InvalidJwks,
+    algorithm::Algorithm,
+    chain::{Root, certificate_key},
+    jwks,
+    trusted::TrustedKey,
+};
 
 /// Whose signatures are believed: keys by their ids, and roots for chains of certificates.
 #[derive(Clone, Default)]

@@ -2,18 +2,21 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
 use secrecy::SecretString;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::chain::certificate_key;
-use super::public_key::PublicKey;
+use super::{chain::certificate_key, public_key::PublicKey};
 use crate::Access;
 
 /// Claims that [`Claims`] has fields for; `other` must leave them alone.

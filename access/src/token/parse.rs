@@ -1,7 +1,6 @@
 //! A token's text, taken apart (RFC 7515 §7.1); nothing in it is believed yet.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::{Engine, engine::general_purpose::URL_SAFE};
 use serde_json::{Map, Value};
 
 use super::TokenError;

@@ -1,19 +1,20 @@
 //! Public keys that tokens are signed with, whatever they were read from.
 
 use p521::ecdsa::signature::hazmat::PrehashVerifier;
-use ring::agreement::{self, EphemeralPrivateKey};
-use ring::digest::{SHA256, SHA512, digest};
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
-    UnparsedPublicKey, VerificationAlgorithm,
+use ring::{
+    agreement::{self, EphemeralPrivateKey},
+    digest::{SHA256, SHA512, digest},
+    rand::SystemRandom,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+        RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
+        UnparsedPublicKey, VerificationAlgorithm,
+    },
 };
 use rustls_pki_types::alg_id;
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::RSAPublicKey;
+use x509_parser::{prelude::FromDer, public_key::RSAPublicKey};
 
 use super::algorithm::Algorithm;
 

@@ -1,7 +1,6 @@
 //! One key that is believed.
 
-use super::algorithm::Algorithm;
-use super::public_key::PublicKey;
+use super::{algorithm::Algorithm, public_key::PublicKey};
 
 /// A key, and what it may be used for.
 #[derive(Clone, PartialEq, Eq)]

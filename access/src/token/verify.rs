@@ -3,14 +3,16 @@
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::algorithm::Algorithm;
-use super::chain;
-use super::claims::Registered;
-use super::error::shown;
-use super::jwk::Jwk;
-use super::parse::{Header, Token, string, strings};
-use super::trusted::TrustedKey;
-use super::{TokenError, TrustedKeys};
+use super::{
+    TokenError, TrustedKeys,
+    algorithm::Algorithm,
+    chain,
+    claims::Registered,
+    error::shown,
+    jwk::Jwk,
+    parse::{Header, Token, string, strings},
+    trusted::TrustedKey,
+};
 use crate::Access;
 
 /// Somebody whose tokens are believed.

@@ -1,8 +1,10 @@
 //! What a request or the environment shows: headers and `NOTARY_AUTH`.
 
 use access::{Authorization, Credentials, InvalidAdministrator, administrator};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 

@@ -7,14 +7,13 @@ use std::{
     path::Path,
 };
 
+pub(super) use daemon::atomic::{UNFINISHED, create, remove};
 use daemon::regular;
 use rustix::{
     fs::{Access, access},
     process::{getegid, geteuid, getgroups},
 };
 use zeroize::Zeroizing;
-
-pub(super) use daemon::atomic::{UNFINISHED, create, remove};
 
 /// Makes the folder, its owner's alone, if it is not there.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {

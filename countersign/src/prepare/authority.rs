@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use super::{Preparation, PrepareError, place};
-use crate::files::{self, FileError};
-use crate::pki::{self, Authority, Outcome};
+use crate::{
+    files::{self, FileError},
+    pki::{self, Authority, Outcome},
+};
 
 /// Where the CA's certificate is needed.
 pub(super) const COPIES: [(&str, &str); 4] = [

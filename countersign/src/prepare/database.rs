@@ -1,9 +1,7 @@
 //! Which database a set-up uses: noted once, so that a start without the override that was used
 //! before does not bring up another one that is empty.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::{Again, Preparation, PrepareError};
 use crate::files::{self, Access};

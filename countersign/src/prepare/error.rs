@@ -1,14 +1,12 @@
 //! What can be wrong, and what to do then: for people who see it at night, in the log of a
 //! container.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use daemon::secret::Reference;
 
 use super::Database;
-use crate::files::FileError;
-use crate::pki::PkiError;
+use crate::{files::FileError, pki::PkiError};
 
 /// Why the services have nothing to start from, or not all: one sentence, with what to do.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,10 @@
 //! One at a time: what is made in several files is made by one process alone.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
-use std::time::Duration;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    time::Duration,
+};
 
 use crate::files::FileError;
 

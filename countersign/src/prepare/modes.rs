@@ -1,9 +1,11 @@
 //! Who may read what: kept right, as copies that were brought back do not always say it.
 
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use super::{FILES, FOLDERS, Preparation, PrepareError};
 use crate::files::FileError;

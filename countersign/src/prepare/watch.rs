@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval_at},
+};
 
-use super::lock::Lock;
-use super::{Preparation, PrepareError, Turn, authority};
+use super::{Preparation, PrepareError, Turn, authority, lock::Lock};
 
 /// A day's work would do, but hours in which a machine sleeps do not count.
 const HOUR: Duration = Duration::from_hours(1);

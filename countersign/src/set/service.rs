@@ -1,19 +1,25 @@
 //! The files of a service beside its databases: passphrases, configuration, certificates. In a set
 //! they are one file, sealed to the escrow key, since a holder of both can sign.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, BufReader, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, BufReader, Read, Write},
+    path::{Component, Path, PathBuf},
+};
 
-use archive::Output;
-use archive::escrow::{PrivateKey, PublicKey};
-use archive::sealed::{Opener, Sealer};
+use archive::{
+    Output,
+    escrow::{PrivateKey, PublicKey},
+    sealed::{Opener, Sealer},
+};
 use zeroize::Zeroizing;
 
 use super::SetError;
-use crate::files::{self, Access, FileError};
-use crate::setup::Place;
+use crate::{
+    files::{self, Access, FileError},
+    setup::Place,
+};
 
 /// The largest file that belongs to a service; logs and databases are larger.
 const LARGEST: u64 = 1 << 20;

@@ -1,15 +1,15 @@
 //! The two configuration files, in the form that Notary gave them: a production service starts from
 //! copies of these.
 
-use std::ffi::OsStr;
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use serde_json::{Value, json};
 
-use super::known::DATABASES;
-use super::{ALIAS, Place, SetupError, UpOptions};
-use crate::address::{Address, InvalidAddress};
-use crate::files::{self, Access, make_once};
+use super::{ALIAS, Place, SetupError, UpOptions, known::DATABASES};
+use crate::{
+    address::{Address, InvalidAddress},
+    files::{self, Access, make_once},
+};
 
 /// Writes both configuration files unless they are there, and answers where the programs listen.
 pub(super) fn make(place: &Place, options: &UpOptions) -> Result<(Address, Address), SetupError> {

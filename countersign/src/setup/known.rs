@@ -1,8 +1,10 @@
 //! What a data folder had before, noted in a file of its own: what was there and is gone was lost,
 //! and must not come back empty, or without the authentication it had.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 

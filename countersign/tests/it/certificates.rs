@@ -1,10 +1,8 @@
 //! The development certificates: what is in them, and when they are made anew.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 

@@ -1,8 +1,10 @@
 //! The command as it is typed.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
 
 fn countersign(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_countersign"))

@@ -1,11 +1,12 @@
 //! The data folder: made once, found again, and one sentence for what is wrong with it.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::net::TcpListener;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use countersign::setup::{Instructions, Place, Setup, UpOptions};
 use serde_json::{Value, json};

@@ -12,8 +12,7 @@ mod set;
 use std::path::Path;
 
 use countersign::setup::{Place, Setup, SetupError, UpOptions};
-use time::OffsetDateTime;
-use time::macros::datetime;
+use time::{OffsetDateTime, macros::datetime};
 
 /// The moment of the first start in these tests.
 const FIRST: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);

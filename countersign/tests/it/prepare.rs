@@ -6,18 +6,16 @@ mod interrupted;
 mod lost;
 mod odd;
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::{cell::RefCell, collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use countersign::prepare::{Permitted, Preparation, PrepareError};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::X509Certificate;
 
-use crate::FIRST;
-use crate::certificates::{der, parsed};
+use crate::{
+    FIRST,
+    certificates::{der, parsed},
+};
 
 fn preparation(folder: &Path) -> Preparation {
     Preparation {

@@ -1,10 +1,14 @@
 //! Children: how they end, what is said of it, and that none is left behind.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use countersign::process::{Display, Line, Program, Running};
-use countersign::up::{Supervised, UpError};
+use countersign::{
+    process::{Display, Line, Program, Running},
+    up::{Supervised, UpError},
+};
 use tokio::time::{sleep, timeout};
 
 const SOON: Duration = Duration::from_secs(20);

@@ -1,15 +1,16 @@
 //! The whole service, as a person starts, uses, loses and stops it.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
-use countersign::address::Address;
-use countersign::health;
+use countersign::{address::Address, health};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// For a debug build on a busy machine.

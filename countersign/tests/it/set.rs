@@ -1,8 +1,10 @@
 //! Backing up and restoring a whole service.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
 use tempfile::TempDir;
 

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::{Origin, secret::HIDDEN};
-
 use super::{Found, Key, Secrecy, Settings};
+use crate::{Origin, secret::HIDDEN};
 
 /// Stands for a password. Its length says nothing about the password's.
 const MASK: &str = "********";

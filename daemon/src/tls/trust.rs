@@ -4,6 +4,8 @@
 //! authority. Notary's samples list leaf certificates and self-signed ones with CA:TRUE, which
 //! `webpki` refuses; for these the checks that Go makes are made here.
 
+use std::sync::Arc;
+
 use rustls::{CertificateError, Error, OtherError};
 use rustls_pki_types::{
     CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
@@ -17,8 +19,6 @@ use x509_parser::{
 };
 
 use super::TlsError;
-
-use std::sync::Arc;
 
 /// What a certificate is shown for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

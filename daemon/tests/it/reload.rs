@@ -4,8 +4,7 @@ use std::{fs, time::Duration};
 
 use daemon::{ClientTls, ServerTls};
 use rustls::version::TLS13;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::time::{sleep, timeout};
 
 use crate::{

@@ -10,7 +10,6 @@ use database::{Backend, Connected, OpenMode};
 use trust::store::{self, Storage, TrustRow};
 
 use super::Environment;
-
 use crate::backup::verify::{self, KeySet, Verified};
 
 /// What `program` in the header of an archive says.

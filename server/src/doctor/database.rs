@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use database::{Backend, DatabaseError, Fault, OpenMode, adopt::Survey, fault, with_pool};
 use time::{Duration, OffsetDateTime};
+use trust::store::{self, OpenError, Page, SqlStore, Storage, StoreError, TrustStore};
 
 use super::{Check, Report, words};
-use trust::store::{self, OpenError, Page, SqlStore, Storage, StoreError, TrustStore};
 
 /// How far a row may lie in the future: clocks of several servers differ a little.
 const TOLERANCE: Duration = Duration::minutes(5);

@@ -7,6 +7,8 @@ mod onlooker;
 use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use daemon::{ClientTls, tls::server_verifier};
+use fault::{Fault, explain_health};
+use onlooker::Onlooker;
 use rustls::{ClientConfig, Error};
 use rustls_pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
@@ -19,8 +21,6 @@ use super::{
     certificates::{self, Chain},
 };
 use crate::config::TrustService;
-use fault::{Fault, explain_health};
-use onlooker::Onlooker;
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -13,15 +13,10 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
+use detail::Detail;
+pub(crate) use detail::html_safe;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-use tuf::Refusal;
-
-pub(crate) use detail::html_safe;
-
-use detail::Detail;
-
-use super::path::LONGEST_TARGET;
 use trust::{
     keys::KeyError,
     memory::NoSpace,
@@ -30,6 +25,9 @@ use trust::{
     signer::SignerError,
     store::StoreError,
 };
+use tuf::Refusal;
+
+use super::path::LONGEST_TARGET;
 
 /// Everything a request can end with, other than success.
 #[derive(Debug, thiserror::Error)]

@@ -13,11 +13,10 @@ use server::{
     config::TrustService,
     doctor::{Check, Report, Verdict, examine, signer_diagnosis},
 };
+use stage::{Authority, Leaf, Stage, store};
 use time::{Duration, macros::datetime};
 use tokio::net::TcpListener;
 use trust::signer::{DEADLINE, RemoteSigner, RemoteSignerConfig, Signer as _};
-
-use stage::{Authority, Leaf, Stage, store};
 
 /// What is wrong, each with its cure.
 fn wrongs(report: &Report) -> Vec<(Check, String, String)> {

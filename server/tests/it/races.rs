@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 
 use fixtures::{Key, Publisher};
 use http::StatusCode;
+use interrupted::{Interrupted, Moment};
 use time::Duration;
 
 use crate::support::{Part, TestServer};
-use interrupted::{Interrupted, Moment};
 
 const GUN: &str = "docker.io/library/alpine";
 

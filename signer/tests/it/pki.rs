@@ -5,13 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
 };
 use tempfile::TempDir;
-
-pub(crate) use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 
 /// A certificate with its key, and its issuer's certificate if there is one.
 pub(crate) struct Identity {

@@ -9,8 +9,10 @@ use signer::{
 use tonic::Code;
 use tuf::{KeyAlgorithm, Method};
 
-use crate::configuration::{GOOD, read};
-use crate::support::{ALIAS, TestSigner, environment};
+use crate::{
+    configuration::{GOOD, read},
+    support::{ALIAS, TestSigner, environment},
+};
 
 async fn only(signer: &TestSigner, column: &str) -> Option<String> {
     signer

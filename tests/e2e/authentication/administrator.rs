@@ -6,7 +6,6 @@ use harness::{
     Account, AuthSetup, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust,
     scan_for_secrets,
 };
-
 use serde_json::json;
 
 use super::{NOT_AUTHORIZED, WRONG_PASSWORD, has_nothing, passwords, root_of, targets};

@@ -3,8 +3,11 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use harness::certificates::{Pair as Shown, Visitors};
-use harness::{Account, Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust, scan_for_secrets};
+use harness::{
+    Account, Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust,
+    certificates::{Pair as Shown, Visitors},
+    scan_for_secrets,
+};
 use serde_json::json;
 
 use super::{NOT_AUTHORIZED, guarded, has_nothing, passwords, root_of, targets};

@@ -1,13 +1,18 @@
 //! Somebody who guesses passwords, a hundred a second.
 
-use std::fmt::Write as _;
-use std::fs;
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    fs,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
-use harness::accounts::htpasswd_of_cost;
-use harness::process::{Said, client};
-use harness::{Account, Pair, Sandbox, Trust, scan_for_secrets};
+use harness::{
+    Account, Pair, Sandbox, Trust,
+    accounts::htpasswd_of_cost,
+    process::{Said, client},
+    scan_for_secrets,
+};
 use serde_json::json;
 
 use super::guarded;

@@ -1,16 +1,14 @@
 //! Tokens of a server that is not ours, as Notary 0.7 takes them, and keys that are published as
 //! JWK sets.
 
-use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::{path::Path, thread, time::Duration};
 
 use anyhow::{Result, anyhow, ensure};
-use harness::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
-use harness::process::eventually;
-use harness::proxy::Proxy;
 use harness::{
     Account, AuthSetup, Cli, Collaborator, Engine, Make, Pair, Person, Sandbox, Trust,
+    issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access},
+    process::eventually,
+    proxy::Proxy,
     scan_for_secrets,
 };
 use serde_json::{Value, json};

@@ -1,15 +1,16 @@
 //! A password file made by Apache's tool, the same one for the registry and for the trust server.
 
-use std::fs;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use harness::process::eventually;
 use harness::{
     Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust, htpasswd,
-    scan_for_secrets,
+    process::eventually, scan_for_secrets,
 };
 use serde_json::json;
 

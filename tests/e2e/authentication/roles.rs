@@ -3,11 +3,9 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use harness::certificates::Leaf;
-use harness::process::Said;
 use harness::{
     Account, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust,
-    scan_for_secrets,
+    certificates::Leaf, process::Said, scan_for_secrets,
 };
 use serde_json::{Value, json};
 

@@ -1,14 +1,16 @@
 //! What an operator sees of it: warnings, starts that are refused, and the commands under `auth`.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use harness::issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access};
-use harness::pair::built;
-use harness::process::{Said, client};
-use harness::{Account, AuthSetup, Collaborator, Pair, Sandbox, Trust, scan_for_secrets};
+use harness::{
+    Account, AuthSetup, Collaborator, Pair, Sandbox, Trust,
+    issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access},
+    pair::built,
+    process::{Said, client},
+    scan_for_secrets,
+};
 use serde_json::{Value, json};
 
 use super::{guarded, passwords, root_of, targets};

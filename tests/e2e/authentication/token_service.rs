@@ -1,16 +1,17 @@
 //! The built-in token service, the same for a registry and the trust server: people with a password
 //! sign, and who has none still pulls.
 
-use std::fs::{self, Permissions};
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::{
+    fs::{self, Permissions},
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+};
 
 use anyhow::{Context as _, Result, ensure};
-use harness::process::eventually;
 use harness::{
     Account, AuthSetup, Cli, Collaborator, Engine, Pair, Person, RegistryAuth, Sandbox, Trust,
-    htpasswd, scan_for_secrets,
+    htpasswd, process::eventually, scan_for_secrets,
 };
 use serde_json::{Value, json};
 

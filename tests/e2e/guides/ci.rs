@@ -1,13 +1,14 @@
 //! `signing-in-ci.md`: a job signs what it built, on a verified base image, and leaves no secret
 //! behind.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
-use harness::process::client;
-use harness::{Cli, Engine, Pair, Said, Sandbox, Trust};
+use harness::{Cli, Engine, Pair, Said, Sandbox, Trust, process::client};
 
 use super::{Guide, Names, PASSPHRASES, Reader};
 

@@ -1,7 +1,9 @@
 //! The messages that the pages quote are those of the programs, word for word.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 

@@ -5,13 +5,13 @@ mod behaviour;
 
 use std::sync::Arc;
 
+use behaviour::{each_behaviour, publish};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use time::Duration;
 use trust::store::{self, Head, SqlStore, Storage, StoreError, TrustStore, statements};
 use tuf::{Dialect, File, Gun, Role};
 
 use crate::support::memory_pool;
-use behaviour::{each_behaviour, publish};
 
 fn gun(name: &str) -> Gun {
     Gun::parse(name).unwrap()

@@ -4,8 +4,7 @@
 //! skipped, bits left over in the last character may be anything, and a fault is told by its
 //! offset.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// Writes `bytes` in padded base64.
 pub(crate) fn encode(bytes: &[u8]) -> String {

@@ -111,8 +111,7 @@ impl fmt::Display for CertificateDates {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use serde_json::Value;
 
     use super::*;

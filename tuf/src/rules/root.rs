@@ -200,8 +200,7 @@ fn describe(dates: Option<&CertificateDates>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use serde::Deserialize;
     use time::macros::datetime;
 

@@ -170,8 +170,7 @@ pub enum SignatureFault {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use serde::Deserialize;
 
     use super::*;

@@ -1,7 +1,6 @@
 //! How much work verifying an upload may cost.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fixtures::{Named, Part, Publisher, vectors};
 use serde_json::{Value, json};
 use tuf::{Accepted, Fault, Limits, Refusal, SignatureFault, Update, check};

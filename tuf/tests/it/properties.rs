@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use fixtures::{Key, clock};
-use proptest::collection::vec;
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
 use tuf::{
     Dialect, File, Gun, Limits, Role, SnapshotView, Stored, TimestampView, Uploaded, canonical,

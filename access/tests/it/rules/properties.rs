@@ -1,8 +1,10 @@
 //! The rule engine against a model that is as plain as can be.
 
 use access::{Action, Caller, Identity, Permission, Policy, Rules, Who};
-use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::{
+    prelude::*,
+    sample::{select, subsequence},
+};
 use serde_json::{Value, json};
 
 use super::{ISSUER, certificate, entry, may, outside, user};

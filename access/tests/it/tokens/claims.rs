@@ -1,7 +1,9 @@
 //! What a token must claim, and until when.
 
-use access::Access;
-use access::token::{Issuer, TokenError, Verified, verify};
+use access::{
+    Access,
+    token::{Issuer, TokenError, Verified, verify},
+};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 

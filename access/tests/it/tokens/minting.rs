@@ -1,9 +1,10 @@
 //! Tokens made here.
 
-use access::Access;
-use access::token::{Claims, InvalidJwks, Mint, MintError, TrustedKeys, jwks_document, verify};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use access::{
+    Access,
+    token::{Claims, InvalidJwks, Mint, MintError, TrustedKeys, jwks_document, verify},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{
     BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
     PKCS_ECDSA_P384_SHA384,

@@ -1,7 +1,9 @@
 //! The tokens that were shown to Notary 0.7.
 
-use access::token::{Issuer, TrustedKeys, verify};
-use access::{Scope, ScopeKind};
+use access::{
+    Scope, ScopeKind,
+    token::{Issuer, TrustedKeys, verify},
+};
 use fixtures::vectors;
 use serde_json::Value;
 

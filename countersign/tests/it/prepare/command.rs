@@ -1,9 +1,11 @@
 //! The command, as docker-compose.yml and people type it.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Lines};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Lines},
+    path::Path,
+    process::{Child, ChildStderr, Command, Output, Stdio},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustls_pki_types::ServerName;

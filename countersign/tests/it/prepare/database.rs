@@ -1,7 +1,6 @@
 //! The database that a set-up uses.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 use countersign::prepare::{Database, Permitted, Preparation, PrepareError};
 

@@ -1,17 +1,23 @@
 //! Ended at any moment, and gone on from there.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use countersign::files::FileError;
-use countersign::pki::PkiError;
-use countersign::prepare::{Database, Preparation, PrepareError};
+use countersign::{
+    files::FileError,
+    pki::PkiError,
+    prepare::{Database, Preparation, PrepareError},
+};
 use time::{Duration, OffsetDateTime};
 
 use super::{files, made, make, preparation};
-use crate::FIRST;
-use crate::certificates::{der, parsed};
+use crate::{
+    FIRST,
+    certificates::{der, parsed},
+};
 
 fn with_database(folder: &Path) -> Preparation {
     Preparation {

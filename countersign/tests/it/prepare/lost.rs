@@ -1,14 +1,15 @@
 //! What was there once and is gone is not made again without a word.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 use countersign::prepare::{Permitted, Preparation, PrepareError};
 use time::Duration;
 
 use super::{files, made, make, preparation};
-use crate::FIRST;
-use crate::certificates::{der, parsed};
+use crate::{
+    FIRST,
+    certificates::{der, parsed},
+};
 
 const COPIES: [&str; 4] = [
     "server/ca.crt",

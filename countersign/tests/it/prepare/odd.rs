@@ -1,19 +1,24 @@
 //! Files as nobody expects them.
 
-use std::fs::{self, Permissions};
-use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::{
+    fs::{self, Permissions},
+    io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
+    path::Path,
+};
 
-use countersign::files::FileError;
-use countersign::pki::to_pem;
-use countersign::prepare::{PrepareError, copy_certificate};
+use countersign::{
+    files::FileError,
+    pki::to_pem,
+    prepare::{PrepareError, copy_certificate},
+};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{made, make, preparation};
-use crate::FIRST;
-use crate::certificates::der;
+use crate::{FIRST, certificates::der};
 
 fn make_fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

@@ -6,14 +6,13 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use access::{Action, Caller, Permission, Policy, Reason, Rule};
 use anyhow::{Context as _, Result, bail};
+use caller::{Claim, Taken};
 use clap::{Arg, ArgGroup, ArgMatches, builder::PossibleValuesParser};
 use daemon::flags;
 use serde::Serialize;
 
 use super::switch;
 use crate::config::{self, Config};
-
-use caller::{Claim, Taken};
 
 /// What somebody wants to do.
 struct Question<'q> {

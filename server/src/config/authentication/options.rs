@@ -2,14 +2,13 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use authn::settings::{IssuerSettings, JwksSettings, OutsideTokenSettings};
 use daemon::{
     SettingsError,
     settings::{Entry, likely},
 };
 use serde_json::{Map, Value};
 use url::{Host, Url};
-
-use authn::settings::{IssuerSettings, JwksSettings, OutsideTokenSettings};
 
 use crate::config::sections::Auth;
 

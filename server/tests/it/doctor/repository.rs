@@ -5,8 +5,11 @@ use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
 use server::doctor::{Check, Report, Verdict, examine_repository};
 use time::{Duration, OffsetDateTime};
 
-use super::stage::{Leaf, Stage, keep, key_of, publish, store};
-use super::{only_wrong, told};
+use super::{
+    only_wrong,
+    stage::{Leaf, Stage, keep, key_of, publish, store},
+    told,
+};
 
 const GUN: &str = "example.com/app";
 

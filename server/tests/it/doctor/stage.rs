@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use async_trait::async_trait;
 use daemon::{Limits, ServerTls, listener};
 use fixtures::{Part, Publisher, clock};
@@ -36,8 +37,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use trust::store::{MIGRATIONS, SqlStore, TrustStore as _};
 use tuf::{Dialect, File, Gun, KeyType, PublicKey, Role};
-
-use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 
 /// A certificate authority.
 pub(super) struct Authority {

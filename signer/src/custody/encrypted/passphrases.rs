@@ -15,7 +15,6 @@ use daemon::{
     Secret, SecretError,
     secret::{HIDDEN, Reference, Source},
 };
-
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

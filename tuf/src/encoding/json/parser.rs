@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::raw::canonical_object;
-use super::scanner::{Scanner, Token, is_space, unexpected};
-use super::syntax::{Place, SyntaxError};
-use super::{Member, Value, folds_to};
+use super::{
+    Member, Value, folds_to,
+    raw::canonical_object,
+    scanner::{Scanner, Token, is_space, unexpected},
+    syntax::{Place, SyntaxError},
+};
 
 /// How much of a text becomes [`Value`]s. Everything is read and checked in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,8 +193,7 @@ impl<'a> Parser<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::syntax::MAX_DEPTH;
-    use super::*;
+    use super::{super::syntax::MAX_DEPTH, *};
 
     #[test]
     fn nesting_is_read_up_to_the_limit_and_refused_beyond() {

@@ -7,17 +7,21 @@
 //! that could happen, in one pass that keeps nothing of the text but a hash of each name in the
 //! objects that are open.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, RandomState};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt::Write as _,
+    hash::{BuildHasher as _, RandomState},
+};
 
-use super::decode::folds_to;
-use super::raw::canonical_object;
-use super::reading::{Count, Misreading, ReadingFault, ReadingProblem};
-use super::scanner::{Scanner, Token};
-use super::syntax::SyntaxError;
-use super::{Member, Value};
+use super::{
+    Member, Value,
+    decode::folds_to,
+    raw::canonical_object,
+    reading::{Count, Misreading, ReadingFault, ReadingProblem},
+    scanner::{Scanner, Token},
+    syntax::SyntaxError,
+};
 use crate::encoding::{base64, date};
 
 /// What clients decode from one place of a file.

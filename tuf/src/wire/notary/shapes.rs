@@ -5,8 +5,10 @@
 //! `data.SignedMeta` decodes, Notary's server reads when a file arrives: wrong types there make it
 //! malformed. `custom` is kept as it stands by clients, and decoded by others.
 
-use crate::Role;
-use crate::encoding::json::{Count, Field, Form, Shape};
+use crate::{
+    Role,
+    encoding::json::{Count, Field, Form, Shape},
+};
 
 const TEXT: Shape = Shape::Text(Form::Any);
 const BASE64: Shape = Shape::Text(Form::Base64);
