@@ -1,7 +1,8 @@
 //! Trust data of repositories: publishing, reading and renewing it, the store it is kept in, and
 //! the client of the signer that vouches for it.
 //!
-//! `publish, repository, renewal, keys, deletion → events, cache, locks, store, signer → tuf`.
+//! `publish, reading, keys, deletion → renewal → repository → events, cache, locks, store, signer →
+//! tuf`.
 //! Services decide, take the time as a value and tell what they did as an [`Event`](events::Event);
 //! stores and signers do as told. Nothing here knows HTTP or who is calling.
 
@@ -16,6 +17,7 @@ pub mod locks;
 pub mod memory;
 mod metrics;
 pub mod publish;
+pub mod reading;
 pub mod renewal;
 mod repositories;
 pub mod repository;

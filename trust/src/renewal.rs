@@ -9,20 +9,17 @@
 //! back, or after a few seconds, then after more and more: a server often starts before its signer.
 
 mod inspection;
+mod renew;
 
 use std::time::Duration as StdDuration;
 
 use inspection::Inspector;
+pub use renew::{Horizon, renew};
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 use tuf::Gun;
 
-use crate::{
-    Repositories,
-    repository::{self, Horizon, ReadError},
-    signer::SignerError,
-    store::Aging,
-};
+use crate::{Repositories, error::ReadError, signer::SignerError, store::Aging};
 
 /// How long before its expiry a timestamp is renewed. Timestamps live for 14 days.
 pub const LEAD: Duration = Duration::days(5);
@@ -145,7 +142,7 @@ async fn walk_and_inspect(repositories: &Repositories, inspector: &mut Inspector
                 let renewal = if is_away {
                     Renewal::Hindered
                 } else {
-                    renew(repositories, gun).await
+                    renew_if_due(repositories, gun).await
                 };
                 failed += u32::from(renewal != Renewal::Well);
                 if renewal == Renewal::Hindered {
@@ -179,13 +176,13 @@ enum Renewal {
 }
 
 /// Renews one GUN if it needs it.
-async fn renew(repositories: &Repositories, gun: &Gun) -> Renewal {
+async fn renew_if_due(repositories: &Repositories, gun: &Gun) -> Renewal {
     let now = repositories.now();
     let horizon = Horizon {
         timestamp: now + LEAD,
         snapshot: now + SNAPSHOT_LEAD,
     };
-    let outcome = repository::renew(repositories, gun, horizon, now).await;
+    let outcome = renew(repositories, gun, horizon, now).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     metrics::counter!("notary_server_renewals_total", "outcome" => label).increment(1);
     let Err(error) = outcome else {

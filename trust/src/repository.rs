@@ -1,66 +1,21 @@
-//! Reading: the current version of a role, and renewing what is about to expire.
+//! Opening a repository: following its newest timestamp to every file.
 //!
 //! What is current follows from the newest timestamp: it names a snapshot by checksum, and that
 //! names the rest, so a reader never sees a role newer than the snapshot that vouches for it. The
 //! walk is made once per timestamp; afterwards a read asks the store for the name of the newest
 //! timestamp and finds everything else remembered.
-//!
-//! No read depends on the signer: timestamps are renewed in the background long before they expire
-//! (see [`crate::renewal`]), and one that is still valid is always served. Only a reader who comes
-//! upon an expired timestamp has to wait for a renewal.
 
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-use tuf::{Checksums, Damaged, Dialect, Difference, File, Gun, Role, SnapshotView, TimestampView};
+use tuf::{Checksums, Damaged, Dialect, File, Gun, Role, SnapshotView, TimestampView};
 
 pub use crate::error::ReadError;
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
     cache::View,
-    events::{Cause, Requester, What},
-    signer::{SealError, seal},
-    store::{Head, StoreError, StoredMetadata, VersionName},
+    store::{Head, StoredMetadata, VersionName},
 };
-
-/// The current version of `role`, with the time it was stored.
-pub async fn current(
-    repositories: &Repositories,
-    gun: &Gun,
-    role: &Role,
-    now: OffsetDateTime,
-) -> Result<Option<StoredMetadata>, ReadError> {
-    for attempt in 0..ATTEMPTS {
-        pause_before(attempt).await;
-        match current_once(repositories, gun, role, now).await {
-            Err(ReadError::Outdated(_)) => {}
-            outcome => return outcome,
-        }
-    }
-    Err(ReadError::Contended(gun.clone()))
-}
-
-async fn current_once(
-    repositories: &Repositories,
-    gun: &Gun,
-    role: &Role,
-    now: OffsetDateTime,
-) -> Result<Option<StoredMetadata>, ReadError> {
-    let Some(mut view) = open(repositories, gun).await?.view() else {
-        return Ok(None);
-    };
-    if matches!(role, Role::Timestamp | Role::Snapshot) && expired(&view, now) {
-        view = match renew(repositories, gun, Horizon::expired(now), now).await? {
-            Some(renewed) => renewed,
-            None => return Ok(None),
-        };
-    }
-    if *role == Role::Timestamp {
-        return Ok(Some(view.timestamp.clone()));
-    }
-    listed(repositories, gun, &view, role).await
-}
 
 /// The version of `role` with this checksum.
 pub async fn by_checksum(
@@ -174,7 +129,7 @@ pub(crate) enum Found {
 
 impl Found {
     /// The repository, if there is one that can be read.
-    fn view(self) -> Option<Arc<View>> {
+    pub(crate) fn view(self) -> Option<Arc<View>> {
         match self {
             Self::Whole(view) => Some(view),
             Self::Nothing | Self::Broken(_) => None,
@@ -276,148 +231,17 @@ async fn unless_outdated(
     Ok(found)
 }
 
-fn expired(view: &View, now: OffsetDateTime) -> bool {
-    view.timestamp_expires < now || view.snapshot_expires < now
-}
-
-/// What expires before these moments is to be renewed.
-#[derive(Clone, Copy, Debug)]
-pub struct Horizon {
-    /// For a timestamp.
-    pub timestamp: OffsetDateTime,
-    /// For a snapshot.
-    pub snapshot: OffsetDateTime,
-}
-
-impl Horizon {
-    /// Only what has expired already.
-    fn expired(now: OffsetDateTime) -> Self {
-        Self {
-            timestamp: now,
-            snapshot: now,
-        }
-    }
-}
-
-/// Renews whatever of timestamp and snapshot expires before `horizon`, and answers what is current
-/// then: this renewal, or that of another server that came first.
-///
-/// A snapshot whose key a client holds is left alone while it is valid; after that nobody but the
-/// client can help.
-pub async fn renew(
-    repositories: &Repositories,
-    gun: &Gun,
-    horizon: Horizon,
-    now: OffsetDateTime,
-) -> Result<Option<Arc<View>>, ReadError> {
-    let mut turn = None;
-    for attempt in 0..ATTEMPTS {
-        pause_before(attempt).await;
-        if turn.is_none() {
-            turn = repositories.locks.wait(gun).await;
-        }
-        match renew_once(repositories, gun, horizon, now).await {
-            Err(
-                ReadError::Outdated(_)
-                | ReadError::Store(StoreError::Moved | StoreError::VersionExists(_)),
-            ) => {
-                tracing::debug!(%gun, attempt, "a rival came before this renewal");
-            }
-            outcome => return outcome,
-        }
-    }
-    Err(ReadError::Contended(gun.clone()))
-}
-
-async fn renew_once(
-    repositories: &Repositories,
-    gun: &Gun,
-    horizon: Horizon,
-    now: OffsetDateTime,
-) -> Result<Option<Arc<View>>, ReadError> {
-    let Some(view) = open(repositories, gun).await?.view() else {
-        return Ok(None);
-    };
-    if view.timestamp_expires >= horizon.timestamp && view.snapshot_expires >= horizon.snapshot {
-        return Ok(Some(view));
-    }
-    let Some(files) = renewed(repositories, gun, &view, horizon, now).await? else {
-        return Ok(Some(view));
-    };
-    repositories
-        .store
-        .publish(gun, Some(&view.head), &files, now)
-        .await?;
-    let what = What::Published {
-        cause: Cause::Renewal,
-        files: &files,
-        changes: &Difference::default(),
-    };
-    repositories.events.tell(gun, &Requester::PROGRAM, what);
-    Ok(open(repositories, gun).await?.view())
-}
-
-/// The files of a renewal; `None` if there is nothing this server can renew and nothing has
-/// expired.
-async fn renewed(
-    repositories: &Repositories,
+pub(crate) fn parsed(
     gun: &Gun,
     view: &View,
-    horizon: Horizon,
-    now: OffsetDateTime,
-) -> Result<Option<Vec<File>>, ReadError> {
-    let root = parsed(
-        gun,
-        view,
-        Role::Root,
-        &current_root(repositories, gun, view).await?,
-    )?;
-    let previous = listed(repositories, gun, view, &Role::Snapshot)
-        .await?
-        .ok_or_else(|| damaged(gun, Role::Snapshot, &"it is not stored"))?;
-    let previous = parsed(gun, view, Role::Snapshot, &previous)?;
-    let timestamp = parsed(gun, view, Role::Timestamp, &view.timestamp)?;
-    let mut files = Vec::new();
-    if view.snapshot_expires < horizon.snapshot {
-        let draft = tuf::renew_snapshot(&root, &previous, now)
-            .map_err(|error| damaged(gun, Role::Snapshot, &error))?;
-        match seal(&repositories.signer, draft).await {
-            Ok(snapshot) => files.push(snapshot),
-            Err(SealError::KeysMissing(role)) if view.snapshot_expires < now => {
-                return Err(ReadError::CannotRenew {
-                    gun: gun.clone(),
-                    role,
-                });
-            }
-            Err(SealError::KeysMissing(_)) if view.timestamp_expires >= horizon.timestamp => {
-                return Ok(None);
-            }
-            Err(SealError::KeysMissing(_)) => {}
-            Err(SealError::Signer(error)) => return Err(error.into()),
-        }
-    }
-    let snapshot = files.first().unwrap_or(&previous);
-    let draft = tuf::renew_timestamp(&root, snapshot, &timestamp, now)
-        .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
-    let timestamp = seal(&repositories.signer, draft)
-        .await
-        .map_err(|error| match error {
-            SealError::KeysMissing(role) => ReadError::CannotRenew {
-                gun: gun.clone(),
-                role,
-            },
-            SealError::Signer(error) => error.into(),
-        })?;
-    files.push(timestamp);
-    Ok(Some(files))
-}
-
-fn parsed(gun: &Gun, view: &View, role: Role, stored: &StoredMetadata) -> Result<File, ReadError> {
+    role: Role,
+    stored: &StoredMetadata,
+) -> Result<File, ReadError> {
     let file = File::parse(view.head.dialect, role.clone(), stored.bytes.clone());
     file.map_err(|error| damaged(gun, role, &error))
 }
 
-fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
+pub(crate) fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
     ReadError::Damaged {
         gun: gun.clone(),
         role,

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
-use trust::{deletion, repository, store::StoredMetadata};
+use trust::{deletion, reading, repository, store::StoredMetadata};
 
 use super::{
     ApiError, RoleName, empty,
@@ -25,7 +25,7 @@ pub(super) async fn current(
         .gun()
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
-    let found = repository::current(&app.repositories, &gun, &role, app.now()).await?;
+    let found = reading::current(&app.repositories, &gun, &role, app.now()).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(served(
         &file,

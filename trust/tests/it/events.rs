@@ -156,7 +156,7 @@ async fn a_deletion_reaches_the_cache_of_this_process() {
     let first = stage.publisher().await.first_publish();
     stage.publish(&first).await.unwrap();
     let now = fixtures::clock();
-    let root = trust::repository::current(repositories, gun, &Role::Root, now).await;
+    let root = trust::reading::current(repositories, gun, &Role::Root, now).await;
     let sha256 = tuf::Checksums::of(&root.unwrap().unwrap().bytes).sha256;
     let remembered = || repositories.cache.file(gun, &Role::Root, &sha256);
     assert!(remembered().is_some());
