@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
-use tuf::{Dialect, File, Limits, Role, Uploaded, canonical};
+use tuf::{File, Limits, MetadataFormat, Role, Uploaded, canonical};
 
 /// Reads `bytes` as the file of each role.
 ///
@@ -15,7 +15,7 @@ pub fn run(bytes: &[u8]) {
     let roles = ["root", "targets", "targets/a", "snapshot", "timestamp"];
     for role in roles.map(|name| Role::parse(name).expect("a role")) {
         let bytes = Bytes::copy_from_slice(bytes);
-        let stored = File::parse(Dialect::NOTARY, role.clone(), bytes.clone());
+        let stored = File::parse(MetadataFormat::NOTARY, role.clone(), bytes.clone());
         let Ok(uploaded) = Uploaded::read(role.clone(), bytes.clone(), &Limits::default()) else {
             continue;
         };

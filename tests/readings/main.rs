@@ -15,7 +15,7 @@ use mutation::Mutator;
 use oracle::Oracle;
 use reading::Reading;
 use serde_json::Value;
-use tuf::{Dialect, File, Gun, Limits, Role, Stored, Update, Uploaded, check};
+use tuf::{File, Gun, Limits, MetadataFormat, Role, Stored, Update, Uploaded, check};
 
 const GUN: &str = "example.com/app";
 
@@ -142,7 +142,7 @@ fn compare(oracle: &mut Oracle, repository: &mut Repository, mutator: &mut Mutat
 /// Whether Go and a lenient reader disagree about a file, as the server would without its check.
 fn reads_otherwise(role: &str, file: &[u8], answer: &Result<Reading, String>) -> bool {
     let role = Role::parse(role).expect("a role");
-    let Ok(file) = File::parse(Dialect::NOTARY, role, Bytes::copy_from_slice(file)) else {
+    let Ok(file) = File::parse(MetadataFormat::NOTARY, role, Bytes::copy_from_slice(file)) else {
         return false;
     };
     match answer {

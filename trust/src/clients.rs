@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
-use tuf::{ClientOutcome, Dialect, FileRequest, Gun, Role, WalkError, walk};
+use tuf::{ClientOutcome, FileRequest, Gun, MetadataFormat, Role, WalkError, walk};
 
 use crate::{
     attempts::ATTEMPTS,
@@ -21,24 +21,24 @@ pub async fn walk_stored(
 ) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
     let mut head = store.head(gun).await?;
     for _ in 1..ATTEMPTS {
-        let walked = walk_once(store.clone(), dialect(head.as_ref()), gun, now).await?;
+        let walked = walk_once(store.clone(), format(head.as_ref()), gun, now).await?;
         let newest = store.head(gun).await?;
         if walked.is_ok() || newest == head {
             return Ok(walked);
         }
         head = newest;
     }
-    walk_once(store, dialect(head.as_ref()), gun, now).await
+    walk_once(store, format(head.as_ref()), gun, now).await
 }
 
-/// The dialect of the repository whose newest timestamp is `head`.
-fn dialect(head: Option<&Head>) -> Dialect {
-    head.map_or_else(Dialect::default, |head| head.dialect)
+/// The format of the repository whose newest timestamp is `head`.
+fn format(head: Option<&Head>) -> MetadataFormat {
+    head.map_or_else(MetadataFormat::default, |head| head.format)
 }
 
 async fn walk_once(
     store: Arc<dyn TrustStore>,
-    dialect: Dialect,
+    format: MetadataFormat,
     gun: &Gun,
     now: OffsetDateTime,
 ) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
@@ -52,7 +52,7 @@ async fn walk_once(
                 None
             })
         };
-        let walked = walk(dialect, &gun, &files, now);
+        let walked = walk(format, &gun, &files, now);
         failure.into_inner().map_or(Ok(walked), Err)
     });
     walking.await.expect("a walk does not panic")

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use access::{Caller, Permission, Policy};
 use time::OffsetDateTime;
-use tuf::{Accepted, Change, Dialect, Difference, File, Gun, Refusal, Role, Stored, Update};
+use tuf::{Accepted, Change, Difference, File, Gun, MetadataFormat, Refusal, Role, Stored, Update};
 
 pub use crate::error::{Denied, PublishError, ReadError};
 use crate::{
@@ -147,14 +147,7 @@ async fn publish_once(
     let current = Current::load(repositories, gun, update, &mut space).await?;
     let is_repeated = current.holds(update);
     let before = if is_repeated && !authority.is_open() {
-        versions_before(
-            repositories,
-            gun,
-            current.stored.dialect,
-            update,
-            &mut space,
-        )
-        .await?
+        versions_before(repositories, gun, current.stored.format, update, &mut space).await?
     } else {
         current.stored.clone()
     };
@@ -300,7 +293,7 @@ impl Current {
             Ok(file.map(|file| file.bytes))
         };
         let mut stored = Stored {
-            dialect: view.head.dialect,
+            format: view.head.format,
             root: Some(
                 repository::current_root(repositories, gun, &view)
                     .await?
@@ -341,12 +334,12 @@ impl Current {
 async fn versions_before(
     repositories: &Repositories,
     gun: &Gun,
-    dialect: Dialect,
+    format: MetadataFormat,
     update: &Update,
     space: &mut StoredSpace<'_>,
 ) -> Result<Stored, ReadError> {
     let mut before = Stored {
-        dialect,
+        format,
         ..Stored::default()
     };
     for file in update.files() {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use tuf::{Checksums, Damaged, Dialect, File, Gun, Role, SnapshotView, TimestampView};
+use tuf::{Checksums, Damaged, File, Gun, MetadataFormat, Role, SnapshotView, TimestampView};
 
 pub use crate::error::ReadError;
 use crate::{
@@ -172,13 +172,13 @@ pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found
     let Some(timestamp) = unless_outdated(repositories, gun, &head, timestamp).await? else {
         return Ok(Found::Broken(Role::Timestamp));
     };
-    let opened = TimestampView::parse(head.dialect, &timestamp.bytes)
+    let opened = TimestampView::parse(head.format, &timestamp.bytes)
         .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
     let snapshot = by_checksum(repositories, gun, &Role::Snapshot, &opened.snapshot_sha256).await?;
     let Some(snapshot) = unless_outdated(repositories, gun, &head, snapshot).await? else {
         return Ok(Found::Broken(Role::Snapshot));
     };
-    let listed = listing(repositories, head.dialect, &snapshot.bytes).await;
+    let listed = listing(repositories, head.format, &snapshot.bytes).await;
     let listed = listed.map_err(|error| damaged(gun, Role::Snapshot, &error))?;
     let view = Arc::new(View {
         head,
@@ -237,7 +237,7 @@ pub(crate) fn parsed(
     role: Role,
     stored: &StoredMetadata,
 ) -> Result<File, ReadError> {
-    let file = File::parse(view.head.dialect, role.clone(), stored.bytes.clone());
+    let file = File::parse(view.head.format, role.clone(), stored.bytes.clone());
     file.map_err(|error| damaged(gun, role, &error))
 }
 
@@ -249,7 +249,7 @@ pub(crate) fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> 
     }
 }
 
-/// The file of `role` that an update of `gun` would replace, and the dialect that it is written in;
+/// The file of `role` that an update of `gun` would replace, and the format that it is written in;
 /// `None` if there is none.
 ///
 /// # Errors
@@ -259,12 +259,12 @@ pub async fn load_replaced(
     repositories: &Repositories,
     gun: &Gun,
     role: &Role,
-) -> Result<Option<(Dialect, StoredMetadata)>, ReadError> {
+) -> Result<Option<(MetadataFormat, StoredMetadata)>, ReadError> {
     let Some(view) = open(repositories, gun).await?.view_or_new(gun)? else {
         return Ok(None);
     };
     let file = listed(repositories, gun, &view, role).await?;
-    Ok(file.map(|file| (view.head.dialect, file)))
+    Ok(file.map(|file| (view.head.format, file)))
 }
 
 /// The root that `view` leads to.
@@ -307,18 +307,18 @@ const LARGE_SNAPSHOT: usize = 1 << 20;
 /// one is read at a time, and not where other requests would have to wait.
 async fn listing(
     repositories: &Repositories,
-    dialect: Dialect,
+    format: MetadataFormat,
     bytes: &bytes::Bytes,
 ) -> Result<SnapshotView, Damaged> {
     if bytes.len() < LARGE_SNAPSHOT {
-        return SnapshotView::parse(dialect, bytes);
+        return SnapshotView::parse(format, bytes);
     }
     let turn = repositories.memory.turn_to_read().await;
     let bytes = bytes.clone();
     // It is read to its end when the client hangs up, and the next one waits for that.
     let reading = move || {
         let _turn = turn;
-        SnapshotView::parse(dialect, &bytes)
+        SnapshotView::parse(format, &bytes)
     };
     tokio::task::spawn_blocking(reading)
         .await

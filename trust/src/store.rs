@@ -23,7 +23,7 @@ pub use sql::SqlStore;
 use sqlx::migrate::Migrator;
 use time::OffsetDateTime;
 use tokio::sync::watch;
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 /// Which database trust data is kept in.
 #[derive(Clone, Debug)]
@@ -66,8 +66,8 @@ pub struct Head {
     pub sha256: [u8; 32],
     /// Its version.
     pub version: i64,
-    /// The dialect of all files of the GUN.
-    pub dialect: Dialect,
+    /// The metadata format of all files of the GUN.
+    pub format: MetadataFormat,
 }
 
 /// What a stored version of a role is called by checksum.

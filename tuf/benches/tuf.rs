@@ -6,7 +6,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Part, Publisher, clock};
 use tuf::{
-    Checksums, Dialect, File, Gun, KeyAlgorithm, Limits, PrivateKey, Role, Stored, Update,
+    Checksums, File, Gun, KeyAlgorithm, Limits, MetadataFormat, PrivateKey, Role, Stored, Update,
     Uploaded, canonical, check,
 };
 
@@ -52,7 +52,7 @@ fn files(criterion: &mut Criterion) {
             BenchmarkId::new("parse", count),
             &bytes,
             |bencher, bytes| {
-                bencher.iter(|| File::parse(Dialect::NOTARY, Role::Targets, bytes.clone()));
+                bencher.iter(|| File::parse(MetadataFormat::NOTARY, Role::Targets, bytes.clone()));
             },
         );
         group.bench_with_input(

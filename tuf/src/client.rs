@@ -15,7 +15,7 @@ use chain::RootChain;
 use time::OffsetDateTime;
 
 use crate::{
-    Dialect, File, Gun, Role, Root, SnapshotView, TimestampView,
+    File, Gun, MetadataFormat, Role, Root, SnapshotView, TimestampView,
     encoding::json::ReadingFault,
     envelope::{Checked, EnvelopeFault, Strictness},
     fault::Fault,
@@ -39,12 +39,12 @@ use crate::{
 /// signatures, checksums and lengths of the current files and of every delegation that the snapshot
 /// lists, and that each stored root continues the one before it.
 pub fn walk(
-    dialect: Dialect,
+    format: MetadataFormat,
     gun: &Gun,
     files: &dyn Fn(&Role, FileRequest) -> Option<Bytes>,
     now: OffsetDateTime,
 ) -> Result<ClientOutcome, WalkError> {
-    let source = Source { dialect, files };
+    let source = Source { format, files };
     let timestamp = source.read(&Role::Timestamp, FileRequest::Newest)?;
     let snapshot = source.named_by_timestamp(&timestamp)?;
     let current = source.named_by_snapshot(&snapshot)?;
@@ -226,7 +226,7 @@ impl WalkError {
 
 /// Where the files come from.
 struct Source<'f> {
-    dialect: Dialect,
+    format: MetadataFormat,
     files: &'f dyn Fn(&Role, FileRequest) -> Option<Bytes>,
 }
 
@@ -235,7 +235,7 @@ impl Source<'_> {
         let Some(bytes) = (self.files)(role, wanted) else {
             return Ok(None);
         };
-        let file = File::parse(self.dialect, role.clone(), bytes)
+        let file = File::parse(self.format, role.clone(), bytes)
             .map_err(EnvelopeFault::Malformed)
             .map_err(WalkError::refused_version(role, 0))?;
         file.check(Strictness::Stored)
@@ -258,14 +258,14 @@ impl Source<'_> {
 
     /// The snapshot that a timestamp names; nothing vouches for either yet.
     fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
-        let view = TimestampView::parse(self.dialect, timestamp.bytes())
+        let view = TimestampView::parse(self.format, timestamp.bytes())
             .map_err(|damaged| WalkError::refused(timestamp)(damaged.reason))?;
         self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
     }
 
     /// The root that a snapshot names; nothing vouches for either yet.
     fn named_by_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
-        let view = SnapshotView::parse(self.dialect, snapshot.bytes())
+        let view = SnapshotView::parse(self.format, snapshot.bytes())
             .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
         let sha256 = view.sha256_by_role["root"];
         self.read(&Role::Root, FileRequest::Sha256(sha256))
@@ -339,7 +339,7 @@ impl Tree {
             .and_then(Checked::delegations)
             .map_err(WalkError::refused(parent))?;
         for delegation in &delegations.roles {
-            let role = source.dialect.role(&delegation.name);
+            let role = source.format.role(&delegation.name);
             let role = role.expect("the check of its parent found the name of a role");
             if self.roles.contains(&role) {
                 continue;

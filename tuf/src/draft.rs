@@ -8,7 +8,7 @@ use std::{
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Dialect, File, KeyId, PublicKey, Role, Root,
+    File, KeyId, MetadataFormat, PublicKey, Role, Root,
     wire::{Composed, Entry},
 };
 
@@ -18,7 +18,7 @@ use crate::{
 /// [`Draft::seal`] it.
 #[derive(Clone)]
 pub struct Draft {
-    dialect: Dialect,
+    format: MetadataFormat,
     role: Role,
     version: i64,
     composed: Composed,
@@ -33,7 +33,7 @@ impl Draft {
     pub const TIMESTAMP_LIFETIME: Duration = Duration::days(14);
 
     pub(crate) fn new(
-        dialect: Dialect,
+        format: MetadataFormat,
         role: Role,
         version: i64,
         meta: BTreeMap<String, Entry>,
@@ -46,10 +46,10 @@ impl Draft {
             Self::TIMESTAMP_LIFETIME
         };
         let expires = now.saturating_add(lifetime);
-        let composed = dialect.spelling().compose(&role, version, expires, meta);
+        let composed = format.spelling().compose(&role, version, expires, meta);
         let (keys, threshold) = (root.keys(&role), root.threshold(&role));
         Self {
-            dialect,
+            format,
             role,
             version,
             composed,
@@ -116,8 +116,8 @@ impl Draft {
                 refused,
             });
         }
-        let file = self.dialect.spelling().seal(&self.composed, &good);
-        let file = File::parse(self.dialect, self.role, file.into());
+        let file = self.format.spelling().seal(&self.composed, &good);
+        let file = File::parse(self.format, self.role, file.into());
         Ok(file.expect("what is composed here can be read"))
     }
 }

@@ -7,7 +7,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    Dialect, KeyId, MalformedJson, Role, Signature,
+    KeyId, MalformedJson, MetadataFormat, Role, Signature,
     encoding::{
         canonical::CanonicalError,
         json::{DecodeError, SyntaxError},
@@ -19,13 +19,13 @@ use crate::{
 /// A file whose text was read, and nothing checked yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {
-    dialect: Dialect,
+    format: MetadataFormat,
     version: i64,
     expires: Option<OffsetDateTime>,
     contents: Contents,
 }
 
-/// What a dialect finds in a file.
+/// What a format finds in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents {
     pub(crate) type_name: String,
@@ -55,21 +55,21 @@ pub(crate) enum Strictness {
 
 impl Envelope {
     pub(crate) fn new(
-        dialect: Dialect,
+        format: MetadataFormat,
         version: i64,
         expires: Option<OffsetDateTime>,
         contents: Contents,
     ) -> Self {
         Self {
-            dialect,
+            format,
             version,
             expires,
             contents,
         }
     }
 
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.dialect
+    pub(crate) fn format(&self) -> MetadataFormat {
+        self.format
     }
 
     pub(crate) fn version(&self) -> i64 {
@@ -151,12 +151,12 @@ impl<'e> Checked<'e> {
 
     /// The root in the file, if it is whole.
     pub(crate) fn root(self) -> Result<&'e Root, Fault> {
-        self.envelope.dialect.spelling().check_root(self)
+        self.envelope.format.spelling().check_root(self)
     }
 
     /// The delegations in the file, if it is whole.
     pub(crate) fn delegations(self) -> Result<&'e Delegations, Fault> {
-        self.envelope.dialect.spelling().check_targets(self)
+        self.envelope.format.spelling().check_targets(self)
     }
 
     /// The delegations in a file that was found whole before: checking it once for each role below
@@ -170,7 +170,7 @@ impl<'e> Checked<'e> {
 
     /// What the snapshot or timestamp lists, if it is whole.
     pub(crate) fn meta(self) -> Result<&'e Meta, Fault> {
-        self.envelope.dialect.spelling().check_meta(self)
+        self.envelope.format.spelling().check_meta(self)
     }
 
     /// `problem` as the fault of this file.

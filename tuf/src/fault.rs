@@ -1,5 +1,6 @@
-//! What can be wrong with a file, as values. What a client is told is for its dialect to say:
-//! [`Dialect::words`](crate::Dialect::words). The texts here are for logs and operators.
+//! What can be wrong with a file, as values. What a client is told is for its format to say, in
+//! [`MetadataFormat::words`](crate::MetadataFormat::words). The texts here are for logs and
+//! operators.
 
 use time::OffsetDateTime;
 

@@ -10,7 +10,7 @@ use ring::digest::{SHA256, SHA512, digest};
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Dialect, Role, Root,
+    Damaged, MetadataFormat, Role, Root,
     encoding::{
         date,
         json::{DecodeError, Misreading, ReadingFault},
@@ -43,18 +43,18 @@ impl File {
     /// 0.7 took 10,000). Faults that Notary finds later (text after the value, wrong types beyond
     /// `_type`, `expires`, `version` and the signatures, fractions) are kept and come out when the
     /// file is checked.
-    pub fn parse(dialect: Dialect, role: Role, bytes: Bytes) -> Result<Self, MalformedJson> {
-        Ok(Self::parse_within(dialect, role, bytes, usize::MAX)?)
+    pub fn parse(format: MetadataFormat, role: Role, bytes: Bytes) -> Result<Self, MalformedJson> {
+        Ok(Self::parse_within(format, role, bytes, usize::MAX)?)
     }
 
     /// Like [`parse`](Self::parse), if no more than `most` JSON values have to be kept on the way.
     pub(crate) fn parse_within(
-        dialect: Dialect,
+        format: MetadataFormat,
         role: Role,
         bytes: Bytes,
         most: usize,
     ) -> Result<Self, DecodeError> {
-        let envelope = dialect.spelling().read(&role, &bytes, most)?;
+        let envelope = format.spelling().read(&role, &bytes, most)?;
         Ok(Self(Arc::new(Contents {
             role,
             bytes,
@@ -65,19 +65,19 @@ impl File {
 
     /// Reads a stored file, which is damaged if it cannot be read.
     pub(crate) fn parse_stored(
-        dialect: Dialect,
+        format: MetadataFormat,
         role: &Role,
         bytes: &Bytes,
     ) -> Result<Self, Damaged> {
-        Self::parse(dialect, role.clone(), bytes.clone())
+        Self::parse(format, role.clone(), bytes.clone())
             .map_err(EnvelopeFault::Malformed)
             .map_err(Damaged::of(role))
     }
 
-    /// The dialect that the file is written in.
+    /// The format that the file is written in.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.0.envelope.dialect()
+    pub fn format(&self) -> MetadataFormat {
+        self.0.envelope.format()
     }
 
     /// The role that the file was uploaded or stored as.
@@ -123,7 +123,7 @@ impl File {
     /// check.
     pub fn check_reading(&self) -> Result<(), ReadingFault> {
         let no_limit = |_| usize::MAX;
-        let spelling = self.dialect().spelling();
+        let spelling = self.format().spelling();
         let sizes = spelling.check_reading(&self.0.role, &self.0.bytes, &no_limit);
         sizes.map(drop)
     }

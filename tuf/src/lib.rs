@@ -1,4 +1,4 @@
-//! TUF, in the dialect of Notary: names, canonical JSON, keys, signatures, metadata, and whether an
+//! TUF, in the format of Notary: names, canonical JSON, keys, signatures, metadata, and whether an
 //! update is to be believed.
 //!
 //! Nothing here does IO, reads a clock or logs: bytes, stored files and the time come in as values,
@@ -59,4 +59,4 @@ pub use update::{
 };
 pub use upload::{CheckedUpload, InvalidUpload, Uploaded};
 pub use view::{SnapshotView, TimestampView};
-pub use wire::Dialect;
+pub use wire::MetadataFormat;

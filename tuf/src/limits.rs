@@ -3,7 +3,8 @@
 use std::cell::Cell;
 
 use crate::{
-    Dialect, Role, encoding::json::Count, rules::threshold::SignatureFault, signature::Material,
+    MetadataFormat, Role, encoding::json::Count, rules::threshold::SignatureFault,
+    signature::Material,
 };
 
 /// What an upload may ask for. Stored files above these limits stay readable and renewable.
@@ -38,8 +39,8 @@ impl Limits {
     /// These limits, or the size of the `stored` file of `role` where that is beyond them: a file
     /// from before the limits may be replaced by one that is no larger.
     #[must_use]
-    pub fn raised_to(self, dialect: Dialect, role: &Role, stored: &[u8]) -> Self {
-        let Some(sizes) = dialect.spelling().measure(role, stored) else {
+    pub fn raised_to(self, format: MetadataFormat, role: &Role, stored: &[u8]) -> Self {
+        let Some(sizes) = format.spelling().measure(role, stored) else {
             return self;
         };
         Self {
@@ -53,8 +54,8 @@ impl Limits {
     }
 
     /// Whether a file has no more of anything than it may.
-    pub(crate) fn allow(&self, dialect: Dialect, role: &Role, bytes: &[u8]) -> bool {
-        *self == self.raised_to(dialect, role, bytes)
+    pub(crate) fn allow(&self, format: MetadataFormat, role: &Role, bytes: &[u8]) -> bool {
+        *self == self.raised_to(format, role, bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The model of a metadata file, whatever dialect it was written in.
+//! The model of a metadata file, whatever format it was written in.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 
-use crate::Dialect;
+use crate::MetadataFormat;
 
 /// The role that a metadata file is for.
 ///
@@ -30,15 +30,15 @@ impl Role {
     /// The longest role name, in bytes (Notary 0.7).
     pub const MAX_BYTES: usize = 255;
 
-    /// Reads a role's name: one of the four top roles, or a name that a dialect takes for a role
-    /// below targets. [`Dialect::role`] takes those of one dialect only.
+    /// Reads a role's name: one of the four top roles, or a name that a format takes for a role
+    /// below targets. [`MetadataFormat::role`] takes those of one format only.
     pub fn parse(name: &str) -> Result<Self, InvalidRole> {
         match name {
             "root" => Ok(Self::Root),
             "targets" => Ok(Self::Targets),
             "snapshot" => Ok(Self::Snapshot),
             "timestamp" => Ok(Self::Timestamp),
-            _ if Dialect::any_has_delegation(name) => {
+            _ if MetadataFormat::any_has_delegation(name) => {
                 Ok(Self::Delegation(DelegationName(name.into())))
             }
             _ => Err(InvalidRole(name.to_owned())),

@@ -18,7 +18,7 @@ pub use difference::{Difference, Digest, MOST_NAMED, MovedTag, Named, Signer, Ta
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Dialect, Draft, File, Gun, KeyId, Limits, Role, Root, Uploaded,
+    Damaged, Draft, File, Gun, KeyId, Limits, MetadataFormat, Role, Root, Uploaded,
     envelope::EnvelopeFault,
     fault::Fault,
     limits::Effort,
@@ -59,7 +59,7 @@ pub fn check(
     now: OffsetDateTime,
 ) -> Result<Accepted, Refusal> {
     let effort = Effort::of(update.limits);
-    let stored = in_dialect(stored.clone(), &update)?;
+    let stored = in_format(stored.clone(), &update)?;
     let current = root::load_current(gun, &stored)?;
     let mut signed_by = Vec::new();
     let root = match update.files.get(&Role::Root) {
@@ -85,7 +85,7 @@ pub fn check(
         snapshot::check_growth(&planned, &pending, update.limits.meta_files)?;
         Some(planned)
     };
-    let timestamp = NextVersion::of(stored.dialect, Role::Timestamp, stored.timestamp.as_ref())?;
+    let timestamp = NextVersion::of(stored.format, Role::Timestamp, stored.timestamp.as_ref())?;
     let (trusted, files) = (trusted.clone(), update.files.into_values().collect());
     Ok(Accepted {
         files,
@@ -164,8 +164,8 @@ impl Update {
 /// The current files of a repository, as stored; none of them for a new one.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
-    /// The dialect of all these files.
-    pub dialect: Dialect,
+    /// The format of all these files.
+    pub format: MetadataFormat,
     /// The current root. Leave it out only if the repository has none.
     pub root: Option<Bytes>,
     /// The current files of the roles in [`Update::needed`], as far as there are any.
@@ -256,7 +256,7 @@ impl Accepted {
             return Vec::new();
         }
         let before = &self.before;
-        root::introduced_keys(before.dialect, before.root.as_ref(), &self.trusted)
+        root::introduced_keys(before.format, before.root.as_ref(), &self.trusted)
     }
 
     /// The root in force: the one that was sent, or the stored one.
@@ -334,35 +334,35 @@ pub enum UpdateFault {
     /// There is no snapshot in it, and the server cannot sign one.
     #[error("the update has no snapshot, and the server does not hold the key for one")]
     NoSnapshot,
-    /// A file is in another dialect than the repository.
-    #[error("{role} is written in the dialect {sent:?}, and the repository in {own:?}")]
-    OtherDialect {
+    /// A file is in another format than the repository.
+    #[error("{role} is written in the format {sent:?}, and the repository in {own:?}")]
+    OtherFormat {
         /// The role of the file.
         role: Role,
-        /// The dialect that it is in.
-        sent: Dialect,
-        /// The dialect of the repository.
-        own: Dialect,
+        /// The format that it is in.
+        sent: MetadataFormat,
+        /// The format of the repository.
+        own: MetadataFormat,
     },
     /// The snapshot that the server makes would list too many files.
     #[error("the snapshot would list more than {0} files")]
     TooManyFiles(usize),
 }
 
-/// What is stored, in the dialect of the repository: a new one has that of its first file.
-fn in_dialect(mut stored: Stored, update: &Update) -> Result<Stored, Refusal> {
+/// What is stored, in the format of the repository: a new one has that of its first file.
+fn in_format(mut stored: Stored, update: &Update) -> Result<Stored, Refusal> {
     let is_new = stored.root.is_none();
     if is_new && let Some(first) = update.files().next() {
-        stored.dialect = first.dialect();
+        stored.format = first.format();
     }
-    let foreign = update.files().find(|file| file.dialect() != stored.dialect);
+    let foreign = update.files().find(|file| file.format() != stored.format);
     match foreign {
         None => Ok(stored),
         Some(file) => Err(Refusal::Validation(Fault::Update(
-            UpdateFault::OtherDialect {
+            UpdateFault::OtherFormat {
                 role: file.role().clone(),
-                sent: file.dialect(),
-                own: stored.dialect,
+                sent: file.format(),
+                own: stored.format,
             },
         ))),
     }
@@ -378,11 +378,15 @@ fn check_version_step(file: &File, current: i64) -> Result<(), Fault> {
 }
 
 /// The version of a stored file; 0 if there is none.
-fn read_version(dialect: Dialect, role: &Role, stored: Option<&Bytes>) -> Result<i64, Damaged> {
+fn read_version(
+    format: MetadataFormat,
+    role: &Role,
+    stored: Option<&Bytes>,
+) -> Result<i64, Damaged> {
     let Some(bytes) = stored else {
         return Ok(0);
     };
-    let version = dialect.spelling().read_version(bytes);
+    let version = format.spelling().read_version(bytes);
     version
         .map_err(|fault| EnvelopeFault::Malformed(fault.into()))
         .map_err(Damaged::of(role))

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    Dialect, File, Limits, MalformedJson, Refusal, Role,
+    File, Limits, MalformedJson, MetadataFormat, Refusal, Role,
     encoding::json::{DecodeError, Misreading, ReadingFault, ReadingProblem, SyntaxError},
     fault::Fault,
 };
@@ -45,7 +45,7 @@ impl Uploaded {
 /// read it is known before it is taken.
 #[derive(Clone, Debug)]
 pub struct CheckedUpload {
-    dialect: Dialect,
+    format: MetadataFormat,
     role: Role,
     bytes: Bytes,
     values: usize,
@@ -64,20 +64,20 @@ impl CheckedUpload {
 
     /// The strict pass over a part of an upload.
     pub fn new(role: Role, bytes: Bytes, limits: &Limits) -> Result<Self, InvalidUpload> {
-        let dialect = Dialect::of_upload(&bytes);
+        let format = MetadataFormat::of_upload(&bytes);
         let most = |count| limits.most(count);
         let sizes = check_text(&bytes)
-            .and_then(|()| dialect.spelling().check_reading(&role, &bytes, &most))
+            .and_then(|()| format.spelling().check_reading(&role, &bytes, &most))
             .map_err(|fault| match fault {
                 ReadingFault::Syntax(fault) => malformed(DecodeError::Syntax(fault)),
                 ReadingFault::Malformed(fault) => malformed(Box::new(fault)),
-                ReadingFault::Refused(fault) if limits.allow(dialect, &role, &bytes) => {
+                ReadingFault::Refused(fault) if limits.allow(format, &role, &bytes) => {
                     InvalidUpload::Refused(refusal(&role, fault))
                 }
                 ReadingFault::Refused(fault) => InvalidUpload::Oversized(refusal(&role, fault)),
             })?;
         Ok(Self {
-            dialect,
+            format,
             role,
             bytes,
             values: sizes.values(),
@@ -107,7 +107,7 @@ impl CheckedUpload {
     /// Reads the file.
     pub fn read(self) -> Result<Uploaded, InvalidUpload> {
         let (role, most) = (self.role.clone(), most_values(self.bytes.len()));
-        File::parse_within(self.dialect, self.role, self.bytes, most)
+        File::parse_within(self.format, self.role, self.bytes, most)
             .map(Uploaded)
             .map_err(|fault| match fault {
                 DecodeError::Syntax(SyntaxError::TooManyValues) => {

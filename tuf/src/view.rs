@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use time::{OffsetDateTime, macros::datetime};
 
 use crate::{
-    Damaged, Dialect, MalformedJson, Role,
+    Damaged, MalformedJson, MetadataFormat, Role,
     envelope::{Checked, Envelope, EnvelopeFault, Strictness},
     metadata::{Meta, MetaFile},
 };
@@ -37,8 +37,8 @@ pub struct SnapshotView {
 
 impl TimestampView {
     /// Reads a stored timestamp; signatures were checked when it was made.
-    pub fn parse(dialect: Dialect, bytes: &[u8]) -> Result<Self, Damaged> {
-        let envelope = read(dialect, &Role::Timestamp, bytes)?;
+    pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
+        let envelope = read(format, &Role::Timestamp, bytes)?;
         let meta = listed(&envelope, &Role::Timestamp)?;
         let snapshot_sha256 = meta
             .get(Role::Snapshot.as_str())
@@ -54,8 +54,8 @@ impl TimestampView {
 
 impl SnapshotView {
     /// Reads a stored snapshot; signatures were checked when it was stored.
-    pub fn parse(dialect: Dialect, bytes: &[u8]) -> Result<Self, Damaged> {
-        let envelope = read(dialect, &Role::Snapshot, bytes)?;
+    pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
+        let envelope = read(format, &Role::Snapshot, bytes)?;
         let sha256_by_role = listed(&envelope, &Role::Snapshot)?
             .iter()
             .filter_map(|(role, file)| Some((role.clone(), sha256(file)?)))
@@ -68,8 +68,8 @@ impl SnapshotView {
     }
 }
 
-fn read(dialect: Dialect, role: &Role, bytes: &[u8]) -> Result<Envelope, Damaged> {
-    let envelope = dialect.spelling().read_listing(role, bytes);
+fn read(format: MetadataFormat, role: &Role, bytes: &[u8]) -> Result<Envelope, Damaged> {
+    let envelope = format.spelling().read_listing(role, bytes);
     envelope
         .map_err(MalformedJson::from)
         .map_err(EnvelopeFault::from)

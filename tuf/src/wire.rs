@@ -1,8 +1,8 @@
-//! The spellings of the metadata model: how each dialect of TUF writes it.
+//! The spellings of the metadata model: how each metadata format writes it.
 //!
 //! Everything that knows member names, `_type` names, the grammar of role names, how keys and
-//! hashes are encoded, or the words in which clients are refused, is in here. A dialect is one
-//! implementation of [`Spelling`]; everything else goes through a [`Dialect`].
+//! hashes are encoded, or the words in which clients are refused, is in here. A format is one
+//! implementation of [`Spelling`]; everything else goes through a [`MetadataFormat`].
 
 mod notary;
 #[cfg(test)]
@@ -24,16 +24,16 @@ use crate::{
     update::Listing,
 };
 
-/// The dialect of TUF that a repository speaks. All of its files are in one.
+/// The metadata format of a repository. All of its files are in one.
 #[derive(Clone, Copy)]
-pub struct Dialect(&'static dyn Spelling);
+pub struct MetadataFormat(&'static dyn Spelling);
 
-/// What a dialect of TUF is.
+/// What a metadata format is.
 pub(crate) trait Spelling: Sync {
-    /// What the dialect is called.
+    /// What the format is called.
     fn name(&self) -> &'static str;
 
-    /// Whether an uploaded file is in this dialect.
+    /// Whether an uploaded file is in this format.
     fn recognises(&self, bytes: &[u8]) -> bool;
 
     /// Whether `name` can be that of a role below targets.
@@ -93,7 +93,7 @@ pub(crate) trait Spelling: Sync {
     /// The whole file that `composed` and its signatures make.
     fn seal(&self, composed: &Composed, signatures: &[(KeyId, Method, Vec<u8>)]) -> Vec<u8>;
 
-    /// `fault` in the words that the dialect's clients know.
+    /// `fault` in the words that the format's clients know.
     fn words(&self, fault: &Fault) -> String;
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Composed {
     text: Vec<u8>,
 }
 
-/// One entry of a snapshot or timestamp as its dialect spells it, to be carried over into the next
+/// One entry of a snapshot or timestamp as its format spells it, to be carried over into the next
 /// one with members that mean nothing here.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry(Value<'static>);
@@ -129,26 +129,26 @@ pub(crate) struct Parts {
     pub(crate) rest: Option<Vec<u8>>,
 }
 
-impl Dialect {
-    /// The dialect of Notary 0.7, which Docker speaks.
+impl MetadataFormat {
+    /// The format of Notary 0.7, which Docker speaks.
     pub const NOTARY: Self = Self(&notary::Notary);
 
-    /// All dialects that this crate knows.
+    /// All formats that this crate knows.
     const ALL: [Self; 1] = [Self::NOTARY];
 
-    /// What the dialect is called.
+    /// What the format is called.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name()
     }
 
-    /// The dialect of that [name](Self::name).
+    /// The format of that [name](Self::name).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+        Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
-    /// Reads the name of a role of the dialect. [`Role::parse`] takes the names of all dialects.
+    /// Reads the name of a role of the format. [`Role::parse`] takes the names of all formats.
     pub fn role(self, name: &str) -> Result<Role, InvalidRole> {
         let role = Role::parse(name)?;
         let is_foreign = matches!(role, Role::Delegation(_)) && !self.0.is_delegation(name);
@@ -158,25 +158,23 @@ impl Dialect {
         Ok(role)
     }
 
-    /// `fault` in the words that clients of the dialect know.
+    /// `fault` in the words that clients of the format know.
     #[must_use]
     pub fn words(self, fault: &Fault) -> String {
         self.0.words(fault)
     }
 
-    /// The dialect of an uploaded file: Notary's, if no other recognises it.
+    /// The format of an uploaded file: Notary's, if no other recognises it.
     pub(crate) fn of_upload(bytes: &[u8]) -> Self {
         let found = Self::ALL
             .into_iter()
-            .find(|dialect| dialect.0.recognises(bytes));
+            .find(|format| format.0.recognises(bytes));
         found.unwrap_or(Self::NOTARY)
     }
 
-    /// Whether any dialect lets a role below targets have this name.
+    /// Whether any format lets a role below targets have this name.
     pub(crate) fn any_has_delegation(name: &str) -> bool {
-        Self::ALL
-            .iter()
-            .any(|dialect| dialect.0.is_delegation(name))
+        Self::ALL.iter().any(|format| format.0.is_delegation(name))
     }
 
     pub(crate) fn spelling(self) -> &'static dyn Spelling {
@@ -184,22 +182,22 @@ impl Dialect {
     }
 }
 
-/// Every repository speaks it, until another dialect is noted for it.
-impl Default for Dialect {
+/// Every repository has it, until another format is noted for it.
+impl Default for MetadataFormat {
     fn default() -> Self {
         Self::NOTARY
     }
 }
 
-impl PartialEq for Dialect {
+impl PartialEq for MetadataFormat {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name()
     }
 }
 
-impl Eq for Dialect {}
+impl Eq for MetadataFormat {}
 
-impl fmt::Debug for Dialect {
+impl fmt::Debug for MetadataFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -18,7 +18,7 @@ use trust::{
     clients,
     store::{FileRow, TrustRow},
 };
-use tuf::{ClientOutcome, Dialect, FileRequest, Gun, Role, walk};
+use tuf::{ClientOutcome, FileRequest, Gun, MetadataFormat, Role, walk};
 
 /// What is known of a backup that could be read to its end.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Index {
             return;
         };
         let find = |role: &Role, wanted: FileRequest| self.find(files, role, wanted);
-        match walk(Dialect::NOTARY, &gun, &find, verified.taken_at) {
+        match walk(MetadataFormat::NOTARY, &gun, &find, verified.taken_at) {
             Ok(walked) => {
                 verified.remarks.extend(remarks(&gun, &walked));
                 verified.faults.extend(missing_key(&gun, &walked, keys));

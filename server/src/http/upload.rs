@@ -171,9 +171,9 @@ async fn raised_limits(app: &App, gun: &Gun, role: &Role) -> Result<Limits, ApiE
     let limits = app.limits.files;
     let stored = repository::load_replaced(&app.repositories, gun, role).await?;
     Ok(match stored {
-        Some((dialect, stored)) => {
+        Some((format, stored)) => {
             let role = role.clone();
-            blocking(move || limits.raised_to(dialect, &role, &stored.bytes)).await
+            blocking(move || limits.raised_to(format, &role, &stored.bytes)).await
         }
         None => limits,
     })

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use fixtures::{Named, Part};
 use http::StatusCode;
 use trust::signer::MAX_ASKED;
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 use crate::support::TestServer;
 
@@ -85,7 +85,11 @@ async fn the_signer_is_asked_about_a_bounded_number_of_keys() {
     let mut parts = publisher.first_publish();
     parts.extend(publisher.as_server());
     let file = |(role, bytes): Part| {
-        File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+        File::parse(
+            MetadataFormat::NOTARY,
+            Role::parse(&role).unwrap(),
+            bytes.into(),
+        )
     };
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse(GUN).unwrap();

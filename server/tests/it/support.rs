@@ -27,7 +27,7 @@ use trust::{
     signer::{LocalSigner, Origin, REQUEST_ID, Signer, SignerError},
     store::{MIGRATIONS, SqlStore, TrustStore},
 };
-use tuf::{Dialect, File, Gun, KeyId, PublicKey, Role};
+use tuf::{File, Gun, KeyId, MetadataFormat, PublicKey, Role};
 
 /// Codes that every route can answer with, beside those of its row.
 const COMMON_CODES: [&str; 3] = ["UNAUTHORIZED", "TOOMANYREQUESTS", "UNKNOWN"];
@@ -426,7 +426,11 @@ impl TestServer {
         let mut parts = publisher.first_publish();
         parts.extend(publisher.as_server());
         let file = |(role, bytes): Part| {
-            File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+            File::parse(
+                MetadataFormat::NOTARY,
+                Role::parse(&role).unwrap(),
+                bytes.into(),
+            )
         };
         let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
         let gun = Gun::parse(gun).unwrap();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fixtures::{Key, Part};
 use http::{Request, StatusCode};
 use http_body_util::StreamBody;
-use tuf::{Dialect, File, Gun, Limits, Role};
+use tuf::{File, Gun, Limits, MetadataFormat, Role};
 
 use crate::support::{Settings, TestServer};
 
@@ -140,7 +140,11 @@ async fn a_file_beyond_the_limits_may_be_replaced_by_one_that_is_no_larger() {
     );
     parts.extend(publisher.as_server());
     let file = |(role, bytes): Part| {
-        File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+        File::parse(
+            MetadataFormat::NOTARY,
+            Role::parse(&role).unwrap(),
+            bytes.into(),
+        )
     };
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse("a").unwrap();

@@ -75,7 +75,7 @@ async fn what_notary_made_is_used_as_it_is_even_without_rights_to_change_it(
     let store = open(&fresh).await?;
     let gun = tuf::Gun::parse("a")?;
     let file = tuf::File::parse(
-        tuf::Dialect::NOTARY,
+        tuf::MetadataFormat::NOTARY,
         tuf::Role::Timestamp,
         br#"{"signed":{"version":1}}"#.to_vec().into(),
     );

@@ -11,7 +11,7 @@ use harness::Fresh;
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::mpsc::channel;
 use trust::store::{self, ChangeRow, FileRow, Page, SqlStore, TrustRow};
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 use crate::support::{Server, connect, on_both, open};
 
@@ -139,7 +139,7 @@ async fn what_sqlite_held_is_held_to_the_last_byte_and_ids_go_on(server: Server)
     let store = open(&fresh).await?;
     let gun = Gun::parse("example.com/new")?;
     let timestamp = File::parse(
-        Dialect::NOTARY,
+        MetadataFormat::NOTARY,
         Role::Timestamp,
         r#"{"signed":{"version":1}}"#.into(),
     )?;
@@ -187,7 +187,7 @@ async fn a_backup_shows_one_moment_while_others_publish(server: Server) -> Resul
     let mut seen = Vec::from_iter(received.recv().await);
     let gun = Gun::parse("example.com/new")?;
     let timestamp = File::parse(
-        Dialect::NOTARY,
+        MetadataFormat::NOTARY,
         Role::Timestamp,
         r#"{"signed":{"version":1}}"#.into(),
     )?;

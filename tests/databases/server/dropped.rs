@@ -11,7 +11,7 @@ use database::{Backend, DatabaseUrl, PoolLimits};
 use fixtures::hang_up;
 use harness::Fresh;
 use trust::store::{self, Storage, StoreError, TrustStore};
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 use crate::{
     behaviour::publish,
@@ -29,7 +29,7 @@ fn files(version: i64) -> Vec<File> {
     [Role::Root, Role::Targets, Role::Timestamp]
         .map(|role| {
             let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-            File::parse(Dialect::NOTARY, role, bytes.into()).expect("a file")
+            File::parse(MetadataFormat::NOTARY, role, bytes.into()).expect("a file")
         })
         .into()
 }

@@ -39,7 +39,7 @@ fn set(version: i64) -> Vec<File> {
     [Role::Root, Role::Targets, Role::Timestamp]
         .map(|role| {
             let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-            File::parse(tuf::Dialect::NOTARY, role, bytes.into()).expect("a file")
+            File::parse(tuf::MetadataFormat::NOTARY, role, bytes.into()).expect("a file")
         })
         .into()
 }
@@ -234,7 +234,7 @@ fn large(version: i64) -> Vec<File> {
                 salt.push_str(&hex::encode(state.to_be_bytes()));
             }
             let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{salt}"}}}}"#);
-            File::parse(tuf::Dialect::NOTARY, role, bytes.into()).expect("a file")
+            File::parse(tuf::MetadataFormat::NOTARY, role, bytes.into()).expect("a file")
         })
         .into()
 }

@@ -33,7 +33,7 @@ fn gun() -> Gun {
 /// A publish through the server, whose transaction is fast.
 async fn change(store: &dyn TrustStore, version: i64) -> Result<()> {
     let bytes = format!(r#"{{"signed":{{"version":{version}}}}}"#);
-    let timestamp = File::parse(tuf::Dialect::NOTARY, Role::Timestamp, bytes.into())?;
+    let timestamp = File::parse(tuf::MetadataFormat::NOTARY, Role::Timestamp, bytes.into())?;
     publish(store, &gun(), &[timestamp], daemon::clock::now()).await?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use sqlx::Executor as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trust::store::{Head, Page, StoreError, TrustStore};
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 use crate::{
     recorded::{app, get},
@@ -79,7 +79,7 @@ fn gun(name: &str) -> Gun {
 fn files(roles: &[Role], version: i64, publisher: usize) -> Vec<File> {
     let file = |role: &Role| {
         let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role} {publisher}"}}}}"#);
-        File::parse(Dialect::NOTARY, role.clone(), bytes.into()).expect("a file")
+        File::parse(MetadataFormat::NOTARY, role.clone(), bytes.into()).expect("a file")
     };
     roles.iter().map(file).collect()
 }
@@ -151,7 +151,7 @@ async fn without_quorum(cluster: &mut Cluster) -> Result<()> {
     let base = Some(Head {
         sha256: [0; 32],
         version: 1,
-        dialect: Dialect::NOTARY,
+        format: MetadataFormat::NOTARY,
     });
     let refused = cluster.stores[0]
         .publish(&gun, base.as_ref(), &next(2, 0), now)

@@ -18,7 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 use trust::store::{self, Storage, StoreError, TrustStore};
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 use crate::{
     behaviour::publish,
@@ -96,7 +96,7 @@ fn files(version: i64) -> Vec<File> {
     [Role::Root, Role::Timestamp]
         .map(|role| {
             let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-            File::parse(Dialect::NOTARY, role, bytes.into()).expect("a file")
+            File::parse(MetadataFormat::NOTARY, role, bytes.into()).expect("a file")
         })
         .into()
 }

@@ -558,13 +558,13 @@ where
     Ok(file.map(|file| head(sha256(&file.data), version)))
 }
 
-/// Names the newest timestamp. Every stored repository is in the dialect of Notary: a column that
+/// Names the newest timestamp. Every stored repository is in the format of Notary: a column that
 /// tells another one would be read here.
 fn head(sha256: [u8; 32], version: i64) -> Head {
     Head {
         sha256,
         version,
-        dialect: tuf::Dialect::NOTARY,
+        format: tuf::MetadataFormat::NOTARY,
     }
 }
 

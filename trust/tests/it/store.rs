@@ -9,7 +9,7 @@ use behaviour::{each_behaviour, publish};
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use time::Duration;
 use trust::store::{self, Head, SqlStore, Storage, StoreError, TrustStore, statements};
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 use crate::support::memory_pool;
 
@@ -19,7 +19,7 @@ fn gun(name: &str) -> Gun {
 
 fn file(role: &Role, version: i64) -> File {
     let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-    File::parse(Dialect::NOTARY, role.clone(), bytes.into()).unwrap()
+    File::parse(MetadataFormat::NOTARY, role.clone(), bytes.into()).unwrap()
 }
 
 macro_rules! on_sqlite {
@@ -85,7 +85,7 @@ async fn missing_checksums_and_times_are_made_up_for() {
         let base = Head {
             sha256,
             version: 1,
-            dialect: Dialect::NOTARY,
+            format: MetadataFormat::NOTARY,
         };
         let outcome = store.publish(&gun("a"), Some(&base), &next, now).await;
         assert_eq!(outcome.is_ok(), is_right, "{outcome:?}");

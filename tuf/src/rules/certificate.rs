@@ -115,7 +115,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{Dialect, File, KeyType, PublicKey, Role, encoding::pem};
+    use crate::{File, KeyType, MetadataFormat, PublicKey, Role, encoding::pem};
 
     /// SHA-256 with RSA, and the SHA-1 variant that differs in its last byte.
     const RSA_SIGNATURE: [[u8; 9]; 2] = [
@@ -136,7 +136,8 @@ mod tests {
         let bytes = STANDARD
             .decode(root.expect("a recorded root"))
             .expect("recorded base64");
-        let file = File::parse(Dialect::NOTARY, Role::Root, bytes.into()).expect("recorded JSON");
+        let file =
+            File::parse(MetadataFormat::NOTARY, Role::Root, bytes.into()).expect("recorded JSON");
         let root = file.root().expect("a whole root");
         root.keys(&Role::Root).remove(0)
     }

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Dialect, Draft, File, Role, Root, envelope::Strictness, fault::Fault, metadata::Meta,
-    wire::Entry,
+    Damaged, Draft, File, MetadataFormat, Role, Root, envelope::Strictness, fault::Fault,
+    metadata::Meta, wire::Entry,
 };
 
 /// A snapshot or timestamp to be made.
 #[derive(Clone)]
 pub(crate) struct NextVersion {
-    dialect: Dialect,
+    format: MetadataFormat,
     role: Role,
     version: i64,
     /// The entries of the file before it, all of which are kept.
@@ -23,14 +23,14 @@ pub(crate) struct NextVersion {
 impl NextVersion {
     /// The version that follows the stored file of `role`; the first one if there is none.
     pub(crate) fn of(
-        dialect: Dialect,
+        format: MetadataFormat,
         role: Role,
         stored: Option<&Bytes>,
     ) -> Result<Self, Damaged> {
         match stored {
-            Some(bytes) => Self::after(&File::parse_stored(dialect, &role, bytes)?),
+            Some(bytes) => Self::after(&File::parse_stored(format, &role, bytes)?),
             None => Ok(Self {
-                dialect,
+                format,
                 role,
                 version: 1,
                 meta: BTreeMap::new(),
@@ -46,7 +46,7 @@ impl NextVersion {
             return Err(Damaged::of(&role)(Fault::LastVersion(file.version())));
         }
         Ok(Self {
-            dialect: file.dialect(),
+            format: file.format(),
             version: file.version() + 1,
             role,
             meta: meta
@@ -73,7 +73,7 @@ impl NextVersion {
         root: &Root,
         now: OffsetDateTime,
     ) -> Draft {
-        let spelling = self.dialect.spelling();
+        let spelling = self.format.spelling();
         let mut meta = self.meta.clone();
         meta.extend(
             files
@@ -81,7 +81,7 @@ impl NextVersion {
                 .map(|file| (file.role().to_string(), spelling.entry(file))),
         );
         Draft::new(
-            self.dialect,
+            self.format,
             self.role.clone(),
             self.version,
             meta,

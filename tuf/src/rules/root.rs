@@ -205,7 +205,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::Dialect;
+    use crate::MetadataFormat;
 
     #[derive(Deserialize)]
     struct Case {
@@ -275,11 +275,11 @@ mod tests {
             }
             other => other.clone(),
         };
-        Dialect::NOTARY.words(&fault)
+        MetadataFormat::NOTARY.words(&fault)
     }
 
     fn root(base64: &str) -> File {
         let bytes = STANDARD.decode(base64).expect("recorded base64");
-        File::parse(Dialect::NOTARY, Role::Root, bytes.into()).expect("recorded JSON")
+        File::parse(MetadataFormat::NOTARY, Role::Root, bytes.into()).expect("recorded JSON")
     }
 }

@@ -174,7 +174,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::{Dialect, EnvelopeFault, File, KeyType, envelope::Strictness};
+    use crate::{EnvelopeFault, File, KeyType, MetadataFormat, envelope::Strictness};
 
     #[derive(Deserialize)]
     struct Case {
@@ -207,7 +207,9 @@ mod tests {
             assert_eq!(verdict.is_ok(), case.ok, "{}: {verdict:?}", case.name);
             if !OTHER_TEXTS.contains(&case.name.as_str()) {
                 assert_eq!(
-                    verdict.err().map(|fault| Dialect::NOTARY.words(&fault)),
+                    verdict
+                        .err()
+                        .map(|fault| MetadataFormat::NOTARY.words(&fault)),
                     case.error,
                     "{}",
                     case.name
@@ -221,7 +223,8 @@ mod tests {
             .decode(&case.metadata_b64)
             .expect("recorded base64");
         let role = Role::parse(&case.role).expect("a recorded role");
-        let file = File::parse(Dialect::NOTARY, role, bytes.into()).map_err(EnvelopeFault::from)?;
+        let file =
+            File::parse(MetadataFormat::NOTARY, role, bytes.into()).map_err(EnvelopeFault::from)?;
         let keys = case.role_keys.iter().map(|(id, key)| {
             let public = STANDARD.decode(&key.public_b64).expect("recorded base64");
             let key_type = KeyType::from(key.keytype.as_str());

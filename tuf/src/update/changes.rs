@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 
-use crate::{Dialect, File, Role, Stored};
+use crate::{File, MetadataFormat, Role, Stored};
 
 /// One thing that an update changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ pub(super) fn find(stored: &Stored, files: &[File], current: &BTreeMap<Role, Fil
             Role::Root => find_in_root(stored.root.as_ref(), file),
             Role::Snapshot => snapshot::find(stored, file, current),
             Role::Timestamp => Vec::new(),
-            role => find_in_targets(stored.dialect, stored.targets.get(role), file),
+            role => find_in_targets(stored.format, stored.targets.get(role), file),
         })
         .collect()
 }
@@ -54,10 +54,10 @@ fn find_in_root(stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
     vec![Change::Signers(Role::Root)]
 }
 
-fn find_in_targets(dialect: Dialect, stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
+fn find_in_targets(format: MetadataFormat, stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
     let role = sent.role();
     let stored = stored.map_or(&b"{}"[..], |stored| stored);
-    let differs = Differences::between(dialect, role, stored, sent).unwrap_or(Differences::ALL);
+    let differs = Differences::between(format, role, stored, sent).unwrap_or(Differences::ALL);
     let mut changes = Vec::new();
     if differs.signers {
         changes.push(Change::Signers(role.clone()));
@@ -80,8 +80,8 @@ impl Differences {
     };
 
     /// `None` if one of the files cannot be read.
-    fn between(dialect: Dialect, role: &Role, stored: &[u8], sent: &File) -> Option<Self> {
-        let spelling = dialect.spelling();
+    fn between(format: MetadataFormat, role: &Role, stored: &[u8], sent: &File) -> Option<Self> {
+        let spelling = format.spelling();
         let (stored, sent) = (
             spelling.parts(role, stored)?,
             spelling.parts(role, sent.bytes())?,

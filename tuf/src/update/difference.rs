@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::Stored;
 use crate::{
-    Dialect, File, KeyId, Role,
+    File, KeyId, MetadataFormat, Role,
     encoding::json,
     envelope::Strictness,
     fault::Fault,
@@ -203,8 +203,8 @@ pub(super) fn find(before: &Stored, files: &[File], signed_by: &[Signer]) -> Dif
         if old == Some(file.bytes()) {
             continue;
         }
-        let compared = difference.compare_signers(before.dialect, old, file);
-        if compared.is_err() || !difference.compare_targets(before.dialect, old, file) {
+        let compared = difference.compare_signers(before.format, old, file);
+        if compared.is_err() || !difference.compare_targets(before.format, old, file) {
             difference.unreadable.push(role.clone());
         }
     }
@@ -215,7 +215,7 @@ impl Difference {
     /// Compares who may sign for what.
     fn compare_signers(
         &mut self,
-        dialect: Dialect,
+        format: MetadataFormat,
         old: Option<&Bytes>,
         file: &File,
     ) -> Result<(), Fault> {
@@ -223,7 +223,7 @@ impl Difference {
         let old = match old {
             None => BTreeSet::new(),
             Some(bytes) => {
-                let envelope = dialect.spelling().read_listing(role, bytes);
+                let envelope = format.spelling().read_listing(role, bytes);
                 let envelope = envelope.map_err(crate::MalformedJson::from);
                 let envelope = envelope.map_err(crate::EnvelopeFault::from)?;
                 signers(envelope.check(role, Strictness::Lenient)?.body()?)
@@ -240,12 +240,17 @@ impl Difference {
     }
 
     /// Compares what the files list; says whether both could be read.
-    fn compare_targets(&mut self, dialect: Dialect, old: Option<&Bytes>, file: &File) -> bool {
+    fn compare_targets(
+        &mut self,
+        format: MetadataFormat,
+        old: Option<&Bytes>,
+        file: &File,
+    ) -> bool {
         let role = file.role();
         if *role == Role::Root {
             return true;
         }
-        let spelling = dialect.spelling();
+        let spelling = format.spelling();
         let old = json::to_text(old.map_or(b"{}", |old| old));
         let new = json::to_text(file.bytes());
         let keys = RandomState::new();

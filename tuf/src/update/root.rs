@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{Refusal, Stored, check_version_step};
 use crate::{
-    Damaged, Dialect, File, Gun, KeyId, Role, Root,
+    Damaged, File, Gun, KeyId, MetadataFormat, Role, Root,
     envelope::Strictness,
     fault::Fault,
     limits::Effort,
@@ -22,7 +22,7 @@ pub(super) fn load_current(gun: &Gun, stored: &Stored) -> Result<Option<File>, D
         }
         return Ok(None);
     };
-    let file = File::parse_stored(stored.dialect, &Role::Root, bytes)?;
+    let file = File::parse_stored(stored.format, &Role::Root, bytes)?;
     let effort = Effort::unlimited();
     let terms = Terms::stored_root(Dates::Ignored, &effort);
     check_trust(gun, &file, None, terms).map_err(Damaged::of(&Role::Root))?;
@@ -84,11 +84,11 @@ fn check_public_keys(root: &Root) -> Result<(), RootFault> {
 /// The keys that `new` gives snapshot and timestamp and the root that is `stored` does not, each
 /// with its role.
 pub(super) fn introduced_keys(
-    dialect: Dialect,
+    format: MetadataFormat,
     stored: Option<&Bytes>,
     new: &Root,
 ) -> Vec<(Role, KeyId)> {
-    let stored = stored.and_then(|bytes| File::parse(dialect, Role::Root, bytes.clone()).ok());
+    let stored = stored.and_then(|bytes| File::parse(format, Role::Root, bytes.clone()).ok());
     let stored = stored.as_ref().and_then(|file| file.root().ok());
     let mut introduced = Vec::new();
     for role in [Role::Snapshot, Role::Timestamp] {

@@ -23,7 +23,7 @@ pub(super) fn check(
     effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<Vec<KeyId>, Refusal> {
-    let current = read_version(stored.dialect, &Role::Snapshot, stored.snapshot.as_ref())?;
+    let current = read_version(stored.format, &Role::Snapshot, stored.snapshot.as_ref())?;
     check_sent(root, file, current, pending, effort, now).map_err(Refusal::Snapshot)
 }
 
@@ -65,6 +65,6 @@ pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<NextVersion, Re
     if stored.snapshot.is_none() && !has_targets {
         return Err(Refusal::Validation(UpdateFault::NoTargets.into()));
     }
-    let next = NextVersion::of(stored.dialect, Role::Snapshot, stored.snapshot.as_ref());
+    let next = NextVersion::of(stored.format, Role::Snapshot, stored.snapshot.as_ref());
     next.map_err(Refusal::from)
 }

@@ -66,7 +66,7 @@ impl Tree<'_> {
             .check(Strictness::Sent)
             .and_then(|checked| self.verify(checked))
             .map_err(Refusal::Targets)?;
-        let current = read_version(stored.dialect, role, stored.targets.get(role))?;
+        let current = read_version(stored.format, role, stored.targets.get(role))?;
         check_version_step(file, current)
             .and_then(|()| file.check_expiry(now))
             .map_err(Refusal::Targets)?;
@@ -81,7 +81,7 @@ impl Tree<'_> {
         let Some(bytes) = stored.targets.get(&role) else {
             return Ok(());
         };
-        let file = File::parse_stored(stored.dialect, &role, bytes)?;
+        let file = File::parse_stored(stored.format, &role, bytes)?;
         let checked = file.check(Strictness::Stored);
         let checked = checked.map_err(Damaged::of(&role))?;
         checked.delegations().map_err(Damaged::of(&role))?;

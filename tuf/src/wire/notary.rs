@@ -1,4 +1,4 @@
-//! The dialect of Notary 0.7: `_type` with a capital, base64 for binary, names without `.json`.
+//! The format of Notary 0.7: `_type` with a capital, base64 for binary, names without `.json`.
 
 mod body;
 mod compose;
@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use time::OffsetDateTime;
 
-use super::{Composed, Dialect, Entry, Parts, Spelling};
+use super::{Composed, Entry, MetadataFormat, Parts, Spelling};
 use crate::{
     File, KeyId, Method, Role, Signature,
     encoding::{
@@ -36,7 +36,7 @@ impl Spelling for Notary {
         "notary"
     }
 
-    /// A file that no other dialect recognises is refused in Notary's words, so nothing is read
+    /// A file that no other format recognises is refused in Notary's words, so nothing is read
     /// here.
     fn recognises(&self, _: &[u8]) -> bool {
         true
@@ -175,7 +175,12 @@ fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Decoded<Envel
         trailing,
         unexpected: unexpected(members),
     };
-    Ok(Envelope::new(Dialect::NOTARY, version, expires, contents))
+    Ok(Envelope::new(
+        MetadataFormat::NOTARY,
+        version,
+        expires,
+        contents,
+    ))
 }
 
 /// A file's time; absent and null are none.

@@ -1,4 +1,4 @@
-//! A dialect for tests, as small as one can be: it shows what a second dialect has to bring.
+//! A format for tests, as small as one can be: it shows what a second format has to bring.
 //!
 //! Its names are those of TUF 1.0: small letters for types, `.json` behind listed names, hashes and
 //! signatures in hex. It knows snapshots and timestamps only.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Composed, Dialect, Entry, Parts, Spelling};
+use super::{Composed, Entry, MetadataFormat, Parts, Spelling};
 use crate::{
     File, KeyId, Method, Role, Signature,
     encoding::{
@@ -25,7 +25,7 @@ use crate::{
 
 struct Sketch;
 
-const SKETCH: Dialect = Dialect(&Sketch);
+const SKETCH: MetadataFormat = MetadataFormat(&Sketch);
 
 impl Spelling for Sketch {
     fn name(&self) -> &'static str {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_another_dialect_are_read_listed_composed_and_sealed_by_its_value_alone() {
+    fn files_of_another_format_are_read_listed_composed_and_sealed_by_its_value_alone() {
         let key = PrivateKey::generate(KeyAlgorithm::Ed25519).expect("random bytes");
         let root = root(&key);
         let seal = |draft: crate::Draft| {
@@ -253,7 +253,7 @@ mod tests {
             "{text}"
         );
         assert!(SKETCH.spelling().recognises(snapshot.bytes()));
-        assert_eq!(snapshot.dialect(), SKETCH);
+        assert_eq!(snapshot.format(), SKETCH);
         let view = TimestampView::parse(SKETCH, timestamp.bytes()).expect("a timestamp");
         assert_eq!(view.snapshot_sha256, snapshot.checksums().sha256);
         let view = SnapshotView::parse(SKETCH, snapshot.bytes()).expect("a snapshot");

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use tuf::{
-    CertificateDates, ClientOutcome, Dialect, Fault, File, FileRequest, MetaFault, Role, RootFault,
-    WalkError, walk,
+    CertificateDates, ClientOutcome, Fault, File, FileRequest, MetaFault, MetadataFormat, Role,
+    RootFault, WalkError, walk,
 };
 
 use crate::given::{GUN, Server, file, part, role_named, shortfall};
@@ -64,7 +64,7 @@ impl Archive {
 
     fn walk_at(&self, now: OffsetDateTime) -> Result<ClientOutcome, WalkError> {
         walk(
-            Dialect::NOTARY,
+            MetadataFormat::NOTARY,
             &GUN,
             &|role, wanted| self.find(role, wanted),
             now,
@@ -90,7 +90,7 @@ impl Archive {
                 self.find(role, wanted)
             }
         };
-        walk(Dialect::NOTARY, &GUN, &files, clock())
+        walk(MetadataFormat::NOTARY, &GUN, &files, clock())
     }
 
     fn lose(&mut self, role: &str, version: i64) {
@@ -255,7 +255,7 @@ fn a_file_that_others_vouch_for_must_be_there() {
             "{lost}: {walked:?}"
         );
     }
-    let nothing = walk(Dialect::NOTARY, &GUN, &|_, _| None, clock()).unwrap_err();
+    let nothing = walk(MetadataFormat::NOTARY, &GUN, &|_, _| None, clock()).unwrap_err();
     assert_eq!(
         nothing.to_string(),
         "newest version of timestamp is missing"
@@ -297,7 +297,7 @@ fn a_strangers_timestamp_is_refused() {
         Role::Snapshot => Some(snapshot.clone()),
         role => archive.find(role, wanted),
     };
-    let (role, fault) = reason(walk(Dialect::NOTARY, &GUN, &files, clock()));
+    let (role, fault) = reason(walk(MetadataFormat::NOTARY, &GUN, &files, clock()));
     assert_eq!(role, "timestamp");
     assert_eq!(fault, shortfall("timestamp", 0, 1));
 }

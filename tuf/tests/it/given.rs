@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use fixtures::{Part, Publisher, clock};
 use time::OffsetDateTime;
 use tuf::{
-    Accepted, Dialect, Draft, EnvelopeFault, Fault, File, Gun, InvalidUpload, KeyAlgorithm, Limits,
-    Place, PrivateKey, Refusal, Role, SignatureFault, Stored, StructureFault, StructureProblem,
-    SyntaxError, Update, Uploaded, check,
+    Accepted, Draft, EnvelopeFault, Fault, File, Gun, InvalidUpload, KeyAlgorithm, Limits,
+    MetadataFormat, Place, PrivateKey, Refusal, Role, SignatureFault, Stored, StructureFault,
+    StructureProblem, SyntaxError, Update, Uploaded, check,
 };
 
 /// A server that holds the snapshot and timestamp keys of one repository, and what it stored.
@@ -130,8 +130,12 @@ pub(crate) fn uploaded(role: &str, bytes: &[u8]) -> Result<Uploaded, InvalidUplo
 }
 
 pub(crate) fn file(role: &str, bytes: &[u8]) -> File {
-    File::parse(Dialect::NOTARY, role_named(role), bytes.to_vec().into())
-        .expect("the part is an envelope")
+    File::parse(
+        MetadataFormat::NOTARY,
+        role_named(role),
+        bytes.to_vec().into(),
+    )
+    .expect("the part is an envelope")
 }
 
 pub(crate) fn role_named(name: &str) -> Role {

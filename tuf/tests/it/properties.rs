@@ -7,8 +7,8 @@ use fixtures::{Key, clock};
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
 use tuf::{
-    Dialect, File, Gun, Limits, Role, SnapshotView, Stored, TimestampView, Uploaded, canonical,
-    check,
+    File, Gun, Limits, MetadataFormat, Role, SnapshotView, Stored, TimestampView, Uploaded,
+    canonical, check,
 };
 
 use crate::given::{GUN, Server, role_named, update, uploaded};
@@ -49,10 +49,10 @@ static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
 fn look_at(role: &Role, bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
     _ = (
-        TimestampView::parse(Dialect::NOTARY, &bytes),
-        SnapshotView::parse(Dialect::NOTARY, &bytes),
+        TimestampView::parse(MetadataFormat::NOTARY, &bytes),
+        SnapshotView::parse(MetadataFormat::NOTARY, &bytes),
     );
-    let Ok(file) = File::parse(Dialect::NOTARY, role.clone(), bytes.clone()) else {
+    let Ok(file) = File::parse(MetadataFormat::NOTARY, role.clone(), bytes.clone()) else {
         return;
     };
     _ = tuf::role_keys(&file, &Role::Timestamp);

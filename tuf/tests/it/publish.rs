@@ -4,7 +4,7 @@ use fixtures::{Key, clock, resign, verify};
 use serde_json::json;
 use time::Duration;
 use tuf::{
-    Checksums, DelegationFault, Dialect, Fault, Refusal, Role, SnapshotView, TimestampView,
+    Checksums, DelegationFault, Fault, MetadataFormat, Refusal, Role, SnapshotView, TimestampView,
     UpdateFault,
 };
 
@@ -39,14 +39,14 @@ fn a_first_publish_is_stored_in_order_with_snapshot_and_timestamp_of_version_1()
     assert!(
         owner.trusts("snapshot", files[4].bytes()) && owner.trusts("timestamp", files[5].bytes())
     );
-    let snapshot = SnapshotView::parse(Dialect::NOTARY, files[4].bytes()).unwrap();
+    let snapshot = SnapshotView::parse(MetadataFormat::NOTARY, files[4].bytes()).unwrap();
     for file in &files[..4] {
         assert_eq!(
             snapshot.sha256_by_role[file.role().as_str()],
             file.checksums().sha256
         );
     }
-    let timestamp = TimestampView::parse(Dialect::NOTARY, files[5].bytes()).unwrap();
+    let timestamp = TimestampView::parse(MetadataFormat::NOTARY, files[5].bytes()).unwrap();
     assert_eq!(timestamp.snapshot_sha256, files[4].checksums().sha256);
     assert_eq!(snapshot.expires, clock() + Duration::days(1095));
     assert_eq!(timestamp.expires, clock() + Duration::days(14));
@@ -81,7 +81,7 @@ fn checksums_are_of_the_bytes_that_came_however_they_are_spelled() {
         *bytes = format!(" {spaced}\n\n").into_bytes();
     }
     let files = server.publish(&parts);
-    let snapshot = SnapshotView::parse(Dialect::NOTARY, files[2].bytes()).unwrap();
+    let snapshot = SnapshotView::parse(MetadataFormat::NOTARY, files[2].bytes()).unwrap();
     for (role, bytes) in &parts {
         assert_eq!(snapshot.sha256_by_role[role], Checksums::of(bytes).sha256);
         assert!(files.iter().any(|file| file.bytes() == bytes));
@@ -97,7 +97,7 @@ fn later_publishes_count_versions_on_and_keep_entries_of_what_is_gone() {
     owner.targets.signed["delegations"] = json!({"keys": {}, "roles": []});
     let files = server.publish(&owner.next(&["targets"]));
     assert!(files.iter().skip(1).all(|file| file.version() == 2));
-    let snapshot = SnapshotView::parse(Dialect::NOTARY, files[1].bytes()).unwrap();
+    let snapshot = SnapshotView::parse(MetadataFormat::NOTARY, files[1].bytes()).unwrap();
     assert!(snapshot.sha256_by_role.contains_key("targets/a"));
     let refusal = server.refusal(&owner.next(&["targets/a"]));
     assert_eq!(
@@ -244,7 +244,7 @@ fn entries_with_odd_names_are_kept_readable_and_verifiable() {
     let files = server.publish(&handed_over.next(&["root"]));
     let made = &files[1];
     assert!(
-        SnapshotView::parse(Dialect::NOTARY, made.bytes())
+        SnapshotView::parse(MetadataFormat::NOTARY, made.bytes())
             .unwrap()
             .sha256_by_role
             .contains_key("a<b\u{e9}")

@@ -3,7 +3,8 @@
 use fixtures::clock;
 use time::Duration;
 use tuf::{
-    Dialect, Fault, Role, SnapshotView, TimestampView, renew_snapshot, renew_timestamp, role_keys,
+    Fault, MetadataFormat, Role, SnapshotView, TimestampView, renew_snapshot, renew_timestamp,
+    role_keys,
 };
 
 use crate::given::{Server, expired, file, shortfall};
@@ -18,7 +19,7 @@ fn a_renewed_timestamp_pins_the_same_snapshot_with_the_next_version() {
     };
     let later = clock() + Duration::days(13);
     let draft = renew_timestamp(root, snapshot, timestamp, later).unwrap();
-    let renewed = TimestampView::parse(Dialect::NOTARY, server.seal(draft).bytes()).unwrap();
+    let renewed = TimestampView::parse(MetadataFormat::NOTARY, server.seal(draft).bytes()).unwrap();
     assert_eq!(
         (renewed.version, renewed.expires),
         (2, later + Duration::days(14))
@@ -35,7 +36,7 @@ fn a_renewed_snapshot_keeps_its_entries_and_refreshes_roots() {
     let root = file("root", &root[0].1);
     let later = clock() + Duration::days(2000);
     let draft = renew_snapshot(&root, &files[2], later).unwrap();
-    let renewed = SnapshotView::parse(Dialect::NOTARY, server.seal(draft).bytes()).unwrap();
+    let renewed = SnapshotView::parse(MetadataFormat::NOTARY, server.seal(draft).bytes()).unwrap();
     assert_eq!(
         (renewed.version, renewed.expires),
         (2, later + Duration::days(1095))
@@ -60,10 +61,10 @@ fn a_renewed_snapshot_spells_its_entries_so_that_clients_read_them() {
     let renewed = server.seal(draft);
     assert_eq!(renewed.check_reading(), Ok(()));
     assert_eq!(
-        SnapshotView::parse(Dialect::NOTARY, renewed.bytes())
+        SnapshotView::parse(MetadataFormat::NOTARY, renewed.bytes())
             .unwrap()
             .sha256_by_role,
-        SnapshotView::parse(Dialect::NOTARY, files[2].bytes())
+        SnapshotView::parse(MetadataFormat::NOTARY, files[2].bytes())
             .unwrap()
             .sha256_by_role
     );
@@ -109,8 +110,8 @@ fn damaged_files_are_named() {
     let damaged = renew_timestamp(&files[0], &files[2], &empty("timestamp"), clock()).unwrap_err();
     assert_eq!(damaged.role, Role::Timestamp);
     assert!(role_keys(&empty("root"), &Role::Timestamp).is_err());
-    assert!(TimestampView::parse(Dialect::NOTARY, b"{}").is_err());
-    assert!(SnapshotView::parse(Dialect::NOTARY, b"nope").is_err());
+    assert!(TimestampView::parse(MetadataFormat::NOTARY, b"{}").is_err());
+    assert!(SnapshotView::parse(MetadataFormat::NOTARY, b"nope").is_err());
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_view_leaves_out_what_pins_nothing_and_treats_no_expiry_as_long_past() {
         r#"{{"root":{entry},"targets":{entry},"targets/a":null,"targets/b":{{"hashes":{{"sha256":"AA=="}}}}}}"#
     );
     let snapshot = format!(r#"{{"signed":{{"_type":"Snapshot","version":3,"meta":{meta}}}}}"#);
-    let view = SnapshotView::parse(Dialect::NOTARY, snapshot.as_bytes()).unwrap();
+    let view = SnapshotView::parse(MetadataFormat::NOTARY, snapshot.as_bytes()).unwrap();
     assert_eq!(
         view.sha256_by_role.keys().collect::<Vec<_>>(),
         ["root", "targets"]

@@ -3,7 +3,7 @@
 use fixtures::{Part, Publisher, resign};
 use serde_json::{Value, json};
 use time::macros::datetime;
-use tuf::{Dialect, Fault, MetaFault, Refusal, Role, StructureProblem};
+use tuf::{Fault, MetaFault, MetadataFormat, Refusal, Role, StructureProblem};
 
 use crate::given::{Server, expired, part, role_named, shortfall, structure};
 
@@ -33,7 +33,7 @@ fn a_snapshot_that_was_sent_is_kept_and_none_is_made() {
     );
     let files = server.publish(&parts);
     assert_eq!(*files[2].bytes(), part(&mut parts, "snapshot").as_slice());
-    let timestamp = tuf::TimestampView::parse(Dialect::NOTARY, files[3].bytes()).unwrap();
+    let timestamp = tuf::TimestampView::parse(MetadataFormat::NOTARY, files[3].bytes()).unwrap();
     assert_eq!(timestamp.snapshot_sha256, files[2].checksums().sha256);
 }
 

@@ -2,7 +2,7 @@
 
 use fixtures::{bytes, clock, vectors};
 use serde_json::Value;
-use tuf::{Dialect, InvalidUpload, Limits, Refusal, Role, Stored, Update, Uploaded, check};
+use tuf::{InvalidUpload, Limits, MetadataFormat, Refusal, Role, Stored, Update, Uploaded, check};
 
 use crate::given::{GUN, Server};
 
@@ -100,7 +100,7 @@ fn refused(refusal: Refusal) -> Answer {
         Refusal::Validation(fault) => ("ErrValidation", fault),
         other => panic!("{other:?}"),
     };
-    let text = Dialect::NOTARY.words(&fault);
+    let text = MetadataFormat::NOTARY.words(&fault);
     ("INVALID_UPDATE".to_owned(), Some((name.to_owned(), text)))
 }
 

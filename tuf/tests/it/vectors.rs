@@ -4,8 +4,8 @@ use bytes::Bytes;
 use fixtures::{bytes, vectors};
 use serde_json::Value;
 use tuf::{
-    CanonicalError, Checksums, Dialect, EnvelopeFault, File, KeyType, Method, PublicKey, Role,
-    canonical,
+    CanonicalError, Checksums, EnvelopeFault, File, KeyType, MetadataFormat, Method, PublicKey,
+    Role, canonical,
 };
 
 fn text<'v>(case: &'v Value, member: &str) -> &'v str {
@@ -25,7 +25,7 @@ fn cases(name: &str, count: usize) -> Vec<Value> {
 }
 
 fn words(fault: CanonicalError) -> String {
-    Dialect::NOTARY.words(&EnvelopeFault::NotCanonical(fault).into())
+    MetadataFormat::NOTARY.words(&EnvelopeFault::NotCanonical(fault).into())
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn files_in_any_spelling_keep_the_bytes_that_came_and_are_hashed_by_them() {
         let name = text(&case, "name");
         let input = Bytes::from(bytes(&case["input_b64"]));
         let role = Role::parse(text(&case, "role")).expect("a recorded role");
-        let file = File::parse(Dialect::NOTARY, role, input.clone());
+        let file = File::parse(MetadataFormat::NOTARY, role, input.clone());
         if UNREADABLE.contains(&name) {
             assert!(file.is_err(), "{name}");
             continue;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use access::Scope;
 use serde_json::json;
-use tuf::{Dialect, Refusal};
+use tuf::{MetadataFormat, Refusal};
 
 /// How much of a refusal's text is sent: with its frame it stays below the 1024 bytes that clients
 /// read.
@@ -42,8 +42,8 @@ impl Detail {
     }
 
     pub(super) fn refusal(refusal: &Refusal) -> Self {
-        // The form is Notary's, so the words are, whatever the dialect of the repository.
-        let text = Dialect::NOTARY.words(refusal.fault());
+        // The form is Notary's, so the words are, whatever the format of the repository.
+        let text = MetadataFormat::NOTARY.words(refusal.fault());
         match refusal {
             Refusal::Root(_) => Self::named("ErrBadRoot", &text),
             Refusal::Targets(_) => Self::named("ErrBadTargets", &text),

@@ -36,7 +36,7 @@ use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use trust::store::{MIGRATIONS, SqlStore, TrustStore as _};
-use tuf::{Dialect, File, Gun, KeyType, PublicKey, Role};
+use tuf::{File, Gun, KeyType, MetadataFormat, PublicKey, Role};
 
 /// A certificate authority.
 pub(super) struct Authority {
@@ -370,7 +370,11 @@ pub(super) async fn keep(
     at: OffsetDateTime,
 ) {
     let file = |(role, bytes): Part| {
-        File::parse(Dialect::NOTARY, Role::parse(&role).unwrap(), bytes.into())
+        File::parse(
+            MetadataFormat::NOTARY,
+            Role::parse(&role).unwrap(),
+            bytes.into(),
+        )
     };
     let files: Vec<File> = parts.into_iter().map(|part| file(part).unwrap()).collect();
     let gun = Gun::parse(gun).unwrap();

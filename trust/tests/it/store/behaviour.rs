@@ -7,7 +7,7 @@ use fixtures::hang_up;
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
 use trust::store::{Head, Page, StoreError, TrustStore};
-use tuf::{Dialect, File, Gun, Role};
+use tuf::{File, Gun, MetadataFormat, Role};
 
 /// Makes a test of each behaviour by the macro named, which is given its name.
 macro_rules! each_behaviour {
@@ -38,7 +38,7 @@ fn gun(name: &str) -> Gun {
 
 fn file(role: &Role, version: i64) -> File {
     let bytes = format!(r#"{{"signed":{{"version":{version},"salt":"{role}"}}}}"#);
-    File::parse(Dialect::NOTARY, role.clone(), bytes.into()).unwrap()
+    File::parse(MetadataFormat::NOTARY, role.clone(), bytes.into()).unwrap()
 }
 
 /// Publishes on top of whatever is the newest timestamp.
@@ -310,7 +310,8 @@ pub(crate) async fn of_rivals_for_a_version_exactly_one_wins(store: Arc<dyn Trus
         let store = store.clone();
         rivals.spawn(async move {
             let targets = format!(r#"{{"signed":{{"version":2,"rival":{rival}}}}}"#);
-            let targets = File::parse(Dialect::NOTARY, Role::Targets, targets.into()).unwrap();
+            let targets =
+                File::parse(MetadataFormat::NOTARY, Role::Targets, targets.into()).unwrap();
             let files = [targets, file(&Role::Timestamp, 2)];
             publish(&*store, &gun("a"), &files, now).await
         });
@@ -367,7 +368,12 @@ pub(crate) async fn a_publish_that_builds_on_another_timestamp_than_the_newest_i
     // One of the same version, in a repository that was made again.
     store.delete(&gun("a"), now).await.unwrap();
     let other = br#"{"signed":{"version":1,"salt":"other"}}"#;
-    let other = File::parse(Dialect::NOTARY, Role::Timestamp, other.as_slice().into()).unwrap();
+    let other = File::parse(
+        MetadataFormat::NOTARY,
+        Role::Timestamp,
+        other.as_slice().into(),
+    )
+    .unwrap();
     publish(&*store, &gun("a"), &[file(&Role::Root, 1), other], now)
         .await
         .unwrap();

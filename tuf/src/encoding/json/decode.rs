@@ -19,7 +19,7 @@ pub enum DecodeError {
     Kind {
         /// What it is: `null`, `bool`, `number`, `string`, `array` or `object`.
         found: &'static str,
-        /// What the place is for, as the readers of this dialect call it.
+        /// What the place is for, as the readers of this format call it.
         expected: &'static str,
     },
     /// The number is not whole, or has more than 64 bits.

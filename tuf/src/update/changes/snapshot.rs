@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Change;
 use crate::{
-    Dialect, File, Role, Stored,
+    File, MetadataFormat, Role, Stored,
     envelope::{Checked, Strictness},
     metadata::{Meta, MetaFile},
 };
@@ -16,19 +16,19 @@ use crate::{
 /// The roles whose entries change without their file being in `current`.
 pub(super) fn find(stored: &Stored, sent: &File, current: &BTreeMap<Role, File>) -> Vec<Change> {
     let before = stored.snapshot.as_ref().map_or(&b"{}"[..], |stored| stored);
-    let roles = changed_roles(stored.dialect, before, sent.bytes(), current);
+    let roles = changed_roles(stored.format, before, sent.bytes(), current);
     let roles = roles.unwrap_or_else(|| BTreeSet::from([Role::Snapshot]));
     roles.into_iter().map(Change::Signers).collect()
 }
 
 /// `None` if one of the snapshots cannot be read.
 fn changed_roles(
-    dialect: Dialect,
+    format: MetadataFormat,
     stored: &[u8],
     sent: &[u8],
     current: &BTreeMap<Role, File>,
 ) -> Option<BTreeSet<Role>> {
-    let (before, after) = (read_meta(dialect, stored)?, read_meta(dialect, sent)?);
+    let (before, after) = (read_meta(format, stored)?, read_meta(format, sent)?);
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changed: BTreeSet<Role> = names
         .into_iter()
@@ -38,7 +38,7 @@ fn changed_roles(
         })
         .map(|(role, ..)| role)
         .collect();
-    let rest = |snapshot| dialect.spelling().parts(&Role::Snapshot, snapshot)?.rest;
+    let rest = |snapshot| format.spelling().parts(&Role::Snapshot, snapshot)?.rest;
     if rest(stored)? != rest(sent)? {
         changed.insert(Role::Snapshot);
     }
@@ -50,8 +50,8 @@ fn parse_role(name: &str) -> Role {
     Role::parse(name).unwrap_or(Role::Snapshot)
 }
 
-fn read_meta(dialect: Dialect, snapshot: &[u8]) -> Option<Meta> {
-    let envelope = dialect
+fn read_meta(format: MetadataFormat, snapshot: &[u8]) -> Option<Meta> {
+    let envelope = format
         .spelling()
         .read(&Role::Snapshot, snapshot, usize::MAX);
     let envelope = envelope.ok()?;

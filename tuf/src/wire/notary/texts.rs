@@ -178,7 +178,7 @@ fn of_update(fault: &UpdateFault) -> String {
         UpdateFault::NoSnapshot => "no snapshot was included in update and server does not hold \
                                     current snapshot key for repository"
             .to_owned(),
-        UpdateFault::OtherDialect { .. } | UpdateFault::TooManyFiles(_) => fault.to_string(),
+        UpdateFault::OtherFormat { .. } | UpdateFault::TooManyFiles(_) => fault.to_string(),
     }
 }
 
