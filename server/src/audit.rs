@@ -79,7 +79,7 @@ pub enum Act<'e> {
         /// What they changed, if they were stored.
         changes: Option<&'e Difference>,
     },
-    /// Made these versions of roles because the old ones were about to expire.
+    /// Made these versions of roles because the old ones were about to expire; none if it failed.
     Renew {
         /// Role and version.
         files: &'e [(&'e str, i64)],

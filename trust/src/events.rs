@@ -14,7 +14,11 @@ use std::{any::Any, sync::Arc};
 pub use log::Log;
 use tuf::{Difference, File, Gun, KeyId, Role};
 
-use crate::{error::PublishError, signer::SignerError, store::StoreError};
+use crate::{
+    error::{PublishError, ReadError},
+    signer::SignerError,
+    store::StoreError,
+};
 
 /// One thing that happened to the trust data of a repository.
 #[derive(Clone, Copy)]
@@ -37,9 +41,13 @@ pub enum What<'e> {
         /// The files that were stored, in that order. After [`Cause::Repeat`] those that were
         /// stored already.
         files: &'e [File],
-        /// What they changed; nothing after [`Cause::Repeat`] or [`Cause::Renewal`].
+        /// What they changed, and whose signatures were verified. After [`Cause::Repeat`] only the
+        /// latter, because those files changed nothing again; nothing after [`Cause::Renewal`].
         changes: &'e Difference,
     },
+    /// The server could not renew what is about to expire. Told once for each walk over all
+    /// repositories, not for each reader who then finds an expired file.
+    RenewalFailed(&'e ReadError),
     /// All trust data is gone.
     Deleted {
         /// Whether there was any.
@@ -63,7 +71,8 @@ pub enum What<'e> {
 pub enum Cause {
     /// A client sent an update.
     Publish,
-    /// A client sent an update again that was stored already: its first answer was lost.
+    /// A client sent once more the very files that are current: they were stored when it sent them
+    /// first, and that answer was lost. Nothing is stored again.
     Repeat,
     /// The old ones were about to expire.
     Renewal,

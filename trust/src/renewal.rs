@@ -19,7 +19,13 @@ use time::Duration;
 use tokio_util::sync::CancellationToken;
 use tuf::Gun;
 
-use crate::{Repositories, error::ReadError, signer::SignerError, store::Aging};
+use crate::{
+    Repositories,
+    error::ReadError,
+    events::{Requester, What},
+    signer::SignerError,
+    store::Aging,
+};
 
 /// How long before its expiry a timestamp is renewed. Timestamps live for 14 days.
 pub const LEAD: Duration = Duration::days(5);
@@ -189,6 +195,9 @@ async fn renew_if_due(repositories: &Repositories, gun: &Gun) -> Renewal {
         return Renewal::Well;
     };
     tracing::warn!(%gun, %error, "cannot renew the timestamp before it expires");
+    repositories
+        .events
+        .tell(gun, &Requester::PROGRAM, What::RenewalFailed(&error));
     match error {
         ReadError::Store(_) | ReadError::Signer(SignerError::Unavailable(_)) => Renewal::Hindered,
         _ => Renewal::Failed,

@@ -81,27 +81,50 @@ const BYTES_PER_UNIT: usize = 32 << 10;
 /// It is spent before each verification, so a file that asks for too much is refused before it has
 /// cost more than the limit.
 #[derive(Debug)]
-pub(crate) struct Effort(Cell<Option<u32>>);
+pub(crate) struct Effort {
+    left: Cell<Option<u32>>,
+    spare: Cell<u32>,
+}
+
+/// The work, beside the limit, for telling who signed beyond the threshold: for the audit log alone.
+const SPARE_EFFORT: u32 = 64;
 
 impl Effort {
     /// The work that an upload may cost.
     pub(crate) fn of(limits: Limits) -> Self {
-        Self(Cell::new(Some(limits.verifications)))
+        Self {
+            left: Cell::new(Some(limits.verifications)),
+            spare: Cell::new(SPARE_EFFORT),
+        }
     }
 
     /// As much as it takes: for stored files, which were within the limits when they were taken.
     pub(crate) fn unlimited() -> Self {
-        Self(Cell::new(None))
+        Self {
+            left: Cell::new(None),
+            spare: Cell::new(0),
+        }
     }
 
     /// Takes `cost` away.
     pub(crate) fn spend(&self, cost: u32) -> Result<(), SignatureFault> {
-        let Some(left) = self.0.get() else {
+        let Some(left) = self.left.get() else {
             return Ok(());
         };
         let less = left.checked_sub(cost).ok_or(SignatureFault::TooMuchWork)?;
-        self.0.set(Some(less));
+        self.left.set(Some(less));
         Ok(())
+    }
+
+    /// Takes `cost` away from what is to spare; false if that is not enough.
+    pub(crate) fn spend_spare(&self, cost: u32) -> bool {
+        match self.spare.get().checked_sub(cost) {
+            Some(less) => {
+                self.spare.set(less);
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -126,5 +149,18 @@ mod tests {
         assert_eq!(effort.spend(5), Ok(()));
         assert!(effort.spend(1).is_err());
         assert_eq!(Effort::unlimited().spend(u32::MAX), Ok(()));
+    }
+
+    #[test]
+    fn spare_work_is_counted_apart_from_the_limit() {
+        let effort = Effort::of(Limits {
+            verifications: 1,
+            ..Limits::default()
+        });
+        assert!(effort.spend_spare(SPARE_EFFORT - 1));
+        assert!(!effort.spend_spare(2));
+        assert!(effort.spend_spare(1));
+        assert_eq!(effort.spend(1), Ok(()));
+        assert!(!Effort::unlimited().spend_spare(1));
     }
 }

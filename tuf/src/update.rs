@@ -47,8 +47,9 @@ pub const MAX_VERSION_STEP: i64 = 10_000;
 /// * Members beside `signed` and `signatures` are refused (TUF-01-001).
 /// * A new root whose threshold for a role is higher than the number of distinct public keys listed
 ///   for it is refused, and only distinct public keys count when it signs itself.
-/// * Verifying signatures ends at the threshold, tries the cheapest first and may take no more work
-///   than [`Limits::verifications`].
+/// * Verifying signatures tries the cheapest first and may take no more work than
+///   [`Limits::verifications`]. Whether an update is taken is known at the threshold; a little more
+///   is verified to tell who else signed.
 /// * `null` for `signed` or for a delegated role is refused; Notary's request crashed.
 /// * A stored file of the targets tree that the new root's keys did not sign is
 ///   [`Refusal::Targets`], with a text.

@@ -42,6 +42,10 @@ impl Subscriber for Audit {
                 };
                 (act, Outcome::Done)
             }
+            What::RenewalFailed(error) => {
+                let error = ApiError::from(error.clone());
+                (Act::Renew { files: &[] }, Outcome::Failed(error.code()))
+            }
             What::Deleted { .. } => (Act::Delete, Outcome::Done),
             What::KeyCreated(key) => (create_key(key.role, Some(key)), Outcome::Done),
             What::KeyRotated(key) => (rotate_key(key.role, Some(key)), Outcome::Done),

@@ -21,6 +21,7 @@ fn kind(what: What<'_>) -> &'static str {
             Cause::Repeat => "repeated",
             Cause::Renewal => "renewed",
         },
+        What::RenewalFailed(_) => "renewal_failed",
         What::Deleted { .. } => "deleted",
         What::KeyCreated(_) => "key_created",
         What::KeyRotated(_) => "key_rotated",

@@ -5,7 +5,8 @@ use tuf::{File, Gun};
 use super::{Cause, Event, Key, Subscriber, What};
 
 /// The program's log: one line for each change, at level info. For programs whose audit lines are
-/// elsewhere. Refusals have their line where the answer is made.
+/// elsewhere. Refusals have their line where the answer is made, and renewals that failed where
+/// the walk is made, whatever subscribes.
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 
@@ -16,7 +17,7 @@ impl Subscriber for Log {
             What::Published { cause, files, .. } => log_files(gun, cause, files),
             What::Deleted { existed: true } => tracing::info!(%gun, "trust data deleted"),
             What::KeyCreated(key) | What::KeyRotated(key) => log_key(gun, key),
-            What::Deleted { existed: false } | What::Refused { .. } => {}
+            What::RenewalFailed(_) | What::Deleted { existed: false } | What::Refused { .. } => {}
         }
     }
 }

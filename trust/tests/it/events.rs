@@ -37,6 +37,7 @@ impl Subscriber for Diary {
                 };
                 format!("{cause} {}", roles.join(","))
             }
+            What::RenewalFailed(_) => "failed to renew".to_owned(),
             What::Deleted { existed } => format!("deleted {existed}"),
             What::KeyCreated(key) => format!("created {}", key.role),
             What::KeyRotated(key) => format!("rotated {}", key.role),
@@ -147,6 +148,27 @@ async fn everything_that_happens_is_told_once_and_in_order() {
             "app deleted false by alice",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_is_told_once_for_each_walk_and_not_for_each_reader() {
+    let mut stage = Stage::new(20).await;
+    let first = stage.publisher().await.first_publish();
+    stage.publish(&first).await.unwrap();
+    stage.diary.take();
+    stage.repositories.signer = Arc::new(LocalSigner::default());
+    for _ in 0..2 {
+        renewal::walk(&stage.repositories).await;
+        let told = "app failed to renew by the program";
+        assert_eq!(stage.diary.take(), [told]);
+    }
+    let now = stage.repositories.now();
+    for _ in 0..2 {
+        trust::reading::current(&stage.repositories, &stage.gun, &Role::Timestamp, now)
+            .await
+            .unwrap_err();
+    }
+    assert!(stage.diary.take().is_empty());
 }
 
 #[tokio::test]

@@ -113,8 +113,7 @@ pub(crate) fn trusted_bundles(gun: &Gun, root: &Root, dates: Dates) -> Vec<Bundl
         .collect()
 }
 
-/// As many of the certificates' keys as `root` asks for that signed `file`; `None` if there are not
-/// so many.
+/// The certificates' keys that signed `file`; `None` if they are fewer than `root` asks for.
 ///
 /// The keys are those that the certificates make when written again (Notary 0.7); an intermediate
 /// that is not current is left out of a new root's, and so changes the key's id.
@@ -136,7 +135,7 @@ fn find_signers(
         threshold,
         count: terms.count,
     }
-    .verify(file, terms.effort)
+    .verify_all(file, terms.effort)
     .ok()
 }
 

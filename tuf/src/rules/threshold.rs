@@ -41,11 +41,32 @@ impl Verifier {
     }
 
     /// Checks that enough of the keys signed `file`, and answers which: as many as it takes.
+    pub(crate) fn verify(&self, file: Checked<'_>, effort: &Effort) -> Result<Vec<KeyId>, Fault> {
+        self.verify_while(file, effort, |_| false)
+    }
+
+    /// The same, but answers all keys that signed `file`, as far as there is spare effort to find
+    /// those that the threshold does not need.
+    pub(crate) fn verify_all(
+        &self,
+        file: Checked<'_>,
+        effort: &Effort,
+    ) -> Result<Vec<KeyId>, Fault> {
+        self.verify_while(file, effort, |cost| effort.spend_spare(cost))
+    }
+
+    /// Verifies signatures until the threshold is met, and then as long as `may_go_on`, which is
+    /// asked with the cost of the next one.
     ///
     /// A key counts once however many signatures it left (TUF 1.0.34, 5.3.4): counting signatures
     /// instead would let one stolen key meet any threshold. A signature that does not verify is no
     /// reason to refuse the others, but a key under a false id is.
-    pub(crate) fn verify(&self, file: Checked<'_>, effort: &Effort) -> Result<Vec<KeyId>, Fault> {
+    fn verify_while(
+        &self,
+        file: Checked<'_>,
+        effort: &Effort,
+        may_go_on: impl Fn(u32) -> bool,
+    ) -> Result<Vec<KeyId>, Fault> {
         if file.signatures().is_empty() {
             return Err(SignatureFault::Unsigned.into());
         }
@@ -64,16 +85,26 @@ impl Verifier {
             if good.contains_key(&voice) {
                 continue;
             }
-            effort.spend(attempt.cost)?;
+            if self.is_met_by(good.len()) {
+                if !may_go_on(attempt.cost) {
+                    break;
+                }
+            } else {
+                effort.spend(attempt.cost)?;
+            }
             let Signature { method, bytes, .. } = attempt.signature;
             if attempt.key.verifies(method, message, bytes) {
                 good.insert(voice, attempt.key.id().clone());
-                if i64::try_from(good.len()).is_ok_and(|good| good >= self.threshold) {
-                    return Ok(good.into_values().collect());
-                }
             }
         }
-        Err(shortfall(good.len()).into())
+        if !self.is_met_by(good.len()) {
+            return Err(shortfall(good.len()).into());
+        }
+        Ok(good.into_values().collect())
+    }
+
+    fn is_met_by(&self, keys: usize) -> bool {
+        i64::try_from(keys).is_ok_and(|keys| keys >= self.threshold)
     }
 
     /// The signatures to try, the cheapest first: whatever else a file holds, signatures that meet

@@ -37,8 +37,8 @@ pub struct Difference {
     pub signers_added: Named<Signer>,
     /// Keys that may no longer sign for a role.
     pub signers_removed: Named<Signer>,
-    /// Keys whose signatures were verified, by the role whose file they signed: as many of a role
-    /// as its threshold asks for.
+    /// Keys whose signatures were verified, by the role whose file they signed: all of them, unless
+    /// so many signed beyond the threshold that verifying them would cost more than it tells.
     pub signed_by: Named<Signer>,
     /// Roles whose old or new file could not be compared.
     pub unreadable: Vec<Role>,

@@ -36,7 +36,7 @@ fn check_sent(
     now: OffsetDateTime,
 ) -> Result<Vec<KeyId>, Fault> {
     let checked = file.check(Strictness::Sent)?;
-    let signers = root.verifier(&Role::Snapshot).verify(checked, effort)?;
+    let signers = root.verifier(&Role::Snapshot).verify_all(checked, effort)?;
     let meta = checked.meta()?;
     check_version_step(file, current)?;
     file.check_expiry(now)?;

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// Up to which key the signatures of a file are verified.
+type Verify = fn(&Verifier, Checked<'_>, &Effort) -> Result<Vec<KeyId>, Fault>;
+
 /// The part of the targets tree that an update touches, verified from root down.
 pub(super) struct Tree<'r> {
     root: &'r Root,
@@ -64,7 +67,7 @@ impl Tree<'_> {
         let role = file.role();
         let signers = file
             .check(Strictness::Sent)
-            .and_then(|checked| self.verify(checked))
+            .and_then(|checked| self.verify(checked, Verifier::verify_all))
             .map_err(Refusal::Targets)?;
         let current = read_version(stored.format, role, stored.targets.get(role))?;
         check_version_step(file, current)
@@ -85,22 +88,23 @@ impl Tree<'_> {
         let checked = file.check(Strictness::Stored);
         let checked = checked.map_err(Damaged::of(&role))?;
         checked.delegations().map_err(Damaged::of(&role))?;
-        self.verify(checked).map_err(Refusal::Targets)?;
+        self.verify(checked, Verifier::verify)
+            .map_err(Refusal::Targets)?;
         self.loaded.insert(role, file);
         Ok(())
     }
 
     /// Checks structure and signatures, for a delegation in this order and for targets in the other
     /// (Notary 0.7).
-    fn verify(&self, file: Checked<'_>) -> Result<Vec<KeyId>, Fault> {
+    fn verify(&self, file: Checked<'_>, verify: Verify) -> Result<Vec<KeyId>, Fault> {
         if *file.role() == Role::Targets {
             let verifier = self.root.verifier(&Role::Targets);
-            let signers = verifier.verify(file, self.effort)?;
+            let signers = verify(&verifier, file, self.effort)?;
             return file.delegations().map(|_| signers);
         }
         let verifier = self.delegate(file.role())?;
         file.delegations()?;
-        verifier.verify(file, self.effort)
+        verify(&verifier, file, self.effort)
     }
 
     /// Who may sign for a delegation, as its parent says.

@@ -172,6 +172,22 @@ fn only_keys_whose_signatures_are_right_are_said_to_have_signed() {
 }
 
 #[test]
+fn keys_that_the_threshold_does_not_need_are_said_to_have_signed_too() {
+    let mut server = Server::new();
+    let mut owner = server.owner();
+    let keys = [Key::throw_away_ecdsa(), Key::throw_away_ecdsa()];
+    owner.delegate("targets", "a", &keys, &[""], 1);
+    server.publish(&owner.first_publish());
+    owner.document_mut("targets/a").signers = keys.to_vec();
+    let found = difference(&server, &owner.next(&["targets/a"]));
+    let mut signed = ids(&found.signed_by.first);
+    signed.sort_unstable();
+    let mut expected = keys.each_ref().map(|key| ("targets/a", key.id()));
+    expected.sort_unstable();
+    assert_eq!(signed, expected);
+}
+
+#[test]
 fn of_many_changes_the_first_are_named_and_all_are_counted() {
     let (server, mut owner, _) = published();
     owner.big_targets(1_000);

@@ -1,11 +1,11 @@
 //! What the audit log is told.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
 use server::audit::Audit;
 use time::Duration;
-use trust::renewal;
+use trust::{renewal, signer::LocalSigner};
 
 use super::callers::{Stage, rules};
 use crate::support::Settings;
@@ -121,6 +121,26 @@ async fn a_renewal_is_written_down_as_the_servers_own_doing() {
     let text = std::fs::read_to_string(&file).unwrap();
     let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert!(line.get("address").is_none() && line.get("request_id").is_none());
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_is_written_down_with_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let stage = audited(&file).await;
+    let parts = stage.publisher("alice", "app").await.first_publish();
+    stage.publish("alice", "app", &parts).await.ok();
+    stage.server.advance(Duration::days(10));
+    let mut repositories = stage.server.app.repositories.clone();
+    repositories.signer = Arc::new(LocalSigner::default());
+    renewal::walk(&repositories).await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(line["event"], "renew");
+    assert_eq!(line["caller.kind"], "server");
+    assert_eq!(line["outcome"], "failed");
+    assert_eq!(line["code"], "UNKNOWN");
+    assert!(line.get("roles").is_none());
 }
 
 #[tokio::test]
