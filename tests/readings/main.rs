@@ -42,12 +42,7 @@ impl Repository {
         let mut stored = Stored::default();
         for (role, bytes) in first.iter().chain(&owner.clone().as_server()) {
             let bytes = Bytes::from(bytes.clone());
-            match Role::parse(role).expect("a role") {
-                Role::Root => stored.root = Some(bytes),
-                Role::Snapshot => stored.snapshot = Some(bytes),
-                Role::Timestamp => stored.timestamp = Some(bytes),
-                role => drop(stored.targets.insert(role, bytes)),
-            }
+            stored.insert_bytes(Role::parse(role).expect("a role"), bytes);
         }
         let seeds = owner.next(&["root", "targets", "targets/a"]);
         Self {

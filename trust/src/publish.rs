@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use access::{Caller, Permission, Policy};
 use time::OffsetDateTime;
-use tuf::{Accepted, Change, Difference, File, Gun, MetadataFormat, Refusal, Role, Stored, Update};
+use tuf::{
+    Accepted, Change, Difference, File, Gun, MetadataFormat, Refusal, Role, Stored, StoredFile,
+    Update,
+};
 
 pub use crate::error::{Denied, PublishError, ReadError};
 use crate::{
@@ -292,22 +295,18 @@ impl Current {
             let file = repository::listed(repositories, gun, &view, role).await?;
             Ok(file.map(|file| file.bytes))
         };
-        let mut stored = Stored {
-            format: view.head.format,
-            root: Some(
-                repository::current_root(repositories, gun, &view)
-                    .await?
-                    .bytes,
-            ),
-            timestamp: Some(view.timestamp.bytes.clone()),
-            snapshot: bytes(&Role::Snapshot).await?,
-            ..Stored::default()
-        };
+        let root = repository::current_root(repositories, gun, &view).await?;
+        let mut stored = Stored::new(view.head.format);
+        stored.insert_bytes(Role::Root, root.bytes);
+        stored.insert_bytes(Role::Timestamp, view.timestamp.bytes.clone());
+        if let Some(snapshot) = bytes(&Role::Snapshot).await? {
+            stored.insert_bytes(Role::Snapshot, snapshot);
+        }
         for role in update.needed() {
             if let Some(bytes) = bytes(&role).await? {
                 let length = bytes.len() as u64;
                 space.add(length).await.map_err(ReadError::NoSpace)?;
-                stored.targets.insert(role, bytes);
+                stored.insert_bytes(role, bytes);
             }
         }
         let head = Some(view.head.clone());
@@ -317,11 +316,7 @@ impl Current {
     /// Whether every file of `update` is the current one of its role. An update without files is
     /// none that could be stored already: it asks for a new snapshot and timestamp.
     fn holds(&self, update: &Update) -> bool {
-        let current = |role: &Role| match role {
-            Role::Root => self.stored.root.as_ref(),
-            Role::Snapshot => self.stored.snapshot.as_ref(),
-            role => self.stored.targets.get(role),
-        };
+        let current = |role: &Role| self.stored.get(role).map(StoredFile::bytes);
         !update.is_empty()
             && update
                 .files()
@@ -338,10 +333,7 @@ async fn versions_before(
     update: &Update,
     space: &mut StoredSpace<'_>,
 ) -> Result<Stored, ReadError> {
-    let mut before = Stored {
-        format,
-        ..Stored::default()
-    };
+    let mut before = Stored::new(format);
     for file in update.files() {
         let role = file.role();
         let found = repositories
@@ -353,13 +345,7 @@ async fn versions_before(
         };
         let length = bytes.len() as u64;
         space.add(length).await.map_err(ReadError::NoSpace)?;
-        match role {
-            Role::Root => before.root = Some(bytes),
-            Role::Snapshot => before.snapshot = Some(bytes),
-            role => {
-                before.targets.insert(role.clone(), bytes);
-            }
-        }
+        before.insert_bytes(role.clone(), bytes);
     }
     Ok(before)
 }

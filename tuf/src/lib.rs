@@ -28,6 +28,7 @@ mod renewal;
 mod role;
 mod rules;
 mod signature;
+mod stored;
 mod update;
 mod upload;
 mod view;
@@ -53,9 +54,10 @@ pub use private_key::{KeyAlgorithm, PrivateKey, SigningError, StoredKeyError};
 pub use renewal::{renew_snapshot, renew_timestamp, role_keys, shared_keys};
 pub use role::{DelegationName, InvalidRole, Role};
 pub use signature::{Method, Signature};
+pub use stored::{Stored, StoredFile};
 pub use update::{
     Accepted, Change, Difference, Digest, MAX_VERSION_STEP, MOST_NAMED, MovedTag, Named, Refusal,
-    Signer, Stored, Tag, Update, check,
+    Signer, Tag, Update, check,
 };
 pub use upload::{CheckedUpload, InvalidUpload, Uploaded};
 pub use view::{SnapshotView, TimestampView};

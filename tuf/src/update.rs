@@ -11,15 +11,13 @@ use std::{
     fmt,
 };
 
-use bytes::Bytes;
 pub use changes::Change;
 pub(crate) use difference::Listing;
 pub use difference::{Difference, Digest, MOST_NAMED, MovedTag, Named, Signer, Tag};
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Draft, File, Gun, KeyId, Limits, MetadataFormat, Role, Root, Uploaded,
-    envelope::EnvelopeFault,
+    Damaged, Draft, File, Gun, KeyId, Limits, MetadataFormat, Role, Root, Stored, Uploaded,
     fault::Fault,
     limits::Effort,
     rules::{next_version::NextVersion, root::RootFault},
@@ -86,7 +84,7 @@ pub fn check(
         snapshot::check_growth(&planned, &pending, update.limits.meta_files)?;
         Some(planned)
     };
-    let timestamp = NextVersion::of(stored.format, Role::Timestamp, stored.timestamp.as_ref())?;
+    let timestamp = NextVersion::of(&stored, Role::Timestamp)?;
     let (trusted, files) = (trusted.clone(), update.files.into_values().collect());
     Ok(Accepted {
         files,
@@ -160,21 +158,6 @@ impl Update {
         }
         needed
     }
-}
-
-/// The current files of a repository, as stored; none of them for a new one.
-#[derive(Clone, Debug, Default)]
-pub struct Stored {
-    /// The format of all these files.
-    pub format: MetadataFormat,
-    /// The current root. Leave it out only if the repository has none.
-    pub root: Option<Bytes>,
-    /// The current files of the roles in [`Update::needed`], as far as there are any.
-    pub targets: BTreeMap<Role, Bytes>,
-    /// The snapshot that the current timestamp names.
-    pub snapshot: Option<Bytes>,
-    /// The timestamp of the highest version.
-    pub timestamp: Option<Bytes>,
 }
 
 /// An update that is to be believed. Only [`check`] makes one.
@@ -256,8 +239,7 @@ impl Accepted {
         if self.files.iter().all(|file| *file.role() != Role::Root) {
             return Vec::new();
         }
-        let before = &self.before;
-        root::introduced_keys(before.format, before.root.as_ref(), &self.trusted)
+        root::introduced_keys(self.before.get(&Role::Root), &self.trusted)
     }
 
     /// The root in force: the one that was sent, or the stored one.
@@ -352,7 +334,7 @@ pub enum UpdateFault {
 
 /// What is stored, in the format of the repository: a new one has that of its first file.
 fn in_format(mut stored: Stored, update: &Update) -> Result<Stored, Refusal> {
-    let is_new = stored.root.is_none();
+    let is_new = stored.get(&Role::Root).is_none();
     if is_new && let Some(first) = update.files().next() {
         stored.format = first.format();
     }
@@ -376,19 +358,4 @@ fn check_version_step(file: &File, current: i64) -> Result<(), Fault> {
         return Err(Fault::VersionOutOfReach { version, current });
     }
     Ok(())
-}
-
-/// The version of a stored file; 0 if there is none.
-fn read_version(
-    format: MetadataFormat,
-    role: &Role,
-    stored: Option<&Bytes>,
-) -> Result<i64, Damaged> {
-    let Some(bytes) = stored else {
-        return Ok(0);
-    };
-    let version = format.spelling().read_version(bytes);
-    version
-        .map_err(|fault| EnvelopeFault::Malformed(fault.into()))
-        .map_err(Damaged::of(role))
 }

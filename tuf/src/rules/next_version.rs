@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Draft, File, MetadataFormat, Role, Root, envelope::Strictness, fault::Fault,
+    Damaged, Draft, File, MetadataFormat, Role, Root, Stored, envelope::Strictness, fault::Fault,
     metadata::Meta, wire::Entry,
 };
 
@@ -22,15 +21,11 @@ pub(crate) struct NextVersion {
 
 impl NextVersion {
     /// The version that follows the stored file of `role`; the first one if there is none.
-    pub(crate) fn of(
-        format: MetadataFormat,
-        role: Role,
-        stored: Option<&Bytes>,
-    ) -> Result<Self, Damaged> {
-        match stored {
-            Some(bytes) => Self::after(&File::parse_stored(format, &role, bytes)?),
+    pub(crate) fn of(stored: &Stored, role: Role) -> Result<Self, Damaged> {
+        match stored.get(&role) {
+            Some(file) => Self::after(file.file()?),
             None => Ok(Self {
-                format,
+                format: stored.format,
                 role,
                 version: 1,
                 meta: BTreeMap::new(),

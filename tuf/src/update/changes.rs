@@ -8,9 +8,7 @@ mod snapshot;
 
 use std::{collections::BTreeMap, fmt};
 
-use bytes::Bytes;
-
-use crate::{File, MetadataFormat, Role, Stored};
+use crate::{File, Role, Stored, StoredFile};
 
 /// One thing that an update changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,25 +37,24 @@ pub(super) fn find(stored: &Stored, files: &[File], current: &BTreeMap<Role, Fil
     files
         .iter()
         .flat_map(|file| match file.role() {
-            Role::Root => find_in_root(stored.root.as_ref(), file),
+            Role::Root => find_in_root(stored.get(&Role::Root), file),
             Role::Snapshot => snapshot::find(stored, file, current),
             Role::Timestamp => Vec::new(),
-            role => find_in_targets(stored.format, stored.targets.get(role), file),
+            role => find_in_targets(stored.get(role), file),
         })
         .collect()
 }
 
-fn find_in_root(stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
-    if stored == Some(sent.bytes()) {
+fn find_in_root(stored: Option<&StoredFile>, sent: &File) -> Vec<Change> {
+    if stored.map(StoredFile::bytes) == Some(sent.bytes()) {
         return Vec::new();
     }
     vec![Change::Signers(Role::Root)]
 }
 
-fn find_in_targets(format: MetadataFormat, stored: Option<&Bytes>, sent: &File) -> Vec<Change> {
+fn find_in_targets(stored: Option<&StoredFile>, sent: &File) -> Vec<Change> {
     let role = sent.role();
-    let stored = stored.map_or(&b"{}"[..], |stored| stored);
-    let differs = Differences::between(format, role, stored, sent).unwrap_or(Differences::ALL);
+    let differs = Differences::between(stored, sent).unwrap_or(Differences::ALL);
     let mut changes = Vec::new();
     if differs.signers {
         changes.push(Change::Signers(role.clone()));
@@ -80,15 +77,20 @@ impl Differences {
     };
 
     /// `None` if one of the files cannot be read.
-    fn between(format: MetadataFormat, role: &Role, stored: &[u8], sent: &File) -> Option<Self> {
-        let spelling = format.spelling();
-        let (stored, sent) = (
-            spelling.parts(role, stored)?,
-            spelling.parts(role, sent.bytes())?,
-        );
+    fn between(stored: Option<&StoredFile>, sent: &File) -> Option<Self> {
+        let spelling = sent.format().spelling();
+        let nothing;
+        let stored = match stored {
+            Some(stored) => stored.parts()?,
+            None => {
+                nothing = spelling.parts(sent.role(), b"{}")?;
+                &nothing
+            }
+        };
+        let sent = spelling.parts(sent.role(), sent.bytes())?;
         Some(Self {
             targets: stored.targets != sent.targets,
-            signers: stored.rest? != sent.rest?,
+            signers: stored.rest.as_ref()? != sent.rest.as_ref()?,
         })
     }
 }

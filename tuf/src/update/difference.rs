@@ -9,11 +9,8 @@ use std::{
     hash::BuildHasher as _,
 };
 
-use bytes::Bytes;
-
-use super::Stored;
 use crate::{
-    File, KeyId, MetadataFormat, Role,
+    File, KeyId, Role, Stored, StoredFile,
     encoding::json,
     envelope::Strictness,
     fault::Fault,
@@ -196,15 +193,14 @@ pub(super) fn find(before: &Stored, files: &[File], signed_by: &[Signer]) -> Dif
     for file in files {
         let role = file.role();
         let old = match role {
-            Role::Root => before.root.as_ref(),
             Role::Snapshot | Role::Timestamp => continue,
-            role => before.targets.get(role),
+            role => before.get(role),
         };
-        if old == Some(file.bytes()) {
+        if old.map(StoredFile::bytes) == Some(file.bytes()) {
             continue;
         }
-        let compared = difference.compare_signers(before.format, old, file);
-        if compared.is_err() || !difference.compare_targets(before.format, old, file) {
+        let compared = difference.compare_signers(old, file);
+        if compared.is_err() || !difference.compare_targets(old, file) {
             difference.unreadable.push(role.clone());
         }
     }
@@ -213,21 +209,10 @@ pub(super) fn find(before: &Stored, files: &[File], signed_by: &[Signer]) -> Dif
 
 impl Difference {
     /// Compares who may sign for what.
-    fn compare_signers(
-        &mut self,
-        format: MetadataFormat,
-        old: Option<&Bytes>,
-        file: &File,
-    ) -> Result<(), Fault> {
-        let role = file.role();
+    fn compare_signers(&mut self, old: Option<&StoredFile>, file: &File) -> Result<(), Fault> {
         let old = match old {
             None => BTreeSet::new(),
-            Some(bytes) => {
-                let envelope = format.spelling().read_listing(role, bytes);
-                let envelope = envelope.map_err(crate::MalformedJson::from);
-                let envelope = envelope.map_err(crate::EnvelopeFault::from)?;
-                signers(envelope.check(role, Strictness::Lenient)?.body()?)
-            }
+            Some(old) => signers(old.body()?),
         };
         let new = signers(file.check(Strictness::Lenient)?.body()?);
         for signer in new.difference(&old) {
@@ -240,18 +225,13 @@ impl Difference {
     }
 
     /// Compares what the files list; says whether both could be read.
-    fn compare_targets(
-        &mut self,
-        format: MetadataFormat,
-        old: Option<&Bytes>,
-        file: &File,
-    ) -> bool {
+    fn compare_targets(&mut self, old: Option<&StoredFile>, file: &File) -> bool {
         let role = file.role();
         if *role == Role::Root {
             return true;
         }
-        let spelling = format.spelling();
-        let old = json::to_text(old.map_or(b"{}", |old| old));
+        let spelling = file.format().spelling();
+        let old = json::to_text(old.map_or(b"{}", |old| old.bytes()));
         let new = json::to_text(file.bytes());
         let keys = RandomState::new();
         let tag = |name: &str, digest: Digest| Tag {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use time::OffsetDateTime;
 
-use super::{Refusal, Stored, check_version_step};
+use super::{Refusal, check_version_step};
 use crate::{
-    Damaged, File, Gun, KeyId, MetadataFormat, Role, Root,
+    Damaged, File, Gun, KeyId, Role, Root, Stored, StoredFile,
     envelope::Strictness,
     fault::Fault,
     limits::Effort,
@@ -16,17 +15,20 @@ use crate::{
 
 /// The stored root, if the repository has one.
 pub(super) fn load_current(gun: &Gun, stored: &Stored) -> Result<Option<File>, Damaged> {
-    let Some(bytes) = &stored.root else {
-        if stored.snapshot.is_some() || stored.timestamp.is_some() {
+    let Some(root) = stored.get(&Role::Root) else {
+        let depends_on_it = |role| stored.get(role).is_some();
+        if [Role::Snapshot, Role::Timestamp].iter().any(depends_on_it) {
             return Err(Damaged::of(&Role::Root)(RootFault::Gone));
         }
         return Ok(None);
     };
-    let file = File::parse_stored(stored.format, &Role::Root, bytes)?;
-    let effort = Effort::unlimited();
-    let terms = Terms::stored_root(Dates::Ignored, &effort);
-    check_trust(gun, &file, None, terms).map_err(Damaged::of(&Role::Root))?;
-    Ok(Some(file))
+    let judge = |file: &File| {
+        let effort = Effort::unlimited();
+        let terms = Terms::stored_root(Dates::Ignored, &effort);
+        let verdict = check_trust(gun, file, None, terms);
+        verdict.map(drop).map_err(Damaged::of(&Role::Root))
+    };
+    root.trusted(gun, judge).cloned().map(Some)
 }
 
 /// Checks that `new` may follow `current`, or may be the first root. Answers whose signatures were
@@ -83,13 +85,8 @@ fn check_public_keys(root: &Root) -> Result<(), RootFault> {
 
 /// The keys that `new` gives snapshot and timestamp and the root that is `stored` does not, each
 /// with its role.
-pub(super) fn introduced_keys(
-    format: MetadataFormat,
-    stored: Option<&Bytes>,
-    new: &Root,
-) -> Vec<(Role, KeyId)> {
-    let stored = stored.and_then(|bytes| File::parse(format, Role::Root, bytes.clone()).ok());
-    let stored = stored.as_ref().and_then(|file| file.root().ok());
+pub(super) fn introduced_keys(stored: Option<&StoredFile>, new: &Root) -> Vec<(Role, KeyId)> {
+    let stored = stored.and_then(|stored| stored.file().ok()?.root().ok());
     let mut introduced = Vec::new();
     for role in [Role::Snapshot, Role::Timestamp] {
         let known: BTreeSet<KeyId> = stored

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, Stored, UpdateFault, check_version_step, read_version};
+use super::{Refusal, UpdateFault, check_version_step};
 use crate::{
-    File, KeyId, Role, Root,
+    File, KeyId, Role, Root, Stored,
     envelope::Strictness,
     fault::Fault,
     limits::Effort,
@@ -23,7 +23,7 @@ pub(super) fn check(
     effort: &Effort,
     now: OffsetDateTime,
 ) -> Result<Vec<KeyId>, Refusal> {
-    let current = read_version(stored.format, &Role::Snapshot, stored.snapshot.as_ref())?;
+    let current = stored.version(&Role::Snapshot)?;
     check_sent(root, file, current, pending, effort, now).map_err(Refusal::Snapshot)
 }
 
@@ -62,9 +62,9 @@ pub(super) fn check_growth(
 
 /// Prepares the snapshot that the server makes; the first one needs targets in the update.
 pub(super) fn plan(stored: &Stored, has_targets: bool) -> Result<NextVersion, Refusal> {
-    if stored.snapshot.is_none() && !has_targets {
+    if stored.get(&Role::Snapshot).is_none() && !has_targets {
         return Err(Refusal::Validation(UpdateFault::NoTargets.into()));
     }
-    let next = NextVersion::of(stored.format, Role::Snapshot, stored.snapshot.as_ref());
+    let next = NextVersion::of(stored, Role::Snapshot);
     next.map_err(Refusal::from)
 }

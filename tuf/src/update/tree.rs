@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, Signer, Stored, Update, check_version_step, note_signers, read_version};
+use super::{Refusal, Signer, Update, check_version_step, note_signers};
 use crate::{
-    Damaged, File, KeyId, Role, Root,
+    Damaged, File, KeyId, Role, Root, Stored,
     envelope::{Checked, Strictness},
     fault::Fault,
     limits::Effort,
@@ -69,7 +69,7 @@ impl Tree<'_> {
             .check(Strictness::Sent)
             .and_then(|checked| self.verify(checked, Verifier::verify_all))
             .map_err(Refusal::Targets)?;
-        let current = read_version(stored.format, role, stored.targets.get(role))?;
+        let current = stored.version(role)?;
         check_version_step(file, current)
             .and_then(|()| file.check_expiry(now))
             .map_err(Refusal::Targets)?;
@@ -81,16 +81,16 @@ impl Tree<'_> {
     /// Loads an ancestor from the store, where expired is fine. One that is not there is left out:
     /// what depends on it then fails by itself.
     fn load_stored(&mut self, role: Role, stored: &Stored) -> Result<(), Refusal> {
-        let Some(bytes) = stored.targets.get(&role) else {
+        let Some(stored) = stored.get(&role) else {
             return Ok(());
         };
-        let file = File::parse_stored(stored.format, &role, bytes)?;
+        let file = stored.file()?;
         let checked = file.check(Strictness::Stored);
         let checked = checked.map_err(Damaged::of(&role))?;
         checked.delegations().map_err(Damaged::of(&role))?;
         self.verify(checked, Verifier::verify)
             .map_err(Refusal::Targets)?;
-        self.loaded.insert(role, file);
+        self.loaded.insert(role, file.clone());
         Ok(())
     }
 

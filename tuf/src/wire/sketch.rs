@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        KeyAlgorithm, PrivateKey, SnapshotView, TimestampView,
+        KeyAlgorithm, PrivateKey, SnapshotView, Stored, TimestampView,
         limits::Effort,
         metadata::RoleKeys,
         rules::{meta::check_hashes, next_version::NextVersion},
@@ -236,11 +236,13 @@ mod tests {
         let targets = br#"{"signed":{"_type":"targets","spec_version":"1.0","version":7}}"#;
         let targets = File::parse(SKETCH, Role::Targets, targets.to_vec().into()).expect("a file");
 
-        let first = NextVersion::of(SKETCH, Role::Snapshot, None).expect("nothing is stored");
+        let first =
+            NextVersion::of(&Stored::new(SKETCH), Role::Snapshot).expect("nothing is stored");
         let snapshot = seal(first.draft([&targets], &root, NOW));
         let next = NextVersion::after(&snapshot).expect("a whole snapshot");
         let snapshot = seal(next.draft([], &root, NOW));
-        let first = NextVersion::of(SKETCH, Role::Timestamp, None).expect("nothing is stored");
+        let first =
+            NextVersion::of(&Stored::new(SKETCH), Role::Timestamp).expect("nothing is stored");
         let timestamp = seal(first.draft([&snapshot], &root, NOW));
 
         let text = String::from_utf8(snapshot.bytes().to_vec()).expect("JSON");

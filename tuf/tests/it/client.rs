@@ -37,18 +37,18 @@ impl Archive {
         let files = parts.iter().map(|(role, bytes)| file(role, bytes));
         self.files.extend(files);
         self.server.keep(parts);
-        let root = self.server.stored.root.clone().expect("a root");
-        let snapshot = self.server.stored.snapshot.clone().expect("a snapshot");
         let none = file(
             "timestamp",
             br#"{"signed":{"_type":"Timestamp","version":1,"meta":{"snapshot":
             {"hashes":{"sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}}}"#,
         );
-        let [root, snapshot] =
-            [("root", root), ("snapshot", snapshot)].map(|(role, bytes)| file(role, &bytes));
+        let [root, snapshot] = [Role::Root, Role::Snapshot].map(|role| {
+            let stored = self.server.stored.get(&role).expect("it was kept");
+            stored.file().expect("it can be read").clone()
+        });
         let draft = tuf::renew_timestamp(&root, &snapshot, &none, clock()).expect("a draft");
         let timestamp = self.server.seal(draft);
-        self.server.stored.timestamp = Some(timestamp.bytes().clone());
+        self.server.stored.insert(timestamp.clone().into());
         self.files.push(timestamp);
     }
 

@@ -55,13 +55,13 @@ fn a_delegation_nobody_defined_is_refused() {
 #[test]
 fn a_delegation_below_a_role_that_is_not_there_is_refused() {
     let (mut server, mut owner) = published();
-    server.stored.targets.remove(&role_named("targets/a"));
+    server.stored.remove(&role_named("targets/a"));
     let fault = Fault::from(DelegationFault::NotDelegated(role_named("targets/a/b")));
     assert_eq!(
         server.refusal(&owner.next(&["targets/a/b"])),
         targets_refusal(fault)
     );
-    server.stored.targets.remove(&Role::Targets);
+    server.stored.remove(&Role::Targets);
     assert_eq!(
         server.refusal(&owner.next(&["targets/a/b"])),
         targets_refusal(Fault::from(DelegationFault::NoTargets))

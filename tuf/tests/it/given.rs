@@ -89,12 +89,7 @@ impl Server {
 
     fn store(&mut self, file: &File) {
         let bytes = file.bytes().clone();
-        match file.role() {
-            Role::Root => self.stored.root = Some(bytes),
-            Role::Snapshot => self.stored.snapshot = Some(bytes),
-            Role::Timestamp => self.stored.timestamp = Some(bytes),
-            role => drop(self.stored.targets.insert(role.clone(), bytes)),
-        }
+        self.stored.insert_bytes(file.role().clone(), bytes);
     }
 
     /// Stores parts as they are, as an older server did.

@@ -14,5 +14,6 @@ mod renewal;
 mod roots;
 mod shared_keys;
 mod snapshots;
+mod stored;
 mod uploads;
 mod vectors;

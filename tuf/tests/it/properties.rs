@@ -56,24 +56,17 @@ fn look_at(role: &Role, bytes: &[u8]) {
         return;
     };
     _ = tuf::role_keys(&file, &Role::Timestamp);
-    let mut stored = Stored {
-        root: Some(FILES[0].1.clone().into()),
-        ..Stored::default()
-    };
-    stored.targets.insert(role.clone(), bytes.clone());
+    let mut stored = Stored::default();
+    stored.insert_bytes(Role::Root, FILES[0].1.clone().into());
+    stored.insert_bytes(role.clone(), bytes.clone());
     _ = file.check_reading();
     let mut update = update(&FILES);
     if let Ok(file) = Uploaded::read(role.clone(), bytes.clone(), &Limits::default()) {
         update.insert(file);
     }
-    for stored in [
-        stored,
-        Stored::default(),
-        Stored {
-            root: Some(bytes),
-            ..Stored::default()
-        },
-    ] {
+    let mut only_root = Stored::default();
+    only_root.insert_bytes(Role::Root, bytes);
+    for stored in [stored, Stored::default(), only_root] {
         _ = check(&GUN, &stored, update.clone(), clock());
     }
 }

@@ -385,13 +385,9 @@ fn unknown_members_of_a_stored_file_do_not_lock_the_repository() {
     let mut owner = server.owner();
     owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
     server.publish(&owner.first_publish());
-    for bytes in [
-        &mut server.stored.root,
-        &mut server.stored.snapshot,
-        &mut server.stored.timestamp,
-    ] {
-        let text = String::from_utf8(bytes.as_ref().unwrap().to_vec()).unwrap();
-        *bytes = Some(text.replacen('{', r#"{"x":1,"#, 1).into());
+    for role in [Role::Root, Role::Snapshot, Role::Timestamp] {
+        let text = text(&server, &role).replacen('{', r#"{"x":1,"#, 1);
+        server.stored.insert_bytes(role, text.into());
     }
     assert!(server.judge(&owner.next(&["targets/a"])).is_ok());
 }
@@ -431,16 +427,20 @@ fn a_version_ends_where_a_databases_integers_end() {
     server.publish(&owner.first_publish());
     for (version, accepted) in [(i32::MAX - 1, true), (i32::MAX, false)] {
         owner.targets.set_version(i64::from(version));
-        server
-            .stored
-            .targets
-            .insert(Role::Targets, owner.targets.seal().into());
+        let targets = owner.targets.seal().into();
+        server.stored.insert_bytes(Role::Targets, targets);
         assert_eq!(
             server.judge(&owner.next(&["targets"])).is_ok(),
             accepted,
             "{version}"
         );
     }
+}
+
+/// The stored file of a role.
+fn text(server: &Server, role: &Role) -> String {
+    let bytes = server.stored.get(role).unwrap().bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[test]
@@ -450,17 +450,14 @@ fn stored_files_that_were_changed_are_the_servers_fault() {
     owner.delegate("targets", "a", &[Key::throw_away_ecdsa()], &[""], 1);
     server.publish(&owner.first_publish());
     let next = owner.next(&["targets/a"]);
-    let root = server.stored.root.clone().unwrap();
-    let changed = String::from_utf8(root.to_vec())
-        .unwrap()
-        .replace("2036-", "2037-");
-    server.stored.root = Some(changed.into());
+    let root = text(&server, &Role::Root);
+    let changed = root.replace("2036-", "2037-");
+    server.stored.insert_bytes(Role::Root, changed.into());
     let damaged = |role, reason| Refusal::Stored(Damaged { role, reason });
     let reason = Fault::from(RootFault::NotSignedByItself);
     assert_eq!(server.refusal(&next), damaged(Role::Root, reason));
-    server.stored.root = Some(root);
-    let targets = server.stored.targets[&Role::Targets].clone();
-    let targets = String::from_utf8(targets.to_vec()).unwrap();
+    server.stored.insert_bytes(Role::Root, root.into());
+    let targets = text(&server, &Role::Targets);
     for (changed, reason) in [
         (format!("{targets}x"), trailing_x()),
         (
@@ -474,7 +471,7 @@ fn stored_files_that_were_changed_are_the_servers_fault() {
             ),
         ),
     ] {
-        server.stored.targets.insert(Role::Targets, changed.into());
+        server.stored.insert_bytes(Role::Targets, changed.into());
         assert_eq!(server.refusal(&next), damaged(Role::Targets, reason));
     }
 }
@@ -485,7 +482,6 @@ fn damaged_stored_files_are_the_servers_fault() {
     let mut owner = server.owner();
     server.publish(&owner.first_publish());
     let next = owner.next(&["targets"]);
-    let broken = Some("nope".into());
     let damage = |change: &dyn Fn(&mut tuf::Stored)| {
         let mut server = Server {
             stored: server.stored.clone(),
@@ -495,14 +491,17 @@ fn damaged_stored_files_are_the_servers_fault() {
         server.refusal(&next)
     };
     let refusals = [
-        damage(&|stored| stored.root = broken.clone()),
-        damage(&|stored| stored.root = None),
-        damage(&|stored| (stored.root, stored.snapshot) = (None, None)),
-        damage(&|stored| stored.snapshot = broken.clone()),
-        damage(&|stored| stored.snapshot = Some("{}".into())),
-        damage(&|stored| stored.timestamp = broken.clone()),
-        damage(&|stored| stored.timestamp = stored.snapshot.clone()),
-        damage(&|stored| drop(stored.targets.insert(Role::Targets, "nope".into()))),
+        damage(&|stored| stored.insert_bytes(Role::Root, "nope".into())),
+        damage(&|stored| drop(stored.remove(&Role::Root))),
+        damage(&|stored| drop([Role::Root, Role::Snapshot].map(|role| stored.remove(&role)))),
+        damage(&|stored| stored.insert_bytes(Role::Snapshot, "nope".into())),
+        damage(&|stored| stored.insert_bytes(Role::Snapshot, "{}".into())),
+        damage(&|stored| stored.insert_bytes(Role::Timestamp, "nope".into())),
+        damage(&|stored| {
+            let snapshot = stored.get(&Role::Snapshot).unwrap().bytes().clone();
+            stored.insert_bytes(Role::Timestamp, snapshot);
+        }),
+        damage(&|stored| stored.insert_bytes(Role::Targets, "nope".into())),
     ];
     for refusal in refusals {
         assert!(matches!(refusal, Refusal::Stored(_)), "{refusal:?}");

@@ -262,7 +262,8 @@ fn a_root_has_no_version_beyond_what_a_database_holds() {
     let mut server = Server::new();
     let mut owner = server.owner();
     owner.root.set_version(i64::from(i32::MAX));
-    server.stored.root = Some(owner.root.seal().into());
+    let root = owner.root.seal().into();
+    server.stored.insert_bytes(Role::Root, root);
     let fault = Fault::VersionOutOfReach {
         version: 2_147_483_648,
         current: 2_147_483_647,

@@ -82,7 +82,7 @@ fn a_stored_root_over_one_public_key_is_named_and_can_be_replaced() {
     // A root that was stored before the rule: another server took it.
     let mut flawed = with_root_keys(owner.clone(), &[one, two], &[&first, one, two]);
     let (_, root) = flawed.next(&["root"]).remove(0);
-    server.stored.root = Some(root.clone().into());
+    server.stored.insert_bytes(Role::Root, root.clone().into());
     let stored: File = file("root", &root);
     let found = tuf::shared_keys(&stored).expect("the root is whole");
     assert_eq!(

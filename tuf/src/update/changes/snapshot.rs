@@ -15,7 +15,8 @@ use crate::{
 
 /// The roles whose entries change without their file being in `current`.
 pub(super) fn find(stored: &Stored, sent: &File, current: &BTreeMap<Role, File>) -> Vec<Change> {
-    let before = stored.snapshot.as_ref().map_or(&b"{}"[..], |stored| stored);
+    let before = stored.get(&Role::Snapshot);
+    let before = before.map_or(&b"{}"[..], |stored| stored.bytes());
     let roles = changed_roles(stored.format, before, sent.bytes(), current);
     let roles = roles.unwrap_or_else(|| BTreeSet::from([Role::Snapshot]));
     roles.into_iter().map(Change::Signers).collect()
