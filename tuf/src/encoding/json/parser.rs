@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::{
     Member, Value, folds_to,
     raw::canonical_object,
@@ -86,8 +88,9 @@ pub(crate) fn expect_end(text: &str, end: usize) -> Result<(), SyntaxError> {
     }
 }
 
-/// Room is made for four values at once; lists that end up shorter than that give it back, since
-/// files hold very many of them.
+/// Lists of up to this many values are put together on the stack, and take exactly the memory that
+/// they need: files hold very many of them. A list that grew and shrank in place would leave holes
+/// that nothing fits into.
 const FEW: usize = 4;
 
 struct Parser<'a> {
@@ -117,7 +120,7 @@ impl<'a> Parser<'a> {
     }
 
     fn members(&mut self) -> Result<Vec<Member<'a>>, SyntaxError> {
-        let mut members = Vec::new();
+        let mut members = SmallVec::<[Member<'a>; FEW]>::new();
         let (mut is_first, outside) = (true, self.keep);
         while let Some((name, _)) = self.scanner.next_member(is_first)? {
             is_first = false;
@@ -128,10 +131,7 @@ impl<'a> Parser<'a> {
             }
             self.keep = outside;
         }
-        if members.len() < FEW {
-            members.shrink_to_fit();
-        }
-        Ok(members)
+        Ok(exact(members))
     }
 
     /// Reads the value of the member `name`.
@@ -175,7 +175,7 @@ impl<'a> Parser<'a> {
     }
 
     fn items(&mut self) -> Result<Vec<Value<'a>>, SyntaxError> {
-        let mut items = Vec::new();
+        let mut items = SmallVec::<[Value<'a>; FEW]>::new();
         let mut is_first = true;
         while self.scanner.next_item(is_first)? {
             is_first = false;
@@ -184,11 +184,18 @@ impl<'a> Parser<'a> {
                 items.push(item);
             }
         }
-        if items.len() < FEW {
-            items.shrink_to_fit();
-        }
-        Ok(items)
+        Ok(exact(items))
     }
+}
+
+/// The values in a piece of memory of their own. `SmallVec::into_vec` would make room for four.
+fn exact<T>(values: SmallVec<[T; FEW]>) -> Vec<T> {
+    if values.spilled() {
+        return values.into_vec();
+    }
+    let mut exact = Vec::with_capacity(values.len());
+    exact.extend(values);
+    exact
 }
 
 #[cfg(test)]
