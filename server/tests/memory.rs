@@ -204,7 +204,7 @@ const CONNECTIONS: usize = if cfg!(debug_assertions) { 300 } else { 2000 };
 const IDLE: usize = if cfg!(debug_assertions) {
     96 << 10
 } else {
-    64 << 10
+    72 << 10
 };
 
 /// How many addresses they come from: the half of all connections is the most of one.
@@ -247,8 +247,8 @@ fn idle_connections(report: &mut Report, container: usize) {
             .collect();
         thread::sleep(Duration::from_secs(1));
         let most = container.min(before + CONNECTIONS * IDLE);
-        report.add(name, &server, before, 0, most);
         drop(held);
+        report.add(name, &server, before, 0, most);
     }
 }
 

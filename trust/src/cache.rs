@@ -9,7 +9,6 @@
 //! [`Ticket`] that a deletion voids.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +18,7 @@ use std::{
 
 use moka::sync::Cache;
 use time::OffsetDateTime;
-use tuf::{Gun, Role};
+use tuf::{Gun, Listed, Role};
 
 use crate::{
     locks::GunLocks,
@@ -40,7 +39,7 @@ pub struct View {
     /// When that snapshot expires.
     pub snapshot_expires: OffsetDateTime,
     /// SHA-256 of each role that the snapshot lists.
-    pub roles: BTreeMap<Role, [u8; 32]>,
+    pub listed: Listed,
 }
 
 impl View {
@@ -49,12 +48,12 @@ impl View {
         match role {
             Role::Timestamp => Some(self.head.sha256),
             Role::Snapshot => Some(self.snapshot),
-            role => self.roles.get(role).copied(),
+            role => self.listed.sha256(role.as_str()),
         }
     }
 
     fn weight(&self) -> usize {
-        size_of::<Self>() + self.timestamp.bytes.len() + self.roles.len() * 80
+        size_of::<Self>() + self.timestamp.bytes.len() + self.listed.memory()
     }
 }
 

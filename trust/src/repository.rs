@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedMutexGuard;
 use tuf::{Checksums, Damaged, File, Gun, MetadataFormat, Role, SnapshotView, TimestampView};
 
 pub use crate::error::ReadError;
@@ -186,11 +187,7 @@ pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found
         timestamp_expires: opened.expires,
         snapshot: opened.snapshot_sha256,
         snapshot_expires: listed.expires,
-        roles: listed
-            .sha256_by_role
-            .into_iter()
-            .filter_map(|(name, sha256)| Some((Role::parse(&name).ok()?, sha256)))
-            .collect(),
+        listed: listed.listed,
     });
     repositories.cache.keep_view(ticket, gun, &view);
     Ok(Found::Whole(view))
@@ -310,10 +307,9 @@ async fn listing(
     format: MetadataFormat,
     bytes: &bytes::Bytes,
 ) -> Result<SnapshotView, Damaged> {
-    if bytes.len() < LARGE_SNAPSHOT {
+    let Some(turn) = turn_if_large(repositories, bytes).await else {
         return SnapshotView::parse(format, bytes);
-    }
-    let turn = repositories.memory.turn_to_read().await;
+    };
     let bytes = bytes.clone();
     // It is read to its end when the client hangs up, and the next one waits for that.
     let reading = move || {
@@ -323,4 +319,15 @@ async fn listing(
     tokio::task::spawn_blocking(reading)
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// A turn to read a stored snapshot, if it is one of those that are read one at a time.
+pub(crate) async fn turn_if_large(
+    repositories: &Repositories,
+    snapshot: &bytes::Bytes,
+) -> Option<OwnedMutexGuard<()>> {
+    if snapshot.len() < LARGE_SNAPSHOT {
+        return None;
+    }
+    Some(repositories.memory.turn_to_read().await)
 }

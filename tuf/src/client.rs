@@ -267,7 +267,10 @@ impl Source<'_> {
     fn named_by_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
         let view = SnapshotView::parse(self.format, snapshot.bytes())
             .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
-        let sha256 = view.sha256_by_role["root"];
+        let sha256 = view
+            .listed
+            .sha256("root")
+            .expect("the check found a checksum of 32 bytes");
         self.read(&Role::Root, FileRequest::Sha256(sha256))
     }
 }

@@ -60,5 +60,5 @@ pub use update::{
     Signer, Tag, Update, check,
 };
 pub use upload::{CheckedUpload, InvalidUpload, Uploaded};
-pub use view::{SnapshotView, TimestampView};
+pub use view::{Listed, SnapshotView, TimestampView};
 pub use wire::MetadataFormat;

@@ -1,6 +1,6 @@
 //! What serving the current files needs to know of a timestamp and a snapshot.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use time::{OffsetDateTime, macros::datetime};
 
@@ -31,8 +31,76 @@ pub struct SnapshotView {
     pub version: i64,
     /// When it expires; the year 1 if it does not say.
     pub expires: OffsetDateTime,
-    /// The checksums of the current files, by role. Entries without a usable SHA-256 are left out.
-    pub sha256_by_role: BTreeMap<String, [u8; 32]>,
+    /// The checksums of the current files. Entries without a usable SHA-256 are left out.
+    pub listed: Listed,
+}
+
+/// Checksums by the name of a role, in two pieces of memory whatever their number: what is
+/// remembered for long must not lie between pieces that are soon given back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// All names, one behind the other.
+    names: Box<str>,
+    /// In the order of the names: where its name ends, and the checksum.
+    files: Box<[(usize, [u8; 32])]>,
+}
+
+impl Listed {
+    /// The checksum of a role's file.
+    #[must_use]
+    pub fn sha256(&self, role: &str) -> Option<[u8; 32]> {
+        let (mut from, mut to) = (0, self.files.len());
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            match self.name(middle).cmp(role) {
+                std::cmp::Ordering::Equal => return Some(self.files[middle].1),
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Greater => to = middle,
+            }
+        }
+        None
+    }
+
+    /// The names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        (0..self.files.len()).map(|at| self.name(at))
+    }
+
+    /// How many bytes of memory this takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.names.len() + size_of_val(&*self.files)
+    }
+
+    fn name(&self, at: usize) -> &str {
+        let begin = at.checked_sub(1).map_or(0, |before| self.files[before].0);
+        &self.names[begin..self.files[at].0]
+    }
+}
+
+impl<'n> FromIterator<(&'n str, [u8; 32])> for Listed {
+    /// The files must come in the order of their names, each once.
+    fn from_iter<I: IntoIterator<Item = (&'n str, [u8; 32])>>(listed: I) -> Self {
+        let mut names = String::new();
+        let files = listed.into_iter().map(|(name, sha256)| {
+            names.push_str(name);
+            (names.len(), sha256)
+        });
+        Self {
+            files: files.collect(),
+            names: names.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Listed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.files.iter().map(|(_, sha256)| hex::encode(sha256));
+        formatter
+            .debug_map()
+            .entries(self.names().zip(entries))
+            .finish()
+    }
 }
 
 impl TimestampView {
@@ -56,14 +124,15 @@ impl SnapshotView {
     /// Reads a stored snapshot; signatures were checked when it was stored.
     pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
         let envelope = read(format, &Role::Snapshot, bytes)?;
-        let sha256_by_role = listed(&envelope, &Role::Snapshot)?
+        // A map, and so in the order of the names.
+        let listed = listed(&envelope, &Role::Snapshot)?
             .iter()
-            .filter_map(|(role, file)| Some((role.clone(), sha256(file)?)))
+            .filter_map(|(role, file)| Some((role.as_str(), sha256(file)?)))
             .collect();
         Ok(Self {
             version: envelope.version(),
             expires: expires(&envelope),
-            sha256_by_role,
+            listed,
         })
     }
 }

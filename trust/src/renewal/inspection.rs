@@ -16,7 +16,7 @@ use crate::{Repositories, clients, store::Aging};
 /// How many repositories are inspected in one walk: each means reading all of its current files.
 const INSPECTIONS: u32 = 1_000;
 
-/// How many inspections are remembered, at a few octets each.
+/// How many inspections are remembered, at a few bytes each.
 const REMEMBERED: usize = 1_000_000;
 
 /// Inspects each repository once, and again after its timestamp changed; one that clients cannot
@@ -64,6 +64,8 @@ impl Inspector {
 }
 
 async fn is_readable(repositories: &Repositories, gun: &Gun) -> bool {
+    // A client's walk of a large repository takes as much memory as a reader of its snapshot.
+    let _turn = repositories.memory.turn_to_read().await;
     let walked = clients::walk_stored(repositories.store.clone(), gun, repositories.now()).await;
     // Anything else that is wrong may be a publish or a deletion meanwhile.
     let Ok(Err(error @ WalkError::Unreadable { .. })) = walked else {

@@ -11,7 +11,7 @@ use crate::{
     cache::View,
     error::ReadError,
     events::{Cause, Requester, What},
-    repository::{current_root, damaged, listed, open, parsed},
+    repository::{current_root, damaged, listed, open, parsed, turn_if_large},
     signer::{SealError, seal},
     store::StoreError,
 };
@@ -111,6 +111,7 @@ async fn renewed(
     let previous = listed(repositories, gun, view, &Role::Snapshot)
         .await?
         .ok_or_else(|| damaged(gun, Role::Snapshot, &"it is not stored"))?;
+    let _turn = turn_if_large(repositories, &previous.bytes).await;
     let previous = parsed(gun, view, Role::Snapshot, &previous)?;
     let timestamp = parsed(gun, view, Role::Timestamp, &view.timestamp)?;
     let mut files = Vec::new();

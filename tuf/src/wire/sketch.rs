@@ -259,7 +259,10 @@ mod tests {
         let view = TimestampView::parse(SKETCH, timestamp.bytes()).expect("a timestamp");
         assert_eq!(view.snapshot_sha256, snapshot.checksums().sha256);
         let view = SnapshotView::parse(SKETCH, snapshot.bytes()).expect("a snapshot");
-        assert_eq!(view.sha256_by_role["targets"], targets.checksums().sha256);
+        assert_eq!(
+            view.listed.sha256("targets"),
+            Some(targets.checksums().sha256)
+        );
 
         let checked = snapshot
             .check(crate::envelope::Strictness::Sent)

@@ -41,10 +41,10 @@ fn a_renewed_snapshot_keeps_its_entries_and_refreshes_roots() {
         (renewed.version, renewed.expires),
         (2, later + Duration::days(1095))
     );
-    assert_eq!(renewed.sha256_by_role["root"], root.checksums().sha256);
+    assert_eq!(renewed.listed.sha256("root"), Some(root.checksums().sha256));
     assert_eq!(
-        renewed.sha256_by_role["targets"],
-        files[1].checksums().sha256
+        renewed.listed.sha256("targets"),
+        Some(files[1].checksums().sha256)
     );
 }
 
@@ -63,10 +63,10 @@ fn a_renewed_snapshot_spells_its_entries_so_that_clients_read_them() {
     assert_eq!(
         SnapshotView::parse(MetadataFormat::NOTARY, renewed.bytes())
             .unwrap()
-            .sha256_by_role,
+            .listed,
         SnapshotView::parse(MetadataFormat::NOTARY, files[2].bytes())
             .unwrap()
-            .sha256_by_role
+            .listed
     );
 }
 
@@ -135,9 +135,6 @@ fn a_view_leaves_out_what_pins_nothing_and_treats_no_expiry_as_long_past() {
     );
     let snapshot = format!(r#"{{"signed":{{"_type":"Snapshot","version":3,"meta":{meta}}}}}"#);
     let view = SnapshotView::parse(MetadataFormat::NOTARY, snapshot.as_bytes()).unwrap();
-    assert_eq!(
-        view.sha256_by_role.keys().collect::<Vec<_>>(),
-        ["root", "targets"]
-    );
+    assert_eq!(view.listed.names().collect::<Vec<_>>(), ["root", "targets"]);
     assert_eq!((view.version, view.expires.year()), (3, 1));
 }
