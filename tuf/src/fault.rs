@@ -2,95 +2,31 @@
 //! [`MetadataFormat::words`](crate::MetadataFormat::words). The texts here are for logs and
 //! operators.
 
-use time::OffsetDateTime;
+mod certificate;
+mod delegation;
+mod envelope;
+mod file;
+mod meta;
+mod refusal;
+mod root;
+mod signatures;
+mod structure;
+mod update;
 
-use crate::{Role, encoding::date};
-pub use crate::{
-    encoding::{
-        base64::Base64Error,
-        canonical::CanonicalError,
-        json::{Count, DecodeError, Misreading, Place, ReadingFault, ReadingProblem, SyntaxError},
-    },
-    envelope::{EnvelopeFault, StructureFault, StructureProblem},
-    rules::{
-        certificate::{CertificateDates, CertificateFault},
-        delegation::DelegationFault,
-        meta::MetaFault,
-        root::RootFault,
-        threshold::SignatureFault,
-    },
-    update::UpdateFault,
+pub(crate) use certificate::MIN_RSA_BITS;
+pub use certificate::{CertificateDates, CertificateFault};
+pub use delegation::DelegationFault;
+pub use envelope::{EnvelopeFault, MalformedJson};
+pub use file::{Damaged, Fault};
+pub use meta::MetaFault;
+pub use refusal::Refusal;
+pub use root::{RootFault, SharedKey};
+pub use signatures::SignatureFault;
+pub use structure::{StructureFault, StructureProblem};
+pub use update::UpdateFault;
+
+pub use crate::encoding::{
+    base64::Base64Error,
+    canonical::CanonicalError,
+    json::{Count, DecodeError, Misreading, Place, ReadingFault, ReadingProblem, SyntaxError},
 };
-
-/// Why a file is not to be believed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It is not one whole envelope.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeFault),
-    /// It does not look as a file of its role must.
-    #[error(transparent)]
-    Structure(#[from] StructureFault),
-    /// Its role's keys did not sign it.
-    #[error(transparent)]
-    Signatures(#[from] SignatureFault),
-    /// It is a root that may not be trusted.
-    #[error(transparent)]
-    Root(#[from] RootFault),
-    /// It is a delegation that no role vouches for.
-    #[error(transparent)]
-    Delegation(#[from] DelegationFault),
-    /// A snapshot or timestamp lists something else.
-    #[error(transparent)]
-    Meta(#[from] MetaFault),
-    /// The update around it is not complete.
-    #[error(transparent)]
-    Update(#[from] UpdateFault),
-    /// Readers may disagree about an uploaded file.
-    #[error("{role} metadata cannot be published: {reason}")]
-    Reading {
-        /// The role of the file.
-        role: Role,
-        /// Where they may, and why.
-        reason: Box<Misreading>,
-    },
-    /// It has expired.
-    #[error("{role} expired at {}", expires.map_or_else(|| "no date".to_owned(), date::format))]
-    Expired {
-        /// The role of the file.
-        role: Role,
-        /// When; `None` if it does not say.
-        expires: Option<OffsetDateTime>,
-    },
-    /// Its version is out of reach of the stored one, or of the database.
-    #[error("version {version} is too far above the current version {current}")]
-    VersionOutOfReach {
-        /// The version that it has.
-        version: i64,
-        /// The version that is stored; 0 if none is.
-        current: i64,
-    },
-    /// Its version is the last one, so nothing can follow it.
-    #[error("version {0} has no successor")]
-    LastVersion(i64),
-}
-
-/// A stored file that cannot be what it was when it was accepted: a fault of the server's storage.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored {role} cannot be used: {reason}")]
-pub struct Damaged {
-    /// Which file.
-    pub role: Role,
-    /// What is wrong with it.
-    pub reason: Fault,
-}
-
-impl Damaged {
-    /// For `map_err`: what is wrong with the stored file of `role`.
-    pub(crate) fn of<F: Into<Fault>>(role: &Role) -> impl Fn(F) -> Self {
-        move |fault| Self {
-            role: role.clone(),
-            reason: fault.into(),
-        }
-    }
-}

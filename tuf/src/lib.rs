@@ -12,53 +12,45 @@
 //!
 //! [`walk`] is the other side: what a client finds that reads a repository from root down.
 
-mod certificate;
 mod client;
-mod draft;
 mod encoding;
-mod envelope;
 mod fault;
-mod file;
+mod files;
 mod gun;
 mod key;
-mod limits;
 mod metadata;
-mod private_key;
 mod renewal;
 mod role;
 mod rules;
-mod signature;
-mod stored;
+#[cfg(test)]
+mod second_format;
 mod update;
-mod upload;
-mod view;
 mod wire;
 
 pub use client::{
     ClientFile, ClientOutcome, FileRequest, RootCertificate, SkippedDelegation, WalkError, walk,
 };
-pub use draft::{Draft, SealError};
 pub use encoding::canonical;
 pub use fault::{
     Base64Error, CanonicalError, CertificateDates, CertificateFault, Count, Damaged, DecodeError,
-    DelegationFault, EnvelopeFault, Fault, MetaFault, Misreading, Place, ReadingFault,
-    ReadingProblem, RootFault, SignatureFault, StructureFault, StructureProblem, SyntaxError,
-    UpdateFault,
+    DelegationFault, EnvelopeFault, Fault, MalformedJson, MetaFault, Misreading, Place,
+    ReadingFault, ReadingProblem, Refusal, RootFault, SharedKey, SignatureFault, StructureFault,
+    StructureProblem, SyntaxError, UpdateFault,
 };
-pub use file::{Checksums, File, MalformedJson};
+pub use files::{
+    CheckedUpload, Draft, File, InvalidUpload, Limits, Listed, SealError, SnapshotView, Stored,
+    StoredFile, TimestampView, Uploaded,
+};
 pub use gun::{Gun, InvalidGun};
-pub use key::{KeyId, KeyType, PublicKey};
-pub use limits::Limits;
-pub use metadata::{Root, SharedKey};
-pub use private_key::{KeyAlgorithm, PrivateKey, SigningError, StoredKeyError};
+pub use key::{
+    KeyAlgorithm, KeyId, KeyType, Method, PrivateKey, PublicKey, Signature, SigningError,
+    StoredKeyError,
+};
+pub use metadata::{Checksums, Digest, Root};
 pub use renewal::{renew_snapshot, renew_timestamp, role_keys, shared_keys};
 pub use role::{DelegationName, InvalidRole, Role};
-pub use signature::{Method, Signature};
-pub use stored::{Stored, StoredFile};
+pub use rules::version_step::MAX_VERSION_STEP;
 pub use update::{
-    Accepted, Change, Difference, Digest, MAX_VERSION_STEP, MOST_NAMED, MovedTag, Named, Refusal,
-    Signer, Tag, Update, check,
+    Accepted, Change, Difference, MOST_NAMED, MovedTag, Named, Signer, Tag, Update, check,
 };
-pub use upload::{CheckedUpload, InvalidUpload, Uploaded};
-pub use view::{Listed, SnapshotView, TimestampView};
 pub use wire::MetadataFormat;

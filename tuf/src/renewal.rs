@@ -3,12 +3,12 @@
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Draft, File, PublicKey, Role,
-    envelope::Strictness,
-    fault::Fault,
-    limits::Effort,
-    metadata::{Root, SharedKey},
-    rules::next_version::NextVersion,
+    fault::{Damaged, Fault, SharedKey},
+    files::{Draft, File, Strictness},
+    key::PublicKey,
+    metadata::Root,
+    role::Role,
+    rules::{effort::Effort, next_version::NextVersion},
 };
 
 /// Makes the snapshot that follows `snapshot`: all entries are kept, root's is refreshed.

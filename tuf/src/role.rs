@@ -2,8 +2,6 @@
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 
-use crate::MetadataFormat;
-
 /// The role that a metadata file is for.
 ///
 /// Roles are ordered as a publish stores them: root, then the targets tree (parents before
@@ -30,21 +28,6 @@ impl Role {
     /// The longest role name, in bytes (Notary 0.7).
     pub const MAX_BYTES: usize = 255;
 
-    /// Reads a role's name: one of the four top roles, or a name that a format takes for a role
-    /// below targets. [`MetadataFormat::role`] takes those of one format only.
-    pub fn parse(name: &str) -> Result<Self, InvalidRole> {
-        match name {
-            "root" => Ok(Self::Root),
-            "targets" => Ok(Self::Targets),
-            "snapshot" => Ok(Self::Snapshot),
-            "timestamp" => Ok(Self::Timestamp),
-            _ if MetadataFormat::any_has_delegation(name) => {
-                Ok(Self::Delegation(DelegationName(name.into())))
-            }
-            _ => Err(InvalidRole(name.to_owned())),
-        }
-    }
-
     /// The name as it stands in metadata and URLs.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -67,7 +50,10 @@ impl Role {
             .as_str()
             .rsplit_once('/')
             .expect("a delegation's name has a slash");
-        Some(Self::parse(parent).expect("a delegation's name without its last segment is a role"))
+        Some(match parent {
+            "targets" => Self::Targets,
+            parent => Self::Delegation(DelegationName::new(parent)),
+        })
     }
 
     /// Whether the role is targets or below it.
@@ -109,6 +95,11 @@ impl fmt::Display for Role {
 }
 
 impl DelegationName {
+    /// A name that a metadata format takes for that of a delegation.
+    pub(crate) fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
     /// The whole name, `targets/` included.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -2,12 +2,17 @@
 
 use time::OffsetDateTime;
 
-use super::{FileRequest, Source, WalkError};
+use super::{error::WalkError, request::FileRequest, source::Source};
 use crate::{
-    File, Gun, Role, Root,
-    fault::Fault,
-    limits::Effort,
-    rules::root::{Dates, RootFault, Terms, check_trust, trusted_bundles},
+    fault::{Fault, RootFault},
+    files::File,
+    gun::Gun,
+    metadata::Root,
+    role::Role,
+    rules::{
+        effort::Effort,
+        root::{Dates, Terms, check_trust, trusted_bundles},
+    },
 };
 
 /// The roots that are there, oldest first, without a gap, the last one in force.

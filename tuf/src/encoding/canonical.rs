@@ -190,4 +190,19 @@ mod tests {
             Ok(br#"{"a\n\u003c":"\u0001"}"#.as_slice())
         );
     }
+
+    #[test]
+    fn canonical_objects_are_found_and_their_canonical_form_is_their_text() {
+        for text in [
+            r#"{"a":{"length":1},"b":null}"#,
+            r#"{"":[],"a":[1,-2,0,"x\"\\",true,false,null,{}],"é":123456789012345}"#,
+        ] {
+            assert_eq!(json::canonical_object(text), Some(text.len()));
+            assert_eq!(
+                json::canonical_object(&format!("{text},")),
+                Some(text.len())
+            );
+            assert_eq!(encode(text.as_bytes()).as_deref(), Ok(text.as_bytes()));
+        }
+    }
 }

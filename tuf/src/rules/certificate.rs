@@ -3,14 +3,13 @@
 //! There is no chain to a CA: a certificate binds a key to the repositories that its common name
 //! fits.
 
-use std::fmt;
-
 use time::{Duration, OffsetDateTime};
 
-use crate::{Gun, certificate::Certificate, encoding::date};
-
-/// The least modulus of an RSA key, in bits.
-const MIN_RSA_BITS: usize = 2048;
+use crate::{
+    fault::{CertificateDates, CertificateFault, MIN_RSA_BITS},
+    gun::Gun,
+    key::Certificate,
+};
 
 /// Whether the common name covers `gun`: the same text, or a beginning of it followed by `*`.
 pub(crate) fn fits(certificate: &Certificate, gun: &Gun) -> bool {
@@ -50,62 +49,14 @@ pub(crate) fn is_current(certificate: &Certificate, now: OffsetDateTime) -> bool
     not_before <= tomorrow.unix_timestamp() && now.unix_timestamp() <= not_after
 }
 
-/// What is wrong with a certificate, whatever the date.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateFault {
-    /// It ends before it begins.
-    #[error("a certificate ends before it begins")]
-    Validity,
-    /// It is signed over SHA-1.
-    #[error("the certificate {common_name} is signed over SHA-1")]
-    Sha1 {
-        /// The common name of the certificate.
-        common_name: String,
-    },
-    /// Its RSA key has too few bits.
-    #[error("the RSA key of a certificate has fewer than {MIN_RSA_BITS} bits")]
-    ShortRsaKey,
-}
-
-/// The dates of a certificate that is not current, and the clock that says so: often it is the
-/// clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateDates {
-    /// The common name of the certificate.
-    pub common_name: String,
-    /// The first second of its validity, in Unix time.
-    pub not_before: i64,
-    /// The last second of its validity, in Unix time.
-    pub not_after: i64,
-    /// What the clock says, in Unix time.
-    pub now: i64,
-}
-
-impl CertificateDates {
-    pub(crate) fn of(certificate: &Certificate, now: OffsetDateTime) -> Self {
-        let [not_before, not_after] = certificate.validity();
-        Self {
-            common_name: certificate.common_name().to_owned(),
-            not_before,
-            not_after,
-            now: now.unix_timestamp(),
-        }
-    }
-}
-
-impl fmt::Display for CertificateDates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let date = |seconds| {
-            OffsetDateTime::from_unix_timestamp(seconds)
-                .map_or_else(|_| "a year out of range".to_owned(), date::format)
-        };
-        write!(f, "the certificate {} ", self.common_name)?;
-        if self.now > self.not_after {
-            write!(f, "expired at {}", date(self.not_after))?;
-        } else {
-            write!(f, "is not valid before {}", date(self.not_before))?;
-        }
-        write!(f, ", and the clock of the server says {}", date(self.now))
+/// What is wrong with the dates of a certificate that is not current.
+pub(super) fn describe_dates(certificate: &Certificate, now: OffsetDateTime) -> CertificateDates {
+    let [not_before, not_after] = certificate.validity();
+    CertificateDates {
+        common_name: certificate.common_name().to_owned(),
+        not_before,
+        not_after,
+        now: now.unix_timestamp(),
     }
 }
 
@@ -115,7 +66,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{File, KeyType, MetadataFormat, PublicKey, Role, encoding::pem};
+    use crate::{
+        encoding::pem,
+        files::File,
+        key::{KeyType, PublicKey},
+        role::Role,
+        wire::MetadataFormat,
+    };
 
     /// SHA-256 with RSA, and the SHA-1 variant that differs in its last byte.
     const RSA_SIGNATURE: [[u8; 9]; 2] = [

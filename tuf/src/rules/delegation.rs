@@ -1,7 +1,11 @@
 //! Who may sign for a role below targets.
 
-use super::{certificate, certificate::CertificateFault, threshold::Verifier};
-use crate::{File, Role, envelope::Strictness, fault::Fault};
+use super::{certificate, threshold::Verifier};
+use crate::{
+    fault::{DelegationFault, Fault},
+    files::{File, Strictness},
+    role::Role,
+};
 
 /// The keys that may sign for the delegation `role`, as `parent` says, whose structure was checked.
 pub(crate) fn delegate(parent: &File, role: &Role) -> Result<Verifier, Fault> {
@@ -14,18 +18,4 @@ pub(crate) fn delegate(parent: &File, role: &Role) -> Result<Verifier, Fault> {
         certificate::check(certificate).map_err(DelegationFault::Certificate)?;
     }
     Ok(verifier)
-}
-
-/// Why no role vouches for a delegation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DelegationFault {
-    /// Targets, below which all delegations stand, are not there.
-    #[error("there are no targets that could delegate")]
-    NoTargets,
-    /// No file that is there delegates to the role.
-    #[error("no role delegates to {0}")]
-    NotDelegated(Role),
-    /// A certificate among its keys is bad.
-    #[error(transparent)]
-    Certificate(#[from] CertificateFault),
 }

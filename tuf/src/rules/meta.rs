@@ -1,6 +1,10 @@
 //! Whether the bytes of a file are those that a snapshot or timestamp lists.
 
-use crate::{Checksums, Role, fault::Fault, metadata::Meta};
+use crate::{
+    fault::{Fault, MetaFault},
+    metadata::{Checksums, Meta},
+    role::Role,
+};
 
 /// Checks that `meta` lists a file's bytes as they are. Lengths are not compared (Notary 0.7): the
 /// hashes cover them.
@@ -34,33 +38,4 @@ pub(crate) fn check_length(meta: &Meta, role: &Role, actual: &Checksums) -> Resu
         return Ok(());
     }
     Err(MetaFault::Length { length, listed })
-}
-
-/// Why a file is not the one that a snapshot or timestamp lists.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MetaFault {
-    /// No checksum of it is listed.
-    #[error("no checksum of {0} is listed")]
-    NotListed(Role),
-    /// It has another checksum.
-    #[error(
-        "{role} does not have the listed {algorithm} checksum {}",
-        hex::encode(expected)
-    )]
-    Checksum {
-        /// The role of the file.
-        role: Role,
-        /// `sha256` or `sha512`.
-        algorithm: &'static str,
-        /// The checksum that is listed.
-        expected: Vec<u8>,
-    },
-    /// It is longer than listed.
-    #[error("it has {length} bytes, not {listed}")]
-    Length {
-        /// How many bytes it has.
-        length: u64,
-        /// How many are listed.
-        listed: i64,
-    },
 }

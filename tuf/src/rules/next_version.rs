@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::{
-    Damaged, Draft, File, MetadataFormat, Role, Root, Stored, envelope::Strictness, fault::Fault,
-    metadata::Meta, wire::Entry,
+    fault::{Damaged, Fault},
+    files::{Draft, File, Stored, Strictness},
+    metadata::{Entry, Meta, Root},
+    role::Role,
+    wire::MetadataFormat,
 };
 
 /// A snapshot or timestamp to be made.
@@ -70,11 +73,12 @@ impl NextVersion {
     ) -> Draft {
         let spelling = self.format.spelling();
         let mut meta = self.meta.clone();
-        meta.extend(
-            files
-                .into_iter()
-                .map(|file| (file.role().to_string(), spelling.entry(file))),
-        );
+        meta.extend(files.into_iter().map(|file| {
+            (
+                file.role().to_string(),
+                spelling.entry(file.version(), file.checksums()),
+            )
+        }));
         Draft::new(
             self.format,
             self.role.clone(),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::effort::{self, Effort};
 use crate::{
-    KeyId, PublicKey, Role, Root, Signature,
-    envelope::Checked,
-    fault::Fault,
-    limits::{self, Effort},
-    metadata::RoleKeys,
+    fault::{Fault, SignatureFault},
+    files::Checked,
+    key::{KeyId, PublicKey, Signature},
+    metadata::{RoleKeys, Root},
+    role::Role,
 };
 
 /// How many signatures of one key are tried. Honest files hold one. What all of them together may
@@ -129,7 +130,7 @@ impl Verifier {
             };
             *tries += 1;
             attempts.push(Attempt {
-                cost: limits::cost(material, length),
+                cost: effort::cost(material, length),
                 key,
                 signature,
             });
@@ -175,37 +176,18 @@ impl Root {
     }
 }
 
-/// Why a role's keys did not sign a file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureFault {
-    /// The file has no signatures.
-    #[error("the file has no signatures")]
-    Unsigned,
-    /// A key that would count is listed under an id that is not its own.
-    #[error("the key that is listed as {0} has another id")]
-    FalseKeyId(KeyId),
-    /// Too few keys signed.
-    #[error("{valid} of the {threshold} keys that {role} needs signed it")]
-    Threshold {
-        /// The name of the role.
-        role: String,
-        /// How many keys signed.
-        valid: usize,
-        /// How many have to. Below 1, nothing verifies.
-        threshold: i64,
-    },
-    /// The signatures of one update take more work than [`Limits`](crate::Limits) allow.
-    #[error("verifying the signatures of this update takes more work than the server allows")]
-    TooMuchWork,
-}
-
 #[cfg(test)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     use serde::Deserialize;
 
     use super::*;
-    use crate::{EnvelopeFault, File, KeyType, MetadataFormat, envelope::Strictness};
+    use crate::{
+        fault::EnvelopeFault,
+        files::{File, Strictness},
+        key::KeyType,
+        wire::MetadataFormat,
+    };
 
     #[derive(Deserialize)]
     struct Case {

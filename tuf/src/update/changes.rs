@@ -6,30 +6,13 @@
 
 mod snapshot;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use crate::{File, Role, Stored, StoredFile};
-
-/// One thing that an update changes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// The targets that a role lists; or none of them, and the file is only signed again.
-    Targets(Role),
-    /// Who may sign, and for what: root, or anything in a file of the targets tree but its targets,
-    /// version and expiry. Paths and thresholds of delegations are part of it, and so are members
-    /// that this crate does not know. It is also what a snapshot does to a role whose file it
-    /// replaces, brings back or hides although the update has no such file.
-    Signers(Role),
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Targets(role) => write!(f, "a change of the targets of {role}"),
-            Self::Signers(role) => write!(f, "a change of who signs, made in {role}"),
-        }
-    }
-}
+use super::change::Change;
+use crate::{
+    files::{File, Stored, StoredFile},
+    role::Role,
+};
 
 /// What `files` change of what is stored. `current` has the files that will be in force, as far as
 /// the update was checked against them.
@@ -38,7 +21,10 @@ pub(super) fn find(stored: &Stored, files: &[File], current: &BTreeMap<Role, Fil
         .iter()
         .flat_map(|file| match file.role() {
             Role::Root => find_in_root(stored.get(&Role::Root), file),
-            Role::Snapshot => snapshot::find(stored, file, current),
+            Role::Snapshot => snapshot::find(stored.get(&Role::Snapshot), file, current)
+                .into_iter()
+                .map(Change::Signers)
+                .collect(),
             Role::Timestamp => Vec::new(),
             role => find_in_targets(stored.get(role), file),
         })
@@ -80,12 +66,11 @@ impl Differences {
     fn between(stored: Option<&StoredFile>, sent: &File) -> Option<Self> {
         let spelling = sent.format().spelling();
         let nothing;
-        let stored = match stored {
-            Some(stored) => stored.parts()?,
-            None => {
-                nothing = spelling.parts(sent.role(), b"{}")?;
-                &nothing
-            }
+        let stored = if let Some(stored) = stored {
+            stored.parts()?
+        } else {
+            nothing = spelling.parts(sent.role(), b"{}")?;
+            &nothing
         };
         let sent = spelling.parts(sent.role(), sent.bytes())?;
         Some(Self {

@@ -5,16 +5,17 @@
 
 use std::{
     collections::{BTreeSet, hash_map::RandomState},
-    fmt,
     hash::BuildHasher as _,
 };
 
+use super::signer::Signer;
 use crate::{
-    File, KeyId, Role, Stored, StoredFile,
     encoding::json,
-    envelope::Strictness,
     fault::Fault,
-    metadata::{Body, RoleKeys},
+    files::{File, Stored, StoredFile, Strictness},
+    key::KeyId,
+    metadata::{Body, Digest, Listing, RoleKeys},
+    role::Role,
     wire::Spelling,
 };
 
@@ -74,37 +75,6 @@ pub struct MovedTag {
     pub to: Digest,
 }
 
-/// A key, and the role that it signs for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Signer {
-    /// The name of the role.
-    pub role: String,
-    /// The key.
-    pub key_id: KeyId,
-}
-
-/// The digest of a target, as far as it is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Digest {
-    /// Its SHA-256.
-    Sha256([u8; 32]),
-    /// The first half of its SHA-512: no SHA-256 is listed.
-    HalfOfSha512([u8; 32]),
-    /// Neither is listed.
-    Unknown,
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, bytes, end) = match self {
-            Self::Sha256(bytes) => ("sha256", bytes, ""),
-            Self::HalfOfSha512(bytes) => ("sha512", bytes, "…"),
-            Self::Unknown => return f.write_str("unknown"),
-        };
-        write!(f, "{name}:{}{end}", hex::encode(bytes))
-    }
-}
-
 impl<T> Default for Named<T> {
     fn default() -> Self {
         Self {
@@ -135,14 +105,6 @@ impl<T> Named<T> {
     pub fn unnamed(&self) -> usize {
         self.count - self.first.len()
     }
-}
-
-/// What is read of a list of targets, one after the other.
-pub(crate) enum Listing<'a> {
-    /// A list begins. A file that is read in two ways has two.
-    Begins,
-    /// A target, by its name.
-    Target(&'a str, Digest),
 }
 
 /// The fewest bytes of text for each target. A name, a length and a checksum take more; without

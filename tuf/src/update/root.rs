@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, check_version_step};
 use crate::{
-    Damaged, File, Gun, KeyId, Role, Root, Stored, StoredFile,
-    envelope::Strictness,
-    fault::Fault,
-    limits::Effort,
-    rules::root::{Dates, RootFault, Terms, check_trust},
+    fault::{Damaged, Fault, Refusal, RootFault},
+    files::{File, Stored, StoredFile, Strictness},
+    gun::Gun,
+    key::KeyId,
+    metadata::Root,
+    role::Role,
+    rules::{
+        effort::Effort,
+        root::{Dates, Terms, check_trust},
+        version_step::check_version_step,
+    },
 };
 
 /// The stored root, if the repository has one.

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, UpdateFault, check_version_step};
 use crate::{
-    File, KeyId, Role, Root, Stored,
-    envelope::Strictness,
-    fault::Fault,
-    limits::Effort,
-    rules::{meta::check_hashes, next_version::NextVersion},
+    fault::{Fault, Refusal, UpdateFault},
+    files::{File, Stored, Strictness},
+    key::KeyId,
+    metadata::Root,
+    role::Role,
+    rules::{
+        effort::Effort, meta::check_hashes, next_version::NextVersion,
+        version_step::check_version_step,
+    },
 };
 
 /// Checks a snapshot that a client made, against everything else in the update. Answers whose

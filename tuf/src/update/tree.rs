@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Refusal, Signer, Update, check_version_step, note_signers};
+use super::{
+    parts::Update,
+    signer::{Signer, note_signers},
+};
 use crate::{
-    Damaged, File, KeyId, Role, Root, Stored,
-    envelope::{Checked, Strictness},
-    fault::Fault,
-    limits::Effort,
+    fault::{Damaged, DelegationFault, Fault, Refusal},
+    files::{Checked, File, Stored, Strictness},
+    key::KeyId,
+    metadata::Root,
+    role::Role,
     rules::{
-        delegation::{DelegationFault, delegate},
-        threshold::Verifier,
+        delegation::delegate, effort::Effort, threshold::Verifier, version_step::check_version_step,
     },
 };
 

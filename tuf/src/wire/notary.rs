@@ -2,6 +2,7 @@
 
 mod body;
 mod compose;
+mod names;
 mod parts;
 mod shapes;
 mod structure;
@@ -12,9 +13,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use time::OffsetDateTime;
 
-use super::{Composed, Entry, MetadataFormat, Parts, Spelling};
+use super::spelling::{Composed, Parts, Spelling};
 use crate::{
-    File, KeyId, Method, Role, Signature,
     encoding::{
         base64, canonical, date,
         json::{
@@ -22,11 +22,12 @@ use crate::{
             Scope, Sizes, Value, array, integer, member, object, text,
         },
     },
-    envelope::{Checked, Contents, Envelope, EnvelopeFault},
-    fault::Fault,
-    metadata::{Delegations, Meta, Root},
-    update::Listing,
+    fault::{EnvelopeFault, Fault},
+    key::{KeyId, Method, Signature},
+    metadata::{Checksums, Delegations, Entry, Envelope, Listing, Meta, Root, Statement},
+    role::Role,
 };
+use body::Detail;
 
 /// Everything that is particular to Notary 0.7.
 pub(super) struct Notary;
@@ -43,7 +44,7 @@ impl Spelling for Notary {
     }
 
     fn is_delegation(&self, name: &str) -> bool {
-        is_delegation(name)
+        names::is_delegation(name)
     }
 
     fn read(&self, role: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
@@ -81,15 +82,15 @@ impl Spelling for Notary {
         json::measure(&json::to_text(bytes), shapes::of(role))
     }
 
-    fn check_root<'e>(&self, file: Checked<'e>) -> Result<&'e Root, Fault> {
+    fn check_root<'e>(&self, file: Statement<'e>) -> Result<&'e Root, Fault> {
         structure::check_root(file)
     }
 
-    fn check_targets<'e>(&self, file: Checked<'e>) -> Result<&'e Delegations, Fault> {
+    fn check_targets<'e>(&self, file: Statement<'e>) -> Result<&'e Delegations, Fault> {
         structure::check_targets(file)
     }
 
-    fn check_meta<'e>(&self, file: Checked<'e>) -> Result<&'e Meta, Fault> {
+    fn check_meta<'e>(&self, file: Statement<'e>) -> Result<&'e Meta, Fault> {
         structure::check_meta(file)
     }
 
@@ -101,8 +102,8 @@ impl Spelling for Notary {
         targets::each(text, each).ok()
     }
 
-    fn entry(&self, file: &File) -> Entry {
-        compose::entry(file.checksums())
+    fn entry(&self, _: i64, checksums: &Checksums) -> Entry {
+        compose::entry(checksums)
     }
 
     fn compose(
@@ -124,27 +125,6 @@ impl Spelling for Notary {
     }
 }
 
-/// Notary 0.7's test for a delegation's name: `targets/` and at least one more segment, the whole
-/// name of `a-z`, `0-9`, `-`, `_` and `/` alone, without empty segments. Dots are outside the
-/// alphabet, so `.` and `..` cannot occur.
-fn is_delegation(name: &str) -> bool {
-    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/');
-    name.len() <= Role::MAX_BYTES
-        && name.bytes().all(allowed)
-        && name
-            .strip_prefix("targets/")
-            .is_some_and(|rest| rest.split('/').all(|segment| !segment.is_empty()))
-}
-
-/// How much of a file is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Detail {
-    /// Everything that publishing needs.
-    Whole,
-    /// What the file lists, and nothing to verify it or to make its successor from.
-    Listing,
-}
-
 /// Reads a file as Notary 0.7 reads an uploaded part.
 ///
 /// An error means malformed JSON. What Notary notices later is left in the envelope: text after the
@@ -159,7 +139,9 @@ fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Decoded<Envel
     let common = object(signed, "data.SignedCommon")?;
     let version = integer(member(common, "version"))?;
     let expires = expires(member(common, "expires"))?;
-    let contents = Contents {
+    Ok(Envelope {
+        version,
+        expires,
         type_name: self::text(member(common, "_type"))?.to_owned(),
         signatures: array(member(members, "signatures"), "[]data.Signature")?
             .iter()
@@ -174,13 +156,7 @@ fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Decoded<Envel
         body: signed.map(|_| body::read(role, common, version, expires, detail)),
         trailing,
         unexpected: unexpected(members),
-    };
-    Ok(Envelope::new(
-        MetadataFormat::NOTARY,
-        version,
-        expires,
-        contents,
-    ))
+    })
 }
 
 /// A file's time; absent and null are none.

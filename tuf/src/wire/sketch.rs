@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Composed, Entry, MetadataFormat, Parts, Spelling};
+use super::spelling::{Composed, Parts, Spelling};
 use crate::{
-    File, KeyId, Method, Role, Signature,
     encoding::{
         canonical, date,
         json::{
@@ -17,15 +16,16 @@ use crate::{
             integer, member, object, text,
         },
     },
-    envelope::{Checked, Contents, Envelope, EnvelopeFault, StructureProblem},
-    fault::Fault,
-    metadata::{Body, Delegations, Meta, MetaFile, Root},
-    update::Listing,
+    fault::{EnvelopeFault, Fault, StructureProblem},
+    key::{KeyId, Method, Signature},
+    metadata::{
+        Body, Checksums, Delegations, Entry, Envelope, Listing, Meta, MetaFile, Root, Statement,
+    },
+    role::Role,
 };
 
-struct Sketch;
-
-const SKETCH: MetadataFormat = MetadataFormat(&Sketch);
+/// A format for tests.
+pub(super) struct Sketch;
 
 impl Spelling for Sketch {
     fn name(&self) -> &'static str {
@@ -49,7 +49,9 @@ impl Spelling for Sketch {
         let signatures = array(member(members, "signatures"), "signatures")?;
         let version = integer(member(common, "version"))?;
         let expires = date::parse(text(member(common, "expires"))?);
-        let contents = Contents {
+        Ok(Envelope {
+            version,
+            expires,
             type_name: text(member(common, "_type"))?.to_owned(),
             signatures: signatures.iter().map(signature).collect::<Decoded<_>>()?,
             message: signed
@@ -58,8 +60,7 @@ impl Spelling for Sketch {
             body: Some(meta(member(common, "meta")).map(Body::Meta)),
             trailing: None,
             unexpected: None,
-        };
-        Ok(Envelope::new(SKETCH, version, expires, contents))
+        })
     }
 
     fn read_listing(&self, role: &Role, bytes: &[u8]) -> Decoded<Envelope> {
@@ -67,7 +68,7 @@ impl Spelling for Sketch {
     }
 
     fn read_version(&self, bytes: &[u8]) -> Decoded<i64> {
-        Ok(self.read(&Role::Snapshot, bytes, usize::MAX)?.version())
+        Ok(self.read(&Role::Snapshot, bytes, usize::MAX)?.version)
     }
 
     fn check_reading(
@@ -83,18 +84,18 @@ impl Spelling for Sketch {
         None
     }
 
-    fn check_root<'e>(&self, file: Checked<'e>) -> Result<&'e Root, Fault> {
-        Err(file.structure(StructureProblem::OtherKind))
+    fn check_root<'e>(&self, file: Statement<'e>) -> Result<&'e Root, Fault> {
+        Err(file.fault(StructureProblem::OtherKind))
     }
 
-    fn check_targets<'e>(&self, file: Checked<'e>) -> Result<&'e Delegations, Fault> {
-        Err(file.structure(StructureProblem::OtherKind))
+    fn check_targets<'e>(&self, file: Statement<'e>) -> Result<&'e Delegations, Fault> {
+        Err(file.fault(StructureProblem::OtherKind))
     }
 
-    fn check_meta<'e>(&self, file: Checked<'e>) -> Result<&'e Meta, Fault> {
+    fn check_meta<'e>(&self, file: Statement<'e>) -> Result<&'e Meta, Fault> {
         match file.body()? {
-            Body::Meta(meta) if file.type_name() == file.role().as_str() => Ok(meta),
-            _ => Err(file.structure(StructureProblem::OtherKind)),
+            Body::Meta(meta) if file.envelope.type_name == file.role.as_str() => Ok(meta),
+            _ => Err(file.fault(StructureProblem::OtherKind)),
         }
     }
 
@@ -106,15 +107,15 @@ impl Spelling for Sketch {
         None
     }
 
-    fn entry(&self, file: &File) -> Entry {
-        let sha256 = Value::from(hex::encode(file.checksums().sha256));
+    fn entry(&self, version: i64, checksums: &Checksums) -> Entry {
+        let sha256 = Value::from(hex::encode(checksums.sha256));
         Entry(Value::Object(vec![
             (
                 "hashes".into(),
                 Value::Object(vec![("sha256".into(), sha256)]),
             ),
-            ("length".into(), Value::integer(file.checksums().length)),
-            ("version".into(), Value::integer(file.version())),
+            ("length".into(), Value::integer(checksums.length)),
+            ("version".into(), Value::integer(version)),
         ]))
     }
 
@@ -192,90 +193,4 @@ fn unhex(text: &str) -> Decoded<Vec<u8>> {
         found: "string",
         expected: "hex",
     })
-}
-
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-    use crate::{
-        KeyAlgorithm, PrivateKey, SnapshotView, Stored, TimestampView,
-        limits::Effort,
-        metadata::RoleKeys,
-        rules::{meta::check_hashes, next_version::NextVersion},
-    };
-
-    const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
-
-    /// A root that gives one key snapshot and timestamp.
-    fn root(key: &PrivateKey) -> Root {
-        let role_keys = RoleKeys {
-            key_ids: vec![key.public().id().clone()],
-            threshold: 1,
-        };
-        let roles = ["snapshot", "timestamp"].map(|role| (role.to_owned(), role_keys.clone()));
-        Root {
-            version: 1,
-            expires: None,
-            keys: [(key.public().id().clone(), key.public().clone())].into(),
-            roles: roles.into(),
-        }
-    }
-
-    #[test]
-    fn files_of_another_format_are_read_listed_composed_and_sealed_by_its_value_alone() {
-        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).expect("random bytes");
-        let root = root(&key);
-        let seal = |draft: crate::Draft| {
-            let signature = key.sign(draft.message()).expect("a signature");
-            let id = key.public().id().clone();
-            draft
-                .seal(vec![(id, signature)])
-                .expect("the key is root's")
-        };
-        let targets = br#"{"signed":{"_type":"targets","spec_version":"1.0","version":7}}"#;
-        let targets = File::parse(SKETCH, Role::Targets, targets.to_vec().into()).expect("a file");
-
-        let first =
-            NextVersion::of(&Stored::new(SKETCH), Role::Snapshot).expect("nothing is stored");
-        let snapshot = seal(first.draft([&targets], &root, NOW));
-        let next = NextVersion::after(&snapshot).expect("a whole snapshot");
-        let snapshot = seal(next.draft([], &root, NOW));
-        let first =
-            NextVersion::of(&Stored::new(SKETCH), Role::Timestamp).expect("nothing is stored");
-        let timestamp = seal(first.draft([&snapshot], &root, NOW));
-
-        let text = String::from_utf8(snapshot.bytes().to_vec()).expect("JSON");
-        assert!(
-            text.contains(r#""meta":{"targets.json":{"hashes":{"sha256":""#),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#""version":7}},"spec_version":"1.0.34","version":2}"#),
-            "{text}"
-        );
-        assert!(SKETCH.spelling().recognises(snapshot.bytes()));
-        assert_eq!(snapshot.format(), SKETCH);
-        let view = TimestampView::parse(SKETCH, timestamp.bytes()).expect("a timestamp");
-        assert_eq!(view.snapshot_sha256, snapshot.checksums().sha256);
-        let view = SnapshotView::parse(SKETCH, snapshot.bytes()).expect("a snapshot");
-        assert_eq!(
-            view.listed.sha256("targets"),
-            Some(targets.checksums().sha256)
-        );
-
-        let checked = snapshot
-            .check(crate::envelope::Strictness::Sent)
-            .expect("one envelope");
-        let verifier = root.verifier(&Role::Snapshot);
-        assert_eq!(
-            verifier.verify(checked, &Effort::unlimited()).map(drop),
-            Ok(())
-        );
-        let meta = checked.meta().expect("a whole snapshot");
-        assert_eq!(
-            check_hashes(meta, &Role::Targets, targets.checksums()),
-            Ok(())
-        );
-    }
 }

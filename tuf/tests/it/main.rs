@@ -6,6 +6,7 @@ mod delegations;
 mod difference;
 mod effort;
 mod given;
+mod layers;
 mod private_keys;
 mod properties;
 mod publish;

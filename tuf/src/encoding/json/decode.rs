@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Member, SyntaxError, Value};
+use super::{
+    syntax::SyntaxError,
+    value::{Member, Value},
+};
 use crate::encoding::base64::Base64Error;
 
 /// What is read of a value.

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::{
-    Member, Value, folds_to,
+    decode::folds_to,
     raw::canonical_object,
     scanner::{Scanner, Token, is_space, unexpected},
     syntax::{Place, SyntaxError},
+    value::{Member, Value},
 };
 
 /// How much of a text becomes [`Value`]s. Everything is read and checked in any case.
@@ -26,8 +27,8 @@ impl Scope {
     fn keeps(self, depth: usize, name: &str) -> bool {
         matches!(self, Self::Whole | Self::File)
             || match depth {
-                1 => super::decode::folds_to(name, "signed"),
-                2 => super::decode::folds_to(name, "version"),
+                1 => folds_to(name, "signed"),
+                2 => folds_to(name, "version"),
                 _ => false,
             }
     }

@@ -15,12 +15,12 @@ use std::{
 };
 
 use super::{
-    Member, Value,
     decode::folds_to,
     raw::canonical_object,
     reading::{Count, Misreading, ReadingFault, ReadingProblem},
     scanner::{Scanner, Token},
     syntax::SyntaxError,
+    value::{Member, Value},
 };
 use crate::encoding::{base64, date};
 
@@ -738,8 +738,8 @@ mod tests {
             (r#"{"other":{"targets":{"a":{"x":1}}}}"#, 5),
         ] {
             let sizes = measure(text, FREE).expect("JSON");
-            let scope = crate::encoding::json::Scope::File;
-            let (value, _) = crate::encoding::json::parse_first(text, scope).expect("JSON");
+            let scope = super::super::parser::Scope::File;
+            let (value, _) = super::super::parser::parse_first(text, scope).expect("JSON");
             assert_eq!(sizes.values(), values, "{text}");
             assert_eq!(count(&value), values, "{text}");
         }
@@ -766,14 +766,11 @@ mod tests {
     fn the_normal_form_is_what_the_last_members_say_and_passes_the_check() {
         let text = r#"{"Keys":[],"KEYS":{"a":{"Length":1,"length":2,"x":{"y":1,"y":2}},"a":{"length":"3"}},
             "list":["!!","AAAA"],"flag":7,"other":1,"other":[{"z":null,"z":3}]}"#;
-        let value = crate::encoding::json::parse(text).expect("JSON");
+        let value = super::super::parser::parse(text).expect("JSON");
         let expected =
             r#"{"keys":{"a":{"length":null}},"list":[null,"AAAA"],"flag":null,"other":[{"z":3}]}"#;
         let normal = normalise(&value, &FILE);
-        assert_eq!(
-            normal,
-            crate::encoding::json::parse(expected).expect("JSON")
-        );
+        assert_eq!(normal, super::super::parser::parse(expected).expect("JSON"));
         assert_eq!(checked(expected), Ok(()));
         assert_eq!(normalise(&normal, &FILE), normal);
     }

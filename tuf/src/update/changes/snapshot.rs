@@ -6,30 +6,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Change;
 use crate::{
-    File, MetadataFormat, Role, Stored,
-    envelope::{Checked, Strictness},
+    files::{File, StoredFile, Strictness},
     metadata::{Meta, MetaFile},
+    role::Role,
 };
 
 /// The roles whose entries change without their file being in `current`.
-pub(super) fn find(stored: &Stored, sent: &File, current: &BTreeMap<Role, File>) -> Vec<Change> {
-    let before = stored.get(&Role::Snapshot);
-    let before = before.map_or(&b"{}"[..], |stored| stored.bytes());
-    let roles = changed_roles(stored.format, before, sent.bytes(), current);
-    let roles = roles.unwrap_or_else(|| BTreeSet::from([Role::Snapshot]));
-    roles.into_iter().map(Change::Signers).collect()
+pub(super) fn find(
+    stored: Option<&StoredFile>,
+    sent: &File,
+    current: &BTreeMap<Role, File>,
+) -> BTreeSet<Role> {
+    let roles = changed_roles(stored, sent, current);
+    roles.unwrap_or_else(|| BTreeSet::from([Role::Snapshot]))
 }
 
 /// `None` if one of the snapshots cannot be read.
 fn changed_roles(
-    format: MetadataFormat,
-    stored: &[u8],
-    sent: &[u8],
+    stored: Option<&StoredFile>,
+    sent: &File,
     current: &BTreeMap<Role, File>,
 ) -> Option<BTreeSet<Role>> {
-    let (before, after) = (read_meta(format, stored)?, read_meta(format, sent)?);
+    let before = match stored {
+        Some(stored) => listed(stored.file().ok()?)?,
+        None => &NOTHING,
+    };
+    let after = listed(sent)?;
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changed: BTreeSet<Role> = names
         .into_iter()
@@ -39,8 +42,13 @@ fn changed_roles(
         })
         .map(|(role, ..)| role)
         .collect();
-    let rest = |snapshot| format.spelling().parts(&Role::Snapshot, snapshot)?.rest;
-    if rest(stored)? != rest(sent)? {
+    let rest = |snapshot: &[u8]| {
+        sent.format()
+            .spelling()
+            .parts(&Role::Snapshot, snapshot)?
+            .rest
+    };
+    if rest(stored.map_or(b"{}", |stored| stored.bytes()))? != rest(sent.bytes())? {
         changed.insert(Role::Snapshot);
     }
     Some(changed)
@@ -51,16 +59,15 @@ fn parse_role(name: &str) -> Role {
     Role::parse(name).unwrap_or(Role::Snapshot)
 }
 
-fn read_meta(format: MetadataFormat, snapshot: &[u8]) -> Option<Meta> {
-    let envelope = format
-        .spelling()
-        .read(&Role::Snapshot, snapshot, usize::MAX);
-    let envelope = envelope.ok()?;
-    let checked: Checked<'_> = envelope.check(&Role::Snapshot, Strictness::Lenient).ok()?;
+/// What the first snapshot replaces.
+static NOTHING: Meta = Meta::new();
+
+fn listed(snapshot: &File) -> Option<&Meta> {
+    let checked = snapshot.check(Strictness::Lenient).ok()?;
     if checked.is_empty() {
-        return Some(Meta::new());
+        return Some(&NOTHING);
     }
-    checked.meta().ok().cloned()
+    checked.meta().ok()
 }
 
 /// Whether these are the same entry, down to members that mean nothing here.

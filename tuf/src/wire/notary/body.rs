@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{Detail, shapes};
+use super::{shapes, targets as listed};
 use crate::{
-    KeyId, KeyType, PublicKey, Role,
     encoding::{
         base64,
         json::{
@@ -14,9 +13,19 @@ use crate::{
             text,
         },
     },
-    metadata::{Body, Delegation, Delegations, Meta, MetaFile, RoleKeys, Root},
-    wire::Entry,
+    key::{KeyId, KeyType, PublicKey},
+    metadata::{Body, Delegation, Delegations, Entry, Meta, MetaFile, RoleKeys, Root},
+    role::Role,
 };
+
+/// How much of a file is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Everything that publishing needs.
+    Whole,
+    /// What the file lists, and nothing to verify it or to make its successor from.
+    Listing,
+}
 
 /// Reads the signed part of a role's file; version and expiry were read with the envelope.
 pub(super) fn read(
@@ -65,11 +74,11 @@ fn targets(signed: &[Member<'_>]) -> Decoded<Delegations> {
 /// asks for none.
 fn check_targets(targets: Option<&Value<'_>>) -> Decoded<()> {
     if let Some(Value::Raw(text)) = targets {
-        return super::targets::check(text);
+        return listed::check(text);
     }
     for (_, target) in object(targets, "data.Files")? {
         if let Value::Raw(text) = target {
-            super::targets::check_one(text)?;
+            listed::check_one(text)?;
             continue;
         }
         let target = object(Some(target), "data.FileMeta")?;

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::{
-    Checksums, KeyId, Method, Role,
     encoding::{
         base64, canonical, date,
         json::{self, Value},
     },
-    wire::{Composed, Entry},
+    key::{KeyId, Method},
+    metadata::{Checksums, Entry},
+    role::Role,
+    wire::spelling::Composed,
 };
 
 /// Composes a snapshot or timestamp that lists `meta`.

@@ -4,12 +4,12 @@ use ring::digest::{SHA256, digest};
 
 use super::shapes;
 use crate::{
-    Role,
     encoding::{
         canonical,
         json::{self, Member, Scope, Value, folds_to},
     },
-    wire::Parts,
+    role::Role,
+    wire::spelling::Parts,
 };
 
 /// Members of a file of the targets tree that the right to change its targets covers.

@@ -6,8 +6,8 @@
 //! malformed. `custom` is kept as it stands by clients, and decoded by others.
 
 use crate::{
-    Role,
     encoding::json::{Count, Field, Form, Shape},
+    role::Role,
 };
 
 const TEXT: Shape = Shape::Text(Form::Any);

@@ -3,20 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use super::is_delegation;
+use super::names::is_delegation;
 use crate::{
-    KeyId, PublicKey, Role,
-    envelope::{Checked, StructureProblem},
-    fault::Fault,
-    metadata::{Body, Delegation, Delegations, Meta, MetaFile, RoleKeys, Root},
+    fault::{Fault, StructureProblem},
+    key::{KeyId, PublicKey},
+    metadata::{Body, Delegation, Delegations, Meta, MetaFile, RoleKeys, Root, Statement},
+    role::Role,
 };
 
 /// The roles that every root must name, in the order in which Notary looks at them.
 const TOP_ROLES: [Role; 4] = [Role::Root, Role::Targets, Role::Snapshot, Role::Timestamp];
 
-pub(super) fn check_root(file: Checked<'_>) -> Result<&Root, Fault> {
+pub(super) fn check_root(file: Statement<'_>) -> Result<&Root, Fault> {
     let Body::Root(root) = file.body()? else {
-        return Err(file.structure(StructureProblem::OtherKind));
+        return Err(file.fault(StructureProblem::OtherKind));
     };
     check_common(file, "Root")?;
     TOP_ROLES
@@ -25,46 +25,46 @@ pub(super) fn check_root(file: Checked<'_>) -> Result<&Root, Fault> {
             Some(role_keys) => check_role_keys(role_keys, role.as_str(), &root.keys),
             None => Err(StructureProblem::MissingRole(role)),
         })
-        .map_err(|problem| file.structure(problem))?;
+        .map_err(|problem| file.fault(problem))?;
     Ok(root)
 }
 
-pub(super) fn check_targets(file: Checked<'_>) -> Result<&Delegations, Fault> {
-    let delegations = file.known_delegations()?;
+pub(super) fn check_targets(file: Statement<'_>) -> Result<&Delegations, Fault> {
+    let delegations = file.delegations()?;
     check_common(file, "Targets")?;
     delegations
         .roles
         .iter()
-        .try_for_each(|delegation| check_delegation(file.role(), delegation, &delegations.keys))
-        .map_err(|problem| file.structure(problem))?;
+        .try_for_each(|delegation| check_delegation(file.role, delegation, &delegations.keys))
+        .map_err(|problem| file.fault(problem))?;
     Ok(delegations)
 }
 
-pub(super) fn check_meta(file: Checked<'_>) -> Result<&Meta, Fault> {
-    let (type_name, needed): (_, &[&'static str]) = match file.role() {
+pub(super) fn check_meta(file: Statement<'_>) -> Result<&Meta, Fault> {
+    let (type_name, needed): (_, &[&'static str]) = match file.role {
         Role::Timestamp => ("Timestamp", &["snapshot"]),
         _ => ("Snapshot", &["root", "targets"]),
     };
     let Body::Meta(meta) = file.body()? else {
-        return Err(file.structure(StructureProblem::OtherKind));
+        return Err(file.fault(StructureProblem::OtherKind));
     };
     check_common(file, type_name)?;
     needed
         .iter()
         .try_for_each(|name| check_meta_file(name, meta.get(*name)))
-        .map_err(|problem| file.structure(problem))?;
+        .map_err(|problem| file.fault(problem))?;
     Ok(meta)
 }
 
-fn check_common(file: Checked<'_>, expected: &'static str) -> Result<(), Fault> {
-    if file.type_name() != expected {
-        return Err(file.structure(StructureProblem::Type {
+fn check_common(file: Statement<'_>, expected: &'static str) -> Result<(), Fault> {
+    if file.envelope.type_name != expected {
+        return Err(file.fault(StructureProblem::Type {
             expected,
-            found: file.type_name().to_owned(),
+            found: file.envelope.type_name.clone(),
         }));
     }
-    if file.version() < 1 {
-        return Err(file.structure(StructureProblem::Version));
+    if file.envelope.version < 1 {
+        return Err(file.fault(StructureProblem::Version));
     }
     Ok(())
 }

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use crate::{
-    Digest,
     encoding::{
         base64,
-        json::{DecodeError, Decoded, Scanner, Token, Value, folds_to},
+        json::{DecodeError, Decoded, Scanner, Token, Value, folds_to, integer},
     },
-    update::Listing,
+    metadata::{Digest, Listing},
 };
 
 /// Checks the text of an object of targets, each with a length and hashes. Of members that a
@@ -162,7 +161,7 @@ impl<'a> Reader<'a> {
 }
 
 fn check_length(token: &Token<'_>) -> Decoded<()> {
-    crate::encoding::json::integer(Some(&value(token))).map(drop)
+    integer(Some(&value(token))).map(drop)
 }
 
 fn check_hash(token: &Token<'_>) -> Decoded<()> {

@@ -4,20 +4,16 @@
 use time::{OffsetDateTime, UtcOffset, Weekday};
 
 use crate::{
-    Role,
     encoding::{
         base64::Base64Error,
         canonical::CanonicalError,
         json::{self, DecodeError, Misreading, Place, ReadingProblem, SyntaxError},
     },
-    envelope::{EnvelopeFault, StructureFault, StructureProblem},
-    fault::Fault,
-    file::MalformedJson,
-    rules::{
-        certificate::CertificateFault, delegation::DelegationFault, meta::MetaFault,
-        root::RootFault, threshold::SignatureFault,
+    fault::{
+        CertificateFault, DelegationFault, EnvelopeFault, Fault, MalformedJson, MetaFault,
+        RootFault, SignatureFault, StructureFault, StructureProblem, UpdateFault,
     },
-    update::UpdateFault,
+    role::Role,
 };
 
 /// The text for a fault.
@@ -335,9 +331,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        Gun, KeyId, SharedKey,
         encoding::{canonical, date::parse},
-        rules::certificate::CertificateDates,
+        fault::{CertificateDates, SharedKey},
+        gun::Gun,
+        key::KeyId,
     };
 
     fn structure(role: Role, problem: StructureProblem) -> Fault {

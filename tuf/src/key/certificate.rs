@@ -4,7 +4,8 @@ use x509_parser::{
     certificate::X509Certificate, prelude::FromDer, public_key::PublicKey as Subject,
 };
 
-use crate::{KeyType, PublicKey, encoding::pem};
+use super::name::KeyType;
+use crate::encoding::pem;
 
 /// Signature algorithms over SHA-1: with RSA (two identifiers), DSA and ECDSA.
 const SHA1_ALGORITHMS: [&str; 4] = [
@@ -13,13 +14,6 @@ const SHA1_ALGORITHMS: [&str; 4] = [
     "1.2.840.10040.4.3",
     "1.2.840.10045.4.1",
 ];
-
-/// What a root key's public bytes hold: the certificate of the key and the CAs above it.
-#[derive(Clone, Debug)]
-pub(crate) struct Bundle {
-    pub(crate) leaf: Certificate,
-    intermediates: Vec<Certificate>,
-}
 
 /// What the rules of trust look at in a certificate.
 #[derive(Clone, Debug)]
@@ -41,52 +35,8 @@ enum SubjectKey {
     Other,
 }
 
-impl Bundle {
-    /// Reads PEM text in which every block is a certificate and the first alone is not a CA's.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        let mut certificates = Vec::new();
-        for block in pem::blocks(text) {
-            if block.label != b"CERTIFICATE" {
-                return None;
-            }
-            certificates.push(Certificate::parse(&block.contents)?);
-        }
-        if certificates.is_empty() {
-            return None;
-        }
-        let leaf = certificates.remove(0);
-        let fits = !leaf.is_ca && certificates.iter().all(|above| above.is_ca);
-        fits.then_some(Self {
-            leaf,
-            intermediates: certificates,
-        })
-    }
-
-    /// The key that these certificates make when written again, with the intermediates that `keep`
-    /// picks.
-    ///
-    /// Notary 0.7 checks root signatures against this key, so a root key in any other spelling
-    /// never verifies.
-    pub(crate) fn key(&self, keep: impl Fn(&Certificate) -> bool) -> Option<PublicKey> {
-        let key_type = match self.leaf.subject {
-            SubjectKey::Ec => KeyType::EcdsaX509,
-            SubjectKey::Rsa { .. } => KeyType::RsaX509,
-            SubjectKey::Other => return None,
-        };
-        let kept = self
-            .intermediates
-            .iter()
-            .filter(|certificate| keep(certificate));
-        let text: String = std::iter::once(&self.leaf)
-            .chain(kept)
-            .map(|certificate| pem::encode("CERTIFICATE", &certificate.der))
-            .collect();
-        Some(PublicKey::new(key_type, text.into_bytes()))
-    }
-}
-
 impl Certificate {
-    fn parse(der: &[u8]) -> Option<Self> {
+    pub(super) fn parse(der: &[u8]) -> Option<Self> {
         let (rest, parsed) = X509Certificate::from_der(der).ok()?;
         if !rest.is_empty() {
             return None;
@@ -109,6 +59,25 @@ impl Certificate {
             is_sha1_signed: SHA1_ALGORITHMS.contains(&algorithm.as_str()),
             subject: SubjectKey::of(&parsed),
         })
+    }
+
+    /// The bytes that it was read from.
+    pub(super) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Whether it may sign others.
+    pub(super) fn is_ca(&self) -> bool {
+        self.is_ca
+    }
+
+    /// The type of a key whose public bytes begin with it; `None` if there is none.
+    pub(super) fn key_type(&self) -> Option<KeyType> {
+        match self.subject {
+            SubjectKey::Ec => Some(KeyType::EcdsaX509),
+            SubjectKey::Rsa { .. } => Some(KeyType::RsaX509),
+            SubjectKey::Other => None,
+        }
     }
 
     /// The GUN that it is for, or the beginning of one followed by `*`.

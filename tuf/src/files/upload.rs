@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 
+use super::{file::File, limits::Limits};
 use crate::{
-    File, Limits, MalformedJson, MetadataFormat, Refusal, Role,
     encoding::json::{DecodeError, Misreading, ReadingFault, ReadingProblem, SyntaxError},
-    fault::Fault,
+    fault::{Fault, MalformedJson, Refusal},
+    role::Role,
+    wire::MetadataFormat,
 };
 
 /// A file that a client sent and of which every reader reads the same. Only such files can be

@@ -7,9 +7,12 @@ use std::{
 
 use time::{Duration, OffsetDateTime};
 
+use super::file::File;
 use crate::{
-    File, KeyId, MetadataFormat, PublicKey, Role, Root,
-    wire::{Composed, Entry},
+    key::{KeyId, PublicKey},
+    metadata::{Entry, Root},
+    role::Role,
+    wire::{Composed, MetadataFormat},
 };
 
 /// A snapshot or timestamp without signatures.

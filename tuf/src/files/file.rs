@@ -6,17 +6,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use ring::digest::{SHA256, SHA512, digest};
 use time::OffsetDateTime;
 
+use super::checked::{Checked, Strictness};
 use crate::{
-    Damaged, MetadataFormat, Role, Root,
     encoding::{
         date,
-        json::{DecodeError, Misreading, ReadingFault},
+        json::{DecodeError, ReadingFault},
     },
-    envelope::{Checked, Envelope, EnvelopeFault, Strictness},
-    fault::Fault,
+    fault::{Damaged, EnvelopeFault, Fault, MalformedJson},
+    metadata::{Checksums, Envelope, Root},
+    role::Role,
+    wire::MetadataFormat,
 };
 
 /// A metadata file, parsed once, together with the very bytes that are stored, hashed and served.
@@ -27,6 +28,7 @@ use crate::{
 pub struct File(Arc<Contents>);
 
 struct Contents {
+    format: MetadataFormat,
     role: Role,
     bytes: Bytes,
     envelope: Envelope,
@@ -56,6 +58,7 @@ impl File {
     ) -> Result<Self, DecodeError> {
         let envelope = format.spelling().read(&role, &bytes, most)?;
         Ok(Self(Arc::new(Contents {
+            format,
             role,
             bytes,
             envelope,
@@ -77,7 +80,7 @@ impl File {
     /// The format that the file is written in.
     #[must_use]
     pub fn format(&self) -> MetadataFormat {
-        self.0.envelope.format()
+        self.0.format
     }
 
     /// The role that the file was uploaded or stored as.
@@ -89,7 +92,7 @@ impl File {
     /// `signed.version`, 0 if absent.
     #[must_use]
     pub fn version(&self) -> i64 {
-        self.0.envelope.version()
+        self.0.envelope.version
     }
 
     /// The bytes as they came.
@@ -109,7 +112,7 @@ impl File {
     /// `signed.expires`; a file without it counts as expired.
     #[must_use]
     pub fn expires(&self) -> Option<OffsetDateTime> {
-        self.0.envelope.expires()
+        self.0.envelope.expires
     }
 
     /// Whether the file expired before `now`.
@@ -130,7 +133,13 @@ impl File {
 
     /// The contents, if the text is in order.
     pub(crate) fn check(&self, strictness: Strictness) -> Result<Checked<'_>, Fault> {
-        self.0.envelope.check(&self.0.role, strictness)
+        let Contents {
+            format,
+            role,
+            envelope,
+            ..
+        } = &*self.0;
+        Checked::new(*format, role, envelope, strictness)
     }
 
     /// The root that this file holds, if it is whole.
@@ -158,50 +167,4 @@ impl fmt::Debug for File {
             .field("version", &self.version())
             .finish_non_exhaustive()
     }
-}
-
-/// What identifies a file's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checksums {
-    /// SHA-256, the checksum that URLs name.
-    pub sha256: [u8; 32],
-    /// SHA-512.
-    pub sha512: [u8; 64],
-    /// How many bytes there are.
-    pub length: u64,
-}
-
-impl Checksums {
-    /// The checksums of `bytes`.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            sha256: digest(&SHA256, bytes)
-                .as_ref()
-                .try_into()
-                .expect("SHA-256 has 32 bytes"),
-            sha512: digest(&SHA512, bytes)
-                .as_ref()
-                .try_into()
-                .expect("SHA-512 has 64 bytes"),
-            length: bytes.len() as u64,
-        }
-    }
-
-    /// SHA-256 in lower case hex, as in URLs and in the database.
-    #[must_use]
-    pub fn sha256_hex(&self) -> String {
-        hex::encode(self.sha256)
-    }
-}
-
-/// Why bytes are no metadata envelope.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MalformedJson {
-    /// They are not JSON, or have a value of the wrong kind where the envelope is read.
-    #[error(transparent)]
-    Undecodable(#[from] DecodeError),
-    /// Readers would take the envelope in two ways.
-    #[error(transparent)]
-    Misreading(#[from] Box<Misreading>),
 }

@@ -4,10 +4,12 @@ use std::fmt;
 
 use time::{OffsetDateTime, macros::datetime};
 
+use super::checked::{Checked, Strictness};
 use crate::{
-    Damaged, MalformedJson, MetadataFormat, Role,
-    envelope::{Checked, Envelope, EnvelopeFault, Strictness},
-    metadata::{Meta, MetaFile},
+    fault::{Damaged, EnvelopeFault, MalformedJson},
+    metadata::{Envelope, Meta, MetaFile},
+    role::Role,
+    wire::MetadataFormat,
 };
 
 /// When a file without an expiry expired: Go's zero time.
@@ -107,13 +109,13 @@ impl TimestampView {
     /// Reads a stored timestamp; signatures were checked when it was made.
     pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
         let envelope = read(format, &Role::Timestamp, bytes)?;
-        let meta = listed(&envelope, &Role::Timestamp)?;
+        let meta = listed(format, &envelope, &Role::Timestamp)?;
         let snapshot_sha256 = meta
             .get(Role::Snapshot.as_str())
             .and_then(sha256)
             .expect("the check found a checksum of 32 bytes");
         Ok(Self {
-            version: envelope.version(),
+            version: envelope.version,
             expires: expires(&envelope),
             snapshot_sha256,
         })
@@ -125,12 +127,12 @@ impl SnapshotView {
     pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
         let envelope = read(format, &Role::Snapshot, bytes)?;
         // A map, and so in the order of the names.
-        let listed = listed(&envelope, &Role::Snapshot)?
+        let listed = listed(format, &envelope, &Role::Snapshot)?
             .iter()
             .filter_map(|(role, file)| Some((role.as_str(), sha256(file)?)))
             .collect();
         Ok(Self {
-            version: envelope.version(),
+            version: envelope.version,
             expires: expires(&envelope),
             listed,
         })
@@ -145,15 +147,17 @@ fn read(format: MetadataFormat, role: &Role, bytes: &[u8]) -> Result<Envelope, D
         .map_err(Damaged::of(role))
 }
 
-fn listed<'e>(envelope: &'e Envelope, role: &'e Role) -> Result<&'e Meta, Damaged> {
-    envelope
-        .check(role, Strictness::Lenient)
-        .and_then(Checked::meta)
-        .map_err(Damaged::of(role))
+fn listed<'e>(
+    format: MetadataFormat,
+    envelope: &'e Envelope,
+    role: &'e Role,
+) -> Result<&'e Meta, Damaged> {
+    let checked = Checked::new(format, role, envelope, Strictness::Lenient);
+    checked.and_then(Checked::meta).map_err(Damaged::of(role))
 }
 
 fn expires(envelope: &Envelope) -> OffsetDateTime {
-    envelope.expires().unwrap_or(NEVER_VALID)
+    envelope.expires.unwrap_or(NEVER_VALID)
 }
 
 fn sha256(file: &MetaFile) -> Option<[u8; 32]> {

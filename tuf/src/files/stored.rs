@@ -8,12 +8,16 @@ use std::{
 
 use bytes::Bytes;
 
+use super::{
+    checked::{Checked, Strictness},
+    file::File,
+};
 use crate::{
-    Damaged, File, Gun, MetadataFormat, Role,
-    envelope::{Envelope, EnvelopeFault, Strictness},
-    fault::Fault,
-    metadata::Body,
-    wire::Parts,
+    fault::{Damaged, EnvelopeFault, Fault},
+    gun::Gun,
+    metadata::{Body, Envelope},
+    role::Role,
+    wire::{MetadataFormat, Parts},
 };
 
 /// A stored file. What it says is read when it is first asked for, and remembered: a cache that
@@ -116,7 +120,8 @@ impl StoredFile {
         };
         let listing = self.0.listing.get_or_init(read);
         let listing = listing.as_ref().map_err(Clone::clone)?;
-        listing.check(&self.0.role, Strictness::Lenient)?.body()
+        let role = &self.0.role;
+        Checked::new(self.0.format, role, listing, Strictness::Lenient)?.body()
     }
 
     /// The parts by which changes are found; `None` if it cannot be read.

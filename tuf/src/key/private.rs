@@ -14,9 +14,10 @@ use ring::{
 use sec1::EcPrivateKey;
 use zeroize::Zeroizing;
 
-use crate::{
-    KeyType, PublicKey,
-    signature::{Material, P256, P384, P521, p521_digest},
+use super::{
+    material::{Material, P256, P384, P521, p521_digest},
+    name::KeyType,
+    public::PublicKey,
 };
 
 /// What kinds of keys can be made here.

@@ -1,6 +1,4 @@
-//! Signatures and how each kind of key verifies them.
-
-use std::fmt;
+//! How each kind of key verifies signatures.
 
 use p521::ecdsa::signature::hazmat::PrehashVerifier;
 use ring::{
@@ -12,84 +10,17 @@ use ring::{
 };
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
-use crate::{KeyId, KeyType, PublicKey, certificate, encoding::pem};
+use super::{
+    certificate,
+    name::{KeyType, Method},
+};
+use crate::encoding::pem;
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 pub(crate) const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 pub(crate) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 pub(crate) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-
-/// How a signature was made, as metadata spells it (lower-cased when read).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Method {
-    /// `ecdsa`: over SHA-256 on every curve, as r and s of the curve's width, one after the other.
-    Ecdsa,
-    /// `eddsa`: plain Ed25519.
-    EdDsa,
-    /// `rsapss`: RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes.
-    RsaPss,
-    /// `rsapkcs1v15`: RSASSA-PKCS1-v1_5 with SHA-256.
-    RsaPkcs1v15,
-    /// `pycrypto-pkcs#1 pss`: as `rsapss`, by a key of type `rsa` whose public bytes are PEM.
-    PyCrypto,
-    /// Anything else, which never verifies.
-    Other(String),
-}
-
-/// One signature of an envelope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// The key that is said to have signed.
-    pub key_id: KeyId,
-    /// How it was made.
-    pub method: Method,
-    /// The signature itself, in the form that `method` says.
-    pub bytes: Vec<u8>,
-}
-
-impl PublicKey {
-    /// Whether `signature` is this key's, made over `message` by `method`.
-    #[must_use]
-    pub fn verifies(&self, method: &Method, message: &[u8], signature: &[u8]) -> bool {
-        self.material()
-            .is_some_and(|material| material.verifies(method, message, signature))
-    }
-}
-
-impl Method {
-    /// The name in metadata.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Ecdsa => "ecdsa",
-            Self::EdDsa => "eddsa",
-            Self::RsaPss => "rsapss",
-            Self::RsaPkcs1v15 => "rsapkcs1v15",
-            Self::PyCrypto => "pycrypto-pkcs#1 pss",
-            Self::Other(name) => name,
-        }
-    }
-}
-
-impl From<&str> for Method {
-    fn from(name: &str) -> Self {
-        match name {
-            "ecdsa" => Self::Ecdsa,
-            "eddsa" => Self::EdDsa,
-            "rsapss" => Self::RsaPss,
-            "rsapkcs1v15" => Self::RsaPkcs1v15,
-            "pycrypto-pkcs#1 pss" => Self::PyCrypto,
-            _ => Self::Other(name.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A public key's bytes, read.
 pub(crate) enum Material {
@@ -176,7 +107,7 @@ impl Material {
         identity
     }
 
-    fn verifies(&self, method: &Method, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verifies(&self, method: &Method, message: &[u8], signature: &[u8]) -> bool {
         let by = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
             UnparsedPublicKey::new(algorithm, key)
                 .verify(message, signature)

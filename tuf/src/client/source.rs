@@ -1,0 +1,90 @@
+//! Where a client gets files from.
+
+use bytes::Bytes;
+
+use super::{error::WalkError, request::FileRequest};
+use crate::{
+    fault::EnvelopeFault,
+    files::{File, SnapshotView, Strictness, TimestampView},
+    metadata::Meta,
+    role::Role,
+    rules::meta::{check_hashes, check_length},
+    wire::MetadataFormat,
+};
+
+/// Where the files come from.
+pub(super) struct Source<'f> {
+    pub(super) format: MetadataFormat,
+    pub(super) files: &'f dyn Fn(&Role, FileRequest) -> Option<Bytes>,
+}
+
+impl Source<'_> {
+    pub(super) fn find(&self, role: &Role, wanted: FileRequest) -> Result<Option<File>, WalkError> {
+        let Some(bytes) = (self.files)(role, wanted) else {
+            return Ok(None);
+        };
+        let file = File::parse(self.format, role.clone(), bytes)
+            .map_err(EnvelopeFault::Malformed)
+            .map_err(WalkError::refused_version(role, 0))?;
+        file.check(Strictness::Stored)
+            .map_err(WalkError::refused(&file))?;
+        file.check_reading()
+            .map_err(|reason| WalkError::Unreadable {
+                role: role.clone(),
+                version: file.version(),
+                reason: Box::new(reason),
+            })?;
+        Ok(Some(file))
+    }
+
+    pub(super) fn read(&self, role: &Role, wanted: FileRequest) -> Result<File, WalkError> {
+        self.find(role, wanted)?.ok_or_else(|| WalkError::Missing {
+            role: role.clone(),
+            wanted,
+        })
+    }
+
+    /// The snapshot that a timestamp names; nothing vouches for either yet.
+    pub(super) fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
+        let view = TimestampView::parse(self.format, timestamp.bytes())
+            .map_err(|damaged| WalkError::refused(timestamp)(damaged.reason))?;
+        self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
+    }
+
+    /// The root that a snapshot names; nothing vouches for either yet.
+    pub(super) fn named_by_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
+        let view = SnapshotView::parse(self.format, snapshot.bytes())
+            .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
+        let sha256 = view
+            .listed
+            .sha256("root")
+            .expect("the check found a checksum of 32 bytes");
+        self.read(&Role::Root, FileRequest::Sha256(sha256))
+    }
+}
+
+/// Checks a file against the hashes under which it is listed, and that it is no longer than listed.
+pub(super) fn check_listed(meta: &Meta, file: &File) -> Result<(), WalkError> {
+    let (role, actual) = (file.role(), file.checksums());
+    check_hashes(meta, role, actual)
+        .and_then(|()| Ok(check_length(meta, role, actual)?))
+        .map_err(WalkError::refused(file))
+}
+
+/// The file of `role` that `meta` lists; none if it lists none, as before a delegation's first
+/// publication.
+pub(super) fn read_listed(
+    meta: &Meta,
+    role: &Role,
+    source: &Source<'_>,
+) -> Result<Option<File>, WalkError> {
+    let sha256 = meta
+        .get(role.as_str())
+        .and_then(|file| file.sha256.as_deref()?.try_into().ok());
+    let Some(sha256) = sha256 else {
+        return Ok(None);
+    };
+    let file = source.read(role, FileRequest::Sha256(sha256))?;
+    check_listed(meta, &file)?;
+    Ok(Some(file))
+}

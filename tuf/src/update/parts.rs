@@ -1,0 +1,62 @@
+//! What one upload brings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    files::{File, Limits, Uploaded},
+    role::Role,
+};
+
+/// The files of one upload, one for each role.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    pub(super) files: BTreeMap<Role, File>,
+    pub(super) limits: Limits,
+}
+
+impl Update {
+    /// The same update, which may ask for as much as `limits` say.
+    #[must_use]
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds a file. Of two for one role the last counts; a timestamp is left out, since the server
+    /// makes its own.
+    pub fn insert(&mut self, file: Uploaded) {
+        let file = file.into_file();
+        if *file.role() != Role::Timestamp {
+            self.files.insert(file.role().clone(), file);
+        }
+    }
+
+    /// Whether there is nothing to store. Such an update is fine: the server makes a new snapshot
+    /// and timestamp.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The files, in the order in which to store them.
+    pub fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.values()
+    }
+
+    /// Whether there is a file of `role`.
+    #[must_use]
+    pub fn contains(&self, role: &Role) -> bool {
+        self.files.contains_key(role)
+    }
+
+    /// The roles of the targets tree whose stored files [`check`](crate::check) wants to see: those in the
+    /// update, for their versions, and all above them, for their delegations.
+    #[must_use]
+    pub fn needed(&self) -> BTreeSet<Role> {
+        let mut needed = BTreeSet::new();
+        for role in self.files.keys().filter(|role| role.is_in_targets_tree()) {
+            needed.extend(std::iter::successors(Some(role.clone()), Role::parent));
+        }
+        needed
+    }
+}
