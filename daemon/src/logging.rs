@@ -1,6 +1,7 @@
 //! Logs on standard error, in the form Notary's had: one line an event, a level that signals can
 //! move.
 
+pub mod context;
 mod fields;
 mod filter;
 mod format;
@@ -21,6 +22,7 @@ use std::{
     },
 };
 
+pub use context::Context;
 use fields::FieldLines;
 use filter::Filter;
 use format::Lines;

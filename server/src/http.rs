@@ -20,7 +20,7 @@ mod state;
 mod token;
 mod upload;
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -28,6 +28,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use daemon::logging::context::within;
 pub use error::{ApiError, ErrorKind, error_kinds};
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
@@ -36,7 +37,6 @@ use origin::{Origin, Surroundings};
 pub use path::{GunName, RoleName, Route, RouteDoc, route};
 pub use state::{App, Parts};
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
 use trust::signer::REQUEST_ID;
 
 /// What a listener serves; cheap to clone.
@@ -83,33 +83,32 @@ impl Endpoint {
         let origin = Origin::of(&head, surroundings(&self.app));
         let is_quiet = open::is_monitoring(&head.method, &route);
         let observed = observe::Observed::new(&head, &body, &route, origin.address, is_quiet);
-        let id = observed.request_id().to_owned();
-        let span = observed.span();
+        let (id, context) = (Arc::clone(observed.request_id()), observed.context());
         let work = async {
             let mut response = AssertUnwindSafe(self.dispatch(route, head, body, &origin))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| panicked());
-            if let Ok(id) = HeaderValue::from_str(&id) {
-                response.headers_mut().insert("x-request-id", id);
+            if let Ok(id) = HeaderValue::from_str(observed.request_id()) {
+                response.headers_mut().insert(REQUEST_ID_HEADER, id);
             }
-            observed.finish(&response, started.elapsed());
+            observed.finish(self.app.meters(), &response, started.elapsed());
             response
         };
-        Ok(REQUEST_ID.scope(id.clone(), work.instrument(span)).await)
+        Ok(within(context, REQUEST_ID.scope(id, work)).await)
     }
 
-    async fn dispatch(self, route: Route, head: Head, body: Body, origin: &Origin) -> Response {
+    async fn dispatch(&self, route: Route, head: Head, body: Body, origin: &Origin) -> Response {
         match route {
             Route::Outside(path) => {
                 let request = open::request(&path, head, body, origin);
-                let answer = self.outside.oneshot(request).await;
+                let answer = self.outside.clone().oneshot(request).await;
                 answer.unwrap_or_else(|never| match never {})
             }
             route if self.has_api => api::answer(&self.app, route, head, body, origin).await,
             _ => {
                 let request = Request::from_parts(head, body);
-                let mut response = open::nothing_else(State(self.app), request).await;
+                let mut response = open::nothing_else(State(self.app.clone()), request).await;
                 add_data_headers(&mut response);
                 response
             }
@@ -122,6 +121,12 @@ fn panicked() -> Response {
     add_data_headers(&mut response);
     response
 }
+
+/// The id under which logs know the request.
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Room for the headers of an ordinary answer, so that their map need not grow.
+const MOST_HEADERS: usize = 12;
 
 /// Headers of answers that are data. A browser that is led here must not guess a type, run anything
 /// or tell where it came from.
@@ -150,7 +155,6 @@ pub fn route_docs() -> impl Iterator<Item = &'static RouteDoc> {
 fn surroundings(app: &App) -> Surroundings<'_> {
     Surroundings {
         trusted_proxies: &app.trusted_proxies,
-        public_url: app.public_url.as_deref(),
         is_tls: app.is_tls,
     }
 }
@@ -163,9 +167,9 @@ fn text(body: impl Into<Body>) -> Response {
 fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let headers = response.headers_mut();
+    headers.reserve(MOST_HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

@@ -17,7 +17,7 @@ use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
 
 tokio::task_local! {
     /// The id of the request that is being answered; calls to the signer carry it.
-    pub static REQUEST_ID: String;
+    pub static REQUEST_ID: Arc<str>;
 }
 
 /// Why a signer gave no key or no signature.

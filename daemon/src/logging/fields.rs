@@ -23,7 +23,7 @@ use tracing_subscriber::{
 };
 
 use super::{
-    Causes,
+    Causes, context,
     filter::length_of,
     safe::{Cut, Length, PlainWriter},
 };
@@ -50,12 +50,15 @@ impl<'w> FormatFields<'w> for FieldLines {
     }
 }
 
-/// The fields of `event` and of the spans around it, as lines.
+/// The fields of `event`, of the spans around it and of the task's context, as lines.
 pub(super) fn lines_of<S>(context: &FmtContext<'_, S, FieldLines>, event: &Event<'_>) -> String
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let mut lines = String::new();
+    context::tell(&mut |name, value| {
+        Recorder::new(&mut lines, Length::OfRequest).put_text(name, format_args!("{value}"));
+    });
     let spans = context.event_scope().into_iter();
     for span in spans.flat_map(Scope::from_root) {
         if let Some(fields) = span.extensions().get::<FormattedFields<FieldLines>>() {
@@ -100,53 +103,53 @@ impl<'a> Recorder<'a> {
         Self { out, length }
     }
 
-    fn put(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+    fn put(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         // `r#type` is how a field is called that is a keyword of Rust.
-        let name = field.name().trim_start_matches("r#");
+        let name = name.trim_start_matches("r#");
         let line = write!(self.out, "{name}\t")
             .and_then(|()| write_json(self.out, value))
             .and_then(|()| self.out.write_char('\n'));
         line.expect("a String takes all that is written");
     }
 
-    fn put_text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        let mut text = Cut::to(self.length.of(field.name()));
+    fn put_text(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        let mut text = Cut::to(self.length.of(name));
         // Only a broken `Debug` fails here; what it wrote until then is still worth showing.
         let _ = text.write_fmt(value);
-        self.put(field, &text.finish());
+        self.put(name, &text.finish());
     }
 }
 
 impl Visit for Recorder<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put_text(field, format_args!("{value:?}"));
+        self.put_text(field.name(), format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if value.len() <= self.length.of(field.name()) {
-            self.put(field, value);
+            self.put(field.name(), value);
         } else {
-            self.put_text(field, format_args!("{value}"));
+            self.put_text(field.name(), format_args!("{value}"));
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, &value);
+        self.put(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, &value);
+        self.put(field.name(), &value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, &value);
+        self.put(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, &value);
+        self.put(field.name(), &value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put_text(field, format_args!("{}", Causes(value)));
+        self.put_text(field.name(), format_args!("{}", Causes(value)));
     }
 }

@@ -2,9 +2,13 @@
 
 use std::{
     io::{Read as _, Seek as _},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -192,6 +196,66 @@ fn an_error_line_names_its_request_even_when_requests_are_not_logged() {
         span.in_scope(|| tracing::error!(target: "server", "broken"));
     });
     assert!(lines[0].contains("gun=ex/app"), "{lines:?}");
+}
+
+/// What a task is about; counts how often it is asked.
+struct Asked(String, AtomicUsize);
+
+impl Context for Asked {
+    fn tell(&self, field: &mut dyn FnMut(&'static str, &dyn fmt::Display)) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        field("http.request.id", &7);
+        field("uri", &self.0);
+    }
+}
+
+/// Runs `body` as a task that is about `asked`.
+fn about(asked: &Arc<Asked>, body: impl FnOnce()) {
+    let task = context::within(Arc::clone(asked) as Arc<dyn Context>, async { body() });
+    task.now_or_never().unwrap();
+}
+
+#[test]
+fn a_line_says_what_its_task_is_about_and_no_text_is_made_without_a_line() {
+    let asked = Arc::new(Asked("/v2/".to_owned(), AtomicUsize::default()));
+    let lines = logged(LogFormat::Logfmt, Level::Error, |_| {
+        about(&asked, || {
+            tracing::info!(target: "server", "not shown");
+            assert_eq!(asked.1.load(Ordering::Relaxed), 0);
+            tracing::error!(target: "server", uri = "its own", "broken");
+            tracing::info!(target: AUDIT, "audit");
+        });
+        tracing::error!(target: "server", "of no task");
+    });
+    assert!(
+        lines[0].ends_with("msg=broken http.request.id=7 uri=\"its own\""),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].ends_with("msg=audit http.request.id=7 uri=/v2/"),
+        "{lines:?}"
+    );
+    assert!(lines[2].ends_with("msg=\"of no task\""), "{lines:?}");
+    assert_eq!((asked.1.load(Ordering::Relaxed), lines.len()), (2, 3));
+}
+
+#[test]
+fn what_a_task_is_about_is_cut_and_made_harmless_as_any_field() {
+    let hostile = HOSTILE.to_owned() + &"é".repeat(30_000);
+    let asked = Arc::new(Asked(hostile, AtomicUsize::default()));
+    for format in [LogFormat::Human, LogFormat::Logfmt, LogFormat::Json] {
+        let lines = logged(format, Level::Info, |_| {
+            about(&asked, || tracing::info!(target: "server", "done"));
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            (1_000..4_000).contains(&lines[0].len()),
+            "{}",
+            lines[0].len()
+        );
+        let is_bad = |c: char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}".contains(c);
+        assert!(!lines[0].contains(is_bad), "{lines:?}");
+    }
 }
 
 #[test]

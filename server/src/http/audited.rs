@@ -1,6 +1,6 @@
 //! The line that the audit log gets of everything that happens to trust data.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use ::access::Caller;
 use trust::events::{Attempt, Cause, Event, Failure, Key, Requester, Subscriber, What};
@@ -13,7 +13,7 @@ use crate::audit::{self, Act, Actor, Audit, Outcome};
 pub(super) struct Sender {
     pub(super) caller: Caller,
     pub(super) address: IpAddr,
-    pub(super) request_id: String,
+    pub(super) request_id: Arc<str>,
 }
 
 impl From<Sender> for Requester {

@@ -1,5 +1,7 @@
 //! The changefeed: what was published, renewed and deleted, in order.
 
+use std::borrow::Cow;
+
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
@@ -132,7 +134,7 @@ fn asked_page(query: &str) -> Result<Page, ApiError> {
 
 fn decoded(text: &str) -> String {
     let spaced = text.replace('+', " ");
-    super::path::percent_decoded(&spaced).unwrap_or(spaced)
+    super::path::percent_decoded(&spaced).map_or_else(|| spaced.clone(), Cow::into_owned)
 }
 
 /// A signed 32-bit decimal, or why it is none, in Go's words.

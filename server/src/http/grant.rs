@@ -5,7 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use access::{Authorization, Caller, Identity, Permission, Policy, Scope, TokenFault};
+use access::{Authorization, Caller, Challenge, Identity, Permission, Policy, Scope, TokenFault};
 use authn::{AuthenticationError, Presented, network};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
@@ -20,7 +20,7 @@ use super::{
     ApiError, GunName,
     audited::Sender,
     error::{SHORTLY, Unauthorized},
-    observe,
+    observe::Decided,
     origin::Origin,
 };
 use crate::{
@@ -187,7 +187,8 @@ impl Granted<Publish> {
         } else {
             return Ok(Authority::new(self.caller.clone(), policy));
         };
-        observe::count_decision("refused", self.caller.identity.kind());
+        app.meters()
+            .count_decision(Decided::Refused, self.caller.identity.kind());
         self.record(app, self.permission.act(), Outcome::Refused(&reason));
         Err(self.unauthorized(app, permission.scope(), reason))
     }
@@ -199,7 +200,7 @@ impl Granted<Publish> {
 
     fn unauthorized(&self, app: &App, scope: Scope, reason: String) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
-            challenge: app.authenticator.challenge(&self.origin.site),
+            challenge: challenge(app, &self.origin),
             scope,
             fault: fault(&self.caller),
             reason,
@@ -234,7 +235,8 @@ impl Auth<'_> {
             let reason = decision.reason.to_string();
             return Err(Refused(self.denied(&permission, &caller, &reason)));
         }
-        observe::count_decision("granted", caller.identity.kind());
+        let meters = self.app.meters();
+        meters.count_decision(Decided::Granted, caller.identity.kind());
         Ok(Granted {
             permission,
             fingerprint: authenticator.fingerprint(caller.identity.name()),
@@ -268,7 +270,7 @@ impl Auth<'_> {
             }
             AuthenticationError::Unsupported => ("unusable", "", None),
         };
-        observe::count_decision("failed", kind);
+        self.app.meters().count_decision(Decided::Failed, kind);
         let reason = why.to_string();
         self.record_refusal(permission, Actor::Claimed(claimed), &reason);
         match why {
@@ -280,7 +282,8 @@ impl Auth<'_> {
 
     /// What to answer to a caller without the permission.
     fn denied(&self, permission: &impl Grantable, caller: &Caller, reason: &str) -> ApiError {
-        observe::count_decision("refused", caller.identity.kind());
+        let meters = self.app.meters();
+        meters.count_decision(Decided::Refused, caller.identity.kind());
         // Every client begins with such a request, to be told how to prove who it is.
         let is_usual = caller.identity.is_anonymous()
             && matches!(
@@ -300,7 +303,7 @@ impl Auth<'_> {
         reason: String,
     ) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
-            challenge: self.app.authenticator.challenge(&self.origin.site),
+            challenge: challenge(self.app, self.origin),
             scope: permission.permission().scope(),
             fault,
             reason,
@@ -311,6 +314,12 @@ impl Auth<'_> {
         let (act, outcome) = (permission.act(), Outcome::Refused(reason));
         record(self.app, permission, self.origin, actor, act, outcome);
     }
+}
+
+/// How the sender of a request can authenticate; `None` while authentication is off.
+fn challenge(app: &App, origin: &Origin) -> Option<Challenge> {
+    let site = origin.site(app.public_url.as_deref());
+    app.authenticator.challenge(&site)
 }
 
 /// What is wrong with the token of a caller without the permission; nothing if there was no token.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     App,
     audit::{Act, Outcome},
+    config::MaxAge,
 };
 
 /// Serves the current version of a role, byte for byte as it was signed.
@@ -27,10 +28,7 @@ pub(super) async fn current(
         .ok_or(ApiError::MetadataNotFound)?;
     let found = reading::current(&app.repositories, &gun, &role, app.now()).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
-    Ok(served(
-        &file,
-        &current_caching(app.caching.current_metadata, granted.is_public()),
-    ))
+    Ok(served(&file, app.cached().current(granted.is_public())))
 }
 
 /// Serves the version of a role that has this SHA-256; no other checksum is ever found.
@@ -47,10 +45,7 @@ pub(super) async fn by_checksum(
     let sha256 = sha256.ok_or(ApiError::MetadataNotFound)?;
     let found = repository::named(&app.repositories, &gun, &role, sha256).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
-    Ok(served(
-        &file,
-        &consistent_caching(app.caching.consistent_metadata, granted.is_public()),
-    ))
+    Ok(served(&file, app.cached().consistent(granted.is_public())))
 }
 
 /// Serves one version of a role.
@@ -70,10 +65,7 @@ pub(super) async fn by_version(
     let version = i32::try_from(version).map_err(|_| ApiError::MetadataNotFound)?;
     let found = repository::by_version(&app.repositories, &gun, &role, version).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
-    Ok(served(
-        &file,
-        &consistent_caching(app.caching.consistent_metadata, granted.is_public()),
-    ))
+    Ok(served(&file, app.cached().consistent(granted.is_public())))
 }
 
 /// Removes all trust data of exactly this GUN; removing what is not there succeeds.
@@ -89,12 +81,11 @@ pub(super) async fn delete(app: &App, granted: &Granted<Delete>) -> Result<Respo
     Ok(empty(StatusCode::OK))
 }
 
-fn served(file: &StoredMetadata, caching: &str) -> Response {
+fn served(file: &StoredMetadata, caching: &HeaderValue) -> Response {
     let mut response = text(file.bytes.clone());
     let headers = response.headers_mut();
-    let value = |text: &str| HeaderValue::from_str(text).expect("dates and numbers are ASCII");
-    headers.insert(header::LAST_MODIFIED, value(&http_date(file.created_at)));
-    headers.insert(header::CACHE_CONTROL, value(caching));
+    headers.insert(header::LAST_MODIFIED, http_date(file.created_at));
+    headers.insert(header::CACHE_CONTROL, caching.clone());
     if caching == NOT_CACHED {
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     }
@@ -103,19 +94,35 @@ fn served(file: &StoredMetadata, caching: &str) -> Response {
 
 const NOT_CACHED: &str = "max-age=0, no-cache, no-store";
 
-/// How long what the next publish replaces may be kept.
-fn current_caching(max_age: u32, is_public: bool) -> String {
-    match max_age {
-        0 => NOT_CACHED.to_owned(),
-        n => kept(n, is_public) + ", must-revalidate",
-    }
+/// What answers say of how long they may be kept, made of the settings once.
+pub(super) struct Cached {
+    /// What the next publish replaces: for those with a permission, and for all.
+    current: [HeaderValue; 2],
+    /// The same for what never changes.
+    consistent: [HeaderValue; 2],
 }
 
-/// How long what never changes may be kept.
-fn consistent_caching(max_age: u32, is_public: bool) -> String {
-    match max_age {
-        0 => NOT_CACHED.to_owned(),
-        n => kept(n, is_public),
+impl Cached {
+    pub(super) fn new(max_age: MaxAge) -> Self {
+        let both = |max_age, ending| {
+            [false, true].map(|is_public| match max_age {
+                0 => HeaderValue::from_static(NOT_CACHED),
+                n => HeaderValue::try_from(kept(n, is_public) + ending)
+                    .expect("words and numbers are ASCII"),
+            })
+        };
+        Self {
+            current: both(max_age.current_metadata, ", must-revalidate"),
+            consistent: both(max_age.consistent_metadata, ""),
+        }
+    }
+
+    fn current(&self, is_public: bool) -> &HeaderValue {
+        &self.current[usize::from(is_public)]
+    }
+
+    fn consistent(&self, is_public: bool) -> &HeaderValue {
+        &self.consistent[usize::from(is_public)]
     }
 }
 
@@ -129,12 +136,16 @@ fn kept(max_age: u32, is_public: bool) -> String {
 }
 
 /// A date as HTTP wants it (RFC 9110, 5.6.7).
-fn http_date(time: OffsetDateTime) -> String {
-    time.to_offset(UtcOffset::UTC)
-        .format(format_description!(
-            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-        ))
-        .expect("every date has these components")
+fn http_date(time: OffsetDateTime) -> HeaderValue {
+    let form = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    // Years beyond 9999 have more digits than most.
+    let mut text = [0; 40];
+    let mut rest = &mut text[..];
+    let written = time.to_offset(UtcOffset::UTC).format_into(&mut rest, form);
+    let length = written.expect("every date has these components, and room");
+    HeaderValue::from_bytes(&text[..length]).expect("a date is ASCII")
 }
 
 #[cfg(test)]

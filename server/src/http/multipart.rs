@@ -4,6 +4,8 @@
 //! bare LF line ends, any disposition and any field name. What is strict is the end: a form without
 //! its closing boundary line has been cut off and is refused as a whole.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 /// One part of a form.
@@ -254,7 +256,7 @@ fn extended(value: &str) -> Option<String> {
     if !(charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii")) {
         return None;
     }
-    super::path::percent_decoded(encoded)
+    super::path::percent_decoded(encoded).map(Cow::into_owned)
 }
 
 /// Undoes quoted-printable: `=XX` is a byte, `=` at a line's end joins it with the next.

@@ -1,34 +1,48 @@
 //! What is written down about each request: one log line, and the metrics Notary has.
+//!
+//! Most requests leave no line, so nothing here makes text before a line is written; and the metrics
+//! of every route are looked up once.
 
-use std::{net::IpAddr, time::Duration};
+mod meters;
+mod request_id;
+
+use std::{
+    fmt::{self, Display},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, header, request::Parts as Head};
+use daemon::logging::{Context, context};
+use http::{HeaderValue, Method, Uri, header, request::Parts as Head};
 use http_body::Body as _;
-use tracing::Span;
-use uuid::Uuid;
+use meters::{AUTH, Meter};
+pub(super) use meters::{Decided, Meters};
+use tokio::task::JoinHandle;
+use tracing::Level;
+use trust::signer::REQUEST_ID;
 
 use super::{Route, method_label, path};
 
-/// How often a permission was granted or not.
-const AUTH: &str = "notary_server_auth_total";
-
-/// The longest request id taken from a client; longer ones are replaced.
-const LONGEST_ID: usize = 128;
-
 /// A request on its way to an answer.
 pub(super) struct Observed {
-    request_id: String,
-    operation: Option<&'static str>,
-    method: &'static str,
+    request: Arc<Asked>,
+    row: Option<usize>,
     size: u64,
-    gun: String,
-    role: String,
-    host: String,
-    uri: String,
-    user_agent: String,
-    remote: String,
     is_quiet: bool,
+}
+
+/// What the lines of a request say of it.
+pub(super) struct Asked {
+    id: Arc<str>,
+    method: Method,
+    uri: Uri,
+    /// Whether the query is logged. Where it means nothing, it may hold a misplaced password.
+    shows_query: bool,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    remote: IpAddr,
 }
 
 impl Observed {
@@ -40,124 +54,115 @@ impl Observed {
         remote: IpAddr,
         is_quiet: bool,
     ) -> Self {
-        let text = |name| {
-            text_header(&head.headers, name)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let host = head.uri.authority().map(ToString::to_string);
         Self {
-            request_id: request_id(&head.headers),
-            operation: route.operation(),
-            method: method_label(&head.method),
+            request: Arc::new(Asked::new(head, route, remote)),
+            row: route.row(),
             size: request_size(head, body),
-            gun: route
-                .gun()
-                .map(|gun| gun.as_str().to_owned())
-                .unwrap_or_default(),
-            role: route.role().unwrap_or_default().to_owned(),
-            host: host.unwrap_or_else(|| text(header::HOST.as_str())),
-            uri: loggable_uri(head, route),
-            user_agent: text(header::USER_AGENT.as_str()),
-            remote: remote.to_string(),
             is_quiet,
         }
     }
 
-    pub(super) fn request_id(&self) -> &str {
-        &self.request_id
+    pub(super) fn request_id(&self) -> &Arc<str> {
+        &self.request.id
     }
 
-    /// The span that every log line of this request carries.
-    pub(super) fn span(&self) -> Span {
-        tracing::info_span!(
-            "request",
-            http.request.id = %self.request_id,
-            http.request.method = self.method,
-            http.request.uri = %self.uri,
-            http.request.remoteaddr = %self.remote,
-        )
+    /// What every log line of this request says.
+    pub(super) fn context(&self) -> Arc<dyn Context> {
+        Arc::clone(&self.request) as Arc<dyn Context>
     }
 
     /// Writes the line of the request, and counts it.
-    pub(super) fn finish(&self, response: &Response, took: Duration) {
-        let status = response.status().as_u16();
+    pub(super) fn finish(&self, meters: &Meters, response: &Response, took: Duration) {
+        let status = response.status();
         let written = response.body().size_hint().exact().unwrap_or_default();
-        if self.is_told_as_a_change(status) {
+        let meter = self.row.and_then(|row| meters.of_row(row));
+        if meter.is_some_and(Meter::is_change) && status == 200 {
+            // It has a line of its own, with the same request id.
             tracing::debug!(http.response.duration = ?took, "response completed");
-        } else if !self.is_quiet {
-            tracing::info!(
-                gun = %self.gun,
-                role = %self.role,
-                operation = self.operation.unwrap_or_default(),
-                http.request.host = %self.host,
-                http.request.useragent = %self.user_agent,
-                http.response.status = status,
-                http.response.written = written,
-                http.response.duration = ?took,
-                "response completed"
-            );
+        } else if !self.is_quiet && tracing::enabled!(Level::INFO) {
+            self.tell(status.as_u16(), written, took);
         }
-        if let Some(operation) = self.operation {
-            self.count(operation, status, written, took);
+        if let Some(meter) = meter {
+            meter.count(status.as_u16(), self.size, written, took);
         }
     }
 
-    /// Whether the request changed trust data, which has a line of its own with the same request id.
-    fn is_told_as_a_change(&self, status: u16) -> bool {
-        let is_change = matches!(
-            self.operation,
-            Some("UpdateTUF" | "DeleteTUF" | "RotateKey")
+    fn tell(&self, status: u16, written: u64, took: Duration) {
+        let request = &self.request;
+        // What was handed to the handler is found again only now, for the line.
+        let route = path::route(&request.method, request.uri.path(), request.uri.query());
+        tracing::info!(
+            gun = %route.gun().map(path::GunName::as_str).unwrap_or_default(),
+            role = %route.role().unwrap_or_default(),
+            operation = route.operation().unwrap_or_default(),
+            http.request.host = %request.host(),
+            http.request.useragent = %text(request.user_agent.as_ref()),
+            http.response.status = status,
+            http.response.written = written,
+            http.response.duration = ?took,
+            "response completed"
         );
-        is_change && status == 200
     }
+}
 
-    fn count(&self, operation: &'static str, status: u16, written: u64, took: Duration) {
-        metrics::counter!(
-            "notary_server_http_requests_total",
-            "code" => status.to_string(), "method" => self.method, "operation" => operation,
-        )
-        .increment(1);
-        metrics::histogram!("notary_server_http_request_duration_seconds", "operation" => operation)
-            .record(took.as_secs_f64());
-        summary(
-            operation,
-            "notary_server_http_request_duration_microseconds",
-            took.as_secs_f64() * 1e6,
-        );
-        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52 bytes")]
-        {
-            summary(
-                operation,
-                "notary_server_http_request_size_bytes",
-                self.size as f64,
-            );
-            summary(
-                operation,
-                "notary_server_http_response_size_bytes",
-                written as f64,
-            );
+impl Asked {
+    fn new(head: &Head, route: &Route, remote: IpAddr) -> Self {
+        // Shares the memory of the request's head.
+        let header = |name| head.headers.get(name).cloned();
+        Self {
+            id: request_id::of(&head.headers),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            shows_query: matches!(route, Route::Changes(_) | Route::AllChanges),
+            host: header(header::HOST),
+            user_agent: header(header::USER_AGENT),
+            remote,
         }
     }
-}
 
-/// A query is logged where it means something: elsewhere it may hold a misplaced password.
-fn loggable_uri(head: &Head, route: &Route) -> String {
-    match route {
-        Route::Changes(_) | Route::AllChanges => head.uri.path_and_query().map(ToString::to_string),
-        _ => None,
+    fn host(&self) -> &str {
+        let authority = self.uri.authority().map(http::uri::Authority::as_str);
+        authority.unwrap_or_else(|| text(self.host.as_ref()))
     }
-    .unwrap_or_else(|| head.uri.path().to_owned())
+
+    fn loggable_uri(&self) -> &str {
+        let whole = self.uri.path_and_query().filter(|_| self.shows_query);
+        whole.map_or(self.uri.path(), http::uri::PathAndQuery::as_str)
+    }
 }
 
-fn summary(operation: &'static str, name: &'static str, value: f64) {
-    metrics::histogram!(name, "operation" => operation).record(value);
+impl Context for Asked {
+    fn tell(&self, field: &mut dyn FnMut(&'static str, &dyn Display)) {
+        field("http.request.id", &self.id);
+        field("http.request.method", &method_label(&self.method));
+        field("http.request.uri", &self.loggable_uri());
+        field("http.request.remoteaddr", &self.remote);
+    }
 }
 
-/// Counts a decision: `outcome` is `granted`, `refused` (without the permission) or `failed` (wrong
-/// credentials); `kind` is how the caller is known, or what credentials they presented.
-pub(super) fn count_decision(outcome: &'static str, kind: &'static str) {
-    metrics::counter!(AUTH, "outcome" => outcome, "kind" => kind).increment(1);
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Asked").field(&self.id).finish()
+    }
+}
+
+/// Spawns `work`, which goes on with the request of this task.
+pub(super) fn spawn<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    let work = REQUEST_ID.scope(id, work);
+    match context::current() {
+        Some(context) => tokio::spawn(context::within(context, work)),
+        None => tokio::spawn(work),
+    }
+}
+
+/// The text of a header; empty if it is none, or not there.
+fn text(value: Option<&HeaderValue>) -> &str {
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// Tells the recorder what the metrics of this crate mean, and registers those of all operations,
@@ -213,23 +218,6 @@ pub fn describe_metrics() {
     );
 }
 
-/// The id the client or a proxy gave the request, if it is one that is safe to log; else a new one.
-fn request_id(headers: &HeaderMap) -> String {
-    let is_safe = |id: &&str| {
-        (1..=LONGEST_ID).contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
-    };
-    text_header(headers, "x-request-id")
-        .filter(is_safe)
-        .map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
-}
-
-fn text_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// The size of a request, roughly as the Go client library of Prometheus counts it.
 fn request_size(head: &Head, body: &Body) -> u64 {
     let headers: usize = head
@@ -249,9 +237,10 @@ mod tests {
     use crate::http::route;
 
     fn logged(uri: &str) -> String {
-        let (head, body) = Request::get(uri).body(Body::empty()).unwrap().into_parts();
+        let (head, ()) = Request::get(uri).body(()).unwrap().into_parts();
         let route = route(&head.method, head.uri.path(), head.uri.query());
-        Observed::new(&head, &body, &route, [192, 0, 2, 1].into(), false).uri
+        let asked = Asked::new(&head, &route, [192, 0, 2, 1].into());
+        asked.loggable_uri().to_owned()
     }
 
     #[test]

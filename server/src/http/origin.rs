@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use daemon::Peer;
-use http::{HeaderMap, header, request::Parts as Head};
+use http::{HeaderMap, HeaderValue, header, request::Parts as Head, uri::Authority};
 use ipnet::IpNet;
 
 /// The two ends of a request.
@@ -17,9 +17,30 @@ pub(super) struct Origin {
     /// Whether a trusted proxy passed the request on, so that the connection is not the client's
     /// own.
     pub(super) is_proxied: bool,
-    /// What the client reached this server as, `https://host:port`. Empty if it named no host:
-    /// whatever is made of it then leads nowhere.
-    pub(super) site: String,
+    /// The host that the client named, as it was sent.
+    host: Option<Host>,
+    /// The scheme that a trusted proxy was reached by, as it says.
+    scheme: Option<HeaderValue>,
+    /// Whether the listener itself speaks TLS.
+    is_tls: bool,
+}
+
+/// Where the name of a host stands; shares the memory of the request's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    /// At the end of a list.
+    Header(HeaderValue),
+    /// In the target of the request.
+    Target(Authority),
+}
+
+impl Host {
+    fn text(&self) -> &str {
+        match self {
+            Self::Header(list) => last_of(list).unwrap_or_default(),
+            Self::Target(authority) => authority.as_str(),
+        }
+    }
 }
 
 /// What an operator says about the way to this server.
@@ -27,8 +48,6 @@ pub(super) struct Origin {
 pub(super) struct Surroundings<'a> {
     /// Proxies that are believed.
     pub(super) trusted_proxies: &'a [IpNet],
-    /// What this server is reached as, whatever requests say.
-    pub(super) public_url: Option<&'a str>,
     /// Whether the listener itself speaks TLS.
     pub(super) is_tls: bool,
 }
@@ -46,11 +65,34 @@ impl Origin {
         Self {
             address: address.flatten().unwrap_or(peer),
             is_proxied,
-            site: around.public_url.map_or_else(
-                || site(head, is_proxied, around.is_tls).unwrap_or_default(),
-                |url| url.trim_end_matches('/').to_owned(),
-            ),
+            host: host(head, is_proxied),
+            scheme: last_line(&head.headers, "x-forwarded-proto")
+                .filter(|_| is_proxied)
+                .cloned(),
+            is_tls: around.is_tls,
         }
+    }
+
+    /// What the client reached this server as, `https://host:port`: `public_url`, or else what the
+    /// request says. Empty if it named no host: whatever is made of it then leads nowhere.
+    ///
+    /// Clients send passwords to where a challenge leads them. So plain HTTP is named only if a
+    /// trusted proxy says so, or on this very machine: a proxy that nobody told us of has taken the
+    /// TLS off.
+    pub(super) fn site(&self, public_url: Option<&str>) -> String {
+        if let Some(url) = public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let host = self.host.as_ref().map(Host::text);
+        let Some(host) = host.filter(|host| is_host(host)) else {
+            return String::new();
+        };
+        let is_plain = match self.scheme.as_ref().and_then(last_of) {
+            Some(scheme) => scheme.eq_ignore_ascii_case("http"),
+            None => !self.is_tls && is_loopback(host),
+        };
+        let scheme = if is_plain { "http" } else { "https" };
+        format!("{scheme}://{host}")
     }
 }
 
@@ -90,28 +132,28 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// What the client reached this server as.
-///
-/// Clients send passwords to where a challenge leads them. So plain HTTP is named only if a trusted
-/// proxy says so, or on this very machine: a proxy that nobody told us of has taken the TLS off.
-fn site(head: &Head, is_proxied: bool, is_tls: bool) -> Option<String> {
-    let named = |name| last(&head.headers, name).filter(|_| is_proxied);
-    let host = named("x-forwarded-host")
-        .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
-        .or_else(|| last(&head.headers, header::HOST.as_str()))
-        .filter(|host| is_host(host))?;
-    let is_plain = match named("x-forwarded-proto") {
-        Some(scheme) => scheme.eq_ignore_ascii_case("http"),
-        None => !is_tls && is_loopback(host),
-    };
-    let scheme = if is_plain { "http" } else { "https" };
-    Some(format!("{scheme}://{host}"))
+/// The host that a request names.
+fn host(head: &Head, is_proxied: bool) -> Option<Host> {
+    let header = |name| last_line(&head.headers, name).cloned().map(Host::Header);
+    let forwarded = is_proxied.then(|| header("x-forwarded-host")).flatten();
+    forwarded
+        .or_else(|| head.uri.authority().cloned().map(Host::Target))
+        .or_else(|| header(header::HOST.as_str()))
 }
 
 /// The last value of a list, which the nearest proxy added.
 fn last<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-    line.rsplit(',').next().map(str::trim)
+    last_of(last_line(headers, name)?)
+}
+
+/// The last line of a header, if it is text.
+fn last_line<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h HeaderValue> {
+    let line = headers.get_all(name).iter().next_back()?;
+    line.to_str().is_ok().then_some(line)
+}
+
+fn last_of(line: &HeaderValue) -> Option<&str> {
+    line.to_str().ok()?.rsplit(',').next().map(str::trim)
 }
 
 /// Whether this is a host, with or without a port, and nothing that means more in an address.
@@ -166,7 +208,6 @@ mod tests {
         let proxies = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         let around = Surroundings {
             trusted_proxies: &proxies,
-            public_url: None,
             is_tls: false,
         };
         Origin::of(&head(peer, headers), around)
@@ -239,7 +280,7 @@ mod tests {
     }
 
     fn site_of(peer: &str, headers: &[(&str, &str)]) -> String {
-        behind_proxies(peer, headers).site
+        behind_proxies(peer, headers).site(None)
     }
 
     #[test]
@@ -291,11 +332,11 @@ mod tests {
     fn what_the_operator_says_beats_everything() {
         let around = Surroundings {
             trusted_proxies: &[],
-            public_url: Some("https://notary.example.com/"),
             is_tls: true,
         };
         let origin = Origin::of(&head("9.9.9.9", &[("host", "other")]), around);
-        assert_eq!(origin.site, "https://notary.example.com");
+        let site = origin.site(Some("https://notary.example.com/"));
+        assert_eq!(site, "https://notary.example.com");
     }
 
     proptest! {

@@ -92,11 +92,15 @@ macro_rules! routes {
                 }
             }
 
-            /// What the path holds for the log and for decisions; nothing where it is no route.
-            fn parts(&self) -> Vec<&dyn Part> {
+            /// The first of what `look` sees in what the path holds for the log and for decisions;
+            /// nothing where it is no route.
+            fn find_part<'r, T>(&'r self, look: impl Fn(&'r dyn Part) -> Option<T>) -> Option<T> {
                 match self {
-                    $(Self::$route $(($($part),+))? => vec![$($($part),+)?],)+
-                    _ => Vec::new(),
+                    $(Self::$route $(($($part),+))? => {
+                        let parts: &[&'r dyn Part] = &[$($($part),+)?];
+                        parts.iter().find_map(|part| look(*part))
+                    })+
+                    _ => None,
                 }
             }
         }
@@ -249,7 +253,12 @@ impl Route {
     /// What the table says of this route; `None` where it is no route.
     #[must_use]
     pub fn doc(&self) -> Option<&'static RouteDoc> {
-        Some(&TABLE[self.position()? as usize].doc)
+        Some(&TABLE[self.row()?].doc)
+    }
+
+    /// The row of the table; `None` where it is no route.
+    pub(super) fn row(&self) -> Option<usize> {
+        Some(self.position()? as usize)
     }
 
     /// The name under which metrics and logs count this route; `None` is not counted.
@@ -261,13 +270,13 @@ impl Route {
     /// The GUN the request is about, for logs and for the prefix filter.
     #[must_use]
     pub fn gun(&self) -> Option<&GunName> {
-        self.parts().into_iter().find_map(|part| part.gun())
+        self.find_part(|part| part.gun())
     }
 
     /// The role the request is about, for logs.
     #[must_use]
     pub fn role(&self) -> Option<&str> {
-        self.parts().into_iter().find_map(|part| part.role())
+        self.find_part(|part| part.role())
     }
 }
 
@@ -323,16 +332,15 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     let Some(path) = percent_decoded(without_doubled_slash(raw_path)) else {
         return Route::Unknown;
     };
-    let clean = cleaned(&path);
-    if clean != path {
-        return Route::Redirect(location(&clean, query));
+    if !is_clean(&path) {
+        return Route::Redirect(location(&cleaned(&path), query));
     }
     let rows = TABLE.iter().filter(|row| row.doc.method == method.as_str());
     let mut found = rows.filter_map(|row| (row.find)(&path));
     match found.next() {
         Some(route) => route,
         None if path.contains('\n') => Route::UnknownPlain,
-        None if may_be_outside(method, &path) => Route::Outside(path),
+        None if may_be_outside(method, &path) => Route::Outside(path.into_owned()),
         None => Route::Unknown,
     }
 }
@@ -470,7 +478,7 @@ impl<'t> RolesAtEnd<'t> {
 }
 
 /// The path with its escapes undone; `None` if an escape is cut off or the result is not UTF-8.
-pub(super) fn percent_decoded(raw: &str) -> Option<String> {
+pub(super) fn percent_decoded(raw: &str) -> Option<Cow<'_, str>> {
     let is_escape = |rest: &str| {
         let digits = rest.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -478,8 +486,19 @@ pub(super) fn percent_decoded(raw: &str) -> Option<String> {
     if !raw.split('%').skip(1).all(is_escape) {
         return None;
     }
-    let decoded = percent_decode_str(raw).decode_utf8();
-    decoded.ok().map(Cow::into_owned)
+    percent_decode_str(raw).decode_utf8().ok()
+}
+
+/// Whether [`cleaned`] would change nothing.
+fn is_clean(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    path == "/"
+        || rest
+            .split('/')
+            .all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
 /// The shortest path that means the same: no empty, `.` or `..` segments; a final slash stays.
@@ -673,6 +692,11 @@ mod tests {
             path in "/v2(/(a|\\*|b c|_trust/tuf|_trust|tuf|targets|root|1\\.root|12\\.targets|x\\.y)){1,9}(\\.(abcd){16})?\\.json",
         ) {
             prop_assert_eq!(found(&path), found_slowly(&path, &[64, 96, 128]), "{}", path);
+        }
+
+        #[test]
+        fn a_path_is_clean_if_cleaning_changes_nothing(path in "(/|\\.|a|\\.\\./|//){0,8}") {
+            prop_assert_eq!(is_clean(&path), cleaned(&path) == path, "{}", path);
         }
 
         #[test]

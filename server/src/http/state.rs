@@ -8,14 +8,20 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use trust::Repositories;
 
-use super::describe_metrics;
+use super::{describe_metrics, metadata::Cached, observe::Meters};
 use crate::{
     audit::Audit, config::MaxAge, health::Health, key_limiter::KeyLimiter, uploads::UploadLimits,
 };
 
 /// What every request works with; cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    meters: Meters,
+    cached: Cached,
+}
 
 /// The parts of an [`App`].
 pub struct Parts {
@@ -53,7 +59,21 @@ impl App {
         describe_metrics();
         trust::describe_metrics();
         database::describe_metrics();
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner {
+            cached: Cached::new(parts.caching),
+            meters: Meters::new(),
+            parts,
+        }))
+    }
+
+    /// The metrics of requests.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    /// What answers say of how long they may be kept.
+    pub(super) fn cached(&self) -> &Cached {
+        &self.0.cached
     }
 
     /// The time of this moment.
@@ -67,6 +87,6 @@ impl Deref for App {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }

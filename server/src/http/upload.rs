@@ -8,14 +8,14 @@ use http::{StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument as _;
-use trust::{publish, repository, signer::REQUEST_ID};
+use trust::{publish, repository};
 use tuf::{CheckedUpload, Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
 use super::{
     ApiError, empty,
     grant::{Granted, Publish},
     multipart::{self, Malformed, Part},
+    observe,
 };
 use crate::{
     App,
@@ -60,8 +60,7 @@ pub(super) async fn publish(
         drop(reserved);
         outcome
     };
-    let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-    tokio::spawn(REQUEST_ID.scope(id, work.in_current_span()))
+    observe::spawn(work)
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

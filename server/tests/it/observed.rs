@@ -10,6 +10,7 @@ use access::Credentials;
 use authn::{Authenticator, settings};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use daemon::logging::context;
 use http::{Request, StatusCode};
 use server::health;
 use tokio_util::sync::CancellationToken;
@@ -126,6 +127,81 @@ async fn a_publish_is_one_line_of_the_log_and_a_read_another() {
     drop(guard);
     let messages = messages.0.lock().unwrap();
     assert_eq!(*messages, ["audit: publish done", "response completed"]);
+}
+
+/// Keeps what each line of level info and above says of its request.
+#[derive(Clone, Default)]
+struct Requests(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Subscriber for Requests {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO && !metadata.is_span()
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Vec::new();
+        if let Some(context) = context::current() {
+            context.tell(&mut |name, value| fields.push(format!("{name}={value}")));
+        }
+        let target = event.metadata().target().to_owned();
+        self.0.lock().unwrap().push((target, fields.join(" ")));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn every_line_of_a_request_names_it_even_those_of_work_that_outlives_its_client() {
+    let server = TestServer::start().await;
+    let parts = server.publisher("a").await.first_publish();
+    let requests = Requests::default();
+    let guard = tracing::subscriber::set_default(requests.clone());
+    let ask = |method, uri: &str, kind: &str, body: Vec<u8>| {
+        let request = Request::builder().method(method).uri(uri.to_owned());
+        let request = request
+            .header("x-request-id", "7")
+            .header("content-type", kind);
+        server.send(request.body(Body::from(body)).unwrap())
+    };
+    let (kind, body) = fixtures::multipart(&parts);
+    ask("POST", "/v2/a/_trust/tuf/", &kind, body).await.ok();
+    let secret = "/v2/a/_trust/tuf/root.json?password=x";
+    ask("GET", secret, "", Vec::new()).await.ok();
+    server.signer.is_away.store(true, Ordering::SeqCst);
+    let unready = ask("GET", "/v2/b/_trust/tuf/timestamp.key", "", Vec::new()).await;
+    assert_eq!(unready.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(guard);
+    let fields = |method: &str, uri: &str| {
+        format!(
+            "http.request.id=7 http.request.method={method} http.request.uri={uri} \
+             http.request.remoteaddr=0.0.0.0"
+        )
+    };
+    let line = |target: &str, fields: String| (target.to_owned(), fields);
+    let key = || fields("get", "/v2/b/_trust/tuf/timestamp.key");
+    assert_eq!(
+        *requests.0.lock().unwrap(),
+        [
+            line("audit", fields("post", "/v2/a/_trust/tuf/")),
+            line(
+                "server::http::observe",
+                fields("get", "/v2/a/_trust/tuf/root.json")
+            ),
+            line("audit", key()),
+            line("server::http::error", key()),
+            line("server::http::observe", key()),
+        ]
+    );
 }
 
 #[tokio::test]

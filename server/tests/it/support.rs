@@ -140,7 +140,10 @@ impl Signer for MoodySigner {
     async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
         self.creations.fetch_add(1, Ordering::SeqCst);
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-        self.request_ids.lock().unwrap().push(request_id);
+        self.request_ids
+            .lock()
+            .unwrap()
+            .push(request_id.to_string());
         if self.is_full.load(Ordering::SeqCst) {
             return Err(SignerError::Full("10 keys wait".into()));
         }

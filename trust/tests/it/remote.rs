@@ -418,7 +418,7 @@ async fn health_is_that_of_both_services() {
 #[tokio::test]
 async fn the_id_of_a_request_travels_with_it() {
     let stage = stage(Script::Honest).await;
-    let id = "from-the-client".to_owned();
+    let id = "from-the-client".into();
     REQUEST_ID.scope(id, stage.create()).await.unwrap();
     assert_eq!(
         stage.request_ids.lock().unwrap().as_slice(),
