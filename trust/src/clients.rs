@@ -65,10 +65,11 @@ async fn read(
     wanted: FileRequest,
 ) -> Result<Option<Bytes>, StoreError> {
     let found = match wanted {
-        FileRequest::Newest => match store.head(gun).await? {
+        FileRequest::Newest if *role == Role::Timestamp => match store.head(gun).await? {
             Some(head) => store.by_checksum(gun, role, &head.sha256).await?,
             None => None,
         },
+        FileRequest::Newest => store.before_version(gun, role, i64::MAX).await?,
         FileRequest::Version(version) => match i32::try_from(version) {
             Ok(version) => store.by_version(gun, role, version).await?,
             Err(_) => None,

@@ -302,7 +302,7 @@ impl Current {
         if let Some(snapshot) = bytes(&Role::Snapshot).await? {
             stored.insert_bytes(Role::Snapshot, snapshot);
         }
-        for role in update.needed() {
+        for role in update.needed(view.listed.names()) {
             if let Some(bytes) = bytes(&role).await? {
                 let length = bytes.len() as u64;
                 space.add(length).await.map_err(ReadError::NoSpace)?;

@@ -264,15 +264,21 @@ pub async fn load_replaced(
     Ok(file.map(|file| (view.head.format, file)))
 }
 
-/// The root that `view` leads to.
+/// The root that `view` leads to, or the newest one where snapshots do not list it.
 pub(crate) async fn current_root(
     repositories: &Repositories,
     gun: &Gun,
     view: &View,
 ) -> Result<StoredMetadata, ReadError> {
-    listed(repositories, gun, view, &Role::Root)
-        .await?
-        .ok_or_else(|| damaged(gun, Role::Root, &"it is not stored"))
+    let found = if view.head.format.lists_root() {
+        listed(repositories, gun, view, &Role::Root).await?
+    } else {
+        repositories
+            .store
+            .before_version(gun, &Role::Root, i64::MAX)
+            .await?
+    };
+    found.ok_or_else(|| damaged(gun, Role::Root, &"it is not stored"))
 }
 
 /// The root in force, as the key endpoint needs it; `None` if the GUN has no trust data.

@@ -1,5 +1,5 @@
-//! The model of a metadata file, whatever format it was written in. Plain data: what it means is for
-//! the rules to say.
+//! The model of a metadata file, whatever format it was written in. Plain data: what it means is
+//! for the rules to say.
 
 mod checksums;
 mod delegations;

@@ -40,22 +40,6 @@ impl Role {
         }
     }
 
-    /// The role that delegates to this one; `None` for the four top roles.
-    #[must_use]
-    pub fn parent(&self) -> Option<Self> {
-        let Self::Delegation(name) = self else {
-            return None;
-        };
-        let (parent, _) = name
-            .as_str()
-            .rsplit_once('/')
-            .expect("a delegation's name has a slash");
-        Some(match parent {
-            "targets" => Self::Targets,
-            parent => Self::Delegation(DelegationName::new(parent)),
-        })
-    }
-
     /// Whether the role is targets or below it.
     #[must_use]
     pub fn is_in_targets_tree(&self) -> bool {
@@ -67,7 +51,7 @@ impl Role {
         match self {
             Self::Root => (0, 0),
             Self::Targets => (1, 0),
-            Self::Delegation(name) => (1, name.as_str().matches('/').count()),
+            Self::Delegation(name) => (1, 1 + name.as_str().matches('/').count()),
             Self::Snapshot => (2, 0),
             Self::Timestamp => (3, 0),
         }

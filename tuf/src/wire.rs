@@ -4,6 +4,7 @@
 //! hashes are encoded, or the words in which clients are refused, is in here. A format is one
 //! implementation of [`Spelling`]; everything else goes through a [`MetadataFormat`].
 
+mod conventions;
 mod notary;
 #[cfg(test)]
 mod sketch;
@@ -11,6 +12,7 @@ mod spelling;
 
 use std::fmt;
 
+pub(crate) use conventions::{Conventions, Delegator};
 pub(crate) use spelling::{Composed, Parts, Spelling};
 
 use crate::{
@@ -31,7 +33,11 @@ impl MetadataFormat {
     pub(crate) const SKETCH: Self = Self(&sketch::Sketch);
 
     /// All formats that this crate knows.
-    const ALL: [Self; 1] = [Self::NOTARY];
+    const ALL: &[Self] = &[
+        #[cfg(test)]
+        Self::SKETCH,
+        Self::NOTARY,
+    ];
 
     /// What the format is called.
     #[must_use]
@@ -42,7 +48,10 @@ impl MetadataFormat {
     /// The format of that [name](Self::name).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|format| format.name() == name)
     }
 
     /// Reads the name of a role of the format. [`Role::parse`] takes the names of all formats.
@@ -63,15 +72,24 @@ impl MetadataFormat {
 
     /// The format of an uploaded file: Notary's, if no other recognises it.
     pub(crate) fn of_upload(bytes: &[u8]) -> Self {
-        let found = Self::ALL
-            .into_iter()
-            .find(|format| format.0.recognises(bytes));
-        found.unwrap_or(Self::NOTARY)
+        let found = Self::ALL.iter().find(|format| format.0.recognises(bytes));
+        found.copied().unwrap_or(Self::NOTARY)
     }
 
     /// Whether any format lets a role below targets have this name.
     pub(crate) fn any_has_delegation(name: &str) -> bool {
         Self::ALL.iter().any(|format| format.0.is_delegation(name))
+    }
+
+    /// Whether a snapshot lists the root. Where none does, the root of the highest version is
+    /// current.
+    #[must_use]
+    pub fn lists_root(self) -> bool {
+        self.conventions().lists_root()
+    }
+
+    pub(crate) fn conventions(self) -> &'static dyn Conventions {
+        self.0.conventions()
     }
 
     pub(crate) fn spelling(self) -> &'static dyn Spelling {

@@ -8,7 +8,7 @@ use crate::{
     files::{File, SnapshotView, Strictness, TimestampView},
     metadata::Meta,
     role::Role,
-    rules::meta::{check_hashes, check_length},
+    rules::{self, meta::check_length},
     wire::MetadataFormat,
 };
 
@@ -51,8 +51,12 @@ impl Source<'_> {
         self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
     }
 
-    /// The root that a snapshot names; nothing vouches for either yet.
-    pub(super) fn named_by_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
+    /// The root that goes with a snapshot: the one that it names, or the newest one; nothing vouches
+    /// for either yet.
+    pub(super) fn root_of_snapshot(&self, snapshot: &File) -> Result<File, WalkError> {
+        if !self.format.lists_root() {
+            return self.read(&Role::Root, FileRequest::Newest);
+        }
         let view = SnapshotView::parse(self.format, snapshot.bytes())
             .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
         let sha256 = view
@@ -65,9 +69,8 @@ impl Source<'_> {
 
 /// Checks a file against the hashes under which it is listed, and that it is no longer than listed.
 pub(super) fn check_listed(meta: &Meta, file: &File) -> Result<(), WalkError> {
-    let (role, actual) = (file.role(), file.checksums());
-    check_hashes(meta, role, actual)
-        .and_then(|()| Ok(check_length(meta, role, actual)?))
+    rules::meta::check_listed(meta, file)
+        .and_then(|()| check_length(meta, file.role(), file.checksums()))
         .map_err(WalkError::refused(file))
 }
 
@@ -78,13 +81,15 @@ pub(super) fn read_listed(
     role: &Role,
     source: &Source<'_>,
 ) -> Result<Option<File>, WalkError> {
-    let sha256 = meta
-        .get(role.as_str())
-        .and_then(|file| file.sha256.as_deref()?.try_into().ok());
-    let Some(sha256) = sha256 else {
+    let Some(listed) = meta.get(role.as_str()) else {
         return Ok(None);
     };
-    let file = source.read(role, FileRequest::Sha256(sha256))?;
+    let sha256 = listed.sha256.as_deref();
+    let by_checksum = sha256.and_then(|sha256| Some(FileRequest::Sha256(sha256.try_into().ok()?)));
+    let Some(wanted) = by_checksum.or(listed.version.map(FileRequest::Version)) else {
+        return Ok(None);
+    };
+    let file = source.read(role, wanted)?;
     check_listed(meta, &file)?;
     Ok(Some(file))
 }

@@ -25,7 +25,7 @@ use crate::{
 ///
 /// `files` gives the bytes of a role's file, or `None` if there are none. It is asked for the
 /// newest timestamp, for roots by version, and for everything else by the checksum that vouches for
-/// it.
+/// it, as far as the format lists checksums.
 ///
 /// Verified are, as Notary 0.7's client does it, that Go can decode the texts, structures,
 /// signatures, checksums and lengths of the current files and of every delegation that the snapshot
@@ -39,13 +39,15 @@ pub fn walk(
     let source = Source { format, files };
     let timestamp = source.read(&Role::Timestamp, FileRequest::Newest)?;
     let snapshot = source.named_by_timestamp(&timestamp)?;
-    let current = source.named_by_snapshot(&snapshot)?;
+    let current = source.root_of_snapshot(&snapshot)?;
     let roots = RootChain::load(gun, current, &source)?;
     let root = roots.newest();
     let meta = verify_meta(root, &timestamp)?;
     check_listed(meta, &snapshot)?;
     let meta = verify_meta(root, &snapshot)?;
-    check_listed(meta, roots.newest_file())?;
+    if format.lists_root() {
+        check_listed(meta, roots.newest_file())?;
+    }
     let tree = Tree::load(root, meta, &source, now)?;
     let top = [roots.newest_file(), &timestamp, &snapshot];
     let files = top.into_iter().chain(&tree.files);

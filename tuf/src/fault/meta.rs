@@ -21,6 +21,16 @@ pub enum MetaFault {
         /// The checksum that is listed.
         expected: Vec<u8>,
     },
+    /// It has another version.
+    #[error("{role} has version {version}, not {listed} as listed")]
+    Version {
+        /// The role of the file.
+        role: Role,
+        /// The version that it has.
+        version: i64,
+        /// The version that is listed.
+        listed: i64,
+    },
     /// It is longer than listed.
     #[error("it has {length} bytes, not {listed}")]
     Length {

@@ -172,9 +172,9 @@ impl fmt::Debug for StoredFile {
 
 /// The current files of a repository, as stored; none of them for a new one.
 ///
-/// [`check`](crate::check) wants the root, unless the repository has none; the files of the roles in
-/// [`Update::needed`](crate::Update::needed), as far as there are any; the timestamp of the highest
-/// version, and the snapshot that it names.
+/// [`check`](crate::check) wants the root, unless the repository has none; the files of the roles
+/// in [`Update::needed`](crate::Update::needed), as far as there are any; the timestamp of the
+/// highest version, and the snapshot that it names.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
     /// The format of all these files.
@@ -211,6 +211,11 @@ impl Stored {
     #[must_use]
     pub fn get(&self, role: &Role) -> Option<&StoredFile> {
         self.files.get(role)
+    }
+
+    /// The roles whose files are there.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.files.keys()
     }
 
     /// The version of the file of `role`; 0 if there is none.

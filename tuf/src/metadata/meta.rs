@@ -14,8 +14,10 @@ pub(crate) struct MetaFile {
     pub(crate) sha256: Option<Vec<u8>>,
     /// As listed, of whatever length; `None` if not listed.
     pub(crate) sha512: Option<Vec<u8>>,
-    /// How many bytes the file has at most, as listed; 0 if not listed.
-    pub(crate) length: i64,
+    /// Which version it has; `None` if not listed.
+    pub(crate) version: Option<i64>,
+    /// How many bytes the file has at most; `None` if the format does without and none is listed.
+    pub(crate) length: Option<i64>,
     /// The whole entry, to be carried over into the next snapshot; empty if it was not kept.
     pub(crate) entry: Entry,
 }

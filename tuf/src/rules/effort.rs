@@ -17,7 +17,8 @@ pub(crate) struct Effort {
     spare: Cell<u32>,
 }
 
-/// The work, beside the limit, for telling who signed beyond the threshold: for the audit log alone.
+/// The work, beside the limit, for telling who signed beyond the threshold: for the audit log
+/// alone.
 const SPARE_EFFORT: u32 = 64;
 
 impl Effort {

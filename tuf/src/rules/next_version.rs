@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use super::meta::is_listed;
 use crate::{
     fault::{Damaged, Fault},
     files::{Draft, File, Stored, Strictness},
@@ -54,6 +55,11 @@ impl NextVersion {
         })
     }
 
+    /// The format that it will have.
+    pub(crate) fn format(&self) -> MetadataFormat {
+        self.format
+    }
+
     /// How many files the file before it lists.
     pub(crate) fn size(&self) -> usize {
         self.meta.len()
@@ -73,11 +79,12 @@ impl NextVersion {
     ) -> Draft {
         let spelling = self.format.spelling();
         let mut meta = self.meta.clone();
-        meta.extend(files.into_iter().map(|file| {
-            (
-                file.role().to_string(),
-                spelling.entry(file.version(), file.checksums()),
-            )
+        let listed = files
+            .into_iter()
+            .filter(|file| is_listed(self.format, file.role()));
+        meta.extend(listed.map(|file| {
+            let entry = spelling.entry(file.version(), file.checksums());
+            (file.role().to_string(), entry)
         }));
         Draft::new(
             self.format,

@@ -66,6 +66,9 @@ pub(crate) fn check_trust(
 ) -> Result<Vec<KeyId>, Fault> {
     let checked = file.check(Strictness::Stored)?;
     let root = checked.root()?;
+    if !file.format().conventions().certifies_roots() {
+        return check_chain(checked, root, previous, terms);
+    }
     let bundles = trusted_bundles(gun, root, terms.dates);
     if bundles.is_empty() {
         let dates = outdated(gun, root, terms.dates);
@@ -84,6 +87,31 @@ pub(crate) fn check_trust(
         signers.extend(keys.ok_or(RootFault::NotSignedByPrevious)?);
     }
     let keys = find_signers(checked, &bundles, root, terms);
+    signers.extend(keys.ok_or(RootFault::NotSignedByItself)?);
+    Ok(signers.into_iter().collect())
+}
+
+/// Checks that the root before signed a root, and that it signed itself, where keys stand alone and
+/// not in certificates.
+fn check_chain(
+    file: Checked<'_>,
+    root: &Root,
+    previous: Option<&Root>,
+    terms: Terms<'_>,
+) -> Result<Vec<KeyId>, Fault> {
+    let verify = |root: &Root, count: Count| {
+        let verifier = Verifier {
+            count,
+            ..root.verifier(&Role::Root)
+        };
+        verifier.verify_all(file, terms.effort).ok()
+    };
+    let mut signers = BTreeSet::new();
+    if let Some(previous) = previous {
+        let keys = verify(previous, Count::KeyIds);
+        signers.extend(keys.ok_or(RootFault::NotSignedByPrevious)?);
+    }
+    let keys = verify(root, terms.count);
     signers.extend(keys.ok_or(RootFault::NotSignedByItself)?);
     Ok(signers.into_iter().collect())
 }

@@ -21,15 +21,16 @@ use crate::{
 ///   there, is [`Refusal::Stored`], never "no root": otherwise anyone's root could take its place.
 /// * The dates of a stored root's certificates are not looked at, so an expired certificate can be
 ///   replaced by a root that old and new keys sign. A new root's certificates are checked in full.
-/// * A version too far above the stored one is refused; see [`MAX_VERSION_STEP`](crate::MAX_VERSION_STEP).
+/// * A version too far above the stored one is refused; see
+///   [`MAX_VERSION_STEP`](crate::MAX_VERSION_STEP).
 /// * Files that readers may read in two ways are no part of an [`Update`]; see
 ///   [`Uploaded`](crate::Uploaded).
 /// * Members beside `signed` and `signatures` are refused (TUF-01-001).
 /// * A new root whose threshold for a role is higher than the number of distinct public keys listed
 ///   for it is refused, and only distinct public keys count when it signs itself.
 /// * Verifying signatures tries the cheapest first and may take no more work than
-///   [`Limits::verifications`](crate::Limits::verifications). Whether an update is taken is known at
-///   the threshold; a little more is verified to tell who else signed.
+///   [`Limits::verifications`](crate::Limits::verifications). Whether an update is taken is known
+///   at the threshold; a little more is verified to tell who else signed.
 /// * `null` for `signed` or for a delegated role is refused; Notary's request crashed.
 /// * A stored file of the targets tree that the new root's keys did not sign is
 ///   [`Refusal::Targets`], with a text.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     files::{File, Limits, Uploaded},
     role::Role,
+    wire::Delegator,
 };
 
 /// The files of one upload, one for each role.
@@ -39,7 +40,7 @@ impl Update {
     }
 
     /// The files, in the order in which to store them.
-    pub fn files(&self) -> impl Iterator<Item = &File> {
+    pub fn files(&self) -> impl Iterator<Item = &File> + Clone {
         self.files.values()
     }
 
@@ -49,13 +50,28 @@ impl Update {
         self.files.contains_key(role)
     }
 
-    /// The roles of the targets tree whose stored files [`check`](crate::check) wants to see: those in the
-    /// update, for their versions, and all above them, for their delegations.
+    /// The roles of the targets tree whose stored files [`check`](crate::check) wants to see: those in
+    /// the update, for their versions, and all that may delegate to them. `listed` are the names that
+    /// the stored snapshot lists.
     #[must_use]
-    pub fn needed(&self) -> BTreeSet<Role> {
+    pub fn needed<'n>(&self, listed: impl IntoIterator<Item = &'n str>) -> BTreeSet<Role> {
         let mut needed = BTreeSet::new();
-        for role in self.files.keys().filter(|role| role.is_in_targets_tree()) {
-            needed.extend(std::iter::successors(Some(role.clone()), Role::parent));
+        let tree = self.files().filter(|file| file.role().is_in_targets_tree());
+        for file in tree.clone() {
+            let mut role = file.role().clone();
+            while let Role::Delegation(name) = &role {
+                let Delegator::Only(above) = file.format().conventions().delegator(name) else {
+                    let listed = listed
+                        .into_iter()
+                        .filter_map(|name| file.format().role(name).ok());
+                    needed.extend(listed.filter(Role::is_in_targets_tree));
+                    needed.extend(tree.map(|file| file.role().clone()));
+                    needed.insert(Role::Targets);
+                    return needed;
+                };
+                needed.insert(std::mem::replace(&mut role, above));
+            }
+            needed.insert(role);
         }
         needed
     }

@@ -56,7 +56,8 @@ fn check_replacement(
     now: OffsetDateTime,
 ) -> Result<Vec<KeyId>, Fault> {
     let (from, sent) = (current.map_or(1, File::version), new.version());
-    if sent != from && Some(sent) != from.checked_add(1) {
+    let conventions = new.format().conventions();
+    if !conventions.may_follow(current.map(File::version), sent) {
         return Err(Fault::Root(RootFault::VersionSkipped {
             current: from,
             sent,

@@ -11,7 +11,9 @@ use crate::{
     metadata::Root,
     role::Role,
     rules::{
-        effort::Effort, meta::check_hashes, next_version::NextVersion,
+        effort::Effort,
+        meta::{check_listed, is_listed},
+        next_version::NextVersion,
         version_step::check_version_step,
     },
 };
@@ -44,8 +46,9 @@ fn check_sent(
     check_version_step(file, current)?;
     file.check_expiry(now)?;
     pending
-        .iter()
-        .try_for_each(|(role, file)| check_hashes(meta, role, file.checksums()))?;
+        .values()
+        .filter(|pending| is_listed(file.format(), pending.role()))
+        .try_for_each(|pending| check_listed(meta, pending))?;
     Ok(signers)
 }
 
@@ -55,7 +58,8 @@ pub(super) fn check_growth(
     pending: &BTreeMap<Role, File>,
     most: usize,
 ) -> Result<(), Refusal> {
-    let added = pending.keys().filter(|role| !planned.lists(role)).count();
+    let is_added = |role: &&Role| is_listed(planned.format(), role) && !planned.lists(role);
+    let added = pending.keys().filter(is_added).count();
     if added > 0 && planned.size() + added > most {
         let fault = UpdateFault::TooManyFiles(most);
         return Err(Refusal::Validation(fault.into()));

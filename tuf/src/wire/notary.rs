@@ -2,6 +2,7 @@
 
 mod body;
 mod compose;
+mod conventions;
 mod names;
 mod parts;
 mod shapes;
@@ -13,7 +14,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use time::OffsetDateTime;
 
-use super::spelling::{Composed, Parts, Spelling};
+use super::{
+    conventions::Conventions,
+    spelling::{Composed, Parts, Spelling},
+};
 use crate::{
     encoding::{
         base64, canonical, date,
@@ -28,6 +32,7 @@ use crate::{
     role::Role,
 };
 use body::Detail;
+use conventions::NotaryConventions;
 
 /// Everything that is particular to Notary 0.7.
 pub(super) struct Notary;
@@ -41,6 +46,10 @@ impl Spelling for Notary {
     /// here.
     fn recognises(&self, _: &[u8]) -> bool {
         true
+    }
+
+    fn conventions(&self) -> &'static dyn Conventions {
+        &NotaryConventions
     }
 
     fn is_delegation(&self, name: &str) -> bool {

@@ -1,27 +1,32 @@
 //! A format for tests, as small as one can be: it shows what a second format has to bring.
 //!
-//! Its names are those of TUF 1.0: small letters for types, `.json` behind listed names, hashes and
-//! signatures in hex. It knows snapshots and timestamps only.
+//! It follows TUF 1.0 where that differs from Notary: small letters for types, `.json` behind
+//! listed names, versions listed and hashes optional, hashes, keys and signatures in hex, no
+//! certificates. A snapshot does not list the root, and any file may delegate to any name.
 
 use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::spelling::{Composed, Parts, Spelling};
+use super::{
+    conventions::{Conventions, Delegator, check_hashes},
+    spelling::{Composed, Parts, Spelling},
+};
 use crate::{
     encoding::{
         canonical, date,
         json::{
-            self, Count, DecodeError, Decoded, ReadingFault, Scope, Sizes, Value, array, elements,
-            integer, member, object, text,
+            self, Count, DecodeError, Decoded, Member, ReadingFault, Scope, Sizes, Value, array,
+            elements, integer, member, object, text,
         },
     },
-    fault::{EnvelopeFault, Fault, StructureProblem},
-    key::{KeyId, Method, Signature},
+    fault::{EnvelopeFault, Fault, MetaFault, StructureProblem},
+    key::{KeyId, KeyType, Method, PublicKey, Signature},
     metadata::{
-        Body, Checksums, Delegations, Entry, Envelope, Listing, Meta, MetaFile, Root, Statement,
+        Body, Checksums, Delegation, Delegations, Entry, Envelope, Listing, Meta, MetaFile,
+        RoleKeys, Root, Statement,
     },
-    role::Role,
+    role::{DelegationName, Role},
 };
 
 /// A format for tests.
@@ -36,11 +41,15 @@ impl Spelling for Sketch {
         bytes.windows(12).any(|window| window == b"spec_version")
     }
 
-    fn is_delegation(&self, name: &str) -> bool {
-        !name.is_empty()
+    fn conventions(&self) -> &'static dyn Conventions {
+        &Sketch
     }
 
-    fn read(&self, _: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
+    fn is_delegation(&self, name: &str) -> bool {
+        name.starts_with("sketch-")
+    }
+
+    fn read(&self, role: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
         let text_of_file = json::to_text(bytes);
         let (value, _) = json::parse_within(&text_of_file, Scope::Whole, most)?;
         let members = object(Some(&value), "a file")?;
@@ -57,7 +66,7 @@ impl Spelling for Sketch {
             message: signed
                 .ok_or(EnvelopeFault::NothingSigned)
                 .and_then(|signed| Ok(canonical::message(signed)?)),
-            body: Some(meta(member(common, "meta")).map(Body::Meta)),
+            body: Some(body(role, common, version, expires)),
             trailing: None,
             unexpected: None,
         })
@@ -85,11 +94,17 @@ impl Spelling for Sketch {
     }
 
     fn check_root<'e>(&self, file: Statement<'e>) -> Result<&'e Root, Fault> {
-        Err(file.fault(StructureProblem::OtherKind))
+        match file.body()? {
+            Body::Root(root) if file.envelope.type_name == "root" => Ok(root),
+            _ => Err(file.fault(StructureProblem::OtherKind)),
+        }
     }
 
     fn check_targets<'e>(&self, file: Statement<'e>) -> Result<&'e Delegations, Fault> {
-        Err(file.fault(StructureProblem::OtherKind))
+        match file.body()? {
+            Body::Targets(delegations) if file.envelope.type_name == "targets" => Ok(delegations),
+            _ => Err(file.fault(StructureProblem::OtherKind)),
+        }
     }
 
     fn check_meta<'e>(&self, file: Statement<'e>) -> Result<&'e Meta, Fault> {
@@ -128,7 +143,6 @@ impl Spelling for Sketch {
     ) -> Composed {
         let meta = meta
             .into_iter()
-            .filter(|(name, _)| name != "root")
             .map(|(name, Entry(entry))| (format!("{name}.json").into(), entry))
             .collect();
         let signed = Value::Object(vec![
@@ -163,6 +177,99 @@ impl Spelling for Sketch {
     }
 }
 
+impl Conventions for Sketch {
+    fn lists_root(&self) -> bool {
+        false
+    }
+
+    fn delegator(&self, _: &DelegationName) -> Delegator {
+        Delegator::Any
+    }
+
+    fn check_listed(
+        &self,
+        role: &Role,
+        listed: Option<&MetaFile>,
+        version: i64,
+        actual: &Checksums,
+    ) -> Result<(), MetaFault> {
+        let not_listed = || MetaFault::NotListed(role.clone());
+        let file = listed.ok_or_else(not_listed)?;
+        let listed = file.version.ok_or_else(not_listed)?;
+        if listed != version {
+            return Err(MetaFault::Version {
+                role: role.clone(),
+                version,
+                listed,
+            });
+        }
+        check_hashes(role, file, actual)
+    }
+
+    fn may_follow(&self, current: Option<i64>, sent: i64) -> bool {
+        sent == current.unwrap_or(0) + 1
+    }
+
+    fn certifies_roots(&self) -> bool {
+        false
+    }
+}
+
+fn body(
+    role: &Role,
+    signed: &[Member<'_>],
+    version: i64,
+    expires: Option<OffsetDateTime>,
+) -> Decoded<Body> {
+    Ok(match role {
+        Role::Root => Body::Root(Root {
+            version,
+            expires,
+            keys: keys(member(signed, "keys"))?,
+            roles: elements(member(signed, "roles"), "roles")?
+                .into_iter()
+                .map(|(name, value)| Ok((name.to_owned(), role_keys(value)?)))
+                .collect::<Decoded<_>>()?,
+        }),
+        Role::Targets | Role::Delegation(_) => {
+            let delegations = object(member(signed, "delegations"), "delegations")?;
+            let roles = array(member(delegations, "roles"), "roles")?;
+            let roles = roles.iter().map(|value| {
+                Ok(Delegation {
+                    name: text(member(object(Some(value), "a role")?, "name"))?.to_owned(),
+                    role_keys: role_keys(value)?,
+                })
+            });
+            Body::Targets(Delegations::new(
+                keys(member(delegations, "keys"))?,
+                roles.collect::<Decoded<_>>()?,
+            ))
+        }
+        Role::Snapshot | Role::Timestamp => Body::Meta(meta(member(signed, "meta"))?),
+    })
+}
+
+fn role_keys(value: &Value<'_>) -> Decoded<RoleKeys> {
+    let members = object(Some(value), "a role")?;
+    let ids = array(member(members, "keyids"), "key ids")?.iter();
+    Ok(RoleKeys {
+        key_ids: ids
+            .map(|id| Ok(KeyId::from(text(Some(id))?)))
+            .collect::<Decoded<_>>()?,
+        threshold: integer(member(members, "threshold"))?,
+    })
+}
+
+fn keys(value: Option<&Value<'_>>) -> Decoded<BTreeMap<KeyId, PublicKey>> {
+    let keys = elements(value, "keys")?.into_iter();
+    keys.map(|(id, value)| {
+        let pair = member(object(Some(value), "a key")?, "keyval");
+        let public = unhex(text(member(object(pair, "a pair")?, "public"))?)?;
+        Ok((KeyId::from(id), PublicKey::new(KeyType::Ed25519, public)))
+    })
+    .collect()
+}
+
 fn signature(value: &Value<'_>) -> Decoded<Signature> {
     let members = object(Some(value), "a signature")?;
     Ok(Signature {
@@ -178,9 +285,14 @@ fn meta(value: Option<&Value<'_>>) -> Decoded<Meta> {
         let members = object(Some(value), "an entry")?;
         let hashes = object(member(members, "hashes"), "hashes")?;
         let file = MetaFile {
-            sha256: Some(unhex(text(member(hashes, "sha256"))?)?),
+            sha256: member(hashes, "sha256")
+                .map(|hash| unhex(text(Some(hash))?))
+                .transpose()?,
             sha512: None,
-            length: integer(member(members, "length"))?,
+            version: Some(integer(member(members, "version"))?),
+            length: member(members, "length")
+                .map(|length| integer(Some(length)))
+                .transpose()?,
             entry: Entry(value.to_owned()),
         };
         meta.insert(name.trim_end_matches(".json").to_owned(), file);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use super::conventions::Conventions;
 use crate::{
     encoding::json::{Count, DecodeError, ReadingFault, Sizes},
     fault::Fault,
@@ -19,6 +20,9 @@ pub(crate) trait Spelling: Sync {
 
     /// Whether an uploaded file is in this format.
     fn recognises(&self, bytes: &[u8]) -> bool;
+
+    /// The rules that the format has of its own.
+    fn conventions(&self) -> &'static dyn Conventions;
 
     /// Whether `name` can be that of a role below targets.
     fn is_delegation(&self, name: &str) -> bool;

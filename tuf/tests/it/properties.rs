@@ -100,8 +100,9 @@ proptest! {
         let role = Role::parse(&name).expect("a valid name");
         prop_assert_eq!(role.as_str(), &name);
         prop_assert_eq!(Role::parse(&role.to_string()), Ok(role.clone()));
-        if let Some(parent) = role.parent() {
-            prop_assert!(parent < role && name.starts_with(parent.as_str()));
+        if let Role::Delegation(_) = &role {
+            let (above, _) = name.rsplit_once('/').expect("a delegation is below another role");
+            prop_assert!(Role::parse(above).expect("the name of a role") < role);
             prop_assert!(Role::Root < role && role < Role::Snapshot);
         }
     }

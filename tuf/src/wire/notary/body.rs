@@ -159,7 +159,9 @@ fn meta_file(value: &Value<'_>, detail: Detail) -> Decoded<MetaFile> {
     Ok(MetaFile {
         sha256: hashes.remove("sha256"),
         sha512: hashes.remove("sha512"),
-        length,
+        version: None,
+        // Clients stop reading at once where none is listed.
+        length: Some(length),
         entry: Entry(match detail {
             Detail::Whole => json::normalise(value, &shapes::FILE),
             Detail::Listing => Value::Null,

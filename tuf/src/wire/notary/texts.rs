@@ -163,7 +163,7 @@ fn of_meta(fault: &MetaFault) -> String {
             "{algorithm} checksum for {role} did not match: expected {}",
             hex::encode(expected)
         ),
-        MetaFault::Length { .. } => fault.to_string(),
+        MetaFault::Version { .. } | MetaFault::Length { .. } => fault.to_string(),
     }
 }
 
