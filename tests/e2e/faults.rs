@@ -86,6 +86,7 @@ impl Service {
         first.reroute(Routes {
             database: Some(database.address()),
             signer: Some(signer.address()),
+            ..Routes::default()
         })?;
         let second = first.beside(sandbox, pair)?;
         Ok(Self {

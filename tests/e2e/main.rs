@@ -119,6 +119,7 @@ mod authentication;
 mod certificates;
 mod conflicts;
 mod content_trust;
+mod counts;
 mod crashes;
 mod delegations;
 mod docker_trust;

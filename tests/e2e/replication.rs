@@ -20,13 +20,13 @@ fn a_server_on_a_standby_reads_and_a_promoted_standby_has_every_acknowledged_pub
         let way = Network::to(trust.database()?.address())?;
         trust.reroute(Routes {
             database: Some(way.address()),
-            signer: None,
+            ..Routes::default()
         })?;
         let standby = trust.database()?.start_standby()?;
         let mut replica = trust.beside(sandbox, Pair::COUNTERSIGN)?;
         replica.reroute(Routes {
             database: Some(standby.address()),
-            signer: None,
+            ..Routes::default()
         })?;
 
         let mut owner = Publisher::new(GUN);

@@ -117,6 +117,12 @@ impl Instance {
         self.disk.as_ref().context("it has no small disk")
     }
 
+    /// The number of the main process.
+    fn process(&self) -> Result<u32> {
+        let daemon = self.daemon.as_ref().context("it is not running")?;
+        Ok(daemon.id())
+    }
+
     /// A name that no other database of the instance has.
     fn next_name(&self) -> String {
         format!("notary{}", self.made.fetch_add(1, Ordering::Relaxed))
@@ -222,6 +228,15 @@ impl Postgres {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.instance.folder.path()
+    }
+
+    /// The number of its main process, whose children may work for it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running.
+    pub fn process(&self) -> Result<u32> {
+        self.instance.process()
     }
 
     /// Stops the instance: with a farewell, or `at_once` as a power cut would.
@@ -487,6 +502,15 @@ impl MariaDb {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.instance.folder.path()
+    }
+
+    /// The number of its main process, whose children may work for it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running.
+    pub fn process(&self) -> Result<u32> {
+        self.instance.process()
     }
 
     /// Stops the instance: with a farewell, or `at_once` as a power cut would.

@@ -26,6 +26,7 @@ pub mod rows;
 pub mod sandbox;
 pub mod storage;
 pub mod trust;
+pub mod wiretap;
 
 pub use accounts::{Account, htpasswd, scan_for_secrets};
 pub use auth_setup::AuthSetup;
@@ -39,5 +40,6 @@ pub use pair::{Make, Pair};
 pub use process::{Daemon, Said};
 pub use registry::RegistryAuth;
 pub use sandbox::{Sandbox, play, play_on};
-pub use storage::{Backend, Database};
-pub use trust::{Routes, Trust};
+pub use storage::{Backend, Database, Owner};
+pub use trust::{Placement, Routes, Trust};
+pub use wiretap::{Talk, Wiretap};

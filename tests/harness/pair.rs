@@ -66,17 +66,19 @@ pub(crate) fn notary_program(make: Make, name: &str) -> Result<Command> {
     }
 }
 
-/// A program of this workspace, found in the folder where this test was built.
+/// A program of this workspace, found in the folder where this test or program was built.
 ///
 /// # Errors
 ///
 /// If it has not been built.
 pub fn built(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .context("a test lives in target/PROFILE/deps")?;
+    let this = std::env::current_exe()?;
+    let mut folder = this.parent().context("a program lives in target/PROFILE")?;
+    if folder.ends_with("deps") {
+        folder = folder
+            .parent()
+            .context("a test lives in target/PROFILE/deps")?;
+    }
     let path = folder.join(name);
     ensure!(
         path.exists(),

@@ -186,7 +186,8 @@ impl Daemon {
     ///
     /// If the daemon ends before, or takes too long; with the end of its log.
     pub fn until_listening(mut self, address: SocketAddr) -> Result<Self> {
-        self.until("listens", || {
+        // Short, for it is measured how soon a daemon listens.
+        self.until_with(Duration::from_millis(1), "listens", || {
             TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
         })?;
         Ok(self)
@@ -197,7 +198,16 @@ impl Daemon {
     /// # Errors
     ///
     /// If the daemon ends before, or takes too long; with the end of its log.
-    pub fn until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
+    pub fn until(&mut self, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
+        self.until_with(Duration::from_millis(10), what, ready)
+    }
+
+    fn until_with(
+        &mut self,
+        pause: Duration,
+        what: &str,
+        mut ready: impl FnMut() -> bool,
+    ) -> Result<()> {
         let deadline = Instant::now() + START;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -216,7 +226,7 @@ impl Daemon {
                 self.name,
                 tail(&self.log)
             );
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(pause);
         }
     }
 

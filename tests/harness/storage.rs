@@ -3,7 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Result, bail};
@@ -46,7 +46,7 @@ pub struct Database {
     server: Fresh,
     signer: Fresh,
     kind: Kind,
-    instance: Mutex<Instance>,
+    instance: Arc<Mutex<Instance>>,
 }
 
 /// The database servers that Debian has.
@@ -75,17 +75,34 @@ impl Database {
             Backend::Postgres => (Kind::Postgres, Instance::Postgres(Postgres::start()?)),
             Backend::MariaDb => (Kind::MariaDb, Instance::MariaDb(MariaDb::start()?)),
         };
+        Self::create(kind, Arc::new(Mutex::new(instance))).map(Some)
+    }
+
+    /// Databases for two more programs on the same server, empty but for Notary's tables.
+    ///
+    /// # Errors
+    ///
+    /// If the server is down.
+    pub fn beside(&self) -> Result<Self> {
+        Self::create(self.kind, Arc::clone(&self.instance))
+    }
+
+    fn create(kind: Kind, instance: Arc<Mutex<Instance>>) -> Result<Self> {
+        let (server, signer) = {
+            let instance = lock(&instance);
+            (instance.create()?, instance.create()?)
+        };
         let database = Self {
-            server: instance.create()?,
-            signer: instance.create()?,
+            server,
+            signer,
             kind,
-            instance: Mutex::new(instance),
+            instance,
         };
         for owner in [Owner::Server, Owner::Signer] {
             database.administer(owner, database.schema(owner))?;
             database.administer(owner, &database.grants(owner))?;
         }
-        Ok(Some(database))
+        Ok(database)
     }
 
     /// `storage.backend` for this database.
@@ -146,6 +163,30 @@ impl Database {
         match &*self.instance() {
             Instance::Postgres(postgres) => postgres.address(),
             Instance::MariaDb(mariadb) => mariadb.address(),
+        }
+    }
+
+    /// The number of the server's main process, whose children may work for it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running.
+    pub fn process(&self) -> Result<u32> {
+        match &*self.instance() {
+            Instance::Postgres(postgres) => postgres.process(),
+            Instance::MariaDb(mariadb) => mariadb.process(),
+        }
+    }
+
+    /// Starts the database server again with more `options`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up.
+    pub fn restart_with(&self, options: Vec<String>) -> Result<()> {
+        match &mut *self.instance() {
+            Instance::Postgres(postgres) => postgres.restart_with(options),
+            Instance::MariaDb(mariadb) => mariadb.restart_with(options),
         }
     }
 
@@ -225,7 +266,7 @@ impl Database {
     }
 
     fn instance(&self) -> MutexGuard<'_, Instance> {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.instance)
     }
 
     fn of(&self, owner: Owner) -> &Fresh {
@@ -251,16 +292,21 @@ impl Database {
         let (user, name) = (owner.user(), &self.of(owner).name);
         match self.kind {
             Kind::Postgres => format!(
-                "CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}';
+                "DO $$ BEGIN CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}';
+                 EXCEPTION WHEN duplicate_object THEN NULL; END $$;
                  GRANT {RIGHTS} ON ALL TABLES IN SCHEMA public TO {user};
                  GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {user};"
             ),
             Kind::MariaDb => format!(
-                "CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
+                "CREATE USER IF NOT EXISTS '{user}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
                  GRANT {RIGHTS} ON {name}.* TO '{user}'@'127.0.0.1';"
             ),
         }
     }
+}
+
+fn lock(instance: &Mutex<Instance>) -> MutexGuard<'_, Instance> {
+    instance.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Instance {

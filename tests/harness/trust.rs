@@ -25,8 +25,23 @@ use crate::{
 pub struct Routes {
     /// The database server, for both programs.
     pub database: Option<SocketAddr>,
+    /// The database server, for the signer, if its way is another than the server's.
+    pub signers_database: Option<SocketAddr>,
     /// The signer, for the server.
     pub signer: Option<SocketAddr>,
+}
+
+/// Where a service stands that shares its sandbox with others.
+#[derive(Clone, Debug, Default)]
+pub struct Placement {
+    /// What its folder and logs are called.
+    pub name: String,
+    /// Its databases; without, each program keeps its rows in its own way.
+    pub database: Option<Arc<Database>>,
+    /// Where programs of ours are, if not where this one was built.
+    pub programs: Option<PathBuf>,
+    /// More settings of the section `server` of `notary-server`.
+    pub settings: Value,
 }
 
 /// A running server with its signer.
@@ -45,6 +60,8 @@ pub struct Trust {
     signer: Option<Daemon>,
     server: Option<Daemon>,
     auth_setup: AuthSetup,
+    programs: Option<PathBuf>,
+    settings: Value,
     /// Last, so that it outlives those who use it.
     database: Option<Arc<Database>>,
 }
@@ -95,7 +112,42 @@ impl Trust {
             signer: None,
             server: None,
             auth_setup,
+            programs: None,
+            settings: Value::Null,
             database: Database::start(sandbox.backend())?.map(Arc::new),
+            folder,
+        };
+        trust.start_both()?;
+        Ok(trust)
+    }
+
+    /// Starts `pair` where `placement` says, whatever the sandbox is played on.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn place(sandbox: &Sandbox, pair: Pair, placement: Placement) -> Result<Self> {
+        let Placement {
+            name,
+            database,
+            programs,
+            settings,
+        } = placement;
+        let folder = sandbox.folder(&name)?;
+        let mut trust = Self {
+            pair,
+            files: Files::make(&folder, Setup::Issued)?,
+            logs: ["server", "signer"].map(|program| sandbox.log(&format!("{name}-{program}"))),
+            server_address: sandbox.address()?,
+            front: None,
+            signer_address: sandbox.address()?,
+            routes: Routes::default(),
+            signer: None,
+            server: None,
+            auth_setup: AuthSetup::default(),
+            programs,
+            settings,
+            database,
             folder,
         };
         trust.start_both()?;
@@ -228,6 +280,8 @@ impl Trust {
             routes: Routes::default(),
             database: self.database.clone(),
             auth_setup: self.auth_setup.clone(),
+            programs: self.programs.clone(),
+            settings: self.settings.clone(),
             signer: None,
             server: None,
         };
@@ -272,20 +326,42 @@ impl Trust {
             .kill()
     }
 
+    /// Ends both programs.
+    pub fn stop(&mut self) {
+        (self.server, self.signer) = (None, None);
+    }
+
+    /// Starts both programs at the same moment, on what they left.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn start_at_once(&mut self) -> Result<()> {
+        let signer = Daemon::start("notary-signer", &self.invoke_signer()?, &self.logs[1])?;
+        let server = Daemon::start("notary-server", &self.invoke_server()?, &self.logs[0])?;
+        self.signer = Some(signer.until_listening(self.signer_address)?);
+        self.server = Some(server.until_listening(self.server_address)?);
+        Ok(())
+    }
+
     /// Starts the signer on what it left.
     ///
     /// # Errors
     ///
     /// If it does not come up.
     pub fn start_signer(&mut self) -> Result<()> {
-        let mut command = notary_program(self.pair.signer, "notary-signer")?;
+        let daemon = Daemon::start("notary-signer", &self.invoke_signer()?, &self.logs[1])?;
+        self.signer = Some(daemon.until_listening(self.signer_address)?);
+        Ok(())
+    }
+
+    fn invoke_signer(&self) -> Result<Command> {
+        let mut command = self.program(self.pair.signer, "notary-signer")?;
         command
             .arg("-config")
             .arg(self.folder.join("signer.json"))
             .envs(PASSPHRASES);
-        let daemon = Daemon::start("notary-signer", &command, &self.logs[1])?;
-        self.signer = Some(daemon.until_listening(self.signer_address)?);
-        Ok(())
+        Ok(command)
     }
 
     /// Starts the server on what it left.
@@ -294,12 +370,16 @@ impl Trust {
     ///
     /// If it does not come up.
     pub fn start_server(&mut self) -> Result<()> {
-        let mut command = notary_program(self.pair.server, "notary-server")?;
+        self.run_server(&self.invoke_server()?)
+    }
+
+    fn invoke_server(&self) -> Result<Command> {
+        let mut command = self.program(self.pair.server, "notary-server")?;
         command
             .arg("-config")
             .arg(self.folder.join("server.json"))
             .envs(self.auth_setup.environment());
-        self.run_server(&command)
+        Ok(command)
     }
 
     /// Ends the server and starts it anew, on what it left, with another `auth_setup`.
@@ -359,6 +439,13 @@ impl Trust {
         Ok(file)
     }
 
+    fn program(&self, make: Make, name: &str) -> Result<Command> {
+        match (&self.programs, make) {
+            (Some(folder), Make::Countersign) => Ok(program(folder.join(name))),
+            _ => notary_program(make, name),
+        }
+    }
+
     fn run_server(&mut self, command: &Command) -> Result<()> {
         let daemon = Daemon::start("notary-server", command, &self.logs[0])?;
         self.server = Some(daemon.until_listening(self.server_address)?);
@@ -380,6 +467,14 @@ impl Trust {
 
     /// The same, as every scenario has it.
     fn usual_server_config(&self, database: &Path) -> Value {
+        let mut config = self.plain_server_config(database);
+        for (name, value) in self.settings.as_object().into_iter().flatten() {
+            config["server"][name] = value.clone();
+        }
+        config
+    }
+
+    fn plain_server_config(&self, database: &Path) -> Value {
         let signer_address = self.routes.signer.unwrap_or(self.signer_address);
         let Files {
             server,
@@ -429,14 +524,17 @@ impl Trust {
     /// Where a program keeps its rows. Without a database server, Go's programs keep theirs in
     /// memory, for they bring no migrations for SQLite.
     fn storage(&self, owner: Owner, file: &Path) -> Value {
-        let make = match owner {
-            Owner::Server => self.pair.server,
-            Owner::Signer => self.pair.signer,
+        let (make, route) = match owner {
+            Owner::Server => (self.pair.server, self.routes.database),
+            Owner::Signer => (
+                self.pair.signer,
+                self.routes.signers_database.or(self.routes.database),
+            ),
         };
         match (&self.database, make) {
             (Some(database), _) => {
                 let straight = database.url(owner);
-                let url = match self.routes.database {
+                let url = match route {
                     Some(route) => {
                         straight.replacen(&database.address().to_string(), &route.to_string(), 1)
                     }
