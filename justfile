@@ -24,6 +24,14 @@ e2e WHAT='':
 memory:
     cargo test --release -p server --test memory -- --nocapture
 
+# Rates, latencies, CPU and growth beside Notary 0.7; writes docs/performance.md. `just compare --quick` is a short try.
+compare *OPTIONS:
+    benches/compare {{ OPTIONS }}
+
+# Instructions and allocations by valgrind, noted as those of BUILD; FOLDER has the programs of another build.
+instructions BUILD FOLDER='':
+    benches/instructions {{ BUILD }} {{ FOLDER }}
+
 # Everything, as CI does.
 all:
     tests/run
