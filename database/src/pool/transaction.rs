@@ -17,7 +17,8 @@ pub struct Transaction<DB: Dialect> {
     /// Whether the connection is of no more use.
     is_broken: bool,
     has_failed: bool,
-    keeps_connection: bool,
+    /// What is sent along with COMMIT or ROLLBACK.
+    at_end: String,
     content: Content,
 }
 
@@ -36,7 +37,7 @@ impl<DB: Dialect> Transaction<DB> {
             lease,
             is_broken: false,
             has_failed: false,
-            keeps_connection: true,
+            at_end: String::new(),
             content: Content::Writes,
         }
     }
@@ -62,10 +63,11 @@ impl<DB: Dialect> Transaction<DB> {
         &mut self.lease
     }
 
-    /// Closes the connection when the transaction ends, however it ends: for locks that would
-    /// outlive the transaction.
-    pub fn close_at_end(&mut self) {
-        self.keeps_connection = false;
+    /// Has `statement` run right after the COMMIT or ROLLBACK, in the same round trip: for a lock
+    /// that outlives the transaction. A connection on which it did not run is closed.
+    pub fn run_at_end(&mut self, statement: &str) {
+        self.at_end.push_str("; ");
+        self.at_end.push_str(statement);
     }
 
     /// Makes everything in the transaction last.
@@ -81,12 +83,13 @@ impl<DB: Dialect> Transaction<DB> {
                 "a statement of the transaction failed, so it cannot be committed".to_owned(),
             ));
         }
-        match DB::run_script(&mut self.lease, "COMMIT".to_owned()).await {
+        let script = format!("COMMIT{}", self.at_end);
+        match DB::run_script(&mut self.lease, script).await {
             Ok(()) => {
                 if self.content == Content::Writes {
                     self.lease.pool.shared.outlook.note_write();
                 }
-                self.end();
+                self.lease.give_back();
                 Ok(())
             }
             Err(error) => {
@@ -101,13 +104,11 @@ impl<DB: Dialect> Transaction<DB> {
         if self.is_broken {
             return;
         }
-        let rolled_back = timeout(
-            ROLLBACK,
-            DB::run_script(&mut self.lease, "ROLLBACK".to_owned()),
-        );
+        let script = format!("ROLLBACK{}", self.at_end);
+        let rolled_back = timeout(ROLLBACK, DB::run_script(&mut self.lease, script));
         // Without an answer the connection is closed, which does the same.
         if matches!(rolled_back.await, Ok(Ok(()))) {
-            self.end();
+            self.lease.give_back();
         }
     }
 
@@ -129,13 +130,6 @@ impl<DB: Dialect> Transaction<DB> {
                 self.rollback().await;
                 Err(error)
             }
-        }
-    }
-
-    /// Ends the transaction, which the database has ended.
-    fn end(self) {
-        if self.keeps_connection {
-            self.lease.give_back();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use database::{Dialect, Transaction};
 use ring::digest::{SHA256, digest};
-use sqlx::{MySql, Postgres, Sqlite, query, query_scalar};
+use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite, query, query_scalar};
 
 use super::{Purpose, algorithm_name};
 
@@ -20,15 +20,12 @@ pub trait KeyDialect: Dialect {
     /// Begins a transaction in which every statement sees what was committed before it.
     const BEGIN_LOCKED: &'static str;
 
-    /// Whether a lock ends with the connection instead of with the transaction.
-    const LOCK_OUTLIVES_TRANSACTION: bool = false;
-
-    /// Takes `lock`, once no other signer has it. Comes first in a transaction that
-    /// [`BEGIN_LOCKED`](Self::BEGIN_LOCKED) began. A transaction that needs two takes that for the
-    /// purpose first.
+    /// Takes `locks` in their order, each once no other signer has it, until the transaction ends.
+    /// Comes first in a transaction that [`BEGIN_LOCKED`](Self::BEGIN_LOCKED) began. A transaction
+    /// that needs two takes that for the purpose first.
     fn lock(
         transaction: &mut Transaction<Self>,
-        lock: &Lock,
+        locks: &[Lock],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
@@ -37,26 +34,28 @@ impl KeyDialect for Sqlite {
     const BEGIN_LOCKED: &'static str = Self::BEGIN;
 
     /// The transaction has the lock of all writers already.
-    async fn lock(_: &mut Transaction<Self>, _: &Lock) -> Result<(), sqlx::Error> {
+    async fn lock(_: &mut Transaction<Self>, _: &[Lock]) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }
 
 impl KeyDialect for Postgres {
-    /// Not a stricter level: its snapshot would be older than the lock.
-    const BEGIN_LOCKED: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    /// Not a stricter level: its snapshot would be older than the lock. The time is that of
+    /// [`PATIENCE_SECONDS`], and also bounds the wait for a row.
+    const BEGIN_LOCKED: &'static str =
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'";
 
     /// An advisory lock: unlike one on rows it exists before there is a key, and needs no rights.
-    async fn lock(transaction: &mut Transaction<Self>, lock: &Lock) -> Result<(), sqlx::Error> {
-        query("SELECT set_config('lock_timeout', $1, true)")
-            .bind(format!("{PATIENCE_SECONDS}s"))
-            .execute(transaction.executor())
-            .await?;
-        let [number, ..] = lock.0.map(u64::from_be_bytes);
-        query("SELECT pg_advisory_xact_lock($1)")
-            .bind(number.cast_signed())
-            .execute(transaction.executor())
-            .await?;
+    async fn lock(transaction: &mut Transaction<Self>, locks: &[Lock]) -> Result<(), sqlx::Error> {
+        let calls: Vec<_> = (1..=locks.len())
+            .map(|number| format!("pg_advisory_xact_lock(${number})"))
+            .collect();
+        let mut query = query(AssertSqlSafe(format!("SELECT {}", calls.join(", "))));
+        for lock in locks {
+            let [number, ..] = lock.0.map(u64::from_be_bytes);
+            query = query.bind(number.cast_signed());
+        }
+        query.execute(transaction.executor()).await?;
         Ok(())
     }
 }
@@ -65,20 +64,32 @@ impl KeyDialect for MySql {
     /// The snapshot is taken by the first statement that reads a table, hence after the lock.
     const BEGIN_LOCKED: &'static str = "START TRANSACTION";
 
-    /// A lock of `GET_LOCK` survives transactions, and other locks of its connection (MySQL 5.7,
-    /// MariaDB 10.0).
-    const LOCK_OUTLIVES_TRANSACTION: bool = true;
-
     /// Names of locks are those of the whole server: the database is part of this one, and the
     /// hash keeps it within 64 characters. On a Galera cluster such locks hold within one node.
-    async fn lock(transaction: &mut Transaction<Self>, lock: &Lock) -> Result<(), sqlx::Error> {
-        let name = hex::encode(lock.0.concat());
-        let taken: Option<i64> =
-            query_scalar("SELECT GET_LOCK(SHA1(CONCAT('notary-signer ', DATABASE(), ?)), ?)")
-                .bind(name)
-                .bind(PATIENCE_SECONDS)
-                .fetch_one(transaction.executor())
-                .await?;
+    ///
+    /// A lock of `GET_LOCK` survives transactions, and other locks of its connection (MySQL 5.7,
+    /// MariaDB 10.0), so it is released behind the COMMIT or ROLLBACK; a connection that is closed
+    /// instead releases it as well.
+    async fn lock(transaction: &mut Transaction<Self>, locks: &[Lock]) -> Result<(), sqlx::Error> {
+        let names: Vec<_> = locks
+            .iter()
+            .map(|lock| hex::encode(lock.0.concat()))
+            .collect();
+        let call = |function: &str, name: &str, rest: &str| {
+            format!("{function}(SHA1(CONCAT('notary-signer ', DATABASE(), {name})){rest})")
+        };
+        let releases = names
+            .iter()
+            .map(|name| call("RELEASE_LOCK", &format!("'{name}'"), ""));
+        let releases = releases.collect::<Vec<_>>().join(", ");
+        transaction.run_at_end(&format!("DO {releases}"));
+        let taking = call("GET_LOCK", "?", &format!(", {PATIENCE_SECONDS}"));
+        let taking = vec![taking; locks.len()].join(" = 1 AND ");
+        let mut query = query_scalar(AssertSqlSafe(format!("SELECT {taking} = 1")));
+        for name in names {
+            query = query.bind(name);
+        }
+        let taken: Option<i64> = query.fetch_one(transaction.executor()).await?;
         match taken {
             Some(1) => Ok(()),
             _ => Err(sqlx::Error::PoolTimedOut),

@@ -109,7 +109,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Notes `uses` in one transaction; answers the keys that are gone.
+/// Notes `uses`, all or none: a single one by a statement that commits by itself. Answers the keys
+/// that are gone.
 async fn note_uses<DB>(
     pool: &Pool<DB>,
     uses: &[(KeyId, OffsetDateTime)],
@@ -119,6 +120,10 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
 {
+    if let [(id, at)] = uses {
+        let is_there = mark_one(pool, id, *at).await?;
+        return Ok(if is_there { vec![] } else { vec![id.clone()] });
+    }
     let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
     let outcome = mark_all(&mut transaction, uses).await;
     transaction.finish(outcome).await
@@ -135,19 +140,32 @@ where
 {
     let mut gone = Vec::new();
     for (id, at) in uses {
-        let at = DB::Time::from(*at);
-        let result = sqlx::query(DB::sql(statements::MARK_USED))
-            .bind(at)
-            .bind(at)
-            .bind(id.as_str())
-            .bind(id.as_str())
-            .execute(transaction.executor())
-            .await?;
-        if DB::rows_affected(&result) == 0 {
+        if !mark_one(transaction.executor(), id, *at).await? {
             gone.push(id.clone());
         }
     }
     Ok(gone)
+}
+
+/// Notes when the key called `id` was used; answers whether it is there.
+async fn mark_one<'e, DB>(
+    executor: impl Executor<'e, Database = DB>,
+    id: &KeyId,
+    at: OffsetDateTime,
+) -> Result<bool, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+{
+    let at = DB::Time::from(at);
+    let result = sqlx::query(DB::sql(statements::MARK_USED))
+        .bind(at)
+        .bind(at)
+        .bind(id.as_str())
+        .bind(id.as_str())
+        .execute(executor)
+        .await?;
+    Ok(DB::rows_affected(&result) > 0)
 }
 
 /// Replaces what is held of `key` in one transaction.
@@ -166,9 +184,6 @@ where
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
-    if DB::LOCK_OUTLIVES_TRANSACTION && precondition::needs_lock(&holding.precondition) {
-        transaction.close_at_end();
-    }
     let outcome = reseal_in(&mut transaction, key, holding, now).await;
     transaction.finish(outcome).await
 }
@@ -187,7 +202,9 @@ where
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    precondition::lock(transaction, holding).await?;
+    if let Some(lock) = precondition::lock_for(holding) {
+        DB::lock(transaction, &[lock]).await?;
+    }
     if !precondition::is_met(transaction, holding).await? {
         return Ok(Resealed::PreconditionFailed);
     }

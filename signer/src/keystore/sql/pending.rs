@@ -5,9 +5,9 @@ use sqlx::{Encode, Executor, FromRow, Type};
 use time::OffsetDateTime;
 use tuf::{KeyType, PublicKey};
 
-use super::{precondition, statements};
+use super::{KeyRow, precondition, statements};
 use crate::keystore::{
-    NewKey, Purpose, StoreError, algorithm_name,
+    NewKey, Purpose, StoreError, StoredKey, algorithm_name,
     dialect::{KeyDialect, Lock},
 };
 
@@ -34,12 +34,10 @@ where
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> PendingRow: FromRow<'r, DB::Row>,
+    for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
-    if DB::LOCK_OUTLIVES_TRANSACTION {
-        transaction.close_at_end();
-    }
     let outcome = insert_locked(&mut transaction, key, now).await;
     if let Ok(Inserted::Altered | Inserted::PreconditionFailed) = outcome {
         transaction.rollback().await;
@@ -61,10 +59,14 @@ where
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> PendingRow: FromRow<'r, DB::Row>,
+    for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    DB::lock(transaction, &Lock::for_purpose(&key.purpose)).await?;
-    precondition::lock(transaction, &key.holding).await?;
+    let locks: Vec<_> = [Lock::for_purpose(&key.purpose)]
+        .into_iter()
+        .chain(precondition::lock_for(&key.holding))
+        .collect();
+    DB::lock(transaction, &locks).await?;
     if let Some(winner) = choose(rivals(transaction, key).await?, &key.purpose) {
         return Ok(Inserted::Pending(winner));
     }
@@ -73,11 +75,29 @@ where
     }
     insert(transaction, key, now).await?;
     // By its id: without an index, reading the purpose again would read the whole table.
-    let stored = still_pending(transaction, key.public.id().as_str()).await?;
-    let stored = choose(stored, &key.purpose);
-    Ok(stored
-        .filter(|stored| *stored == key.public)
-        .map_or(Inserted::Altered, Inserted::Pending))
+    let written = find(transaction, key.public.id().as_str()).await?;
+    Ok(match written {
+        Some(written) if is_as_made(&written, key) => Inserted::Pending(key.public.clone()),
+        _ => Inserted::Altered,
+    })
+}
+
+/// Whether the row of `key` holds all that it is to hold, to the letter. It will be used without
+/// being read again, for as long as this signer runs.
+fn is_as_made(written: &StoredKey, key: &NewKey) -> bool {
+    let NewKey {
+        public,
+        purpose,
+        holding,
+    } = key;
+    written.id == public.id().as_str()
+        && written.public == public.public_bytes()
+        && written.algorithm == algorithm_name(purpose.algorithm)
+        && written.gun == purpose.gun
+        && written.role == purpose.role
+        && written.alias == holding.alias
+        && written.private == holding.private
+        && !written.used
 }
 
 /// Columns of [`statements::PENDING`].
@@ -133,22 +153,23 @@ where
         .await
 }
 
-/// The row of the key called `id`, if it is there and pending.
-async fn still_pending<DB>(
+/// The key called `id` as a transaction sees it.
+async fn find<DB>(
     transaction: &mut Transaction<DB>,
     id: &str,
-) -> Result<Vec<PendingRow>, sqlx::Error>
+) -> Result<Option<StoredKey>, sqlx::Error>
 where
     DB: KeyDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'r> PendingRow: FromRow<'r, DB::Row>,
+    for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
 {
-    sqlx::query_as(DB::sql(statements::STILL_PENDING))
+    let row: Option<KeyRow<DB::Time>> = sqlx::query_as(DB::sql(statements::FIND))
         .bind(id)
         .bind(id)
-        .fetch_all(transaction.executor())
-        .await
+        .fetch_optional(transaction.executor())
+        .await?;
+    Ok(row.map(StoredKey::from))
 }
 
 /// Inserts `key` in a transaction.
@@ -185,6 +206,6 @@ where
 pub(super) fn altered() -> StoreError {
     StoreError {
         fault: Fault::Unstorable,
-        error: sqlx::Error::Protocol("GUN or role did not come back unchanged".to_owned()),
+        error: sqlx::Error::Protocol("the key did not come back as it was written".to_owned()),
     }
 }

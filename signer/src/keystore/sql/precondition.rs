@@ -9,21 +9,11 @@ use crate::keystore::{
     dialect::{KeyDialect, Lock},
 };
 
-/// Whether writing on this `precondition` needs a lock for the alias.
-pub(super) fn needs_lock(precondition: &Precondition) -> bool {
-    matches!(precondition, Precondition::NoKeyUnderAliasBut(_))
-}
-
-/// Keeps other signers from putting a first key under the alias of `holding`, if that is what this
-/// one is about to do.
-pub(super) async fn lock<DB: KeyDialect>(
-    transaction: &mut Transaction<DB>,
-    holding: &Holding,
-) -> Result<(), sqlx::Error> {
-    if needs_lock(&holding.precondition) {
-        DB::lock(transaction, &Lock::for_alias(&holding.alias)).await?;
-    }
-    Ok(())
+/// The lock that keeps other signers from putting a first key under the alias of `holding`, if that
+/// is what this one is about to do.
+pub(super) fn lock_for(holding: &Holding) -> Option<Lock> {
+    matches!(holding.precondition, Precondition::NoKeyUnderAliasBut(_))
+        .then(|| Lock::for_alias(&holding.alias))
 }
 
 /// Whether the precondition of `holding` is met at this moment.
