@@ -78,11 +78,11 @@ pub trait SigningKey: Send + Sync {
 }
 
 /// The key that is pending for a purpose.
-pub struct Created {
-    /// The key.
-    pub key: PublicKey,
-    /// Whether this call made it.
-    pub is_new: bool,
+pub enum Created {
+    /// This call made it. It is in its row, and ready to sign.
+    Now(Arc<dyn SigningKey>),
+    /// It was there already.
+    Before(PublicKey),
 }
 
 /// What a check found.

@@ -166,12 +166,18 @@ impl Keys {
         }
         let custody = self.custodies.for_new_keys();
         let created = custody.create(purpose, self.store(), self.now()).await?;
-        let Created { key, is_new } = created;
-        if is_new {
-            self.pending_limit.count_new().await;
-            metrics::key_created(algorithm_name(purpose.algorithm));
-        }
-        Ok(key)
+        let key = match created {
+            Created::Before(key) => return Ok(key),
+            Created::Now(key) => key,
+        };
+        self.pending_limit.count_new().await;
+        metrics::key_created(algorithm_name(purpose.algorithm));
+        let public = key.public().clone();
+        // Most new keys sign soon: this one need not be read and opened for that.
+        let open = Arc::new(OpenKey::new(key, purpose.role.clone(), false));
+        self.cache
+            .insert(KeyId::from(public.id()), open, Instant::now());
+        Ok(public)
     }
 
     /// Describes the key called `id`, having made sure that it can sign.

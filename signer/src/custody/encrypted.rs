@@ -2,10 +2,12 @@
 //!
 //! A row names the alias of its passphrase. `passphrases` finds it, `cipher` opens and seals
 //! `envelope`s with it, and nothing is sealed before `evidence` from stored keys says that it
-//! is the alias's own. `findings` remembers that evidence; `aliases` is the regular check.
+//! is the alias's own. `findings` remembers that evidence, `derived` the keys that passphrases give;
+//! `aliases` is the regular check.
 
 mod aliases;
 mod cipher;
+mod derived;
 pub mod envelope;
 mod evidence;
 mod findings;
@@ -84,8 +86,16 @@ impl EncryptedRows {
         proven: &Proven,
         private: Zeroizing<Vec<u8>>,
     ) -> Result<String, CustodyError> {
-        let sealed = self.cipher.seal(proven.passphrase(), private);
+        let sealed = self
+            .cipher
+            .seal(proven.alias(), proven.passphrase(), private);
         Ok(sealed.await?)
+    }
+
+    /// How often a key was derived from a passphrase, which is what makes keys slow to open.
+    #[must_use]
+    pub fn derivations(&self) -> u64 {
+        self.cipher.derivations()
     }
 
     /// Puts `stored`, a key of this custody, under the passphrase of `alias`; answers whether it
@@ -200,14 +210,11 @@ impl Custody for EncryptedRows {
                 self.findings.forget_sample_key(&self.default_alias);
                 continue;
             };
-            let is_new = pending == new.public;
-            if is_new {
-                self.findings.confirm(&proven, new.public.id().as_str());
+            if pending != new.public {
+                return Ok(Created::Before(pending));
             }
-            return Ok(Created {
-                key: pending,
-                is_new,
-            });
+            self.findings.confirm(&proven, new.public.id().as_str());
+            return Ok(Created::Now(Arc::new(DecryptedKey(Arc::new(key)))));
         }
     }
 

@@ -83,11 +83,15 @@ impl Custody for Device {
         };
         let pending = rows.insert_pending(&new, now).await?;
         let key = pending.expect("there is no precondition");
-        let is_new = key == public;
-        if !is_new {
-            self.pairs.lock().unwrap().remove(&label);
+        let mut pairs = self.pairs.lock().unwrap();
+        if key != public {
+            pairs.remove(&label);
+            return Ok(Created::Before(key));
         }
-        Ok(Created { key, is_new })
+        Ok(Created::Now(Arc::new(Handle {
+            device: self.clone(),
+            pair: Arc::clone(&pairs[&label]),
+        })))
     }
 
     async fn open(&self, key: StoredKey) -> Result<Arc<dyn SigningKey>, CustodyError> {

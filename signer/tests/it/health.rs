@@ -47,6 +47,7 @@ async fn the_names_that_notarys_server_asks_for_are_known_and_others_are_not() {
 async fn while_the_database_is_away_nothing_is_served_and_afterwards_all_is() {
     let signer = TestSigner::start().await;
     let id = signer.create_id("a").await;
+    signer.forget(&id);
     signer
         .execute("ALTER TABLE private_keys RENAME TO away")
         .await;

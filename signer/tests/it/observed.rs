@@ -104,6 +104,7 @@ async fn signatures_keys_and_the_cache_are_counted() {
     signer
         .execute("UPDATE private_keys SET private = 'garbage' WHERE gun = 'b'")
         .await;
+    signer.forget(&damaged);
     signer.sign(&damaged, b"x").await.unwrap_err();
     signer.health.check(&signer.keys).await;
     signer.keys.store().record_metrics();

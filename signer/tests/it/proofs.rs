@@ -182,6 +182,7 @@ async fn a_passphrase_that_was_changed_in_place_makes_no_key_and_stored_ones_go_
     let signer = &stage.signer;
     let (known, cold) = (signer.create_id("a").await, signer.create_id("b").await);
     signer.sign(&known, b"x").await.unwrap();
+    signer.forget(&cold);
 
     stage.change(WRONG);
     assert_refused(signer, "new").await;
@@ -474,6 +475,7 @@ async fn one_key_of_another_alias_that_does_not_open_stops_nobody_and_is_told() 
     assert!(is_serving(&signer).await);
     signer.sign(&good, b"x").await.unwrap();
     signer.create_id("new").await;
+    signer.forget(&bad);
     let status = signer.sign(&bad, b"x").await.unwrap_err();
     assert_eq!(
         (status.code(), status.message()),

@@ -36,7 +36,7 @@ async fn a_new_row_looks_as_notary_wrote_it() {
     assert_eq!(only(&signer, "role").await.unwrap(), "timestamp");
     assert_eq!(only(&signer, "last_used").await, None);
     assert_eq!(only(&signer, "deleted_at").await, None);
-    assert_eq!(only(&signer, "length(private)").await.unwrap(), "365");
+    assert_eq!(only(&signer, "length(private)").await.unwrap(), "373");
     assert_eq!(only(&signer, "typeof(private)").await.unwrap(), "blob");
     assert_eq!(
         only(&signer, "created_at").await,
@@ -62,6 +62,75 @@ async fn the_first_signature_is_written_down_at_once_and_later_ones_together() {
     );
     signer.keys.write_uses().await.unwrap();
     assert_eq!(only(&signer, "last_used").await.unwrap(), used);
+}
+
+#[tokio::test]
+async fn a_new_key_signs_without_being_read_and_is_pending_until_then() {
+    let signer = TestSigner::start().await;
+    let warm = signer.create_id("warm").await;
+    let derived = || signer.keys.custodies().encrypted().derivations();
+    let before = derived();
+    let (id, idle) = (signer.create_id("a").await, signer.create_id("b").await);
+    assert_eq!(signer.keys.cache().len(), 3, "they stay open");
+    let other = signer.beside().await;
+    assert_eq!(other.create_id("a").await, id, "it is pending for others");
+    signer
+        .execute("UPDATE private_keys SET private = 'not to be read'")
+        .await;
+    signer.sign(&id, b"x").await.unwrap();
+    assert_eq!(derived(), before, "nothing is derived for a new key");
+    assert_ne!(other.create_id("a").await, id, "it is pending no more");
+    assert_eq!(other.create_id("b").await, idle, "this one still is");
+    // A key that another signer deleted, or used, before it signed here.
+    let used = format!("UPDATE private_keys SET last_used = '2026-01-01' WHERE key_id = '{idle}'");
+    signer.execute(&used).await;
+    assert_ne!(signer.create_id("b").await, idle);
+    signer.delete(&warm).await.unwrap();
+    let status = signer.sign(&warm, b"x").await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_key_whose_row_is_not_what_was_written_is_not_handed_out() {
+    let signer = TestSigner::start().await;
+    for column in ["private", "public", "passphrase_alias", "gun", "role"] {
+        signer
+            .execute(&format!(
+                "CREATE TRIGGER lossy AFTER INSERT ON private_keys BEGIN \
+                 UPDATE private_keys SET {column} = substr({column}, 1, 3) WHERE id = new.id; END"
+            ))
+            .await;
+        let status = signer.create("ecdsa", "long", "timestamp").await;
+        assert_eq!(status.unwrap_err().code(), Code::Internal, "{column}");
+        signer.execute("DROP TRIGGER lossy").await;
+        assert_eq!(signer.keys.store().count().await.unwrap(), 0, "{column}");
+        assert!(signer.keys.cache().is_empty(), "{column}");
+    }
+    signer.create_id("long").await;
+}
+
+#[tokio::test]
+async fn rows_that_one_signer_wrote_take_one_derivation_after_a_restart() {
+    let signer = TestSigner::start().await;
+    let mut ids = Vec::new();
+    for gun in 0..20 {
+        ids.push(signer.create_id(&gun.to_string()).await);
+    }
+    assert_eq!(signer.keys.custodies().encrypted().derivations(), 1);
+    let environment = environment(&[("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")]);
+    let signer = signer.restarted(environment).await;
+    for id in &ids {
+        signer.sign(id, b"x").await.unwrap();
+    }
+    assert_eq!(signer.keys.custodies().encrypted().derivations(), 1);
+    // What it writes itself has another salt.
+    let id = signer.create_id("new").await;
+    assert_eq!(signer.keys.custodies().encrypted().derivations(), 2);
+    let salts = "SELECT CAST(COUNT(DISTINCT substr(private, 1, 115)) AS TEXT) FROM private_keys";
+    assert_eq!(signer.text(salts).await.unwrap(), "2");
+    let contents = "SELECT CAST(COUNT(DISTINCT substr(private, 117)) AS TEXT) FROM private_keys";
+    assert_eq!(signer.text(contents).await.unwrap(), "21");
+    signer.sign(&id, b"x").await.unwrap();
 }
 
 #[tokio::test]
@@ -123,6 +192,7 @@ async fn a_key_deleted_by_another_signer_leaves_memory_when_its_use_is_written_d
 async fn rows_whose_parts_do_not_belong_together_are_an_internal_fault() {
     let signer = TestSigner::start().await;
     let (a, b) = (signer.create_id("a").await, signer.create_id("b").await);
+    signer.forget(&a);
     for tampering in [
         // The private half of another key; the public half of another key; both, under one's id.
         "UPDATE private_keys SET private = (SELECT private FROM private_keys WHERE gun = 'b') \

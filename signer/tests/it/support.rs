@@ -18,7 +18,7 @@ use signer::{
     grpc::{self, clients::Clients},
     health::Health,
     keys::{Keys, cache::CacheLimits},
-    keystore::{schema::SQLITE, sql::SqlStore},
+    keystore::{KeyId, schema::SQLITE, sql::SqlStore},
 };
 use sqlx::{AssertSqlSafe, Sqlite};
 use tempfile::TempDir;
@@ -215,6 +215,11 @@ impl TestSigner {
     /// The id of the key that [`create`](Self::create) answers.
     pub(crate) async fn create_id(&self, gun: &str) -> String {
         id_of(&self.create("ecdsa", gun, "timestamp").await.unwrap())
+    }
+
+    /// Takes the key called `id` out of memory, so that its next use reads its row.
+    pub(crate) fn forget(&self, id: &str) {
+        self.keys.cache().remove(&KeyId::parse(id).unwrap());
     }
 
     pub(crate) async fn sign(&self, id: &str, content: &[u8]) -> Result<Signature, Status> {

@@ -15,6 +15,7 @@ use proto::{
 };
 use serde_json::json;
 use signer::{
+    keys::Keys,
     keystore::{KeyId, Purpose, algorithm_name},
     open,
     rotation::rotate_all,
@@ -26,6 +27,7 @@ use crate::support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
 
 on_both![
     keys_of_either_signer_are_used_by_the_other,
+    rows_that_share_a_salt_are_opened_by_notarys_signer,
     keys_moved_to_another_passphrase_are_used_by_notarys_signer,
 ];
 
@@ -134,6 +136,38 @@ async fn keys_of_either_signer_are_used_by_the_other(server: Server) -> Result<(
         let signature = notary.sign(&made, b"x").await?;
         ensure!(made.verifies(&made.signature_method(), b"x", &signature));
         ensure!(ours.create(rust).await? != made);
+    }
+    Ok(())
+}
+
+/// What a row says of how its key was derived: algorithm, rounds and salt.
+async fn header(keys: &Keys, key: &PublicKey) -> Result<String> {
+    let found = keys.store().find(&KeyId::from(key.id())).await?;
+    let private = String::from_utf8(found.context("the key is stored")?.private)?;
+    let (header, _) = private.split_once('.').context("an envelope")?;
+    Ok(header.to_owned())
+}
+
+async fn rows_that_share_a_salt_are_opened_by_notarys_signer(server: Server) -> Result<()> {
+    let fresh = server.notarys()?;
+    let ours = keys(&fresh, &[PASSPHRASE]).await?;
+    let mut made = Vec::new();
+    for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
+        for gun in ["example.com/one", "example.com/two"] {
+            made.push(ours.create(purpose(algorithm, gun)).await?);
+        }
+    }
+    let shared = header(&ours, &made[0]).await?;
+    for key in &made {
+        ensure!(header(&ours, key).await? == shared);
+    }
+    let derivations = ours.custodies().encrypted().derivations();
+    ensure!(derivations == 1, "{derivations} derivations");
+    let folder = tempfile::tempdir()?;
+    let notary = Notary::start(folder.path(), &fresh, &[PASSPHRASE])?;
+    for key in &made {
+        let signature = notary.sign(key, b"x").await?;
+        ensure!(key.verifies(&key.signature_method(), b"x", &signature));
     }
     Ok(())
 }

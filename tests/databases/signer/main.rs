@@ -3,8 +3,10 @@
 mod backup;
 #[path = "../../../signer/tests/it/behaviour.rs"]
 mod behaviour;
+mod costs;
 mod go;
 mod pooler;
 mod schema;
 mod stores;
 mod support;
+mod wire;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{
     super::CustodyError,
+    derived::DerivedKeys,
     envelope::{self, EnvelopeError},
     passphrases::{Passphrase, PassphraseError, Passphrases},
 };
@@ -18,6 +19,7 @@ use crate::{keystore::StoredKey, metrics};
 /// on threads of its own, no more at once than the machine has cores.
 pub(super) struct Cipher {
     passphrases: Arc<Passphrases>,
+    derived: Arc<DerivedKeys>,
     cores: Arc<Semaphore>,
     rounds: NonZeroU32,
 }
@@ -124,16 +126,21 @@ impl Cipher {
         let cores = thread::available_parallelism().map_or(1, Into::into);
         Self {
             passphrases,
+            derived: Arc::default(),
             cores: Arc::new(Semaphore::new(cores)),
             rounds,
         }
     }
 
+    /// How often a key was derived from a passphrase.
+    pub(super) fn derivations(&self) -> u64 {
+        self.derived.runs()
+    }
+
     /// The passphrase that `alias` has at this moment. Getting it may take the time of a command.
     pub(super) async fn passphrase(&self, alias: &str) -> Result<Arc<Passphrase>, RowError> {
-        let (passphrases, alias) = (Arc::clone(&self.passphrases), alias.to_owned());
-        self.slowly(move || Ok(Arc::new(passphrases.get(&alias)?)))
-            .await
+        let (keyring, alias) = (self.keyring(), alias.to_owned());
+        self.slowly(move || Ok(keyring.present(&alias)?)).await
     }
 
     /// What an operator should hear about the passphrase of `alias`.
@@ -149,15 +156,15 @@ impl Cipher {
         stored: StoredKey,
         before: Option<Arc<Passphrase>>,
     ) -> Result<PrivateKey, RowError> {
-        let passphrases = Arc::clone(&self.passphrases);
+        let keyring = self.keyring();
         self.timed(move || {
-            let present = passphrases.get(&stored.alias)?;
-            let opened = open(&stored, &present, &passphrases);
+            let present = keyring.present(&stored.alias)?;
+            let opened = keyring.open(&stored, &present);
             match (&opened, before) {
                 (Err(RowError::WrongPassphrase { .. }), Some(before))
                     if !before.is_same(&present) =>
                 {
-                    open(&stored, &before, &passphrases)
+                    keyring.open(&stored, &before)
                 }
                 _ => opened,
             }
@@ -171,22 +178,39 @@ impl Cipher {
         stored: StoredKey,
         passphrase: &Arc<Passphrase>,
     ) -> Result<PrivateKey, RowError> {
-        let (passphrases, passphrase) = (Arc::clone(&self.passphrases), Arc::clone(passphrase));
-        self.timed(move || open(&stored, &passphrase, &passphrases))
-            .await
+        let (keyring, passphrase) = (self.keyring(), Arc::clone(passphrase));
+        self.timed(move || keyring.open(&stored, &passphrase)).await
     }
 
-    /// Encrypts `private`. The caller has proven that the passphrase is the right one.
+    /// Encrypts `private` under `alias`. The caller has proven that the passphrase is the right
+    /// one.
     pub(super) async fn seal(
         &self,
+        alias: &str,
         passphrase: &Arc<Passphrase>,
         private: Zeroizing<Vec<u8>>,
     ) -> Result<String, RowError> {
-        let (passphrase, rounds) = (Arc::clone(passphrase), self.rounds);
-        self.slowly(move || {
-            envelope::seal(&private, passphrase.bytes(), rounds).map_err(RowError::Seal)
-        })
-        .await
+        let sealed = match self.derived.take_for_writing(alias, passphrase) {
+            Some((derivation, key)) => envelope::seal_by(&private, &derivation, &key),
+            None => {
+                let (derived, rounds) = (Arc::clone(&self.derived), self.rounds);
+                let (alias, passphrase) = (alias.to_owned(), Arc::clone(passphrase));
+                self.slowly(move || {
+                    let (derivation, key) =
+                        derived.derive_for_writing(&alias, &passphrase, rounds)?;
+                    envelope::seal_by(&private, &derivation, &key)
+                })
+                .await
+            }
+        };
+        sealed.map_err(RowError::Seal)
+    }
+
+    fn keyring(&self) -> Keyring {
+        Keyring {
+            passphrases: Arc::clone(&self.passphrases),
+            derived: Arc::clone(&self.derived),
+        }
     }
 
     /// Why the present passphrase of `alias` may not encrypt: it does not open key `id`.
@@ -240,29 +264,62 @@ impl Cipher {
     }
 }
 
-/// Opens `stored` with `passphrase`; `passphrases` only know where that is from.
-fn open(
-    stored: &StoredKey,
-    passphrase: &Passphrase,
-    passphrases: &Passphrases,
-) -> Result<PrivateKey, RowError> {
-    let id = || stored.id.clone();
-    let private = match envelope::open(&stored.private, passphrase.bytes()) {
-        Ok(private) => private,
-        Err(EnvelopeError::WrongPassphrase) => {
-            return Err(RowError::WrongPassphrase {
-                alias: stored.alias.clone(),
-                source_name: passphrases.source(&stored.alias),
-                id: id(),
-            });
-        }
-        Err(error) => return Err(RowError::Envelope { id: id(), error }),
-    };
-    let key = PrivateKey::from_stored(&stored.algorithm, &private, &stored.public)
-        .map_err(|error| RowError::Key { id: id(), error })?;
-    if key.public().id().as_str() != stored.id {
-        let found = key.public().id().to_string();
-        return Err(RowError::OtherKey { id: id(), found });
+/// What it takes to open a key, for the threads that do.
+struct Keyring {
+    passphrases: Arc<Passphrases>,
+    derived: Arc<DerivedKeys>,
+}
+
+impl Keyring {
+    /// The passphrase that `alias` has at this moment.
+    fn present(&self, alias: &str) -> Result<Arc<Passphrase>, PassphraseError> {
+        let present = Arc::new(self.passphrases.get(alias)?);
+        self.derived.note_present(alias, &present);
+        Ok(present)
     }
-    Ok(key)
+
+    /// Opens `stored` with `passphrase`, and checks that it is the key that its row names.
+    fn open(&self, stored: &StoredKey, passphrase: &Passphrase) -> Result<PrivateKey, RowError> {
+        let id = || stored.id.clone();
+        let private = match self.decrypt(stored, passphrase) {
+            Ok(private) => private,
+            Err(EnvelopeError::WrongPassphrase) => {
+                return Err(RowError::WrongPassphrase {
+                    alias: stored.alias.clone(),
+                    source_name: self.passphrases.source(&stored.alias),
+                    id: id(),
+                });
+            }
+            Err(error) => return Err(RowError::Envelope { id: id(), error }),
+        };
+        let key = PrivateKey::from_stored(&stored.algorithm, &private, &stored.public)
+            .map_err(|error| RowError::Key { id: id(), error })?;
+        if key.public().id().as_str() != stored.id {
+            let found = key.public().id().to_string();
+            return Err(RowError::OtherKey { id: id(), found });
+        }
+        Ok(key)
+    }
+
+    /// Opens the envelope of `stored`. A key that had to be derived is kept if it opens it.
+    fn decrypt(
+        &self,
+        stored: &StoredKey,
+        passphrase: &Passphrase,
+    ) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+        let (derived, alias) = (&self.derived, &stored.alias);
+        let mut new = None;
+        let private = envelope::open_by(&stored.private, |derivation| {
+            let known = derived.recall(alias, passphrase, derivation);
+            known.unwrap_or_else(|| {
+                let key = derived.derive(passphrase, derivation);
+                new = Some((derivation.clone(), Arc::clone(&key)));
+                key
+            })
+        })?;
+        if let Some((derivation, key)) = new {
+            derived.keep(alias, passphrase, derivation, key);
+        }
+        Ok(private)
+    }
 }

@@ -2,8 +2,11 @@
 //!
 //! The form is that of Notary 0.7, so that either program opens what the other stored: PBES2
 //! derives a key from the passphrase, which wraps a random key, which encrypts with AES-GCM.
+//!
+//! Deriving is slow on purpose, and gives the same key for the same passphrase, salt and rounds: so
+//! envelopes that share a [`Derivation`] need it once.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use aes_kw::{KwAes128, KwAes192, KwAes256, cipher::KeyInit};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -26,8 +29,8 @@ pub const MAX_ROUNDS: u32 = 1_000_000;
 /// The fewest rounds that are read (RFC 7518, 4.8.1.2).
 pub const MIN_ROUNDS: u32 = 1000;
 
-/// Bytes of random salt in what is written.
-const SALT: usize = 12;
+/// Bytes of random salt in what is written. Notary 0.7 writes 12, and reads any number.
+const SALT: usize = 16;
 /// Bytes of the key that encrypts the content in what is written.
 const CONTENT_KEY: usize = 32;
 /// Bytes that AES key wrapping adds (RFC 3394).
@@ -55,56 +58,117 @@ pub enum EnvelopeError {
     NoRandom,
 }
 
-/// Encrypts `plaintext` under `passphrase`.
+/// Encrypts `plaintext` under `passphrase`, with a salt of its own.
 pub fn seal(
     plaintext: &[u8],
     passphrase: &[u8],
     rounds: NonZeroU32,
 ) -> Result<String, EnvelopeError> {
-    let fresh = Fresh::new().ok_or(EnvelopeError::NoRandom)?;
-    Ok(fresh.seal(plaintext, passphrase, rounds))
+    let derivation = Derivation::generate(rounds)?;
+    let key = derivation.derive(passphrase);
+    seal_by(plaintext, &derivation, &key)
 }
 
 /// Decrypts what [`seal`], or Notary 0.7, made.
 pub fn open(envelope: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+    open_by(envelope, |derivation| derivation.derive(passphrase))
+}
+
+/// Encrypts `plaintext` with `key`, which `derivation` gave.
+pub(super) fn seal_by(
+    plaintext: &[u8],
+    derivation: &Derivation,
+    key: &WrappingKey,
+) -> Result<String, EnvelopeError> {
+    let fresh = Fresh::generate().ok_or(EnvelopeError::NoRandom)?;
+    Ok(fresh.seal(plaintext, derivation, key))
+}
+
+/// Decrypts an envelope with the key that `find` has for its derivation.
+pub(super) fn open_by(
+    envelope: &[u8],
+    find: impl FnOnce(&Derivation) -> Arc<WrappingKey>,
+) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
     let text = std::str::from_utf8(envelope).map_err(|_| EnvelopeError::Malformed("not text"))?;
     let parts = Parts::read(text)?;
-    let content_key = parts.unwrap_content_key(passphrase)?;
+    let content_key = parts.unwrap_content_key(find)?;
     parts.decrypt(&content_key)
 }
 
-/// What must be new for every envelope.
+/// The key that wraps content keys, wiped when its last owner drops it. It has no `Debug`.
+pub(super) struct WrappingKey(Zeroizing<Vec<u8>>);
+
+/// How a wrapping key comes from a passphrase.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Derivation {
+    wrapping: Wrapping,
+    rounds: NonZeroU32,
+    salt: Vec<u8>,
+}
+
+impl Derivation {
+    /// What new envelopes use, with a random salt.
+    pub(super) fn generate(rounds: NonZeroU32) -> Result<Self, EnvelopeError> {
+        let mut salt = vec![0; SALT];
+        let filled = SystemRandom::new().fill(&mut salt);
+        filled.map_err(|_| EnvelopeError::NoRandom)?;
+        Ok(Self::with_salt(salt, rounds))
+    }
+
+    /// What new envelopes use, with this salt.
+    pub(super) fn with_salt(salt: Vec<u8>, rounds: NonZeroU32) -> Self {
+        Self {
+            wrapping: Wrapping::Hs256,
+            rounds,
+            salt,
+        }
+    }
+
+    /// Bytes of the salt; a row may hold any number.
+    pub(super) fn salt_length(&self) -> usize {
+        self.salt.len()
+    }
+
+    /// The wrapping key of `passphrase`. This is what takes long.
+    pub(super) fn derive(&self, passphrase: &[u8]) -> Arc<WrappingKey> {
+        let key = self.wrapping.derive(passphrase, &self.salt, self.rounds);
+        Arc::new(WrappingKey(key))
+    }
+}
+
+/// What must be new for every envelope, whatever it shares with others.
 struct Fresh {
-    salt: [u8; SALT],
     content_key: Zeroizing<[u8; CONTENT_KEY]>,
     nonce: [u8; NONCE_LEN],
 }
 
 impl Fresh {
-    fn new() -> Option<Self> {
+    fn generate() -> Option<Self> {
         let random = SystemRandom::new();
         let mut fresh = Self {
-            salt: [0; SALT],
             content_key: Zeroizing::new([0; CONTENT_KEY]),
             nonce: [0; NONCE_LEN],
         };
-        random.fill(&mut fresh.salt).ok()?;
         random.fill(fresh.content_key.as_mut_slice()).ok()?;
         random.fill(&mut fresh.nonce).ok()?;
         Some(fresh)
     }
 
-    fn seal(self, plaintext: &[u8], passphrase: &[u8], rounds: NonZeroU32) -> String {
-        let salt = URL_SAFE_NO_PAD.encode(self.salt);
+    fn seal(self, plaintext: &[u8], derivation: &Derivation, key: &WrappingKey) -> String {
+        let Derivation {
+            wrapping,
+            rounds,
+            salt,
+        } = derivation;
+        let (algorithm, salt) = (wrapping.name(), URL_SAFE_NO_PAD.encode(salt));
         // Members in the order of Notary's library, which is how its rows look.
         let header = format!(
-            r#"{{"alg":"{KEY_WRAPPING}","enc":"{ENCRYPTION}","p2c":{rounds},"p2s":"{salt}"}}"#
+            r#"{{"alg":"{algorithm}","enc":"{ENCRYPTION}","p2c":{rounds},"p2s":"{salt}"}}"#
         );
         let header = URL_SAFE_NO_PAD.encode(header);
-        let key = Wrapping::Hs256.derive(passphrase, &self.salt, rounds);
         let mut wrapped = [0; CONTENT_KEY + WRAPPING];
-        Wrapping::Hs256
-            .wrap(&key, self.content_key.as_slice(), &mut wrapped)
+        wrapping
+            .wrap(&key.0, self.content_key.as_slice(), &mut wrapped)
             .expect("the sizes fit each other");
         let mut content = plaintext.to_vec();
         let tag = content_cipher(&AES_256_GCM, self.content_key.as_slice())
@@ -126,10 +190,8 @@ impl Fresh {
 struct Parts<'a> {
     /// The first part as it stands: it is authenticated along with the content.
     header_text: &'a str,
-    wrapping: Wrapping,
+    derivation: Derivation,
     encryption: &'static Algorithm,
-    rounds: NonZeroU32,
-    salt: Vec<u8>,
     wrapped_key: Vec<u8>,
     nonce: [u8; NONCE_LEN],
     /// Ciphertext and tag, in place of which the plaintext will stand.
@@ -170,27 +232,33 @@ impl<'a> Parts<'a> {
         content.extend_from_slice(&tag);
         Ok(Self {
             header_text,
-            wrapping: Wrapping::find(&header.alg)?,
+            derivation: Derivation {
+                wrapping: Wrapping::find(&header.alg)?,
+                rounds: rounds(header.p2c)?,
+                salt: salt(&header.p2s)?,
+            },
             encryption: find_encryption(&header.enc)?,
-            rounds: rounds(header.p2c)?,
-            salt: salt(&header.p2s)?,
             wrapped_key: decode(wrapped_key)?,
             nonce: nonce.map_err(|_| EnvelopeError::Malformed("the nonce has the wrong length"))?,
             content: Zeroizing::new(content),
         })
     }
 
-    fn unwrap_content_key(&self, passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+    fn unwrap_content_key(
+        &self,
+        find: impl FnOnce(&Derivation) -> Arc<WrappingKey>,
+    ) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         let length = self.encryption.key_len();
         if self.wrapped_key.len() != length + WRAPPING {
             return Err(EnvelopeError::Malformed(
                 "the wrapped key has the wrong length",
             ));
         }
-        let key = self.wrapping.derive(passphrase, &self.salt, self.rounds);
+        let key = find(&self.derivation);
         let mut content_key = Zeroizing::new(vec![0; length]);
-        self.wrapping
-            .unwrap(&key, &self.wrapped_key, &mut content_key)?;
+        self.derivation
+            .wrapping
+            .unwrap(&key.0, &self.wrapped_key, &mut content_key)?;
         Ok(content_key)
     }
 
@@ -250,7 +318,7 @@ fn content_cipher(algorithm: &'static Algorithm, key: &[u8]) -> Result<LessSafeK
 }
 
 /// How a passphrase protects the content key (RFC 7518, 4.8).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Wrapping {
     Hs256,
     Hs384,

@@ -1,0 +1,85 @@
+//! What keys and signatures cost a database, in counts that no machine changes.
+
+use anyhow::{Result, ensure};
+use signer::{
+    keys::Keys,
+    keystore::{KeyId, Purpose},
+    open,
+};
+use tuf::KeyAlgorithm;
+
+use crate::{
+    support::{PASSPHRASE, Server, keys, on_both, storage},
+    wire::{Counts, Wire},
+};
+
+on_both![a_new_repository_costs_few_statements_and_no_connection];
+
+fn purpose(gun: &str, role: &str) -> Purpose {
+    Purpose {
+        algorithm: KeyAlgorithm::Ecdsa,
+        gun: gun.to_owned(),
+        role: role.to_owned(),
+    }
+}
+
+/// A signer whose work is counted.
+struct Counted {
+    wire: Wire,
+    keys: Keys,
+}
+
+impl Counted {
+    /// What `work` costs, and its outcome.
+    async fn count<T>(&self, work: impl Future<Output = T>) -> (T, Counts) {
+        let before = self.wire.counts();
+        let outcome = work.await;
+        (outcome, self.wire.counts() - before)
+    }
+
+    fn derivations(&self) -> u64 {
+        self.keys.custodies().encrypted().derivations()
+    }
+}
+
+async fn a_new_repository_costs_few_statements_and_no_connection(server: Server) -> Result<()> {
+    let fresh = server.empty()?;
+    open::migrate_store(&storage(&fresh), false).await?;
+    let wire = Wire::to(&fresh)?;
+    let keys = keys(&wire.before(&fresh), &[PASSPHRASE]).await?;
+    let signer = Counted { wire, keys };
+    let (first, cost) = signer
+        .count(signer.keys.create(purpose("first", "timestamp")))
+        .await;
+    println!("the first key of a process: {cost:?}");
+    ensure!(cost.connections <= 1 && cost.statements <= 12, "{cost:?}");
+    // Statements are prepared once for each connection.
+    signer
+        .keys
+        .sign(&KeyId::from(first?.id()), "x".into())
+        .await?;
+    signer.keys.create(purpose("second", "timestamp")).await?;
+    let derivations = signer.derivations();
+    for role in ["timestamp", "snapshot"] {
+        let (key, cost) = signer.count(signer.keys.create(purpose("new", role))).await;
+        println!("a key: {cost:?}");
+        let expected = Counts {
+            connections: 0,
+            statements: 8,
+            prepared: 0,
+            trips: 7,
+        };
+        ensure!(cost == expected, "{cost:?}");
+        let id = KeyId::from(key?.id());
+        let (signed, cost) = signer.count(signer.keys.sign(&id, "x".into())).await;
+        signed?;
+        println!("its first signature: {cost:?}");
+        ensure!(cost.statements == 1 && cost.trips <= 2, "{cost:?}");
+        ensure!((cost.connections, cost.prepared) == (0, 0), "{cost:?}");
+        let (signed, cost) = signer.count(signer.keys.sign(&id, "x".into())).await;
+        signed?;
+        ensure!(cost == Counts::default(), "a signature: {cost:?}");
+    }
+    ensure!(signer.derivations() == derivations);
+    Ok(())
+}
