@@ -12,7 +12,6 @@ mod sections;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use authn::settings::AuthenticationSettings;
@@ -72,17 +71,6 @@ pub struct MaxAge {
     pub current_metadata: u32,
     /// Seconds for a version named by number or checksum, which never changes.
     pub consistent_metadata: u32,
-    /// Seconds for which this process itself serves a file by checksum from memory without asking
-    /// the database whether it is still there; 0: it always asks.
-    pub memory: u32,
-}
-
-impl MaxAge {
-    /// How long a file is served from memory without asking the database.
-    #[must_use]
-    pub fn memory(&self) -> Duration {
-        Duration::from_secs(u64::from(self.memory))
-    }
 }
 
 impl Default for MaxAge {
@@ -90,7 +78,6 @@ impl Default for MaxAge {
         Self {
             current_metadata: 300,
             consistent_metadata: 2_592_000,
-            memory: 0,
         }
     }
 }
@@ -193,6 +180,11 @@ impl Config {
         if config.tls.is_none() {
             warnings.push(
                 "server.tls_cert_file is not set: this server speaks plain HTTP, which the docker client refuses".into(),
+            );
+        }
+        if caching.memory_seconds.is_set() {
+            warnings.push(
+                "caching.memory_seconds has no effect any more: the server asks for changes of all repositories at once".into(),
             );
         }
         if Bugsnag::of(settings).api_key.is_set() {
@@ -321,7 +313,6 @@ fn max_age(settings: &Settings) -> Result<MaxAge, SettingsError> {
     Ok(MaxAge {
         current_metadata: section.current_metadata.get()?,
         consistent_metadata: section.consistent_metadata.get()?,
-        memory: Caching::of(settings).memory_seconds.get()?,
     })
 }
 

@@ -226,7 +226,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
     let repositories = Repositories::new(
         store,
         signer,
-        MetadataCache::new(config.cache_bytes, config.caching.memory()),
+        MetadataCache::new(config.cache_bytes),
         MemoryLimits::new(config.upload_bytes),
         clock::now,
     )

@@ -16,8 +16,8 @@ use std::{
 use daemon::{Level, Limits, LogFormat, listener, logging};
 use dhat::{HeapStats, Profiler};
 use ring::digest::{SHA256, digest};
-use server::{config::MaxAge, http::Endpoint};
-use support::{Settings, TestServer};
+use server::http::Endpoint;
+use support::TestServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -55,15 +55,8 @@ fn count(address: SocketAddr, request: &[u8]) -> f64 {
 async fn a_warm_read_allocates_little() {
     let _profiler = Profiler::builder().testing().build();
     logging::init(&["server", "trust"], LogFormat::Json, Level::Error);
-    let server = TestServer::with(Settings {
-        // No query: those are counted elsewhere.
-        caching: MaxAge {
-            memory: 3600,
-            ..MaxAge::default()
-        },
-        ..Settings::default()
-    })
-    .await;
+    // Its clock stands still, so there is no query: those are counted elsewhere.
+    let server = TestServer::start().await;
     server.published(GUN).await;
     let targets = server.file(GUN, "targets.json").await.ok();
     let sum = hex::encode(digest(&SHA256, &targets.body));

@@ -2,27 +2,30 @@
 //!
 //! Two memories. Files by GUN, role and checksum: immutable, so never stale; leaving GUN or role
 //! out of the key would let a reader of one repository fetch the files of another. And, for each
-//! GUN, the [`View`] that its newest timestamp opens; it is used only while that timestamp is still
-//! the newest, which every read asks the store.
+//! GUN, what its newest timestamp opens (a [`View`]), or that it has none.
 //!
-//! A deletion must not be undone by a reader that began before it: readers put files in through a
-//! [`Ticket`] that a deletion voids.
+//! The second can become untrue, so it counts only while it is *confirmed*: each GUN has a counter
+//! (several share one), which grows with everything that may have changed the GUN, and what is
+//! remembered carries the count of the moment before it was asked for. So an answer that was asked
+//! for before the last change, or before the last deletion, never counts, however late it comes,
+//! and never takes the place of a newer one. Readers bring that moment along as a [`Ticket`].
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use moka::sync::Cache;
+use moka::{ops::compute::Op, sync::Cache};
 use time::OffsetDateTime;
 use tuf::{Gun, Listed, Role};
 
 use crate::{
     locks::GunLocks,
-    store::{Head, StoredMetadata},
+    store::{Change, Head, StoredMetadata},
 };
 
 /// What a repository looks like from its newest timestamp.
@@ -57,36 +60,95 @@ impl View {
     }
 }
 
+/// What is remembered of a GUN.
+#[derive(Clone, Debug)]
+pub enum Remembered {
+    /// It has no trust data.
+    Absent,
+    /// It has a repository.
+    Repository(Arc<View>),
+}
+
+impl Remembered {
+    /// The repository, if there is one.
+    #[must_use]
+    pub fn view(&self) -> Option<&Arc<View>> {
+        match self {
+            Self::Absent => None,
+            Self::Repository(view) => Some(view),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.view().map_or(0, |view| view.weight())
+    }
+}
+
+/// How often a GUN, and everything, may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Stamp {
+    everything: u64,
+    gun: u64,
+}
+
+/// What is remembered of a GUN, and since when.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// It counts while this is the stamp of the GUN.
+    stamp: Stamp,
+    /// A moment before the database was asked for it.
+    asked: Instant,
+    what: Remembered,
+}
+
 type FileKey = (Gun, Role, [u8; 32]);
 
-/// How long files are remembered if they are not served unasked.
+/// How long files are remembered.
 const LIFETIME: Duration = Duration::from_hours(1);
 
+/// How long what is remembered of a GUN counts before the database is asked for it again, whatever
+/// the changefeed says: rows may have been changed by hand, or by servers that write no feed.
+pub const CONFIRMATION: Duration = Duration::from_secs(10);
+
+/// How long the files of a repository are served without a question after the repository was seen.
+/// So long may a deletion by another server go unnoticed by those who know a checksum.
+pub const SIGHT: Duration = Duration::from_secs(1);
+
+/// How many counters there are; GUNs share them, and what one changes the others ask for again.
+const COUNTERS: usize = 4096;
+
+/// A clock that no correction moves; tests bring their own.
+pub type SteadyClock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
 /// The memory of one process.
-#[derive(Debug)]
 pub struct MetadataCache {
     files: Cache<FileKey, StoredMetadata>,
-    views: Cache<Gun, Arc<View>>,
+    guns: Cache<Gun, Entry>,
     deletions: AtomicU64,
     gate: RwLock<()>,
-    is_trusted: bool,
+    everything: AtomicU64,
+    counters: Box<[AtomicU64]>,
+    hasher: RandomState,
+    clock: SteadyClock,
     /// One load of a file at a time: a large one would otherwise be in memory for each of its
     /// readers.
     pub(crate) loads: GunLocks,
+    /// One question for the newest timestamp of a GUN at a time, which answers all who wait for it.
+    pub(crate) questions: GunLocks,
 }
 
-/// The right to remember what was read, as long as nothing was deleted since it was issued.
+/// The right to remember what was read, as long as nothing changed since it was issued.
 #[derive(Clone, Copy, Debug)]
-pub struct Ticket(u64);
+pub struct Ticket {
+    stamp: Stamp,
+    deletions: u64,
+    asked: Instant,
+}
 
 impl MetadataCache {
     /// A memory of at most `bytes`, the larger part for files.
-    ///
-    /// For `unasked`, a file is served by checksum without asking the store whether it is still
-    /// there; with zero the store is always asked.
     #[must_use]
-    pub fn new(bytes: u64, unasked: Duration) -> Self {
-        let lifetime = if unasked.is_zero() { LIFETIME } else { unasked };
+    pub fn new(bytes: u64) -> Self {
         let weigh = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         Self {
             files: Cache::builder()
@@ -94,29 +156,48 @@ impl MetadataCache {
                 .weigher(move |(gun, ..): &FileKey, file: &StoredMetadata| {
                     weigh(file.bytes.len() + gun.as_str().len() + 160)
                 })
-                .time_to_live(lifetime)
+                .time_to_live(LIFETIME)
                 .support_invalidation_closures()
                 .build(),
-            views: Cache::builder()
+            guns: Cache::builder()
                 .max_capacity(bytes / 4)
-                .weigher(move |_: &Gun, view: &Arc<View>| weigh(view.weight()))
+                .weigher(move |gun: &Gun, entry: &Entry| {
+                    weigh(entry.what.weight() + gun.as_str().len() + 240)
+                })
                 .build(),
             deletions: AtomicU64::new(0),
             gate: RwLock::new(()),
-            is_trusted: !unasked.is_zero(),
+            everything: AtomicU64::new(0),
+            counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+            clock: Arc::new(Instant::now),
             loads: GunLocks::default(),
+            questions: GunLocks::default(),
         }
     }
 
-    /// Whether what is remembered may be served without asking the store.
+    /// The same memory with another clock.
     #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        self.is_trusted
+    pub fn with_clock(self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        Self {
+            clock: Arc::new(clock),
+            ..self
+        }
     }
 
-    /// To be taken before reading what may be remembered.
-    pub fn ticket(&self) -> Ticket {
-        Ticket(self.deletions.load(Ordering::Acquire))
+    /// The moment, by the clock that decides how old something is.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// To be taken before reading what may be remembered of `gun`, and before storing what will be.
+    pub fn ticket(&self, gun: &Gun) -> Ticket {
+        Ticket {
+            stamp: self.stamp(gun),
+            deletions: self.deletions.load(Ordering::Acquire),
+            asked: self.now(),
+        }
     }
 
     /// A file, if remembered.
@@ -126,7 +207,7 @@ impl MetadataCache {
         found
     }
 
-    /// Remembers a file.
+    /// Remembers a file, unless something was deleted since the ticket was issued.
     pub fn keep_file(
         &self,
         ticket: Ticket,
@@ -135,25 +216,125 @@ impl MetadataCache {
         sha256: [u8; 32],
         file: &StoredMetadata,
     ) {
-        self.keep(ticket, || {
+        let _gate = self
+            .gate
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.deletions.load(Ordering::Acquire) == ticket.deletions {
             self.files
                 .insert((gun.clone(), role.clone(), sha256), file.clone());
+        }
+    }
+
+    /// What is remembered of `gun`, whether or not that is confirmed.
+    pub fn remembered(&self, gun: &Gun) -> Option<Remembered> {
+        self.guns.get(gun).map(|entry| entry.what)
+    }
+
+    /// The view that the timestamp `head` opens, if remembered; it is the same for ever.
+    pub fn view(&self, gun: &Gun, head: &Head) -> Option<Arc<View>> {
+        let remembered = self.remembered(gun)?;
+        remembered.view().filter(|view| view.head == *head).cloned()
+    }
+
+    /// What was confirmed of `gun` and not changed since, as far as this process was told, and the
+    /// moment before the database was asked. It counts for [`CONFIRMATION`].
+    pub fn confirmed(&self, gun: &Gun) -> Option<(Remembered, Instant)> {
+        let entry = self.guns.get(gun)?;
+        let age = self.now().saturating_duration_since(entry.asked);
+        let is_confirmed = entry.stamp == self.stamp(gun) && age < CONFIRMATION;
+        is_confirmed.then_some((entry.what, entry.asked))
+    }
+
+    /// Remembers what the database answered to a question that was asked after the ticket was
+    /// issued, unless `gun` has changed since.
+    pub fn keep(&self, ticket: Ticket, gun: &Gun, what: Remembered) {
+        if ticket.stamp == self.stamp(gun) {
+            self.put(gun, ticket.stamp, ticket.asked, what);
+        }
+    }
+
+    /// Remembers `view`, which this process has just published. To be called after the commit and
+    /// before it is acknowledged; the ticket is from before the transaction began. What was asked
+    /// for before that is void from now on. If something else changed `gun` since the ticket was
+    /// issued, the database is asked what is current.
+    pub fn keep_published(&self, ticket: Ticket, gun: &Gun, view: &Arc<View>) {
+        let everything = self.everything.load(Ordering::Acquire);
+        let before = self.counter(gun).fetch_add(1, Ordering::AcqRel);
+        let last = Stamp {
+            everything,
+            gun: before,
+        };
+        if ticket.stamp == last {
+            let stamp = Stamp {
+                gun: before + 1,
+                ..last
+            };
+            self.put(
+                gun,
+                stamp,
+                ticket.asked,
+                Remembered::Repository(Arc::clone(view)),
+            );
+        }
+    }
+
+    /// Takes note that `gun` may have changed: the database is asked before its memory counts
+    /// again.
+    pub fn doubt(&self, gun: &Gun) {
+        self.counter(gun).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes note that everything may have changed.
+    pub fn doubt_all(&self) {
+        self.everything.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes note of a line of the changefeed that was not seen before.
+    pub fn notice(&self, change: &Change) {
+        let Ok(gun) = Gun::parse(&change.gun) else {
+            return;
+        };
+        let mut sha256 = [0; 32];
+        if change.is_deletion() {
+            self.forget(&gun);
+        } else if hex::decode_to_slice(&change.sha256, &mut sha256).is_ok() {
+            self.notice_timestamp(&gun, change.version, &sha256);
+        } else {
+            self.doubt(&gun);
+        }
+    }
+
+    /// Takes note that `gun` got this timestamp. If it is the one that is remembered, that counts
+    /// on; what was asked for meanwhile is void all the same, since it may be older.
+    pub fn notice_timestamp(&self, gun: &Gun, version: i64, sha256: &[u8; 32]) {
+        let before = Stamp {
+            everything: self.everything.load(Ordering::Acquire),
+            gun: self.counter(gun).fetch_add(1, Ordering::AcqRel),
+        };
+        let after = Stamp {
+            gun: before.gun + 1,
+            ..before
+        };
+        let is_remembered = |entry: &Entry| {
+            let view = entry.what.view();
+            entry.stamp == before
+                && view
+                    .is_some_and(|view| view.head.version == version && view.head.sha256 == *sha256)
+        };
+        self.guns.entry_by_ref(gun).and_compute_with(|entry| {
+            let entry = entry.map(moka::Entry::into_value);
+            match entry.filter(is_remembered) {
+                Some(entry) => Op::Put(Entry {
+                    stamp: after,
+                    ..entry
+                }),
+                None => Op::Nop,
+            }
         });
     }
 
-    /// The view that the timestamp `head` opens, if remembered.
-    pub fn view(&self, gun: &Gun, head: &Head) -> Option<Arc<View>> {
-        let found = self.views.get(gun).filter(|view| view.head == *head);
-        count("view", found.is_some());
-        found
-    }
-
-    /// Remembers a view, in place of an older one.
-    pub fn keep_view(&self, ticket: Ticket, gun: &Gun, view: &Arc<View>) {
-        self.keep(ticket, || self.views.insert(gun.clone(), view.clone()));
-    }
-
-    /// Forgets everything about a GUN, and voids every ticket. To be called after the deletion was
+    /// Forgets everything about a GUN, and voids every ticket. To be called after a deletion was
     /// stored and before it is acknowledged.
     pub fn forget(&self, gun: &Gun) {
         let _gate = self
@@ -161,30 +342,58 @@ impl MetadataCache {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         self.deletions.fetch_add(1, Ordering::AcqRel);
-        self.views.invalidate(gun);
+        self.doubt(gun);
+        self.guns.invalidate(gun);
         let gun = gun.clone();
         self.files
             .invalidate_entries_if(move |(name, ..), _| *name == gun)
             .expect("the cache was built with support for invalidation closures");
     }
 
-    fn keep(&self, ticket: Ticket, insert: impl FnOnce()) {
+    /// Forgets everything, and voids every ticket.
+    pub fn forget_all(&self) {
         let _gate = self
             .gate
-            .read()
+            .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.deletions.load(Ordering::Acquire) == ticket.0 {
-            insert();
-        }
+        self.deletions.fetch_add(1, Ordering::AcqRel);
+        self.doubt_all();
+        self.guns.invalidate_all();
+        self.files.invalidate_all();
     }
 
     /// Bytes in use, as far as the cache has counted them, for metrics.
     pub fn bytes(&self) -> u64 {
-        self.files.weighted_size() + self.views.weighted_size()
+        self.files.weighted_size() + self.guns.weighted_size()
+    }
+
+    fn counter(&self, gun: &Gun) -> &AtomicU64 {
+        let hash = self.hasher.hash_one(gun);
+        let at = usize::try_from(hash % COUNTERS as u64).expect("there are few counters");
+        &self.counters[at]
+    }
+
+    fn stamp(&self, gun: &Gun) -> Stamp {
+        Stamp {
+            everything: self.everything.load(Ordering::Acquire),
+            gun: self.counter(gun).load(Ordering::Acquire),
+        }
+    }
+
+    /// Puts an entry in the place of an older one.
+    fn put(&self, gun: &Gun, stamp: Stamp, asked: Instant, what: Remembered) {
+        let new = Entry { stamp, asked, what };
+        self.guns.entry_by_ref(gun).and_compute_with(|old| {
+            let is_newer = |old: &Entry| (old.stamp, old.asked) > (new.stamp, new.asked);
+            match old {
+                Some(old) if is_newer(old.value()) => Op::Nop,
+                _ => Op::Put(new),
+            }
+        });
     }
 }
 
-fn count(kind: &'static str, hit: bool) {
+pub(crate) fn count(kind: &'static str, hit: bool) {
     let outcome = if hit { "hit" } else { "miss" };
     metrics::counter!("notary_server_cache_lookups_total", "kind" => kind, "outcome" => outcome)
         .increment(1);
@@ -192,6 +401,10 @@ fn count(kind: &'static str, hit: bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use tuf::MetadataFormat;
+
     use super::*;
 
     fn file(bytes: &'static [u8]) -> StoredMetadata {
@@ -205,41 +418,140 @@ mod tests {
         Gun::parse(name).unwrap()
     }
 
+    fn view(version: u8) -> Arc<View> {
+        Arc::new(View {
+            head: Head {
+                sha256: [version; 32],
+                version: version.into(),
+                format: MetadataFormat::NOTARY,
+            },
+            timestamp: file(b"{}"),
+            timestamp_expires: OffsetDateTime::UNIX_EPOCH,
+            snapshot: [0; 32],
+            snapshot_expires: OffsetDateTime::UNIX_EPOCH,
+            listed: Listed::from_iter([]),
+        })
+    }
+
+    fn change(name: &str, version: u8) -> Change {
+        let category = if version == 0 { "deletion" } else { "update" };
+        Change {
+            id: 1,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            gun: name.to_owned(),
+            version: version.into(),
+            sha256: hex::encode([version; 32]),
+            category: category.to_owned(),
+        }
+    }
+
+    /// The version that is confirmed; 0 for "no trust data".
+    fn confirmed(cache: &MetadataCache, gun: &Gun) -> Option<i64> {
+        let (what, _) = cache.confirmed(gun)?;
+        Some(what.view().map_or(0, |view| view.head.version))
+    }
+
+    fn keep(cache: &MetadataCache, ticket: Ticket, gun: &Gun, version: u8) {
+        cache.keep(ticket, gun, Remembered::Repository(view(version)));
+    }
+
     #[test]
     fn a_file_is_found_under_its_own_gun_and_role_only() {
-        let cache = MetadataCache::new(1 << 20, Duration::ZERO);
-        cache.keep_file(cache.ticket(), &gun("a"), &Role::Root, [1; 32], &file(b"x"));
-        assert!(cache.file(&gun("a"), &Role::Root, &[1; 32]).is_some());
+        let cache = MetadataCache::new(1 << 20);
+        let a = gun("a");
+        cache.keep_file(cache.ticket(&a), &a, &Role::Root, [1; 32], &file(b"x"));
+        assert!(cache.file(&a, &Role::Root, &[1; 32]).is_some());
         assert!(cache.file(&gun("b"), &Role::Root, &[1; 32]).is_none());
-        assert!(cache.file(&gun("a"), &Role::Targets, &[1; 32]).is_none());
+        assert!(cache.file(&a, &Role::Targets, &[1; 32]).is_none());
     }
 
     #[test]
     fn a_reader_that_began_before_a_deletion_cannot_undo_it() {
-        let cache = MetadataCache::new(1 << 20, Duration::ZERO);
-        let before = cache.ticket();
-        cache.keep_file(before, &gun("a"), &Role::Root, [1; 32], &file(b"x"));
-        cache.forget(&gun("a"));
-        assert!(cache.file(&gun("a"), &Role::Root, &[1; 32]).is_none());
-        cache.keep_file(before, &gun("a"), &Role::Root, [1; 32], &file(b"x"));
-        assert!(cache.file(&gun("a"), &Role::Root, &[1; 32]).is_none());
+        let cache = MetadataCache::new(1 << 20);
+        let a = gun("a");
+        let before = cache.ticket(&a);
+        for _ in 0..2 {
+            cache.keep_file(before, &a, &Role::Root, [1; 32], &file(b"x"));
+            keep(&cache, before, &a, 1);
+            cache.forget(&a);
+            assert!(cache.file(&a, &Role::Root, &[1; 32]).is_none());
+            assert_eq!(confirmed(&cache, &a), None);
+        }
+    }
+
+    #[test]
+    fn an_answer_from_before_the_last_own_publish_never_takes_its_place() {
+        let cache = MetadataCache::new(1 << 20);
+        let a = gun("a");
+        let reader = cache.ticket(&a);
+        let publisher = cache.ticket(&a);
+        cache.keep_published(publisher, &a, &view(2));
+        assert_eq!(confirmed(&cache, &a), Some(2));
+        keep(&cache, reader, &a, 1);
+        cache.keep(reader, &a, Remembered::Absent);
+        assert_eq!(confirmed(&cache, &a), Some(2));
+        // Nor does an older publish that comes late.
+        cache.keep_published(publisher, &a, &view(1));
+        assert_eq!(confirmed(&cache, &a), None);
+        assert!(cache.view(&a, &view(2).head).is_some());
+    }
+
+    #[test]
+    fn what_a_change_names_has_to_be_asked_for_unless_it_is_remembered_already() {
+        let cache = MetadataCache::new(1 << 20);
+        let a = gun("a");
+        keep(&cache, cache.ticket(&a), &a, 1);
+        let reader = cache.ticket(&a);
+        cache.notice(&change("a", 1));
+        assert_eq!(confirmed(&cache, &a), Some(1));
+        // What was asked for before the change was noticed may be older than it.
+        keep(&cache, reader, &a, 0);
+        assert_eq!(confirmed(&cache, &a), Some(1));
+        cache.notice(&change("a", 2));
+        assert_eq!(confirmed(&cache, &a), None);
+        keep(&cache, cache.ticket(&a), &a, 2);
+        assert_eq!(confirmed(&cache, &a), Some(2));
+        cache.notice(&change("a", 0));
+        assert_eq!(confirmed(&cache, &a), None);
+        cache.keep(cache.ticket(&a), &a, Remembered::Absent);
+        assert_eq!(confirmed(&cache, &a), Some(0));
+        cache.notice(&change("a", 1));
+        assert_eq!(confirmed(&cache, &a), None);
+    }
+
+    #[test]
+    fn of_two_answers_the_one_that_was_asked_for_last_stays() {
+        let (start, seconds) = (Instant::now(), Arc::new(Mutex::new(0)));
+        let clock = Arc::clone(&seconds);
+        let cache = MetadataCache::new(1 << 20)
+            .with_clock(move || start + Duration::from_secs(*clock.lock().unwrap()));
+        let a = gun("a");
+        let first = cache.ticket(&a);
+        *seconds.lock().unwrap() += 1;
+        let second = cache.ticket(&a);
+        keep(&cache, second, &a, 2);
+        keep(&cache, first, &a, 1);
+        assert_eq!(confirmed(&cache, &a), Some(2));
+        *seconds.lock().unwrap() += CONFIRMATION.as_secs() - 1;
+        assert_eq!(confirmed(&cache, &a), Some(2));
+        *seconds.lock().unwrap() += 1;
+        assert_eq!(confirmed(&cache, &a), None);
     }
 
     #[test]
     fn it_holds_no_more_bytes_than_it_may() {
-        let cache = MetadataCache::new(64 << 10, Duration::ZERO);
+        let cache = MetadataCache::new(64 << 10);
+        let a = gun("a");
         for n in 0..1000_u32 {
             let mut sum = [0; 32];
             sum[..4].copy_from_slice(&n.to_be_bytes());
-            cache.keep_file(
-                cache.ticket(),
-                &gun("a"),
-                &Role::Targets,
-                sum,
-                &file(&[0; 1024]),
-            );
+            let ticket = cache.ticket(&a);
+            cache.keep_file(ticket, &a, &Role::Targets, sum, &file(&[0; 1024]));
+            let other = gun(&format!("b{n}"));
+            cache.keep(cache.ticket(&other), &other, Remembered::Absent);
         }
         cache.files.run_pending_tasks();
+        cache.guns.run_pending_tasks();
         assert!(cache.bytes() <= 64 << 10, "{}", cache.bytes());
     }
 }

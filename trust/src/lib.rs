@@ -12,6 +12,7 @@ pub mod clients;
 pub mod deletion;
 mod error;
 pub mod events;
+pub mod follower;
 pub mod keys;
 pub mod locks;
 pub mod memory;

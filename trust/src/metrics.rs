@@ -1,11 +1,12 @@
 //! The metrics of this crate, each with its help text.
 
-use crate::events::count;
+use crate::{events::count, follower};
 
 /// Tells the recorder what the metrics of trust data mean. Call it once, after the recorder was
 /// installed.
 pub fn describe_metrics() {
     count::describe();
+    follower::describe();
     metrics::describe_counter!(
         "notary_server_cache_lookups_total",
         "Look-ups of remembered metadata (labels: kind, outcome)."

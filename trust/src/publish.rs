@@ -129,6 +129,7 @@ async fn publish_update(
         match publish_once(repositories, gun, authority, update, now).await {
             Err(error) if is_lost_race(repositories, gun, update, &error).await? => {
                 tracing::debug!(%gun, attempt, %error, "a rival came first; trying again");
+                repositories.cache.doubt(gun);
                 conflict = Some(error);
             }
             outcome => return outcome,

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::{
     cache::MetadataCache,
     events::{Events, Subscriber, count::Counts, invalidate::Invalidation},
+    follower::{Follower, Rules},
     locks::GunLocks,
     memory::MemoryLimits,
     signer::Signer,
@@ -25,6 +26,8 @@ pub struct Repositories {
     pub signer: Arc<dyn Signer>,
     /// What this process remembers.
     pub cache: Arc<MetadataCache>,
+    /// Knows what has changed.
+    pub(crate) follower: Follower,
     /// One publish or renewal of a GUN at a time.
     pub(crate) locks: Arc<GunLocks>,
     /// How much memory stored files may take while they are read.
@@ -51,6 +54,7 @@ impl Repositories {
             .with(Invalidation(Arc::clone(&cache)))
             .with(Counts);
         Self {
+            follower: Follower::new(Arc::clone(&store), Arc::clone(&cache), Rules::default()),
             store,
             signer,
             cache,
@@ -58,6 +62,17 @@ impl Repositories {
             memory: Arc::new(memory),
             events,
             clock: Arc::new(clock),
+        }
+    }
+
+    /// The same repositories, which follow the changes of others by `rules`. To be called before
+    /// anything is read.
+    #[must_use]
+    pub fn following_by(self, rules: Rules) -> Self {
+        let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
+        Self {
+            follower: Follower::new(store, cache, rules),
+            ..self
         }
     }
 

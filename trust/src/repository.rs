@@ -2,8 +2,8 @@
 //!
 //! What is current follows from the newest timestamp: it names a snapshot by checksum, and that
 //! names the rest, so a reader never sees a role newer than the snapshot that vouches for it. The
-//! walk is made once per timestamp; afterwards a read asks the store for the name of the newest
-//! timestamp and finds everything else remembered.
+//! walk is made once per timestamp; afterwards everything is remembered, and a read only has to know
+//! that nothing has changed ([`crate::follower`]).
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub use crate::error::ReadError;
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
-    cache::View,
+    cache::{Remembered, SIGHT, Ticket, View, count},
     store::{Head, StoredMetadata, VersionName},
 };
 
@@ -70,7 +70,7 @@ async fn load(
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let ticket = repositories.cache.ticket();
+    let ticket = repositories.cache.ticket(gun);
     let found = stored(repositories, gun, role, sha256).await?;
     if let Some(file) = &found {
         repositories
@@ -80,9 +80,9 @@ async fn load(
     Ok(found)
 }
 
-/// The same for who names the checksum himself: asks the store whether the file is still there,
-/// unless the operator has allowed to do without. Another server on the same database may have
-/// deleted the repository.
+/// Like [`by_checksum`], for a checksum that a client supplied: another server on the same database
+/// may have deleted the repository. Files never change, so a file is there as long as its
+/// repository is; within [`SIGHT`] of having seen that, nothing is asked.
 pub async fn named(
     repositories: &Repositories,
     gun: &Gun,
@@ -92,11 +92,42 @@ pub async fn named(
     let Some(file) = repositories.cache.file(gun, role, sha256) else {
         return loaded(repositories, gun, role, sha256).await;
     };
-    if repositories.cache.is_trusted() || repositories.store.holds(gun, role, sha256).await? {
+    let is_there = is_in_sight(repositories, gun)
+        || matches!(
+            recall(repositories, gun).await,
+            Some(Remembered::Repository(_))
+        )
+        || repositories.store.holds(gun, role, sha256).await?;
+    if is_there {
         return Ok(Some(file));
     }
     // What is remembered must not count now.
     load(repositories, gun, role, sha256).await
+}
+
+/// Whether the repository was seen a moment ago, by a poll or by a question of its own.
+fn is_in_sight(repositories: &Repositories, gun: &Gun) -> bool {
+    let cache = &repositories.cache;
+    let now = cache.now();
+    let Some((Remembered::Repository(_), asked)) = cache.confirmed(gun) else {
+        return false;
+    };
+    let polled = repositories.follower.last_poll();
+    let seen = polled.map_or(asked, |polled| polled.max(asked));
+    now.saturating_duration_since(seen) < SIGHT
+}
+
+/// What is remembered of `gun`, if the database holds that now, or has held it since this was
+/// called.
+async fn recall(repositories: &Repositories, gun: &Gun) -> Option<Remembered> {
+    let cache = &repositories.cache;
+    // Without anything to confirm there is no reason to wait for a poll.
+    let found = match cache.confirmed(gun) {
+        Some(_) if repositories.follower.poll().await => cache.confirmed(gun),
+        _ => None,
+    };
+    count("head", found.is_some());
+    found.map(|(what, _)| what)
 }
 
 /// The same from the store, and only if the bytes are what their checksum says: the last line of
@@ -162,13 +193,52 @@ impl Found {
 ///
 /// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
 pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found, ReadError> {
-    let ticket = repositories.cache.ticket();
+    match recall(repositories, gun).await {
+        Some(remembered) => Ok(remembered.into()),
+        None => ask(repositories, gun).await,
+    }
+}
+
+impl From<Remembered> for Found {
+    fn from(remembered: Remembered) -> Self {
+        match remembered {
+            Remembered::Absent => Self::Nothing,
+            Remembered::Repository(view) => Self::Whole(view),
+        }
+    }
+}
+
+/// Asks the store for the newest timestamp. Those who want the same at the same time ask once: what
+/// another one has asked for after this one came answers both.
+async fn ask(repositories: &Repositories, gun: &Gun) -> Result<Found, ReadError> {
+    let cache = &repositories.cache;
+    let arrived = cache.now();
+    let turn = cache.questions.wait(gun).await;
+    if let Some((what, asked)) = cache.confirmed(gun)
+        && asked > arrived
+    {
+        return Ok(what.into());
+    }
+    let ticket = cache.ticket(gun);
     let Some(head) = repositories.store.head(gun).await? else {
+        cache.keep(ticket, gun, Remembered::Absent);
         return Ok(Found::Nothing);
     };
-    if let Some(view) = repositories.cache.view(gun, &head) {
+    if let Some(view) = cache.view(gun, &head) {
+        cache.keep(ticket, gun, Remembered::Repository(Arc::clone(&view)));
         return Ok(Found::Whole(view));
     }
+    drop(turn);
+    follow(repositories, gun, ticket, head).await
+}
+
+/// Follows the timestamp that `head` names, which was asked for after `ticket` was issued.
+async fn follow(
+    repositories: &Repositories,
+    gun: &Gun,
+    ticket: Ticket,
+    head: Head,
+) -> Result<Found, ReadError> {
     let timestamp = stored(repositories, gun, &Role::Timestamp, &head.sha256).await?;
     let Some(timestamp) = unless_outdated(repositories, gun, &head, timestamp).await? else {
         return Ok(Found::Broken(Role::Timestamp));
@@ -189,7 +259,8 @@ pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found
         snapshot_expires: listed.expires,
         listed: listed.listed,
     });
-    repositories.cache.keep_view(ticket, gun, &view);
+    let remembered = Remembered::Repository(Arc::clone(&view));
+    repositories.cache.keep(ticket, gun, remembered);
     Ok(Found::Whole(view))
 }
 
@@ -223,6 +294,7 @@ async fn unless_outdated(
 ) -> Result<Option<StoredMetadata>, ReadError> {
     if found.is_none() && repositories.store.head(gun).await?.as_ref() != Some(head) {
         tracing::debug!(%gun, "the repository was deleted while it was read; reading it again");
+        repositories.cache.doubt(gun);
         return Err(ReadError::Outdated(gun.clone()));
     }
     Ok(found)

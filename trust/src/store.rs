@@ -96,6 +96,14 @@ pub struct Change {
     pub category: String,
 }
 
+impl Change {
+    /// Whether the repository was deleted.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        self.category != "update"
+    }
+}
+
 /// Which part of the changefeed is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
@@ -248,6 +256,14 @@ pub trait TrustStore: Send + Sync + 'static {
     /// after the last change of a page. Where a transaction was rolled back, its id is skipped once
     /// that is proven; where the database cannot prove it, after five minutes.
     async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError>;
+
+    /// The changes with an id of at least `from` as they are now, at most `limit`, oldest first.
+    /// Others may still appear below and between them.
+    async fn changes_from(&self, from: i64, limit: u32) -> Result<Vec<Change>, StoreError>;
+
+    /// An id up to which no change will still appear that is not there now. It never waits for a
+    /// writer.
+    async fn settled(&self) -> Result<i64, StoreError>;
 
     /// GUNs behind `after` in name order, at most `limit`, each with the age of its newest
     /// timestamp.

@@ -235,8 +235,8 @@ section! {
 section! {
     /// What the server keeps in memory.
     pub(crate) struct Caching at "caching" {
-        /// How long a file is served by checksum from memory without asking the database whether
-        /// another server has deleted its repository; 0 means that the server always asks.
+        /// Without effect: a server of an earlier version asked less often by it whether another
+        /// one had deleted a repository.
         #[setting(default(0), between(0, YEAR), unit("seconds"))]
         memory_seconds: u32,
         /// The memory for metadata that was read before.

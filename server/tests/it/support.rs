@@ -223,6 +223,15 @@ pub(crate) async fn memory_pool() -> database::Pool<sqlx::Sqlite> {
     pool
 }
 
+/// A clock that no correction moves, for a server whose time of day is moved by the test.
+fn steady(seconds: &Arc<AtomicI64>) -> impl Fn() -> std::time::Instant + Send + Sync + 'static {
+    let (start, seconds) = (std::time::Instant::now(), seconds.clone());
+    move || {
+        let ahead = u64::try_from(seconds.load(Ordering::SeqCst)).unwrap_or_default();
+        start + std::time::Duration::from_secs(ahead)
+    }
+}
+
 /// A server whose clock stands still until the test moves it.
 pub(crate) struct TestServer {
     pub(crate) app: App,
@@ -314,7 +323,7 @@ impl TestServer {
             repositories: Repositories::new(
                 store,
                 signer,
-                MetadataCache::new(settings.cache_bytes, settings.caching.memory()),
+                MetadataCache::new(settings.cache_bytes).with_clock(steady(&seconds)),
                 MemoryLimits::new(settings.upload_bytes),
                 move || fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst)),
             )

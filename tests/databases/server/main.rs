@@ -9,8 +9,13 @@ mod dropped;
 mod failures;
 mod feed;
 mod galera;
+#[path = "../../../trust/tests/it/reads/model.rs"]
+mod model;
+#[path = "../../../trust/tests/it/reads/observed.rs"]
+mod observed;
 mod plans;
 mod pooler;
+mod reads;
 mod recorded;
 mod stores;
 mod support;

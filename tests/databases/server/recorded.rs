@@ -26,7 +26,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         repositories: Repositories::new(
             store,
             Arc::new(LocalSigner::default()),
-            MetadataCache::new(1 << 20, MaxAge::default().memory()),
+            MetadataCache::new(1 << 20),
             MemoryLimits::new(1 << 20),
             fixtures::clock,
         ),

@@ -1,17 +1,35 @@
-//! Forgets what a deletion made untrue.
+//! Forgets what a change made untrue.
 
 use std::sync::Arc;
 
-use super::{Event, Subscriber, What};
-use crate::cache::MetadataCache;
+use super::{Attempt, Event, Failure, Subscriber, What};
+use crate::{cache::MetadataCache, error::PublishError};
 
 /// Keeps the memory of this process in step with the store.
 pub(crate) struct Invalidation(pub(crate) Arc<MetadataCache>);
 
 impl Subscriber for Invalidation {
     fn notice(&self, event: &Event<'_>) {
-        if let What::Deleted { .. } = event.what {
-            self.0.forget(event.gun);
+        let (cache, gun) = (&self.0, event.gun);
+        match event.what {
+            What::Published { files, .. } => match files.last() {
+                Some(file) => {
+                    cache.notice_timestamp(gun, file.version(), &file.checksums().sha256);
+                }
+                None => cache.doubt(gun),
+            },
+            // Where the connection was lost, it may have been done nevertheless.
+            What::Deleted { .. }
+            | What::Refused {
+                attempt: Attempt::Delete,
+                ..
+            } => cache.forget(gun),
+            What::RenewalFailed(_)
+            | What::Refused {
+                failure: Failure::Publish(PublishError::Store(_)),
+                ..
+            } => cache.doubt(gun),
+            What::KeyCreated(_) | What::KeyRotated(_) | What::Refused { .. } => {}
         }
     }
 }

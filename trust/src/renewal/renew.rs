@@ -58,6 +58,7 @@ pub async fn renew(
                 | ReadError::Store(StoreError::Moved | StoreError::VersionExists(_)),
             ) => {
                 tracing::debug!(%gun, attempt, "a rival came before this renewal");
+                repositories.cache.doubt(gun);
             }
             outcome => return outcome,
         }

@@ -72,7 +72,7 @@ struct Awaited {
 /// An id of the feed.
 #[derive(FromRow)]
 pub(super) struct IdRow {
-    id: Int,
+    pub(super) id: Int,
 }
 
 /// An id of the feed, and the time of its change.
@@ -110,11 +110,23 @@ impl Feed {
         };
         known.settled = Some(settled);
         for _ in 0..MOST_PAGES {
-            let ids: Vec<IdRow> = sqlx::query_as(DB::sql(statements::CHANGE_IDS))
-                .bind(settled)
+            let mut ids: Vec<IdRow> = sqlx::query_as(DB::sql(statements::CHANGE_IDS))
+                .bind(settled - 1)
                 .bind(PAGE)
                 .fetch_all(pool)
                 .await?;
+            match ids.first() {
+                Some(row) if row.id.0 == settled => _ = ids.remove(0),
+                // Before the first change there is none.
+                _ if settled == 0 => {}
+                _ => {
+                    // The feed is another one: a backup was restored, or lines were removed.
+                    known.awaited = None;
+                    settled = first_look::<DB>(pool, (self.clock.now)() - LATEST).await?;
+                    known.settled = Some(settled);
+                    continue;
+                }
+            }
             for row in &ids {
                 if row.id.0 == settled + 1 {
                     settled = row.id.0;

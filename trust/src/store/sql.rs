@@ -325,6 +325,25 @@ where
         Ok(changes)
     }
 
+    async fn changes_from(&self, from: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let rows: Vec<ChangeRow<DB::Time>> = sqlx::query_as(DB::sql(statements::CHANGES_AFTER))
+            .bind(from.saturating_sub(1))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.into_iter().map(Change::from).collect())
+    }
+
+    async fn settled(&self) -> Result<i64, StoreError> {
+        if !DB::IN_ORDER {
+            return Ok(self.feed.settled(&self.pool).await?);
+        }
+        let newest: Option<IdRow> = sqlx::query_as(DB::sql(statements::LAST_CHANGE))
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(newest.map_or(0, |row| row.id.0))
+    }
+
     async fn timestamps(&self, after: &str, limit: u32) -> Result<Vec<Aging>, StoreError> {
         let rows: Vec<AgingRow<DB::Time>> = sqlx::query_as(DB::sql(statements::TIMESTAMPS))
             .bind(after)

@@ -69,7 +69,7 @@ impl Stage {
         let repositories = Repositories::new(
             Arc::new(SqlStore::new(memory_pool().await)),
             Arc::new(LocalSigner::default()),
-            MetadataCache::new(1 << 20, std::time::Duration::ZERO),
+            MetadataCache::new(1 << 20),
             MemoryLimits::new(1 << 20),
             move || fixtures::clock() + Duration::days(days),
         );

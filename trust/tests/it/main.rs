@@ -2,6 +2,7 @@
 //! test.
 
 mod events;
+mod reads;
 mod remote;
 mod store;
 mod support;

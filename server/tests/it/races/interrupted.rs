@@ -132,6 +132,14 @@ impl TrustStore for Interrupted {
         self.store.changes(gun, page).await
     }
 
+    async fn changes_from(&self, from: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        self.store.changes_from(from, limit).await
+    }
+
+    async fn settled(&self) -> Result<i64, StoreError> {
+        self.store.settled().await
+    }
+
     async fn timestamps(&self, after: &str, limit: u32) -> Result<Vec<Aging>, StoreError> {
         self.store.timestamps(after, limit).await
     }
