@@ -290,6 +290,19 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         .is_some_and(|code| matches!(&*code, "40001" | "40P01"))
 }
 
+/// Whether the database refused a write because of the level of isolation: its binary log repeats
+/// statements, which is exact only if nothing that they read changes meanwhile (`MySQL` and
+/// `MariaDB` with `binlog_format = STATEMENT`).
+#[must_use]
+pub fn is_isolation_refused(error: &sqlx::Error) -> bool {
+    const STATEMENT_LOG: u16 = 1665;
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    let error = error.as_ref().try_downcast_ref::<MySqlDatabaseError>();
+    error.is_some_and(|error| error.number() == STATEMENT_LOG)
+}
+
 /// The failure behind an answer of the database itself.
 fn database_fault(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Fault {
     if let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {

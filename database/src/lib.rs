@@ -24,7 +24,9 @@ mod url;
 
 pub use connect::{Backend, Connected, DatabaseUrl, connect};
 pub use dialect::{Dialect, Sql};
-pub use error::{DatabaseError, Fault, fault, is_transient, is_unique_violation};
+pub use error::{
+    DatabaseError, Fault, fault, is_isolation_refused, is_transient, is_unique_violation,
+};
 pub use int::Int;
 pub use metrics::describe_metrics;
 pub use pool::{Condition, Pool, PoolLimits, Runner, Transaction};

@@ -12,6 +12,7 @@ mod statements;
 mod transaction;
 
 use std::{
+    borrow::Cow,
     fmt, io,
     ops::DerefMut,
     sync::{
@@ -290,15 +291,13 @@ impl<DB: Dialect> Pool<DB> {
     /// If none can be begun; whatever was begun then is over.
     pub async fn begin_with(
         &self,
-        statement: &'static str,
+        statement: impl Into<Cow<'static, str>>,
     ) -> Result<Transaction<DB>, sqlx::Error> {
-        self.watch(self.begin_unwatched(statement)).await
+        let statement = statement.into();
+        self.watch(self.begin_unwatched(&statement)).await
     }
 
-    async fn begin_unwatched(
-        &self,
-        statement: &'static str,
-    ) -> Result<Transaction<DB>, sqlx::Error> {
+    async fn begin_unwatched(&self, statement: &str) -> Result<Transaction<DB>, sqlx::Error> {
         loop {
             // The statement itself shows whether a connection that waited still lives, and what
             // never began can begin elsewhere.
@@ -318,7 +317,7 @@ impl<DB: Dialect> Pool<DB> {
     }
 
     /// `statement`, with the settings that hold for one transaction behind its first part.
-    fn spell_begin(&self, statement: &'static str) -> String {
+    fn spell_begin(&self, statement: &str) -> String {
         match &self.shared.source.local {
             None => statement.to_owned(),
             Some(local) => {

@@ -1,18 +1,23 @@
 //! The one implementation of [`TrustStore`]: SQL that all databases share, in the tables of Notary.
 
+mod addition;
 mod transfer;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use addition::Addition;
 use async_trait::async_trait;
 use bytes::Bytes;
-use database::{Condition, Dialect, Fault, Int, Pool, Retries, Settle, Transaction, fault};
+use database::{Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
 use sqlx::{Decode, Encode, Executor, FromRow, Row, Type};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::{File, Gun, Role};
 
 use super::{
     Aging, Change, FeedClock, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore,
     VersionName,
+    dialect::TrustDialect,
     feed::{Feed, IdRow, StampRow},
     statements,
 };
@@ -21,6 +26,8 @@ use super::{
 pub struct SqlStore<DB: Dialect> {
     pool: Pool<DB>,
     feed: Feed,
+    /// Whether the database refuses to write at the level of isolation that publishes ask for.
+    is_strict: AtomicBool,
 }
 
 impl<DB: Dialect> SqlStore<DB> {
@@ -30,6 +37,7 @@ impl<DB: Dialect> SqlStore<DB> {
         Self {
             pool,
             feed: Feed::new(FeedClock::default()),
+            is_strict: AtomicBool::default(),
         }
     }
 
@@ -127,14 +135,14 @@ impl<T: database::Time> From<ChangeRow<T>> for Change {
 #[async_trait]
 impl<DB> TrustStore for SqlStore<DB>
 where
-    DB: Settle,
+    DB: TrustDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> String: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> i32: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'r> (String,): FromRow<'r, DB::Row>,
+    for<'r> (String, String): FromRow<'r, DB::Row>,
     for<'r> HeadRow: FromRow<'r, DB::Row>,
     for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> ChangeRow<DB::Time>: FromRow<'r, DB::Row>,
@@ -268,11 +276,24 @@ where
         files: &[File],
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
+        let addition = Addition {
+            gun,
+            base,
+            files,
+            now,
+        };
         let mut retries = Retries::default();
         loop {
-            let publish = publish_once(&self.pool, gun, base, files, now);
+            let is_strict = self.is_strict.load(Ordering::Relaxed);
+            let publish = addition.publish(&self.pool, is_strict);
             match self.pool.watch(publish).await {
                 Err(StoreError::Database(error)) if retries.again(&error).await => {}
+                Err(StoreError::Database(error))
+                    if !is_strict && database::is_isolation_refused(&error) =>
+                {
+                    tracing::info!("the binary log of the database takes strict isolation only");
+                    self.is_strict.store(true, Ordering::Relaxed);
+                }
                 outcome => return outcome,
             }
         }
@@ -391,7 +412,7 @@ where
 
 impl<DB> SqlStore<DB>
 where
-    DB: Dialect,
+    DB: TrustDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
@@ -399,7 +420,7 @@ where
 {
     /// A deletion, from beginning to commit.
     async fn delete_once(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.pool.begin_with(DB::BEGIN).await?;
+        let mut transaction = self.pool.begin_with(DB::begin_deletion(gun)).await?;
         let outcome = remove_files(&mut transaction, gun, DB::Time::from(now)).await;
         transaction.finish(outcome).await
     }
@@ -420,7 +441,7 @@ where
 {
     const TRIAL: &str = "countersign doctor: trial";
     let sha256 = "0".repeat(64);
-    sqlx::query(DB::sql(statements::ADD_FILE))
+    sqlx::query(DB::sql(statements::ADD_FILES[0]))
         .bind(now)
         .bind(now)
         .bind(TRIAL)
@@ -465,120 +486,8 @@ where
     Ok(any)
 }
 
-/// A publish, from beginning to commit.
-async fn publish_once<DB>(
-    pool: &Pool<DB>,
-    gun: &Gun,
-    base: Option<&Head>,
-    files: &[File],
-    now: OffsetDateTime,
-) -> Result<(), StoreError>
-where
-    DB: Dialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'r> (String,): FromRow<'r, DB::Row>,
-    for<'r> HeadRow: FromRow<'r, DB::Row>,
-    for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
-{
-    let mut transaction = pool.begin_with(DB::BEGIN).await?;
-    let outcome = add_files(&mut transaction, gun, base, files, now).await;
-    transaction.finish(outcome).await
-}
-
-/// Adds `files`, and what the changefeed tells of them, if `base` is the newest timestamp.
-async fn add_files<DB>(
-    transaction: &mut Transaction<DB>,
-    gun: &Gun,
-    base: Option<&Head>,
-    files: &[File],
-    now: OffsetDateTime,
-) -> Result<(), StoreError>
-where
-    DB: Dialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'r> (String,): FromRow<'r, DB::Row>,
-    for<'r> HeadRow: FromRow<'r, DB::Row>,
-    for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
-{
-    if let Some(base) = base {
-        // First of all, so that rivals in one database queue up here instead of in a deadlock.
-        claim(transaction, gun, base, now).await?;
-    }
-    for file in files {
-        refuse_overtaken(transaction, gun, file).await?;
-    }
-    if newest_timestamp(transaction, gun).await?.as_ref() != base {
-        return Err(StoreError::Moved);
-    }
-    let now = DB::Time::from(now);
-    for file in files {
-        let role = file.role();
-        let version = column_version(file)?;
-        let sha256 = hex::encode(file.checksums().sha256);
-        sqlx::query(DB::sql(statements::ADD_FILE))
-            .bind(now)
-            .bind(now)
-            .bind(gun.as_str())
-            .bind(role.as_str())
-            .bind(version)
-            .bind(sha256.as_str())
-            .bind(&file.bytes()[..])
-            .execute(transaction.executor())
-            .await
-            .map_err(|error| refusal(role, error))?;
-        if *role == Role::Timestamp {
-            add_change(transaction, now, gun, version, &sha256, "update").await?;
-        }
-    }
-    Ok(())
-}
-
-/// The newest timestamp of `gun`. Rows from before Notary wrote checksums down may lack theirs; it
-/// is computed then.
-async fn newest_timestamp<DB>(
-    transaction: &mut Transaction<DB>,
-    gun: &Gun,
-) -> Result<Option<Head>, sqlx::Error>
-where
-    DB: Dialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'r> HeadRow: FromRow<'r, DB::Row>,
-    for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
-{
-    let row: Option<HeadRow> = sqlx::query_as(DB::sql(statements::HEAD))
-        .bind(gun.as_str())
-        .bind(gun.as_str())
-        .fetch_optional(transaction.executor())
-        .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let version = row.version.0;
-    if let Some(sha256) = row.checksum()? {
-        return Ok(Some(head(sha256, version)));
-    }
-    let file: Option<FileRow<DB::Time>> = sqlx::query_as(DB::sql(statements::BY_VERSION))
-        .bind(gun.as_str())
-        .bind(gun.as_str())
-        .bind(Role::Timestamp.as_str())
-        .bind(version)
-        .fetch_optional(transaction.executor())
-        .await?;
-    Ok(file.map(|file| head(sha256(&file.data), version)))
-}
-
-/// Names the newest timestamp. Every stored repository is in the format of Notary: a column that
-/// tells another one would be read here.
+/// Names the newest timestamp. Every stored repository is in Notary's format: a column that tells
+/// another one would be read here.
 fn head(sha256: [u8; 32], version: i64) -> Head {
     Head {
         sha256,
@@ -587,87 +496,11 @@ fn head(sha256: [u8; 32], version: i64) -> Head {
     }
 }
 
-/// Writes to the row of `base`, if it is still there. Whether it is the newest is for the caller to
-/// ask; from here on no rival can build on it, or delete it, before this transaction ends. A Galera
-/// cluster, where locks hold on one node only, lets one of two transactions commit that write to
-/// one row.
-async fn claim<DB>(
-    transaction: &mut Transaction<DB>,
-    gun: &Gun,
-    base: &Head,
-    now: OffsetDateTime,
-) -> Result<(), sqlx::Error>
-where
-    DB: Dialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-{
-    let (moment, next) = (DB::Time::from(now), DB::Time::from(now + Duration::SECOND));
-    sqlx::query(DB::sql(statements::CLAIM_BASE))
-        .bind(moment)
-        .bind(next)
-        .bind(moment)
-        .bind(gun.as_str())
-        .bind(gun.as_str())
-        .bind(base.version)
-        .execute(transaction.executor())
-        .await?;
-    Ok(())
-}
-
-/// A file's version, as far as the column can hold it. One that does not fit is one that no other
-/// could follow.
-fn column_version(file: &File) -> Result<i32, StoreError> {
-    i32::try_from(file.version()).map_err(|_| StoreError::VersionExists(file.role().clone()))
-}
-
-/// Fails if the version of `file` is not above all there are, or if the unique key takes another
-/// name for this one.
-async fn refuse_overtaken<DB>(
-    transaction: &mut Transaction<DB>,
-    gun: &Gun,
-    file: &File,
-) -> Result<(), StoreError>
-where
-    DB: Dialect,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
-    for<'r> (String,): FromRow<'r, DB::Row>,
-{
-    let role = file.role();
-    let stored: Option<(String,)> = sqlx::query_as(DB::sql(statements::IS_OVERTAKEN))
-        .bind(gun.as_str())
-        .bind(role.as_str())
-        .bind(column_version(file)?)
-        .fetch_optional(transaction.executor())
-        .await
-        .map_err(|error| refusal(role, error))?;
-    match stored {
-        Some((name,)) if name != gun.as_str() => Err(StoreError::OtherSpelling(name)),
-        Some(_) => Err(StoreError::VersionExists(role.clone())),
-        None => Ok(()),
-    }
-}
-
 /// Nothing can be stored under a name that the database has no room for.
 fn nothing_of_that_name<T: Default>(error: sqlx::Error) -> Result<T, StoreError> {
     match fault(&error) {
         Fault::Unstorable => Ok(T::default()),
         _ => Err(error.into()),
-    }
-}
-
-/// What a failed look or insert means. A unique key that is taken means that a rival committed
-/// between the two.
-fn refusal(role: &Role, error: sqlx::Error) -> StoreError {
-    if database::is_unique_violation(&error) {
-        StoreError::VersionExists(role.clone())
-    } else if fault(&error) == Fault::Unstorable {
-        StoreError::Unstorable
-    } else {
-        error.into()
     }
 }
 

@@ -5,6 +5,28 @@
 //! Reads leave out rows that other software has marked as deleted; such a row still blocks its
 //! version, as it does for Notary.
 
+/// For how many files at once there are statements: one for each number, so that each is prepared
+/// once for a connection.
+pub const MOST_FILES: usize = 8;
+
+/// A statement for each number of files: its beginning, what is there for each file, what is
+/// between two of those, and its end.
+macro_rules! by_count {
+    ($begin:literal, $each:literal, $between:literal, $end:literal) => {
+        by_count!(@ $begin $each $end ($between $each); []; []; 1 2 3 4 5 6 7 8)
+    };
+    (@ $begin:literal $each:literal $end:literal ($($next:literal)*);
+        [$($done:expr,)*]; [$($more:literal)*]; $number:literal $($rest:literal)*) => {
+        by_count!(@ $begin $each $end ($($next)*);
+            [$($done,)* concat!($begin, $each, $($more,)* $end),];
+            [$($more)* $($next)*]; $($rest)*)
+    };
+    (@ $begin:literal $each:literal $end:literal $next:tt;
+        [$($done:expr,)*]; [$($more:literal)*];) => {
+        [$($done),*]
+    };
+}
+
 /// The newest timestamp of a GUN, by name.
 pub const HEAD: &str = "SELECT version, sha256 FROM tuf_files WHERE gun = ? AND EXACT(gun) = ? \
      AND role = 'timestamp' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
@@ -28,10 +50,14 @@ pub const NAME_OF_VERSION: &str = "SELECT version, sha256 FROM tuf_files \
 pub const BY_VERSION: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version = ? \
      AND deleted_at IS NULL LIMIT 1";
-/// Whether a version as high as this one is stored, marked as deleted or not, under whatever
+/// Which of so many versions have one as high stored, marked as deleted or not, under whatever
 /// spelling the unique key takes for the same.
-pub const IS_OVERTAKEN: &str = "SELECT gun FROM tuf_files \
-     WHERE gun = ? AND role = ? AND version >= ? LIMIT 1";
+pub const OVERTAKEN: [&str; MOST_FILES] = by_count!(
+    "",
+    "SELECT gun, role FROM tuf_files WHERE gun = ? AND role = ? AND version >= ?",
+    " UNION ALL ",
+    ""
+);
 /// The newest file of a role below a version.
 pub const BEFORE_VERSION: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version < ? \
@@ -43,9 +69,24 @@ pub const CLAIM_BASE: &str = "UPDATE tuf_files \
      SET updated_at = CASE WHEN updated_at = ? THEN ? ELSE ? END \
      WHERE gun = ? AND EXACT(gun) = ? AND role = 'timestamp' AND version = ? \
      AND deleted_at IS NULL";
-/// Adds a version.
-pub const ADD_FILE: &str = "INSERT INTO tuf_files \
-     (created_at, updated_at, gun, role, version, sha256, data) VALUES (?, ?, ?, ?, ?, ?, ?)";
+/// The same, only if the timestamp has this checksum and none of so many versions is overtaken. The
+/// look is a table of its own: MySQL does not let a statement read the table that it changes.
+pub const CLAIM_NEWEST: [&str; MOST_FILES] = by_count!(
+    "UPDATE tuf_files SET updated_at = CASE WHEN updated_at = ? THEN ? ELSE ? END \
+     WHERE gun = ? AND EXACT(gun) = ? AND role = 'timestamp' AND version = ? AND sha256 = ? \
+     AND deleted_at IS NULL AND NOT EXISTS (SELECT id FROM (",
+    "SELECT id FROM tuf_files WHERE gun = ? AND role = ? AND version >= ?",
+    " UNION ALL ",
+    ") overtaken)"
+);
+/// Adds so many versions. Not by `INSERT … SELECT`, which fails on MariaDB when several new
+/// repositories are made at once.
+pub const ADD_FILES: [&str; MOST_FILES] = by_count!(
+    "INSERT INTO tuf_files (created_at, updated_at, gun, role, version, sha256, data) VALUES ",
+    "(?, ?, ?, ?, ?, ?, ?)",
+    ", ",
+    ""
+);
 /// Adds a line to the changefeed.
 pub const ADD_CHANGE: &str = "INSERT INTO changefeed \
      (created_at, gun, version, sha256, category) VALUES (?, ?, ?, ?, ?)";
@@ -101,17 +142,19 @@ pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, versi
      VALUES (?, ?, ?, ?, ?, ?)";
 
 /// All that requests wait for, for the test that looks at their plans.
-pub const ALL: [&str; 26] = [
+pub const ALL: [&str; 28] = [
     HEAD,
     BY_CHECKSUM,
     HOLDS,
     WITHOUT_CHECKSUM,
     NAME_OF_VERSION,
     BY_VERSION,
-    IS_OVERTAKEN,
+    OVERTAKEN[0],
+    OVERTAKEN[MOST_FILES - 1],
     BEFORE_VERSION,
     CLAIM_BASE,
-    ADD_FILE,
+    CLAIM_NEWEST[MOST_FILES - 1],
+    ADD_FILES[MOST_FILES - 1],
     ADD_CHANGE,
     DELETE,
     TIMESTAMPS,

@@ -91,7 +91,7 @@ where
     let mut transaction = pool.begin_with("BEGIN").await?;
     for (role, version, bytes) in files {
         let sum = hex::encode(sha256(bytes));
-        sqlx::query(DB::sql(statements::ADD_FILE))
+        sqlx::query(DB::sql(statements::ADD_FILES[0]))
             .bind(now)
             .bind(now)
             .bind(gun.as_str())
