@@ -1,14 +1,19 @@
 //! The one implementation of [`TrustStore`]: SQL that all databases share, in the tables of Notary.
 
 mod addition;
+mod group;
 mod transfer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use addition::Addition;
 use async_trait::async_trait;
 use bytes::Bytes;
 use database::{Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
+use group::Group;
 use sqlx::{Decode, Encode, Executor, FromRow, Row, Type};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -28,6 +33,8 @@ pub struct SqlStore<DB: Dialect> {
     feed: Feed,
     /// Whether the database refuses to write at the level of isolation that publishes ask for.
     is_strict: AtomicBool,
+    /// What waits for the one writer of an embedded database.
+    group: Arc<Group>,
 }
 
 impl<DB: Dialect> SqlStore<DB> {
@@ -38,6 +45,7 @@ impl<DB: Dialect> SqlStore<DB> {
             pool,
             feed: Feed::new(FeedClock::default()),
             is_strict: AtomicBool::default(),
+            group: Arc::default(),
         }
     }
 
@@ -282,6 +290,9 @@ where
             files,
             now,
         };
+        if DB::EMBEDDED {
+            return self.group.publish(&self.pool, addition).await;
+        }
         let mut retries = Retries::default();
         loop {
             let is_strict = self.is_strict.load(Ordering::Relaxed);

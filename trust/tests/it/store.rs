@@ -2,6 +2,7 @@
 //! store reads a whole table.
 
 mod behaviour;
+mod together;
 
 use std::sync::Arc;
 
