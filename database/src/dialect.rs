@@ -21,7 +21,7 @@ pub type Sql = AssertSqlSafe<Cow<'static, str>>;
 ///
 /// Adding a database is implementing this beside the others; stores stay as they are.
 pub trait Dialect:
-    Database<Arguments: IntoArguments<Self>, Connection: Migrate> + HasStatementCache
+    Database<Arguments: IntoArguments<Self> + Clone, Connection: Migrate> + HasStatementCache
 {
     /// Which database this is.
     const BACKEND: Backend;

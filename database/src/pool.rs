@@ -34,14 +34,16 @@ pub use transaction::Transaction;
 
 use crate::{Dialect, Fault, fault};
 
-/// How long a connection that waited may take to show that it still lives.
+/// After waiting this long, a connection across a network has to show that it still lives.
+const RESTED: Duration = Duration::from_secs(1);
+/// How long it may take for that.
 const PING: Duration = Duration::from_secs(2);
 /// How long making a connection may take while requests wait for it.
 const CONNECT: Duration = Duration::from_secs(5);
 /// While the database is away, one request at a time tries to reach it; the others wait this long.
 const TURN: Duration = Duration::from_secs(1);
 /// After this long without an answer, a new connection shows whether the database is still there.
-const LOOK: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(2);
 /// The most that a piece of work may take for a request, whatever the database is doing.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// How long a connection across a network may wait for work.
@@ -376,6 +378,9 @@ impl<DB: Dialect> Pool<DB> {
             Ok(Err(error)) => fault(&error) != Fault::Away,
             Err(_) => false,
         };
+        if !is_reachable {
+            self.shared.is_unreachable.store(true, Ordering::Relaxed);
+        }
         *look = Some((Instant::now(), is_reachable));
         is_reachable
     }
@@ -386,7 +391,8 @@ impl<DB: Dialect> Pool<DB> {
         self.watch(self.take(true)).await
     }
 
-    /// Waits for a connection; `is_checked` says whether one that waited has to show that it lives.
+    /// Waits for a connection; `is_checked` says whether one that waited for long has to show that it
+    /// lives.
     async fn take(&self, is_checked: bool) -> Result<Lease<DB>, sqlx::Error> {
         let shared = &self.shared;
         let permit = timeout(
@@ -584,8 +590,10 @@ impl<DB: Dialect> Lease<DB> {
 
     /// Whether the connection, which was idle, can be used.
     async fn is_usable(&mut self, is_checked: bool) -> Result<bool, sqlx::Error> {
+        let since = self.held.as_ref().map(|held| held.since);
+        let has_rested = since.is_none_or(|since| since.elapsed() >= RESTED);
         match self.pool.shared.source.reach {
-            Reach::Network if is_checked => {
+            Reach::Network if is_checked && has_rested => {
                 Ok(matches!(timeout(PING, self.ping()).await, Ok(Ok(()))))
             }
             Reach::File | Reach::Network => Ok(true),

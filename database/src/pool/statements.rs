@@ -10,7 +10,7 @@ use futures_util::{
 use sqlx::{Database, Describe, Either, Execute, Executor, SqlStr, error::BoxDynError};
 
 use super::{Pool, breaks};
-use crate::Dialect;
+use crate::{Dialect, Fault, fault};
 
 /// What a statement brings: rows, and how many it touched.
 type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
@@ -19,22 +19,39 @@ impl<DB: Dialect> Pool<DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    /// Runs one statement to its end; the connection is kept only if everything was answered.
-    async fn run<'q, E>(self, query: E) -> Result<Vec<Step<DB>>, sqlx::Error>
+    /// Runs one statement to its end; the connection is kept only if everything was answered. If the
+    /// connection had died unnoticed, a statement that only reads is run once more, on another one.
+    async fn run<'q, E>(self, mut query: E) -> Result<Vec<Step<DB>>, sqlx::Error>
     where
         E: 'q + Execute<'q, DB>,
     {
+        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+        let kept = Kept {
+            statement: query.statement().cloned(),
+            is_persistent: query.persistent(),
+            arguments,
+            sql: query.sql(),
+        };
+        let mut may_repeat = kept.sql.as_str().starts_with("SELECT ");
         self.watch(async {
             if self.shared.source.local.is_some() {
                 let begun = self.begin_unwatched("BEGIN").await?;
                 let mut transaction = begun.around_any_statement();
-                let steps = transaction.executor().fetch_many(query).try_collect();
+                let steps = transaction.executor().fetch_many(kept).try_collect();
                 let outcome = steps.await;
                 return transaction.finish(outcome).await;
             }
-            let mut lease = self.take(true).await?;
-            let outcome = lease.fetch_many(query).try_collect().await;
-            lease.end(outcome)
+            loop {
+                let mut lease = self.take(true).await?;
+                let outcome = lease.fetch_many(kept.clone()).try_collect().await;
+                match outcome {
+                    Err(error) if may_repeat && lease.was_idle && fault(&error) == Fault::Away => {
+                        may_repeat = false;
+                        self.shared.retire_all();
+                    }
+                    outcome => return lease.end(outcome),
+                }
+            }
         })
         .await
     }
@@ -178,6 +195,43 @@ where
         't: 'e,
     {
         self.connection.describe(sql)
+    }
+}
+
+/// A statement with its parameters, which can be run again.
+struct Kept<DB: Dialect> {
+    sql: SqlStr,
+    statement: Option<DB::Statement>,
+    arguments: Option<DB::Arguments>,
+    is_persistent: bool,
+}
+
+impl<DB: Dialect> Clone for Kept<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            sql: self.sql.clone(),
+            statement: self.statement.clone(),
+            arguments: self.arguments.clone(),
+            is_persistent: self.is_persistent,
+        }
+    }
+}
+
+impl<DB: Dialect> Execute<'_, DB> for Kept<DB> {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.statement.as_ref()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        Ok(self.arguments.take())
+    }
+
+    fn persistent(&self) -> bool {
+        self.is_persistent
     }
 }
 
