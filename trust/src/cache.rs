@@ -254,11 +254,11 @@ impl MetadataCache {
         }
     }
 
-    /// Remembers `view`, which this process has just published. To be called after the commit and
-    /// before it is acknowledged; the ticket is from before the transaction began. What was asked
-    /// for before that is void from now on. If something else changed `gun` since the ticket was
-    /// issued, the database is asked what is current.
-    pub fn keep_published(&self, ticket: Ticket, gun: &Gun, view: &Arc<View>) {
+    /// Remembers `view`, which this process has just published on top of `base`. To be called after
+    /// the commit and before it is acknowledged; the ticket is from before the transaction began.
+    /// What was asked for before that is void from now on. If something else changed `gun` since the
+    /// ticket was issued, the database is asked what is current; only a publish may build on it.
+    pub fn keep_published(&self, ticket: Ticket, gun: &Gun, base: Option<&Head>, view: &Arc<View>) {
         let everything = self.everything.load(Ordering::Acquire);
         let before = self.counter(gun).fetch_add(1, Ordering::AcqRel);
         let last = Stamp {
@@ -276,6 +276,20 @@ impl MetadataCache {
                 ticket.asked,
                 Remembered::Repository(Arc::clone(view)),
             );
+        } else if ticket.deletions == self.deletions.load(Ordering::Acquire) {
+            let new = Entry {
+                stamp: ticket.stamp,
+                asked: ticket.asked,
+                what: Remembered::Repository(Arc::clone(view)),
+            };
+            self.guns.entry_by_ref(gun).and_compute_with(|old| {
+                let old = old.as_ref().and_then(|old| old.value().what.view());
+                if old.map(|old| &old.head) == base {
+                    Op::Put(new)
+                } else {
+                    Op::Nop
+                }
+            });
         }
     }
 
@@ -485,13 +499,13 @@ mod tests {
         let a = gun("a");
         let reader = cache.ticket(&a);
         let publisher = cache.ticket(&a);
-        cache.keep_published(publisher, &a, &view(2));
+        cache.keep_published(publisher, &a, None, &view(2));
         assert_eq!(confirmed(&cache, &a), Some(2));
         keep(&cache, reader, &a, 1);
         cache.keep(reader, &a, Remembered::Absent);
         assert_eq!(confirmed(&cache, &a), Some(2));
         // Nor does an older publish that comes late.
-        cache.keep_published(publisher, &a, &view(1));
+        cache.keep_published(publisher, &a, None, &view(1));
         assert_eq!(confirmed(&cache, &a), None);
         assert!(cache.view(&a, &view(2).head).is_some());
     }

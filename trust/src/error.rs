@@ -71,6 +71,16 @@ pub enum PublishError {
     Contended(Box<PublishError>),
 }
 
+impl PublishError {
+    /// Whether others published first: the same client, or several, will soon try again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::Contended(_) | Self::Store(StoreError::Moved | StoreError::VersionExists(_))
+        )
+    }
+}
+
 impl From<NewKeyError> for PublishError {
     fn from(error: NewKeyError) -> Self {
         match error {

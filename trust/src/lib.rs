@@ -22,6 +22,7 @@ pub mod reading;
 pub mod renewal;
 mod repositories;
 pub mod repository;
+mod roots;
 pub mod signer;
 pub mod store;
 

@@ -3,13 +3,22 @@
 //! An update is checked against what is current, so it is built on a state that a rival may replace
 //! meanwhile. Nothing is locked against that: the store takes the files only on top of exactly the
 //! timestamp that they were checked against. If that is no longer the newest one, the update is
-//! checked and sealed again. A client whose own version is taken is told so, unless all of its
-//! files are stored already and current: then an earlier attempt succeeded and only its answer was
-//! lost.
+//! checked and sealed again.
+//!
+//! So the first attempt builds on what this process remembers, without asking the database whether
+//! it is current: the store finds out. An attempt that ends before the store takes the files has no
+//! such proof. Its outcome counts only if what it built on is confirmed to be current; otherwise
+//! the attempt is made again on what is.
+//!
+//! A client whose own version is taken is told so, unless all of its files are stored already and
+//! current: then an earlier attempt succeeded and only its answer was lost.
+
+mod remember;
 
 use std::sync::Arc;
 
 use access::{Caller, Permission, Policy};
+use remember::remember_published;
 use time::OffsetDateTime;
 use tuf::{
     Accepted, Change, Difference, File, Gun, MetadataFormat, Refusal, Role, Stored, StoredFile,
@@ -20,6 +29,7 @@ pub use crate::error::{Denied, PublishError, ReadError};
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
+    cache::{Remembered, Ticket, View},
     events::{Attempt, Cause, Failure, Requester, What},
     memory::StoredSpace,
     repository,
@@ -89,6 +99,9 @@ pub async fn publish(
     let version = |file: &File| (file.role().clone(), file.version());
     let sent: Vec<(Role, i64)> = update.files().map(version).collect();
     let outcome = publish_update(repositories, gun, authority, &update, now).await;
+    if outcome.is_ok() {
+        repositories.losers.note_accepted(gun);
+    }
     let what = match &outcome {
         Ok(publication) => What::Published {
             cause: publication.cause,
@@ -101,6 +114,9 @@ pub async fn publish(
         },
     };
     repositories.events.tell(gun, requester, what);
+    if outcome.as_ref().is_err_and(PublishError::is_conflict) {
+        repositories.losers.wait(gun).await;
+    }
     outcome.map(drop)
 }
 
@@ -126,7 +142,14 @@ async fn publish_update(
         if turn.is_none() {
             turn = repositories.locks.wait(gun).await;
         }
-        match publish_once(repositories, gun, authority, update, now).await {
+        let remembered = (attempt == 0).then(|| repositories.cache.remembered(gun));
+        let published = match remembered.flatten() {
+            Some(Remembered::Repository(view)) => {
+                publish_on_memory(repositories, gun, authority, update, view, now).await
+            }
+            _ => publish_on_newest(repositories, gun, authority, update, now).await,
+        };
+        match published {
             Err(error) if is_lost_race(repositories, gun, update, &error).await? => {
                 tracing::debug!(%gun, attempt, %error, "a rival came first; trying again");
                 repositories.cache.doubt(gun);
@@ -139,16 +162,72 @@ async fn publish_update(
     Err(PublishError::Contended(Box::new(conflict)))
 }
 
-/// One attempt: check the update against what is current, seal it, store it.
-async fn publish_once(
+/// An attempt on the state that `view` remembers. If it ends without the store's word on whether
+/// that is current, the database is asked.
+async fn publish_on_memory(
+    repositories: &Repositories,
+    gun: &Gun,
+    authority: &Arc<Authority>,
+    update: &Update,
+    view: Arc<View>,
+    now: OffsetDateTime,
+) -> Result<Publication, PublishError> {
+    let ticket = repositories.cache.ticket(gun);
+    let built_on = view.head.clone();
+    let basis = Basis {
+        view: Some(view),
+        ticket,
+    };
+    let outcome = publish_once(repositories, gun, authority, update, basis, now).await;
+    let is_settled = match &outcome {
+        Ok(publication) => publication.cause == Cause::Publish,
+        // The version may be taken in what is remembered only.
+        Err(PublishError::Store(StoreError::VersionExists(_))) => false,
+        Err(error) => matches!(error, PublishError::Store(_) | PublishError::Signer(_)),
+    };
+    if is_settled || repositories.store.head(gun).await?.as_ref() == Some(&built_on) {
+        return outcome;
+    }
+    tracing::debug!(%gun, "what was remembered is not current; trying again");
+    repositories.cache.doubt(gun);
+    publish_on_newest(repositories, gun, authority, update, now).await
+}
+
+/// An attempt on the state that the database has.
+async fn publish_on_newest(
     repositories: &Repositories,
     gun: &Gun,
     authority: &Arc<Authority>,
     update: &Update,
     now: OffsetDateTime,
 ) -> Result<Publication, PublishError> {
+    let ticket = repositories.cache.ticket(gun);
+    let found = repository::open(repositories, gun).await?;
+    let view = found.view_or_new(gun)?;
+    let basis = Basis { view, ticket };
+    publish_once(repositories, gun, authority, update, basis, now).await
+}
+
+/// What an attempt builds on.
+struct Basis {
+    /// The repository; `None` if there is none.
+    view: Option<Arc<View>>,
+    /// From before the view was looked for.
+    ticket: Ticket,
+}
+
+/// One attempt: check the update against what it builds on, seal it, store it.
+async fn publish_once(
+    repositories: &Repositories,
+    gun: &Gun,
+    authority: &Arc<Authority>,
+    update: &Update,
+    basis: Basis,
+    now: OffsetDateTime,
+) -> Result<Publication, PublishError> {
     let mut space = repositories.memory.no_stored();
-    let current = Current::load(repositories, gun, update, &mut space).await?;
+    let view = basis.view.as_deref();
+    let current = Current::load(repositories, gun, view, update, &mut space).await?;
     let is_repeated = current.holds(update);
     let before = if is_repeated && !authority.is_open() {
         versions_before(repositories, gun, current.stored.format, update, &mut space).await?
@@ -156,8 +235,25 @@ async fn publish_once(
         current.stored.clone()
     };
     space.complete();
-    let (accepted, changes) =
-        check(gun, authority, current.stored, before, update.clone(), now).await?;
+    let is_small = current.bytes + bytes_of(update) <= CHECKED_AT_ONCE;
+    let (stored, update) = (current.stored, update.clone());
+    let work = {
+        let (gun, authority) = (gun.clone(), Arc::clone(authority));
+        move || {
+            let checked = check(&gun, &authority, &stored, &before, update, now)?;
+            if !is_repeated {
+                refuse_taken(&checked.0, &stored)?;
+            }
+            Ok::<_, PublishError>(checked)
+        }
+    };
+    let (accepted, changes) = if is_small {
+        work()?
+    } else {
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
+    };
     if is_repeated {
         return Ok(Publication {
             cause: Cause::Repeat,
@@ -171,6 +267,8 @@ async fn publish_once(
         .store
         .publish(gun, current.head.as_ref(), &files, now)
         .await?;
+    let base = current.head.as_ref();
+    remember_published(repositories, basis.ticket, gun, base, &files, now);
     Ok(Publication {
         cause: Cause::Publish,
         files,
@@ -197,14 +295,7 @@ async fn is_lost_race(
     };
     // The client's own version of `role` is taken, unless an earlier attempt at the same update
     // took it: the next attempt will find that one.
-    match Current::load(
-        repositories,
-        gun,
-        update,
-        &mut repositories.memory.no_stored(),
-    )
-    .await
-    {
+    match Current::load_newest(repositories, gun, update).await {
         Ok(current) => Ok(current.holds(update)),
         Err(ReadError::Outdated(_)) => Ok(true),
         Err(error) => {
@@ -214,28 +305,42 @@ async fn is_lost_race(
     }
 }
 
+/// How many bytes of files are checked where other requests wait for it: what an ordinary publish
+/// has, which takes less than handing it to another thread and back.
+const CHECKED_AT_ONCE: usize = 32 << 10;
+
+fn bytes_of(update: &Update) -> usize {
+    update.files().map(|file| file.bytes().len()).sum()
+}
+
 /// Checks an update against what is `stored`, and whether its sender may change what it changes of
 /// the files in `before`. Says what it changes of what is stored.
-async fn check(
+fn check(
     gun: &Gun,
-    authority: &Arc<Authority>,
-    stored: Stored,
-    before: Stored,
+    authority: &Authority,
+    stored: &Stored,
+    before: &Stored,
     update: Update,
     now: OffsetDateTime,
 ) -> Result<(Accepted, Difference), PublishError> {
-    let (gun, authority) = (gun.clone(), authority.clone());
-    let checked = tokio::task::spawn_blocking(move || {
-        let accepted = tuf::check(&gun, &stored, update, now).map_err(PublishError::Refused)?;
-        authority
-            .check(&gun, &accepted, &before)
-            .map_err(PublishError::Denied)?;
-        let changes = accepted.difference();
-        Ok((accepted, changes))
-    });
-    checked
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    let accepted = tuf::check(gun, stored, update, now).map_err(PublishError::Refused)?;
+    authority
+        .check(gun, &accepted, before)
+        .map_err(PublishError::Denied)?;
+    let changes = accepted.difference();
+    Ok((accepted, changes))
+}
+
+/// Refuses an update whose versions are taken, as the store would, but before anything is signed.
+fn refuse_taken(accepted: &Accepted, stored: &Stored) -> Result<(), StoreError> {
+    let is_taken = |file: &&File| {
+        let current = stored.get(file.role()).map(StoredFile::version);
+        matches!(current, Some(Ok(version)) if version >= file.version())
+    };
+    match accepted.files().iter().find(is_taken) {
+        Some(file) => Err(StoreError::VersionExists(file.role().clone())),
+        None => Ok(()),
+    }
 }
 
 /// Everything there is to store for an update: its files, then the snapshot and timestamp that
@@ -276,42 +381,61 @@ struct Current {
     head: Option<Head>,
     /// The files that it leads to.
     stored: Stored,
+    /// How many bytes they have.
+    bytes: usize,
 }
 
 impl Current {
-    /// Reads the files, counting their memory in `space`.
-    async fn load(
+    /// Reads the files that are current in the database.
+    async fn load_newest(
         repositories: &Repositories,
         gun: &Gun,
         update: &Update,
+    ) -> Result<Self, ReadError> {
+        let found = repository::open(repositories, gun).await?;
+        let view = found.view_or_new(gun)?;
+        let mut space = repositories.memory.no_stored();
+        Self::load(repositories, gun, view.as_deref(), update, &mut space).await
+    }
+
+    /// Reads the files that `view` leads to, counting their memory in `space`.
+    async fn load(
+        repositories: &Repositories,
+        gun: &Gun,
+        view: Option<&View>,
+        update: &Update,
         space: &mut StoredSpace<'_>,
     ) -> Result<Self, ReadError> {
-        let Some(view) = repository::open(repositories, gun)
-            .await?
-            .view_or_new(gun)?
-        else {
+        let Some(view) = view else {
             return Ok(Self::default());
         };
         let bytes = async |role: &Role| -> Result<Option<bytes::Bytes>, ReadError> {
-            let file = repository::listed(repositories, gun, &view, role).await?;
+            let file = repository::listed(repositories, gun, view, role).await?;
             Ok(file.map(|file| file.bytes))
         };
-        let root = repository::current_root(repositories, gun, &view).await?;
         let mut stored = Stored::new(view.head.format);
-        stored.insert_bytes(Role::Root, root.bytes);
-        stored.insert_bytes(Role::Timestamp, view.timestamp.bytes.clone());
+        let root = load_root(repositories, gun, view).await?;
+        let timestamp = view.timestamp.bytes.clone();
+        let mut bytes_read = root.bytes().len() + timestamp.len();
+        stored.insert(root);
+        stored.insert_bytes(Role::Timestamp, timestamp);
         if let Some(snapshot) = bytes(&Role::Snapshot).await? {
+            bytes_read += snapshot.len();
             stored.insert_bytes(Role::Snapshot, snapshot);
         }
         for role in update.needed(view.listed.names()) {
             if let Some(bytes) = bytes(&role).await? {
-                let length = bytes.len() as u64;
-                space.add(length).await.map_err(ReadError::NoSpace)?;
+                let length = bytes.len();
+                space.add(length as u64).await.map_err(ReadError::NoSpace)?;
+                bytes_read += length;
                 stored.insert_bytes(role, bytes);
             }
         }
-        let head = Some(view.head.clone());
-        Ok(Self { head, stored })
+        Ok(Self {
+            head: Some(view.head.clone()),
+            stored,
+            bytes: bytes_read,
+        })
     }
 
     /// Whether every file of `update` is the current one of its role. An update without files is
@@ -323,6 +447,24 @@ impl Current {
                 .files()
                 .all(|file| current(file.role()) == Some(file.bytes()))
     }
+}
+
+/// The root that `view` leads to, read and judged if that was done before.
+async fn load_root(
+    repositories: &Repositories,
+    gun: &Gun,
+    view: &View,
+) -> Result<StoredFile, ReadError> {
+    let sha256 = view.checksum(&Role::Root);
+    if let Some(root) = sha256.and_then(|sha256| repositories.roots.get(gun, sha256)) {
+        return Ok(root);
+    }
+    let root = repository::current_root(repositories, gun, view).await?;
+    let root = StoredFile::new(view.head.format, Role::Root, root.bytes);
+    if let Some(sha256) = sha256 {
+        repositories.roots.keep(gun, sha256, &root);
+    }
+    Ok(root)
 }
 
 /// The files that those of `update` replaced when they were stored: what the update changed follows

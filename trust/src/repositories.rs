@@ -8,8 +8,9 @@ use crate::{
     cache::MetadataCache,
     events::{Events, Subscriber, count::Counts, invalidate::Invalidation},
     follower::{Follower, Rules},
-    locks::GunLocks,
+    locks::{GunLocks, Losers},
     memory::MemoryLimits,
+    roots::CheckedRoots,
     signer::Signer,
     store::TrustStore,
 };
@@ -30,6 +31,10 @@ pub struct Repositories {
     pub(crate) follower: Follower,
     /// One publish or renewal of a GUN at a time.
     pub(crate) locks: Arc<GunLocks>,
+    /// Who lost a race, and is to be answered in turn.
+    pub(crate) losers: Arc<Losers>,
+    /// Roots that were read and judged before.
+    pub(crate) roots: Arc<CheckedRoots>,
     /// How much memory stored files may take while they are read.
     pub(crate) memory: Arc<MemoryLimits>,
     /// Who is told what happened.
@@ -59,6 +64,8 @@ impl Repositories {
             signer,
             cache,
             locks: Arc::default(),
+            losers: Arc::default(),
+            roots: Arc::default(),
             memory: Arc::new(memory),
             events,
             clock: Arc::new(clock),

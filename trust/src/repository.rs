@@ -251,17 +251,27 @@ async fn follow(
     };
     let listed = listing(repositories, head.format, &snapshot.bytes).await;
     let listed = listed.map_err(|error| damaged(gun, Role::Snapshot, &error))?;
-    let view = Arc::new(View {
+    let view = Arc::new(open_view(head, timestamp, &opened, listed));
+    let remembered = Remembered::Repository(Arc::clone(&view));
+    repositories.cache.keep(ticket, gun, remembered);
+    Ok(Found::Whole(view))
+}
+
+/// What `head` opens, by the timestamp of that name and the snapshot that it names.
+pub(crate) fn open_view(
+    head: Head,
+    timestamp: StoredMetadata,
+    opened: &TimestampView,
+    listed: SnapshotView,
+) -> View {
+    View {
         head,
         timestamp,
         timestamp_expires: opened.expires,
         snapshot: opened.snapshot_sha256,
         snapshot_expires: listed.expires,
         listed: listed.listed,
-    });
-    let remembered = Remembered::Repository(Arc::clone(&view));
-    repositories.cache.keep(ticket, gun, remembered);
-    Ok(Found::Whole(view))
+    }
 }
 
 /// The file of `role` that `view` leads to; `None` if it leads to none, or to one that is not

@@ -79,6 +79,39 @@ async fn a_publish_goes_on_to_its_end_when_its_client_hangs_up() {
 }
 
 #[tokio::test]
+async fn what_a_server_remembers_is_confirmed_before_an_update_is_refused() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    let sibling = server.sibling();
+    publisher.rotate("targets");
+    let rotated = publisher.next(&["root", "targets"]);
+    sibling.publish(GUN, &rotated).await.ok();
+
+    // To the root that this server remembers, the new key is a stranger's.
+    publisher.add_target("targets", "v1", b"content");
+    let update = publisher.next(&["targets"]);
+    server.publish(GUN, &update).await.ok();
+
+    assert_eq!(sibling.version(GUN, "targets").await, 3);
+}
+
+#[tokio::test]
+async fn what_a_server_remembers_is_confirmed_before_an_update_counts_as_stored() {
+    let server = TestServer::start().await;
+    let mut publisher = server.published(GUN).await;
+    publisher.add_target("targets", "v1", b"content");
+    let update = publisher.next(&["targets"]);
+    for _ in 0..2 {
+        server.publish(GUN, &update).await.ok();
+    }
+    delete(&server.sibling()).await;
+
+    let answer = server.publish(GUN, &update).await;
+
+    assert_eq!(answer.error().1, "ErrValidation", "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_renewal_in_flight_does_not_reach_a_repository_that_was_made_again() {
     let server = TestServer::start().await;
     server.published(GUN).await;

@@ -94,7 +94,7 @@ impl StoredFile {
     }
 
     /// Its version, for which not all of it has to be parsed.
-    pub(crate) fn version(&self) -> Result<i64, Damaged> {
+    pub fn version(&self) -> Result<i64, Damaged> {
         if let Some(Ok(file)) = self.0.file.get() {
             return Ok(file.version());
         }
