@@ -1,4 +1,5 @@
-//! What a publish costs: canonical JSON, reading a file, signatures, and the whole validation.
+//! What a publish costs: canonical JSON, reading a file, signatures, names, and the whole
+//! validation of first and following updates.
 
 use std::hint::black_box;
 
@@ -106,7 +107,7 @@ fn checks(criterion: &mut Criterion) {
             |bencher, parts| {
                 bencher.iter_batched(
                     || parts.clone(),
-                    |parts| accept(&gun, parts),
+                    |parts| accept(&gun, &parts),
                     BatchSize::LargeInput,
                 );
             },
@@ -115,14 +116,68 @@ fn checks(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn accept(gun: &Gun, parts: Vec<(Role, Bytes)>) -> Vec<u8> {
+/// From the bytes of an upload to what it changes, with stored files that are kept from before.
+fn next_updates(criterion: &mut Criterion) {
+    let gun = Gun::parse(GUN).expect("a repository's name");
+    let mut group = criterion.benchmark_group("update");
+    for count in [10, 1_000, 50_000] {
+        let mut owner = Publisher::new(GUN).holds_snapshot(true);
+        owner.big_targets(count);
+        let mut stored = Stored::default();
+        for (name, bytes) in owner.first_publish() {
+            stored.insert_bytes(role(&name), bytes.into());
+        }
+        for (name, bytes) in owner.as_server() {
+            stored.insert_bytes(role(&name), bytes.into());
+        }
+        owner.add_target("targets", "one-more", b"content");
+        let next = owner.next(&["targets", "snapshot"]).into_iter();
+        let parts: Vec<(Role, Bytes)> = next
+            .map(|(name, bytes)| (role(&name), bytes.into()))
+            .collect();
+        let length: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+        group.throughput(Throughput::Bytes(length as u64));
+        group.bench_function(BenchmarkId::new("judge", count), |bencher| {
+            bencher.iter(|| {
+                let accepted = check(&gun, &stored, update(&parts), clock()).expect("it is good");
+                (accepted.changes(), accepted.difference())
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The names of repositories and roles, as they stand in paths.
+fn names(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("name");
+    for name in [
+        "library/alpine",
+        "registry.example.com:5000/team/project/image",
+    ] {
+        group.bench_with_input(BenchmarkId::new("gun", name), name, |bencher, name| {
+            bencher.iter(|| Gun::parse(black_box(name)));
+        });
+    }
+    for name in ["timestamp", "targets/releases/nightly"] {
+        group.bench_with_input(BenchmarkId::new("role", name), name, |bencher, name| {
+            bencher.iter(|| Role::parse(black_box(name)));
+        });
+    }
+    group.finish();
+}
+
+fn update(parts: &[(Role, Bytes)]) -> Update {
     let mut update = Update::default();
     for (role, bytes) in parts {
-        update.insert(
-            Uploaded::read(role, bytes, &Limits::default()).expect("the publisher writes JSON"),
-        );
+        let file = Uploaded::read(role.clone(), bytes.clone(), &Limits::default());
+        update.insert(file.expect("the publisher writes JSON"));
     }
-    let accepted = check(gun, &Stored::default(), update, clock()).expect("the publish is good");
+    update
+}
+
+fn accept(gun: &Gun, parts: &[(Role, Bytes)]) -> Vec<u8> {
+    let first = check(gun, &Stored::default(), update(parts), clock());
+    let accepted = first.expect("the publish is good");
     let snapshot = accepted
         .files()
         .last()
@@ -134,5 +189,5 @@ fn accept(gun: &Gun, parts: Vec<(Role, Bytes)>) -> Vec<u8> {
         .to_vec()
 }
 
-criterion_group!(benches, files, signatures, checks);
+criterion_group!(benches, files, signatures, checks, next_updates, names);
 criterion_main!(benches);

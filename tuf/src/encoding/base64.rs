@@ -26,6 +26,18 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
     Ok(bytes)
 }
 
+/// The first bytes of base64 text, if there are as many as asked for.
+pub(crate) fn decode_first<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (mut first, mut count) = ([0; N], 0);
+    let read = read(text.as_bytes(), |byte| {
+        if let Some(place) = first.get_mut(count) {
+            *place = byte;
+            count += 1;
+        }
+    });
+    (read.is_ok() && count == N).then_some(first)
+}
+
 /// Whether `text` could be decoded, without keeping what it holds.
 pub(crate) fn check(text: &str) -> Result<(), Base64Error> {
     read(text.as_bytes(), |_| ())
@@ -116,6 +128,16 @@ fn sextet(character: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_bytes_are_those_of_the_whole() {
+        let bytes: Vec<u8> = (1..=7).collect();
+        let text = encode(&bytes);
+        assert_eq!(decode_first::<3>(&text), Some([1, 2, 3]));
+        assert_eq!(decode_first::<7>(&text), Some([1, 2, 3, 4, 5, 6, 7]));
+        assert_eq!(decode_first::<8>(&text), None);
+        assert_eq!(decode_first::<3>(&text[..9]), None, "the rest is read too");
+    }
 
     #[test]
     fn every_length_reads_back_what_was_written() {

@@ -38,12 +38,18 @@ pub fn encode(input: &[u8]) -> Result<Vec<u8>, CanonicalError> {
 
 /// The bytes that are signed for a `signed` value.
 pub(crate) fn message(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
+    message_of(value, 4096)
+}
+
+/// Like [`message`], with room for `expected` bytes from the beginning: growing into a long message
+/// takes three times its memory.
+pub(crate) fn message_of(value: &Value<'_>, expected: usize) -> Result<Vec<u8>, CanonicalError> {
     if !matches!(value, Value::Object(_) | Value::Null) {
         return Err(CanonicalError::NotAnObject {
             found: value.kind(),
         });
     }
-    write(value, write_string)
+    write(value, write_string, expected)
 }
 
 /// The same structure with JSON's own escapes: what stands in a file around the bytes that were
@@ -51,12 +57,16 @@ pub(crate) fn message(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
 ///
 /// Canonical JSON leaves control characters raw, which no JSON reader takes.
 pub(crate) fn readable(value: &Value<'_>) -> Result<Vec<u8>, CanonicalError> {
-    write(value, json::write_string)
+    write(value, json::write_string, 4096)
 }
 
-fn write(value: &Value<'_>, strings: fn(&str, &mut Vec<u8>)) -> Result<Vec<u8>, CanonicalError> {
+fn write(
+    value: &Value<'_>,
+    strings: fn(&str, &mut Vec<u8>),
+    expected: usize,
+) -> Result<Vec<u8>, CanonicalError> {
     let mut writer = Writer {
-        out: Vec::with_capacity(4096),
+        out: Vec::with_capacity(expected),
         strings,
     };
     writer.value(value)?;

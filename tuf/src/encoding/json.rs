@@ -17,8 +17,7 @@ mod write;
 
 pub use decode::DecodeError;
 pub(crate) use decode::{Decoded, array, elements, folds_to, integer, member, object, text};
-pub(crate) use parser::{Scope, expect_end, parse, parse_first, parse_within, to_text};
-#[cfg(test)]
+pub(crate) use parser::{Scope, expect_end, parse, parse_file, parse_first, to_text};
 pub(crate) use raw::canonical_object;
 pub(crate) use reading::at_byte;
 pub use reading::{Count, Misreading, ReadingFault, ReadingProblem};

@@ -62,7 +62,7 @@ impl<'e> Checked<'e> {
     /// The bytes that were signed.
     pub(crate) fn message(self) -> Result<&'e [u8], EnvelopeFault> {
         let message = self.statement.envelope.message.as_ref();
-        message.map(Vec::as_slice).map_err(Clone::clone)
+        message.map(|message| &**message).map_err(Clone::clone)
     }
 
     /// Whether the file has no signed part.

@@ -92,8 +92,8 @@ impl CheckedUpload {
         &self.role
     }
 
-    /// How many bytes of memory the file takes beside its text, as long as it is there: what was
-    /// signed, in canonical form.
+    /// How many bytes of memory the file takes at most beside its text, as long as it is there: what
+    /// was signed, unless it stands in the text as it was signed.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.bytes.len()

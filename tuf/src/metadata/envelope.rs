@@ -3,6 +3,7 @@
 //! Reading is lenient, so that a file is refused with the reason that Notary 0.7 gave, at the point
 //! where it gave it. What reading found wrong is kept in [`Envelope`].
 
+use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::{delegations::Delegations, meta::Meta, root::Root};
@@ -20,8 +21,8 @@ pub(crate) struct Envelope {
     pub(crate) expires: Option<OffsetDateTime>,
     pub(crate) type_name: String,
     pub(crate) signatures: Vec<Signature>,
-    /// The canonical bytes that were signed.
-    pub(crate) message: Result<Vec<u8>, EnvelopeFault>,
+    /// The canonical bytes that were signed: a piece of the file, if it is written so.
+    pub(crate) message: Result<Bytes, EnvelopeFault>,
     /// `None` if the file has no signed part.
     pub(crate) body: Option<Result<Body, DecodeError>>,
     /// What is wrong with the text after the envelope.

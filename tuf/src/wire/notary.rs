@@ -10,8 +10,9 @@ mod structure;
 mod targets;
 mod texts;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
+use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::{
@@ -56,13 +57,13 @@ impl Spelling for Notary {
         names::is_delegation(name)
     }
 
-    fn read(&self, role: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
-        read(role, bytes, most, Detail::Whole)
+    fn read(&self, role: &Role, bytes: &Bytes, most: usize) -> Decoded<Envelope> {
+        read(role, bytes, most, Some(bytes))
     }
 
     /// That takes less than half of the memory of reading all of it.
     fn read_listing(&self, role: &Role, bytes: &[u8]) -> Decoded<Envelope> {
-        read(role, bytes, usize::MAX, Detail::Listing)
+        read(role, bytes, usize::MAX, None)
     }
 
     fn read_version(&self, bytes: &[u8]) -> Decoded<i64> {
@@ -139,11 +140,19 @@ impl Spelling for Notary {
 /// An error means malformed JSON. What Notary notices later is left in the envelope: text after the
 /// value, members of the wrong type beyond `_type`, `expires` and `version`, and numbers that
 /// cannot be signed.
-fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Decoded<Envelope> {
+///
+/// `whole` are the same bytes, to keep of them what was signed; without them only what the file
+/// lists is kept.
+fn read(role: &Role, bytes: &[u8], most: usize, whole: Option<&Bytes>) -> Decoded<Envelope> {
     let text = json::to_text(bytes);
-    let (value, end) = json::parse_within(&text, Scope::File, most)?;
-    let trailing = json::expect_end(&text, end).err();
-    let members = object(Some(&value), "data.SignedMeta")?;
+    let file = json::parse_file(&text, most)?;
+    let trailing = json::expect_end(&text, file.end).err();
+    let members = object(Some(&file.value), "data.SignedMeta")?;
+    let detail = if whole.is_some() {
+        Detail::Whole
+    } else {
+        Detail::Listing
+    };
     let signed = member(members, "signed");
     let common = object(signed, "data.SignedCommon")?;
     let version = integer(member(common, "version"))?;
@@ -156,16 +165,31 @@ fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail) -> Decoded<Envel
             .iter()
             .map(signature)
             .collect::<Result<_, _>>()?,
-        message: match (signed, detail) {
-            (Some(signed), Detail::Whole) => {
-                canonical::message(signed).map_err(EnvelopeFault::NotCanonical)
-            }
+        message: match (signed, whole) {
+            (Some(signed), Some(whole)) => message(signed, &text, file.signed, whole),
             _ => Err(EnvelopeFault::NothingSigned),
         },
         body: signed.map(|_| body::read(role, common, version, expires, detail)),
         trailing,
         unexpected: unexpected(members),
     })
+}
+
+/// What was signed. Clients write it into their files as they sign it, and then it is the text
+/// itself, of which no copy is made. `text` is `whole`, unless there are bytes that are not UTF-8.
+fn message(
+    signed: &Value<'_>,
+    text: &str,
+    place: Option<Range<usize>>,
+    whole: &Bytes,
+) -> Result<Bytes, EnvelopeFault> {
+    let place = place.unwrap_or_default();
+    let is_whole = text.as_ptr() == whole.as_ptr();
+    if is_whole && json::canonical_object(&text[place.clone()]) == Some(place.len()) {
+        return Ok(whole.slice(place));
+    }
+    let message = canonical::message_of(signed, place.len())?;
+    Ok(message.into())
 }
 
 /// A file's time; absent and null are none.
@@ -200,4 +224,46 @@ fn unexpected(members: &[Member<'_>]) -> Option<String> {
         .map(|(name, _)| name)
         .find(|name| !is_known(name))
         .map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message_of(text: &str) -> (Bytes, Bytes) {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let envelope = Notary.read(&Role::Targets, &bytes, usize::MAX);
+        let message = envelope.expect("an envelope").message;
+        (bytes, message.expect("it can be signed"))
+    }
+
+    #[test]
+    fn what_is_written_as_it_was_signed_is_not_copied() {
+        for text in [
+            r#"{"signed":{"a":[1,{"b":"x"}],"c":{}},"signatures":[]}"#,
+            r#"{ "signatures":[], "Signed" : {"a":1} } "#,
+            r#"{"signed":{"b":2},"signed":{"a":1}}"#,
+        ] {
+            let (bytes, message) = message_of(text);
+            assert!(bytes.as_ptr_range().contains(&message.as_ptr()), "{text}");
+            let (value, _) = json::parse_first(text, Scope::Whole).expect("JSON");
+            let members = object(Some(&value), "a file").expect("an object");
+            let signed = member(members, "signed").expect("a signed part");
+            let expected = canonical::message(signed).expect("it can be signed");
+            assert_eq!(message, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_other_spelling_is_written_as_it_was_signed() {
+        for (text, expected) in [
+            (r#"{"signed":{"b":1,"a":2}}"#, r#"{"a":2,"b":1}"#),
+            (r#"{"signed":{"a": 1}}"#, r#"{"a":1}"#),
+            (r#"{"signed":{"a":"\u0041"}}"#, r#"{"a":"A"}"#),
+            (r#"{"signed":{"a":1.0}}"#, r#"{"a":1}"#),
+            (r#"{"signed":{}}"#, "{}"),
+        ] {
+            assert_eq!(message_of(text).1, expected, "{text}");
+        }
+    }
 }

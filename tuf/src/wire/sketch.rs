@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::{
@@ -16,8 +17,8 @@ use crate::{
     encoding::{
         canonical, date,
         json::{
-            self, Count, DecodeError, Decoded, Member, ReadingFault, Scope, Sizes, Value, array,
-            elements, integer, member, object, text,
+            self, Count, DecodeError, Decoded, Member, ReadingFault, Sizes, Value, array, elements,
+            integer, member, object, text,
         },
     },
     fault::{EnvelopeFault, Fault, MetaFault, StructureProblem},
@@ -49,10 +50,10 @@ impl Spelling for Sketch {
         name.starts_with("sketch-")
     }
 
-    fn read(&self, role: &Role, bytes: &[u8], most: usize) -> Decoded<Envelope> {
+    fn read(&self, role: &Role, bytes: &Bytes, most: usize) -> Decoded<Envelope> {
         let text_of_file = json::to_text(bytes);
-        let (value, _) = json::parse_within(&text_of_file, Scope::Whole, most)?;
-        let members = object(Some(&value), "a file")?;
+        let file = json::parse_file(&text_of_file, most)?;
+        let members = object(Some(&file.value), "a file")?;
         let signed = member(members, "signed");
         let common = object(signed, "a signed part")?;
         let signatures = array(member(members, "signatures"), "signatures")?;
@@ -65,7 +66,7 @@ impl Spelling for Sketch {
             signatures: signatures.iter().map(signature).collect::<Decoded<_>>()?,
             message: signed
                 .ok_or(EnvelopeFault::NothingSigned)
-                .and_then(|signed| Ok(canonical::message(signed)?)),
+                .and_then(|signed| Ok(canonical::message(signed)?.into())),
             body: Some(body(role, common, version, expires)),
             trailing: None,
             unexpected: None,
@@ -73,11 +74,11 @@ impl Spelling for Sketch {
     }
 
     fn read_listing(&self, role: &Role, bytes: &[u8]) -> Decoded<Envelope> {
-        self.read(role, bytes, usize::MAX)
+        self.read(role, &Bytes::copy_from_slice(bytes), usize::MAX)
     }
 
     fn read_version(&self, bytes: &[u8]) -> Decoded<i64> {
-        Ok(self.read(&Role::Snapshot, bytes, usize::MAX)?.version)
+        Ok(self.read_listing(&Role::Snapshot, bytes)?.version)
     }
 
     fn check_reading(

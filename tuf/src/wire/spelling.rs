@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::conventions::Conventions;
@@ -30,7 +31,7 @@ pub(crate) trait Spelling: Sync {
     /// Reads a file, if no more than `most` values have to be kept while it is read.
     ///
     /// An error means that it is no envelope. Faults that are told later are left in the envelope.
-    fn read(&self, role: &Role, bytes: &[u8], most: usize) -> Result<Envelope, DecodeError>;
+    fn read(&self, role: &Role, bytes: &Bytes, most: usize) -> Result<Envelope, DecodeError>;
 
     /// Reads what a stored snapshot or timestamp lists, without what verifying it or making its
     /// successor takes.

@@ -1,6 +1,6 @@
 //! From bytes to [`Value`]s.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use smallvec::SmallVec;
 
@@ -60,25 +60,29 @@ pub(crate) fn parse(text: &str) -> Result<Value<'_>, SyntaxError> {
 
 /// Reads the first value of a text, and where it ends.
 pub(crate) fn parse_first(text: &str, scope: Scope) -> Result<(Value<'_>, usize), SyntaxError> {
-    parse_within(text, scope, usize::MAX)
-}
-
-/// The same, if no more than `most` values would have to be kept.
-pub(crate) fn parse_within(
-    text: &str,
-    scope: Scope,
-    most: usize,
-) -> Result<(Value<'_>, usize), SyntaxError> {
-    let mut parser = Parser {
-        scanner: Scanner::new(text),
-        scope,
-        keep: true,
-        left: most,
-        is_signed: false,
-        is_targets: false,
-    };
+    let mut parser = Parser::new(text, scope, usize::MAX);
     let value = parser.value()?;
     Ok((value, parser.scanner.at()))
+}
+
+/// A metadata file, in [`Scope::File`].
+pub(crate) struct ParsedFile<'a> {
+    pub(crate) value: Value<'a>,
+    /// Where it ends.
+    pub(crate) end: usize,
+    /// Where the text of its signed part stands; of several the last.
+    pub(crate) signed: Option<Range<usize>>,
+}
+
+/// Reads the first value of a text as a metadata file, if no more than `most` values would have to
+/// be kept.
+pub(crate) fn parse_file(text: &str, most: usize) -> Result<ParsedFile<'_>, SyntaxError> {
+    let mut parser = Parser::new(text, Scope::File, most);
+    Ok(ParsedFile {
+        value: parser.value()?,
+        end: parser.scanner.at(),
+        signed: parser.signed,
+    })
 }
 
 /// Refuses anything but white space from `end` on.
@@ -105,9 +109,23 @@ struct Parser<'a> {
     is_signed: bool,
     /// Whether this is its targets.
     is_targets: bool,
+    /// Where the signed part of a file was found.
+    signed: Option<Range<usize>>,
 }
 
 impl<'a> Parser<'a> {
+    fn new(text: &'a str, scope: Scope, most: usize) -> Self {
+        Self {
+            scanner: Scanner::new(text),
+            scope,
+            keep: true,
+            left: most,
+            is_signed: false,
+            is_targets: false,
+            signed: None,
+        }
+    }
+
     fn value(&mut self) -> Result<Value<'a>, SyntaxError> {
         self.count()?;
         Ok(match self.scanner.value()? {
@@ -149,6 +167,12 @@ impl<'a> Parser<'a> {
                 && let Some(text) = self.canonical_object()
             {
                 return self.keep_raw(text);
+            }
+            if self.is_signed && self.scanner.depth() == 1 {
+                let begin = self.scanner.next_at()?;
+                let value = self.value()?;
+                self.signed = Some(begin..self.scanner.at());
+                return Ok(value);
             }
         }
         self.value()

@@ -177,7 +177,7 @@ fn first_bytes(token: &Token<'_>) -> Option<[u8; 32]> {
     let Token::String(text) = token else {
         return None;
     };
-    base64::decode(text).ok()?.first_chunk().copied()
+    base64::decode_first(text)
 }
 
 /// The value that a token begins, without its contents.
