@@ -29,7 +29,7 @@ pub use error::{
 };
 pub use int::Int;
 pub use metrics::describe_metrics;
-pub use pool::{Condition, Pool, PoolLimits, Runner, Transaction};
+pub use pool::{Condition, Lane, Pool, PoolLimits, Runner, Transaction};
 pub use retry::Retries;
 pub use schema::{SchemaError, SchemaState, is_current, migrate, schema_state};
 pub use settle::{Settle, Watch};

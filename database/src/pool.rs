@@ -8,6 +8,7 @@
 //! [`Executor`]: sqlx::Executor
 
 mod condition;
+mod lanes;
 mod statements;
 mod transaction;
 
@@ -24,11 +25,13 @@ use std::{
 
 pub use condition::Condition;
 use condition::Outlook;
+pub use lanes::Lane;
+use lanes::Lanes;
 use sqlx::{ConnectOptions as _, Connection, Database};
 pub use statements::Runner;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 pub use transaction::Transaction;
 
@@ -142,6 +145,7 @@ struct Shared<DB: Dialect> {
     /// The most connections open at once.
     most: u32,
     permits: Arc<Semaphore>,
+    lanes: Lanes,
     idle: Mutex<Vec<Held<DB>>>,
     open: Arc<AtomicU32>,
     /// Grows when connections are given up; those of an older generation are not used again.
@@ -188,6 +192,7 @@ impl<DB: Dialect> Pool<DB> {
                 limits,
                 most,
                 permits: Arc::new(Semaphore::new(most as usize)),
+                lanes: Lanes::new(most as usize),
                 idle: Mutex::default(),
                 open: Arc::default(),
                 generation: AtomicU64::default(),
@@ -395,16 +400,11 @@ impl<DB: Dialect> Pool<DB> {
     /// lives.
     async fn take(&self, is_checked: bool) -> Result<Lease<DB>, sqlx::Error> {
         let shared = &self.shared;
-        let permit = timeout(
-            shared.limits.wait,
-            Arc::clone(&shared.permits).acquire_owned(),
-        )
-        .await;
-        let Ok(permit) = permit else {
-            shared.note(&sqlx::Error::PoolTimedOut);
-            return Err(sqlx::Error::PoolTimedOut);
-        };
-        let mut permit = Some(permit.map_err(|_| sqlx::Error::PoolClosed)?);
+        let mut permit = Some(self.permit().await.inspect_err(|error| {
+            if matches!(error, sqlx::Error::PoolTimedOut) {
+                shared.note(error);
+            }
+        })?);
         while let Some(held) = shared.pop() {
             let mut lease = Lease {
                 held: Some(held),
@@ -424,6 +424,19 @@ impl<DB: Dialect> Pool<DB> {
             permit,
             pool: self.clone(),
             was_idle: false,
+        })
+    }
+
+    /// Waits for a place in the lane of this task, and then for one of the connections.
+    async fn permit(&self) -> Result<Permit, sqlx::Error> {
+        let shared = &self.shared;
+        let until = tokio::time::Instant::now() + shared.limits.wait;
+        let lane = shared.lanes.enter(until).await?;
+        let connection = timeout_at(until, Arc::clone(&shared.permits).acquire_owned()).await;
+        let connection = connection.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        Ok(Permit {
+            _lane: lane,
+            _connection: connection.map_err(|_| sqlx::Error::PoolClosed)?,
         })
     }
 
@@ -553,12 +566,18 @@ impl<DB: Dialect> Shared<DB> {
     }
 }
 
+/// The right to use one connection.
+struct Permit {
+    _lane: Option<OwnedSemaphorePermit>,
+    _connection: OwnedSemaphorePermit,
+}
+
 /// A connection that one request has for itself.
 pub(crate) struct Lease<DB: Dialect> {
     /// There until the lease ends.
     held: Option<Held<DB>>,
     /// One of the places in the pool; free again after the connection was kept or closed.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
     pool: Pool<DB>,
     /// Whether the connection has waited for work.
     was_idle: bool,

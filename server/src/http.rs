@@ -105,7 +105,11 @@ impl Endpoint {
                 let answer = self.outside.clone().oneshot(request).await;
                 answer.unwrap_or_else(|never| match never {})
             }
-            route if self.has_api => api::answer(&self.app, route, head, body, origin).await,
+            route if self.has_api => {
+                let lane = api::lane(&route);
+                let answer = api::answer(&self.app, route, head, body, origin);
+                lane.within(answer).await
+            }
             _ => {
                 let request = Request::from_parts(head, body);
                 let mut response = open::nothing_else(State(self.app.clone()), request).await;

@@ -6,6 +6,7 @@ use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
+use database::Lane;
 use http::{HeaderValue, StatusCode, header, request::Parts as Head};
 
 use super::{
@@ -35,6 +36,14 @@ pub(super) async fn answer(
     };
     add_data_headers(&mut response);
     response
+}
+
+/// The queue for the database that a request waits in. A client asks for keys in order to publish.
+pub(super) fn lane(route: &Route) -> Lane {
+    match route {
+        Route::Publish(_) | Route::Delete(_) | Route::Key(..) | Route::RotateKey(..) => Lane::Write,
+        _ => Lane::Read,
+    }
 }
 
 /// Grants the permission that a route needs, and calls its handler with the proof.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
+use database::Lane;
 use http::{StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -60,7 +61,7 @@ pub(super) async fn publish(
         drop(reserved);
         outcome
     };
-    observe::spawn(work)
+    observe::spawn(Lane::Write.within(work))
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

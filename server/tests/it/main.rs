@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod keys;
 mod observed;
+mod overload;
 mod planted;
 mod process;
 mod publishing;

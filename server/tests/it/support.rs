@@ -251,6 +251,12 @@ impl TestServer {
         Self::on(pool, signer.clone(), signer, settings)
     }
 
+    /// A server on this database.
+    pub(crate) fn stored_in(pool: database::Pool<sqlx::Sqlite>) -> Self {
+        let signer = Arc::<MoodySigner>::default();
+        Self::on(pool, signer.clone(), signer, Settings::default())
+    }
+
     /// A server that has its keys elsewhere.
     pub(crate) async fn signed_by(signer: Arc<dyn Signer>) -> Self {
         Self::on(
