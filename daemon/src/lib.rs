@@ -32,4 +32,4 @@ pub use metrics::MetricsHandle;
 pub use origin::Origin;
 pub use secret::{Secret, SecretError};
 pub use settings::{Settings, SettingsError};
-pub use tls::{ClientTls, ServerTls, SignerConnector, TlsError};
+pub use tls::{ClientTls, Manner, ServerTls, SignerConnector, TlsError};

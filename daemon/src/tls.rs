@@ -8,6 +8,8 @@ mod connector;
 mod error;
 mod files;
 mod pinned;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod verifier;
 
@@ -19,7 +21,7 @@ use files::{Files, Material, Reloading};
 pub(crate) use files::{Validity, validity};
 pub use pinned::{Glance, accepts_itself};
 use rustls::{
-    ClientConfig, Error, ServerConfig,
+    CipherSuite, ClientConfig, Error, ServerConfig,
     client::Resumption,
     crypto::CryptoProvider,
     server::{NoClientAuth, NoServerSessionStorage, danger::ClientCertVerifier},
@@ -43,6 +45,25 @@ struct Listening {
     clients: Option<Arc<ClientVerifier>>,
 }
 
+/// How a listener treats its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Whether clients must show a certificate, where one is asked for.
+    pub insists: bool,
+    /// Whether clients may resume their sessions. Those that are asked for a certificate never
+    /// may.
+    pub resumes: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            insists: true,
+            resumes: true,
+        }
+    }
+}
+
 impl ServerTls {
     /// TLS 1.2 and 1.3 with the certificate chain and key of these PEM files.
     ///
@@ -53,8 +74,7 @@ impl ServerTls {
     ///
     /// [`TlsError`] names the file that is missing, unreadable, encrypted or does not fit.
     pub fn load(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Arc<Self>, TlsError> {
-        let files = Files::new(Some((cert, key)), client_ca);
-        Ok(Arc::new(Self(Reloading::load(files, insisting)?)))
+        Self::load_as(cert, key, client_ca, Manner::default())
     }
 
     /// The same, but clients may do without a certificate; a wrong one is refused all the same.
@@ -67,8 +87,27 @@ impl ServerTls {
         key: &Path,
         client_ca: Option<&Path>,
     ) -> Result<Arc<Self>, TlsError> {
+        let manner = Manner {
+            insists: false,
+            ..Manner::default()
+        };
+        Self::load_as(cert, key, client_ca, manner)
+    }
+
+    /// The same, in the manner that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerTls::load`].
+    pub fn load_as(
+        cert: &Path,
+        key: &Path,
+        client_ca: Option<&Path>,
+        manner: Manner,
+    ) -> Result<Arc<Self>, TlsError> {
         let files = Files::new(Some((cert, key)), client_ca);
-        Ok(Arc::new(Self(Reloading::load(files, asking)?)))
+        let make = move |material: &Material, files: &Files| listening(material, files, manner);
+        Ok(Arc::new(Self(Reloading::load(files, make)?)))
     }
 
     /// Takes up the files if they changed since they were last looked at.
@@ -145,23 +184,34 @@ impl ClientTls {
 }
 
 /// The one implementation of cryptography that the programs use.
+///
+/// Its suites are ring's. Those with AES-128 come first: nobody breaks either, and AES-256 brings
+/// SHA-384 with it, for which most processors have no instructions. A handshake hashes much and
+/// encrypts little.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| (suite.tls13().is_none(), !has_aes_128(suite.suite())));
+    Arc::new(provider)
 }
 
-fn insisting(material: &Material, files: &Files) -> Result<Listening, TlsError> {
-    server_config(material, files, Insistence::Required)
+fn has_aes_128(suite: CipherSuite) -> bool {
+    use CipherSuite as Is;
+    matches!(
+        suite,
+        Is::TLS13_AES_128_GCM_SHA256
+            | Is::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | Is::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
 }
 
-fn asking(material: &Material, files: &Files) -> Result<Listening, TlsError> {
-    server_config(material, files, Insistence::Optional)
-}
-
-fn server_config(
-    material: &Material,
-    files: &Files,
-    insistence: Insistence,
-) -> Result<Listening, TlsError> {
+fn listening(material: &Material, files: &Files, manner: Manner) -> Result<Listening, TlsError> {
+    let insistence = if manner.insists {
+        Insistence::Required
+    } else {
+        Insistence::Optional
+    };
     let provider = provider();
     let identity = material
         .identity(files, &provider)?
@@ -179,9 +229,13 @@ fn server_config(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    if files.ca().is_some() {
-        // A resumed session would let a client in whose certificate has expired since.
+    // Clients that would do otherwise, as OpenSSL's do, do not mind.
+    config.ignore_client_order = true;
+    // A resumed session would let a client in whose certificate has expired since.
+    if files.ca().is_some() || !manner.resumes {
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        // Without a place to store them, they would be made and not sent.
+        config.send_tls13_tickets = 0;
     }
     Ok(Listening {
         config: Arc::new(config),

@@ -42,6 +42,8 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
     /// Whether they may do without one.
     pub client_ca_optional: bool,
+    /// Whether clients may resume TLS sessions.
+    pub session_tickets: bool,
 }
 
 /// Who holds the keys of timestamps and snapshots.
@@ -230,6 +232,7 @@ fn tls(server: &Server<'_>) -> Result<Option<TlsFiles>, SettingsError> {
             key,
             client_ca,
             client_ca_optional,
+            session_tickets: server.tls_session_tickets.get()?,
         })),
         (None, None) if client_ca.is_none() => Ok(None),
         (Some(_), None) => Err(server.tls_key_file.missing()),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use authn::Authenticator;
 use daemon::{
-    CertificateWatch, ClientTls, Limits, LogControl, MetricsHandle, Outlook, ServerTls, clock,
-    debug, listener, metrics, signals,
+    CertificateWatch, ClientTls, Limits, LogControl, Manner, MetricsHandle, Outlook, ServerTls,
+    clock, debug, listener, metrics, signals,
 };
 use database::OpenMode;
 use tokio::net::TcpListener;
@@ -43,13 +43,14 @@ pub(crate) fn server_tls(config: &Config) -> Result<Option<Arc<ServerTls>>> {
     let Some(files) = &config.tls else {
         return Ok(None);
     };
-    let load = if files.client_ca_optional {
-        ServerTls::load_asking
-    } else {
-        ServerTls::load
+    let manner = Manner {
+        insists: !files.client_ca_optional,
+        resumes: files.session_tickets,
     };
-    let tls = load(&files.cert, &files.key, files.client_ca.as_deref())?;
-    Ok(Some(tls))
+    let client_ca = files.client_ca.as_deref();
+    ServerTls::load_as(&files.cert, &files.key, client_ca, manner)
+        .map(Some)
+        .map_err(Into::into)
 }
 
 async fn authenticator(config: &Config) -> Result<Arc<Authenticator>> {

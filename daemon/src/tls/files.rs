@@ -211,10 +211,13 @@ enum Seen {
     Unreadable(String),
 }
 
+/// What is to be made of files.
+type Make<T> = Box<dyn Fn(&Material, &Files) -> Result<T, TlsError> + Send + Sync>;
+
 /// Something made of [`Files`], made anew when they change.
 pub(super) struct Reloading<T> {
     files: Files,
-    make: fn(&Material, &Files) -> Result<T, TlsError>,
+    make: Make<T>,
     current: ArcSwap<T>,
     seen: Mutex<Seen>,
     /// Grows with every change that was taken up.
@@ -224,14 +227,14 @@ pub(super) struct Reloading<T> {
 impl<T> Reloading<T> {
     pub(super) fn load(
         files: Files,
-        make: fn(&Material, &Files) -> Result<T, TlsError>,
+        make: impl Fn(&Material, &Files) -> Result<T, TlsError> + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
         let material = files.read()?;
         let current = ArcSwap::from_pointee(make(&material, &files)?);
         let seen = Mutex::new(Seen::Contents(material.fingerprint()));
         Ok(Self {
             files,
-            make,
+            make: Box::new(make),
             current,
             seen,
             generation: watch::Sender::new(0),

@@ -37,6 +37,12 @@ section! {
         /// Whether clients may come without a certificate. They are still asked for one, and a
         /// wrong one is refused. Refused without `server.client_ca_file`.
         client_ca_optional: bool,
+        /// Whether clients may resume their TLS sessions, which spares a part of the next handshake.
+        /// Without it, the server keeps no secrets of past sessions, and makes no tickets for
+        /// clients that take them and never come back. docker and the notary command never ask for
+        /// tickets. Where clients are asked for certificates, sessions are never resumed.
+        #[setting(on_by_default)]
+        tls_session_tickets: bool,
         /// What clients call this server, `https://HOST` or `https://HOST:PORT`, if that is not the
         /// `Host` header that they send. A path, a query or a user in it is refused.
         public_url: String,
