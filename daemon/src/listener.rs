@@ -67,7 +67,8 @@ pub struct Limits {
     /// Without an octet either way; in HTTP/2, without a request that begins, moves on or ends. It
     /// must exceed the longest time that a request may take.
     pub idle: Duration,
-    /// In the place of `idle` and `header` while more than four of five places are taken.
+    /// In the place of `idle` and `header` from when more than four of five places are taken until
+    /// three of ten are free.
     pub crowded_idle: Duration,
     /// For a client that takes nothing of an answer.
     pub write: Duration,

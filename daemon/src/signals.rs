@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +79,8 @@ async fn step(mut more: Signal, mut less: Signal, log: LogControl) {
 }
 
 async fn renew(mut hangup: Signal, tls: Vec<Arc<ServerTls>>) {
-    let mut poll = interval(POLL);
+    // They were read a moment ago.
+    let mut poll = interval_at(Instant::now() + POLL, POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

@@ -14,7 +14,10 @@ use std::{
 use axum::body::Body;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::{body::Incoming, rt::Executor};
+use hyper::{
+    body::{Body as _, Incoming},
+    rt::Executor,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
@@ -366,7 +369,12 @@ async fn answered<S>(
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let heard = |body| Body::new(Heard::new(body, Arc::clone(&served.activity)));
+    let heard = |body: Incoming| {
+        if body.is_end_stream() {
+            return Body::empty();
+        }
+        Body::new(Heard::new(body, Arc::clone(&served.activity)))
+    };
     let mut request = request.map(heard);
     request.extensions_mut().insert(served.peer.clone());
     // Without this a panic would take all other requests of an HTTP/2 connection with it. It was

@@ -100,14 +100,24 @@ impl Places {
 
     /// Whether more than four of five places are taken.
     fn is_crowded(&self) -> bool {
-        let all = self.limits.connections;
-        let taken = all.saturating_sub(self.free.available_permits());
-        taken.saturating_mul(5) > all.saturating_mul(4)
+        self.taken_places().saturating_mul(5) > self.limits.connections.saturating_mul(4)
     }
 
+    fn taken_places(&self) -> usize {
+        let free = self.free.available_permits();
+        self.limits.connections.saturating_sub(free)
+    }
+
+    /// Tells all connections if places have become scarce, or are no longer. Each of them wakes up
+    /// for that, so it must not happen with every connection that comes or goes at the border:
+    /// places are scarce until three of ten are free again.
     fn tell(&self) {
-        let now = self.is_crowded();
         self.crowded.send_if_modified(|crowded| {
+            let now = if *crowded {
+                self.taken_places().saturating_mul(10) > self.limits.connections.saturating_mul(7)
+            } else {
+                self.is_crowded()
+            };
             let is_new = *crowded != now;
             *crowded = now;
             is_new
@@ -182,6 +192,27 @@ mod tests {
         held.clear();
         assert!(!*places.crowded().borrow());
         assert!(take(&places, ONE).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn connections_are_not_woken_each_time_that_one_comes_or_goes_at_the_border() {
+        let places = places(&["192.0.2.0/24"]);
+        let mut crowded = places.crowded();
+        let mut held = Vec::new();
+        for _ in 0..9 {
+            held.push(take(&places, ONE).await.unwrap());
+        }
+        assert!(*crowded.borrow_and_update());
+        for _ in 0..5 {
+            held.pop();
+            held.push(take(&places, ONE).await.unwrap());
+        }
+        assert!(!crowded.has_changed().unwrap());
+        held.truncate(7);
+        assert!(crowded.has_changed().unwrap());
+        assert!(!*crowded.borrow_and_update());
+        held.push(take(&places, ONE).await.unwrap());
+        assert!(!crowded.has_changed().unwrap());
     }
 
     #[tokio::test]

@@ -100,7 +100,8 @@ impl<IO> Watched<IO> {
             };
             let until = self.until();
             let look = unread.map_or(until, |unread| unread.min(until));
-            if self.alarm.deadline() != look {
+            // An alarm that rings early costs less than one that is moved with every request.
+            if look < self.alarm.deadline() || self.alarm.is_elapsed() {
                 self.alarm.as_mut().reset(look);
             }
             ready!(self.alarm.as_mut().poll(context));
@@ -186,6 +187,41 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         match Pin::new(&mut this.io).poll_shutdown(context) {
             Poll::Pending => this.check(context).map(Err),
             done @ Poll::Ready(_) => done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    /// Whether there is nothing to read from `watched` yet, which sets its alarm.
+    async fn waits(watched: &mut Watched<tokio::io::DuplexStream>) -> bool {
+        let mut buffer = [0; 8];
+        let read = std::pin::pin!(watched.read(&mut buffer));
+        futures_util::poll!(read).is_pending()
+    }
+
+    #[tokio::test]
+    async fn requests_leave_the_alarm_of_their_connection_alone() {
+        let (mut client, server) = duplex(64);
+        let activity = Activity::new();
+        let limits = Limits::default();
+        let mut watched = Watched::new(server, Arc::clone(&activity), &limits, false);
+        assert!(waits(&mut watched).await);
+        let first = watched.alarm.deadline();
+        for _ in 0..3 {
+            client.write_all(b"GET /").await.unwrap();
+            let mut buffer = [0; 8];
+            assert_eq!(watched.read(&mut buffer).await.unwrap(), 5);
+            let running = activity.begin();
+            watched.write_all(b"answer").await.unwrap();
+            drop(running);
+            assert_eq!(client.read(&mut buffer).await.unwrap(), 6);
+            assert!(waits(&mut watched).await);
+            assert_eq!(watched.alarm.deadline(), first);
         }
     }
 }
