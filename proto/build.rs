@@ -3,7 +3,7 @@
 use std::{error::Error, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let protocols = ["signer.proto", "key_origin.proto"];
+    let protocols = ["signer.proto", "key_origin.proto", "sealing.proto"];
     for protocol in protocols {
         println!("cargo::rerun-if-changed={protocol}");
     }

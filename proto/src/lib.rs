@@ -1,6 +1,6 @@
 //! The gRPC protocol between `notary-server` and `notary-signer`: messages, client and server
-//! side, generated at build time from `signer.proto`, and from `key_origin.proto` for what Notary
-//! did not have.
+//! side, generated at build time from `signer.proto`, and from `key_origin.proto` and
+//! `sealing.proto` for what Notary did not have.
 //!
 //! Paths and field numbers of the former are those of Notary 0.7, so that either program can be
 //! replaced alone.
@@ -23,6 +23,9 @@ pub mod extension {
 
     /// The most keys that one request may name.
     pub const MAX_ORIGINS: usize = 500;
+
+    /// The most pieces that a text of [`SealBothRequest`] may have.
+    pub const MAX_PIECES: usize = 8;
 }
 
 /// Health-check name of [`key_management_server::KeyManagement`], as Notary's server asks for it.

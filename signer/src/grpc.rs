@@ -6,6 +6,7 @@
 //! for a stored key that does not open. Only `NOT_FOUND` says that a key does not exist.
 
 pub mod clients;
+mod sealing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use proto::{
     extension::{
         GetOriginsRequest, GetOriginsResponse, MAX_ORIGINS, Origin as WireOrigin,
         key_origin_server::{KeyOrigin, KeyOriginServer},
+        sealing_server::SealingServer,
     },
     key_management_server::{KeyManagement, KeyManagementServer},
     signer_server::{Signer, SignerServer},
@@ -49,10 +51,12 @@ pub fn router(keys: &Arc<Keys>, clients: Clients, health: HealthService) -> axum
     let management =
         KeyManagementServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST);
     let origins = KeyOriginServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST);
+    let sealing = SealingServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST);
     let signer = SignerServer::new(service).max_decoding_message_size(MAX_REQUEST);
     tonic::service::Routes::new(health)
         .add_service(InterceptedService::new(management, clients.clone()))
         .add_service(InterceptedService::new(origins, clients.clone()))
+        .add_service(InterceptedService::new(sealing, clients.clone()))
         .add_service(InterceptedService::new(signer, clients))
         .into_axum_router()
         .layer(axum::middleware::map_response(resource_exhausted))
@@ -213,26 +217,26 @@ impl Service {
         request: SignatureRequest,
     ) -> Result<Response<Signature>, Status> {
         let id = key_id(request.key_id)?;
-        let content = request.content;
-        let signed = self
-            .keys
-            .sign(&id, content.clone())
-            .await
-            .map_err(|error| {
-                tracing::error!("Sign: key {id}: {error}");
-                let not_found = format!("signing key not found: {id}");
-                status(&error, not_found, format!("Signing failed for KeyID {id}"))
-            })?;
-        if tracing::enabled!(tracing::Level::INFO) {
-            let (digest, bytes) = (hex::encode(digest(&SHA256, &content)), content.len());
-            tracing::info!("Sign: Signed sha256:{digest} ({bytes} bytes) with KeyID {id}");
-        }
+        let signed = self.keys.sign(&id, request.content).await;
+        let signed = signed.map_err(|error| {
+            tracing::error!("Sign: key {id}: {error}");
+            sign_status(&error, &id)
+        })?;
+        note_signature("Sign", &id, &signed.content);
         let method = signed.key.signature_method().as_str().to_owned();
         Ok(Response::new(Signature {
             key_info: Some(key_info(&signed.key)),
             algorithm: Some(Algorithm { algorithm: method }),
             content: signed.signature.into(),
         }))
+    }
+}
+
+/// Says in the log what was signed, without showing it.
+fn note_signature(call: &'static str, id: &KeyId, content: &[u8]) {
+    if tracing::enabled!(tracing::Level::INFO) {
+        let (digest, bytes) = (hex::encode(digest(&SHA256, content)), content.len());
+        tracing::info!("{call}: Signed sha256:{digest} ({bytes} bytes) with KeyID {id}");
     }
 }
 
@@ -288,6 +292,12 @@ fn key_info(key: &PublicKey) -> KeyInfo {
             algorithm: key.key_type().as_str().to_owned(),
         }),
     }
+}
+
+/// The status for a signature that key `id` did not make.
+fn sign_status(error: &KeyError, id: &KeyId) -> Status {
+    let not_found = format!("signing key not found: {id}");
+    status(error, not_found, format!("Signing failed for KeyID {id}"))
 }
 
 /// The status for `error`; the cause stays in the log.

@@ -3,6 +3,7 @@
 
 pub mod cache;
 mod pending;
+pub mod sequel;
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,7 @@ use tuf::PublicKey;
 use self::{
     cache::{CacheLimits, KeyCache, OpenKey},
     pending::{HandedOut, PendingLimit},
+    sequel::Sequel,
 };
 use crate::{
     custody::{Created, CustodyError, Report, registry::Custodies},
@@ -26,6 +28,9 @@ use crate::{
 
 /// How many keys may wait for their first signature, unless the operator says otherwise.
 pub const MAX_PENDING: u32 = 10_000;
+
+/// Bytes of content from which on checksums are computed off the threads that serve requests.
+const LARGE: usize = 64 * 1024;
 
 /// The keys, and all that is done with them.
 pub struct Keys {
@@ -72,6 +77,8 @@ impl From<CustodyError> for KeyError {
 pub struct Signed {
     /// The key.
     pub key: PublicKey,
+    /// What it signed.
+    pub content: Bytes,
     /// The signature.
     pub signature: Vec<u8>,
 }
@@ -206,10 +213,52 @@ impl Keys {
     /// longer pending: otherwise a rotation could hand out the old key as the new one.
     pub async fn sign(&self, id: &KeyId, content: Bytes) -> Result<Signed, KeyError> {
         let start = Instant::now();
-        let open = self.load(id).await.inspect_err(|_| {
+        let open = self.load_to_sign(id, start).await?;
+        self.sign_with(id, &open, content, start).await
+    }
+
+    /// Signs `content` with the key called `first`, and what `sequel` makes of that with the key
+    /// called `second`. An error comes with the key that it is about. Neither signs unless both are
+    /// there.
+    pub async fn sign_both(
+        &self,
+        first: &KeyId,
+        content: Bytes,
+        second: &KeyId,
+        sequel: Sequel,
+    ) -> Result<[Signed; 2], (KeyId, KeyError)> {
+        let of = |id: &KeyId| {
+            let id = id.clone();
+            move |error| (id, error)
+        };
+        let start = Instant::now();
+        let one = self.load_to_sign(first, start).await.map_err(of(first))?;
+        let other = self.load_to_sign(second, start).await.map_err(of(second))?;
+        let signed = self
+            .sign_with(first, &one, content, start)
+            .await
+            .map_err(of(first))?;
+        let start = Instant::now();
+        let content = write_sequel(sequel, &signed).await;
+        let next = self.sign_with(second, &other, content, start).await;
+        Ok([signed, next.map_err(of(second))?])
+    }
+
+    /// The key called `id`, for a signature that was asked for at `start`.
+    async fn load_to_sign(&self, id: &KeyId, start: Instant) -> Result<Arc<OpenKey>, KeyError> {
+        self.load(id).await.inspect_err(|_| {
             metrics::signature("unknown", "no_key", start.elapsed());
-        })?;
-        let signed = self.sign_with(id, &open, content).await;
+        })
+    }
+
+    async fn sign_with(
+        &self,
+        id: &KeyId,
+        open: &OpenKey,
+        content: Bytes,
+        start: Instant,
+    ) -> Result<Signed, KeyError> {
+        let signed = self.try_to_sign(id, open, content).await;
         let outcome = if signed.is_ok() { "signed" } else { "failed" };
         metrics::signature(
             open.key.public().key_type().as_str(),
@@ -219,16 +268,17 @@ impl Keys {
         signed
     }
 
-    async fn sign_with(
+    async fn try_to_sign(
         &self,
         id: &KeyId,
         open: &OpenKey,
         content: Bytes,
     ) -> Result<Signed, KeyError> {
-        let signature = open.key.sign(content).await?;
+        let signature = open.key.sign(content.clone()).await?;
         self.note_use(id, open).await?;
         Ok(Signed {
             key: open.key.public().clone(),
+            content,
             signature,
         })
     }
@@ -337,4 +387,14 @@ impl Keys {
     fn uses(&self) -> MutexGuard<'_, BTreeMap<KeyId, OffsetDateTime>> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is signed after `first`.
+async fn write_sequel(sequel: Sequel, first: &Signed) -> Bytes {
+    if first.content.len() < LARGE {
+        return sequel.write(&first.content, &first.signature);
+    }
+    let (content, signature) = (first.content.clone(), first.signature.clone());
+    let writing = tokio::task::spawn_blocking(move || sequel.write(&content, &signature));
+    writing.await.expect("writing does not panic")
 }

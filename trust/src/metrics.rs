@@ -25,6 +25,6 @@ pub fn describe_metrics() {
     );
     metrics::describe_histogram!(
         "notary_server_signer_request_duration_seconds",
-        "Seconds that the signer took for a signature (labels: role, outcome)."
+        "Seconds that the signer took for a signature, or for both of a publish (labels: role, outcome)."
     );
 }

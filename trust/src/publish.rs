@@ -33,7 +33,7 @@ use crate::{
     events::{Attempt, Cause, Failure, Requester, What},
     memory::StoredSpace,
     repository,
-    signer::{SealError, check_new_keys, seal},
+    signer::{SealError, check_new_keys, seal, seal_both},
     store::{Head, StoreError},
 };
 
@@ -350,19 +350,20 @@ async fn sealed(
     accepted: Accepted,
     now: OffsetDateTime,
 ) -> Result<Vec<File>, PublishError> {
-    let made = match accepted.snapshot_to_make(now) {
-        Some(draft) => Some(seal(&repositories.signer, draft).await.map_err(refused)?),
-        None => None,
+    let signer = &repositories.signer;
+    let made = if let Some(draft) = accepted.snapshot_to_make(now) {
+        let timestamp = |snapshot: &File| accepted.timestamp_to_make(snapshot, now);
+        seal_both(signer, draft, timestamp).await.map(Vec::from)
+    } else {
+        let snapshot = accepted.files().last();
+        let snapshot =
+            snapshot.expect("a snapshot that is not made is the last file of its update");
+        let draft = accepted.timestamp_to_make(snapshot, now);
+        seal(signer, draft).await.map(|timestamp| vec![timestamp])
     };
-    let snapshot = made
-        .as_ref()
-        .or_else(|| accepted.files().last())
-        .expect("a snapshot is either made here or sent, as the last of its update");
-    let draft = accepted.timestamp_to_make(snapshot, now);
-    let timestamp = seal(&repositories.signer, draft).await.map_err(refused)?;
+    let made = made.map_err(refused)?;
     let mut files = accepted.into_files();
     files.extend(made);
-    files.push(timestamp);
     Ok(files)
 }
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 pub use local::LocalSigner;
 pub(crate) use origin::{NewKeyError, check_new_keys};
 pub use remote::{DEADLINE, Diagnosis, RemoteSigner, RemoteSignerConfig};
-use tuf::{Draft, File, Gun, KeyId, PublicKey, Role};
+use tuf::{Draft, File, Gun, KeyId, Pair, PublicKey, Role};
 
 tokio::task_local! {
     /// The id of the request that is being answered; calls to the signer carry it.
@@ -72,6 +72,12 @@ pub trait Signer: Send + Sync + 'static {
     /// A signature of `message` by a key this signer holds.
     async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError>;
 
+    /// The signatures of a snapshot and of its timestamp by one call; `None` if this signer makes
+    /// one at a time.
+    async fn sign_both(&self, _pair: &Pair) -> Result<Option<[Vec<u8>; 2]>, SignerError> {
+        Ok(None)
+    }
+
     /// Whether keys and signatures can be had right now.
     async fn check(&self) -> Result<(), SignerError>;
 }
@@ -122,7 +128,7 @@ pub async fn seal(signer: &Arc<dyn Signer>, draft: Draft) -> Result<File, SealEr
         }
         let started = Instant::now();
         let outcome = signer.sign(key, draft.message()).await;
-        observe(&role, started.elapsed(), &outcome);
+        observe(role.as_str(), started.elapsed(), &outcome);
         match outcome {
             Ok(signature) => signatures.push((key.id().clone(), signature)),
             Err(SignerError::KeyNotFound(_)) => {}
@@ -137,7 +143,58 @@ pub async fn seal(signer: &Arc<dyn Signer>, draft: Draft) -> Result<File, SealEr
         .map_err(|error| SignerError::BadAnswer(error.to_string()).into())
 }
 
-fn observe<T>(role: &Role, took: Duration, outcome: &Result<T, SignerError>) {
+/// Has `snapshot` signed, and the draft that `timestamp` makes of its file: by one call if the
+/// signer can, and each by itself otherwise.
+///
+/// # Errors
+///
+/// Those of [`seal`].
+pub async fn seal_both(
+    signer: &Arc<dyn Signer>,
+    snapshot: Draft,
+    timestamp: impl Fn(&File) -> Draft + Send + Sync,
+) -> Result<[File; 2], SealError> {
+    if let Some(files) = seal_by_one_call(signer, &snapshot, &timestamp).await? {
+        return Ok(files);
+    }
+    let snapshot = seal(signer, snapshot).await?;
+    let timestamp = seal(signer, timestamp(&snapshot)).await?;
+    Ok([snapshot, timestamp])
+}
+
+/// Both files, made here from the signatures; `None` if they have to be asked for one by one.
+async fn seal_by_one_call(
+    signer: &Arc<dyn Signer>,
+    snapshot: &Draft,
+    timestamp: &(impl Fn(&File) -> Draft + Send + Sync),
+) -> Result<Option<[File; 2]>, SealError> {
+    let Some(pair) = Pair::plan(snapshot, timestamp) else {
+        return Ok(None);
+    };
+    let started = Instant::now();
+    let outcome = match signer.sign_both(&pair).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(signatures)) => Ok(signatures),
+        Err(error) => Err(error),
+    };
+    observe(BOTH, started.elapsed(), &outcome);
+    let [first, second] = match outcome {
+        // Which of the keys, and whether another one would do, shows when each is asked for.
+        Err(SignerError::KeyNotFound(_)) => return Ok(None),
+        outcome => outcome?,
+    };
+    let wrong = |error: tuf::SealError| SignerError::BadAnswer(error.to_string());
+    let snapshot = snapshot.clone().seal(vec![(pair.snapshot_key, first)]);
+    let snapshot = snapshot.map_err(wrong)?;
+    let timestamp = timestamp(&snapshot).seal(vec![(pair.timestamp_key, second)]);
+    let timestamp = timestamp.map_err(wrong)?;
+    Ok(Some([snapshot, timestamp]))
+}
+
+/// What the metric calls a call that signs for both roles.
+const BOTH: &str = "both";
+
+fn observe<T>(role: &str, took: Duration, outcome: &Result<T, SignerError>) {
     let outcome = match outcome {
         Ok(_) => "ok",
         Err(SignerError::KeyNotFound(_)) => "key_not_found",
@@ -146,7 +203,7 @@ fn observe<T>(role: &Role, took: Duration, outcome: &Result<T, SignerError>) {
     };
     metrics::histogram!(
         "notary_server_signer_request_duration_seconds",
-        "role" => role.as_str().to_owned(), "outcome" => outcome,
+        "role" => role.to_owned(), "outcome" => outcome,
     )
     .record(took.as_secs_f64());
 }

@@ -38,8 +38,8 @@ pub use fault::{
     StructureProblem, SyntaxError, UpdateFault,
 };
 pub use files::{
-    CheckedUpload, Draft, File, InvalidUpload, Limits, Listed, SealError, SnapshotView, Stored,
-    StoredFile, TimestampView, Uploaded,
+    CheckedUpload, Draft, File, InvalidUpload, Limits, Listed, Pair, Piece, SealError,
+    SnapshotView, Stored, StoredFile, TimestampView, Uploaded,
 };
 pub use gun::{Gun, InvalidGun};
 pub use key::{

@@ -2,8 +2,8 @@
 //!
 //! A row names the alias of its passphrase. `passphrases` finds it, `cipher` opens and seals
 //! `envelope`s with it, and nothing is sealed before `evidence` from stored keys says that it
-//! is the alias's own. `findings` remembers that evidence, `derived` the keys that passphrases give;
-//! `aliases` is the regular check.
+//! is the alias's own. `findings` remembers that evidence, and `derived` the keys that passphrases
+//! give; `aliases` is the regular check.
 
 mod aliases;
 mod cipher;

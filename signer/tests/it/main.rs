@@ -15,6 +15,7 @@ mod process;
 mod proofs;
 mod recorded;
 mod rotation;
+mod sealing;
 mod statements;
 mod storage;
 mod support;

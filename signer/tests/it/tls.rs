@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use daemon::{ClientTls, ServerTls};
 use proto::{
-    CreateKeyRequest, KeyId, SignatureRequest, key_management_client::KeyManagementClient,
+    CreateKeyRequest, KeyId, SignatureRequest,
+    extension::{SealBothRequest, sealing_client::SealingClient},
+    key_management_client::KeyManagementClient,
     signer_client::SignerClient,
 };
 use signer::{grpc::clients::Clients, serve};
@@ -181,6 +183,9 @@ async fn with_names_listed_only_certificates_that_carry_one_may_use_keys() {
     let other = signer.pki.issue("other", &[ClientAuth]);
     let status = signer.try_out(Some(&other)).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
+    let mut sealing = SealingClient::new(signer.channel(Some(&other)));
+    let status = sealing.seal_both(SealBothRequest::default()).await;
+    assert_eq!(status.unwrap_err().code(), Code::PermissionDenied);
 }
 
 #[tokio::test]

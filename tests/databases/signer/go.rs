@@ -1,9 +1,20 @@
 //! One database under Notary's signer and ours: what either wrote, the other works with.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::{Context, Result, ensure};
-use daemon::tls::{ClientTls, connector};
+use daemon::{
+    ServerTls, listener,
+    tls::{ClientTls, connector},
+};
+use fixtures::{Publisher, clock};
 use harness::{
     Daemon, Fresh,
     certificates::{Files, Setup},
@@ -15,19 +26,29 @@ use proto::{
 };
 use serde_json::json;
 use signer::{
+    grpc::clients::Clients,
+    health::Health,
     keys::Keys,
     keystore::{KeyId, Purpose, algorithm_name},
     open,
     rotation::rotate_all,
+    serve,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
-use tuf::{KeyAlgorithm, KeyType, PublicKey};
+use trust::signer::{
+    DEADLINE, Origin, RemoteSigner, RemoteSignerConfig, Signer, SignerError, seal_both,
+};
+use tuf::{
+    File, Gun, KeyAlgorithm, KeyType, Limits, Pair, PublicKey, Role, Stored, Update, Uploaded,
+};
 
 use crate::support::{ALIAS, PASSPHRASE, Server, keys, on_both, storage};
 
 on_both![
     keys_of_either_signer_are_used_by_the_other,
     rows_that_share_a_salt_are_opened_by_notarys_signer,
+    an_update_is_one_call_of_our_signer_and_two_of_notarys,
     keys_moved_to_another_passphrase_are_used_by_notarys_signer,
 ];
 
@@ -67,11 +88,7 @@ impl Notary {
 
     /// A connection with the certificate that the signer expects.
     fn channel(&self) -> Result<Channel> {
-        let client = &self.files.client;
-        let tls = ClientTls::load(
-            Some(&self.files.signer_ca),
-            Some((&client.certificate, &client.key)),
-        )?;
+        let tls = client_tls(&self.files)?;
         let port = self.address.port();
         let endpoint = Endpoint::from_shared(format!("http://localhost:{port}"))?;
         Ok(endpoint.connect_with_connector_lazy(connector(tls, "localhost".to_owned(), port)))
@@ -106,6 +123,13 @@ impl Notary {
         let mut client = SignerClient::new(self.channel()?);
         Ok(client.sign(request).await?.into_inner().content.into())
     }
+}
+
+/// The certificate that a signer with `files` expects.
+fn client_tls(files: &Files) -> Result<ClientTls> {
+    let client = &files.client;
+    let pair = Some((client.certificate.as_path(), client.key.as_path()));
+    Ok(ClientTls::load(Some(&files.signer_ca), pair)?)
 }
 
 fn purpose(algorithm: KeyAlgorithm, gun: &str) -> Purpose {
@@ -189,5 +213,118 @@ async fn keys_moved_to_another_passphrase_are_used_by_notarys_signer(server: Ser
     ensure!(described.key == made && described.role == "timestamp");
     let next = notary.create_key(&moved).await?;
     ours.sign(&KeyId::from(next.id()), "x".into()).await?;
+    Ok(())
+}
+
+/// A signer across the network that counts what it is asked for.
+struct Counted {
+    signer: RemoteSigner,
+    one: AtomicUsize,
+    both: AtomicUsize,
+}
+
+impl Counted {
+    fn at(port: u16, files: &Files) -> Result<Arc<Self>> {
+        let config = RemoteSignerConfig {
+            hostname: "localhost".to_owned(),
+            port,
+            key_algorithm: "ecdsa".to_owned(),
+            tls: client_tls(files)?,
+            deadline: DEADLINE,
+        };
+        Ok(Arc::new(Self {
+            signer: RemoteSigner::new(config)?,
+            one: AtomicUsize::new(0),
+            both: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Publishes a repository whose keys this signer makes, and says how many calls made one
+    /// signature, and how many both.
+    async fn publish(self: &Arc<Self>, name: &str) -> Result<(usize, usize)> {
+        let gun = Gun::parse(name)?;
+        let signer = Arc::clone(self) as Arc<dyn Signer>;
+        let mut owner = Publisher::new(name);
+        for role in [Role::Snapshot, Role::Timestamp] {
+            let key = signer.create_key(&gun, &role).await?;
+            owner = owner.with_server_key(role.as_str(), key.public_bytes(), "ecdsa");
+        }
+        let mut update = Update::default();
+        for (role, bytes) in owner.first_publish() {
+            let role = Role::parse(&role)?;
+            let uploaded = Uploaded::read(role, bytes.into(), &Limits::default());
+            update.insert(uploaded.expect("the publisher makes good files"));
+        }
+        let accepted = tuf::check(&gun, &Stored::default(), update, clock())?;
+        let draft = accepted.snapshot_to_make(clock()).context("a snapshot")?;
+        let timestamp = |snapshot: &File| accepted.timestamp_to_make(snapshot, clock());
+        let [snapshot, timestamp] = seal_both(&signer, draft, timestamp).await?;
+        ensure!(owner.trusts("snapshot", snapshot.bytes()));
+        ensure!(owner.trusts("timestamp", timestamp.bytes()));
+        let count = |calls: &AtomicUsize| calls.swap(0, Ordering::Relaxed);
+        Ok((count(&self.one), count(&self.both)))
+    }
+}
+
+#[async_trait::async_trait]
+impl Signer for Counted {
+    async fn create_key(&self, gun: &Gun, role: &Role) -> Result<PublicKey, SignerError> {
+        self.signer.create_key(gun, role).await
+    }
+
+    async fn public_key(&self, id: &tuf::KeyId) -> Result<PublicKey, SignerError> {
+        self.signer.public_key(id).await
+    }
+
+    async fn origins(&self, ids: &[tuf::KeyId]) -> Result<Vec<Origin>, SignerError> {
+        self.signer.origins(ids).await
+    }
+
+    async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.one.fetch_add(1, Ordering::Relaxed);
+        self.signer.sign(key, message).await
+    }
+
+    async fn sign_both(&self, pair: &Pair) -> Result<Option<[Vec<u8>; 2]>, SignerError> {
+        let signed = self.signer.sign_both(pair).await?;
+        self.both
+            .fetch_add(usize::from(signed.is_some()), Ordering::Relaxed);
+        Ok(signed)
+    }
+
+    async fn check(&self) -> Result<(), SignerError> {
+        self.signer.check().await
+    }
+}
+
+async fn an_update_is_one_call_of_our_signer_and_two_of_notarys(server: Server) -> Result<()> {
+    let fresh = server.notarys()?;
+    let folder = tempfile::tempdir()?;
+    let notary = Notary::start(folder.path(), &fresh, &[PASSPHRASE])?;
+    let gos = Counted::at(notary.address.port(), &notary.files)?;
+    ensure!(gos.publish("example.com/go").await? == (2, 0));
+    ensure!(gos.publish("example.com/go-again").await? == (2, 0));
+
+    let (files, shutdown) = (&notary.files, CancellationToken::new());
+    let (certificate, key) = (&files.signer.certificate, &files.signer.key);
+    let tls = ServerTls::load(certificate, key, Some(&files.client_ca))?;
+    let socket = listener::bind("localhost:0").await?;
+    let port = socket.local_addr()?.port();
+    let keys = Arc::new(keys(&fresh, &[PASSPHRASE]).await?);
+    let clients = Clients::default();
+    let serving = serve::run(
+        socket,
+        tls,
+        clients,
+        keys,
+        Health::default(),
+        shutdown.clone(),
+    );
+    let serving = tokio::spawn(serving);
+    let ours = Counted::at(port, files)?;
+    ensure!(ours.publish("example.com/ours").await? == (0, 1));
+    ensure!(ours.publish("example.com/ours-again").await? == (0, 1));
+    shutdown.cancel();
+    serving.await?;
     Ok(())
 }

@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -22,7 +22,10 @@ use futures_util::future::BoxFuture;
 use proto::{
     CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyInfo, SIGNER_HEALTH,
     SignatureRequest,
-    extension::{GetOriginsRequest, MAX_ORIGINS, key_origin_client::KeyOriginClient},
+    extension::{
+        Filling, GetOriginsRequest, MAX_ORIGINS, Piece as WirePiece, SealBothRequest,
+        key_origin_client::KeyOriginClient, piece::Kind, sealing_client::SealingClient,
+    },
     key_management_client::KeyManagementClient,
     signer_client::SignerClient,
 };
@@ -33,7 +36,7 @@ use tonic::{
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
-use tuf::{Gun, KeyId, KeyType, PublicKey, Role};
+use tuf::{Gun, KeyId, KeyType, Pair, Piece, PublicKey, Role};
 
 use super::{Origin, REQUEST_ID, Signer, SignerError};
 
@@ -46,6 +49,10 @@ const DIAGNOSIS_TAKES: Duration = Duration::from_secs(3);
 
 /// How long a key or a signature may take, connecting included.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a signer that could not make both signatures by one call is not asked again: it may be
+/// replaced by a later program at any time.
+const LACK_HOLDS: Duration = Duration::from_mins(5);
 
 /// Where the signer is, and what keys it is asked for.
 #[derive(Clone)]
@@ -70,6 +77,8 @@ pub struct RemoteSigner {
     deadline: Duration,
     /// Whether it was said that this signer cannot tell which repositories its keys are for.
     told: Arc<AtomicBool>,
+    /// When, and on which connection, it could not make both signatures by one call.
+    lack: Arc<Mutex<Option<(Instant, u64)>>>,
     diagnosis: Option<Diagnosis>,
     diagnosed: Arc<tokio::sync::Mutex<Option<Diagnosed>>>,
 }
@@ -155,6 +164,7 @@ impl RemoteSigner {
             key_algorithm,
             deadline,
             told: Arc::default(),
+            lack: Arc::default(),
             diagnosis: None,
             diagnosed: Arc::default(),
         })
@@ -248,6 +258,17 @@ impl RemoteSigner {
         Ok((key, found))
     }
 
+    /// Whether the signer at the end of connection `number` is known to make one signature at a
+    /// time.
+    fn lacks_both(&self, number: u64) -> bool {
+        let is_fresh = |(at, on): (Instant, u64)| on == number && at.elapsed() < LACK_HOLDS;
+        self.lack().is_some_and(is_fresh)
+    }
+
+    fn lack(&self) -> MutexGuard<'_, Option<(Instant, u64)>> {
+        self.lack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What a signer of Notary 0.7 knows: the roles alone.
     async fn roles(&self, ids: &[KeyId]) -> Result<Vec<Origin>, SignerError> {
         if !self.told.swap(true, Ordering::Relaxed) {
@@ -270,6 +291,30 @@ impl RemoteSigner {
         }
         Ok(origins)
     }
+}
+
+/// The request for both signatures of `pair`.
+fn both(pair: &Pair) -> SealBothRequest {
+    let pieces = |pieces: &[Piece]| pieces.iter().map(wire_piece).collect();
+    SealBothRequest {
+        first_key_id: pair.snapshot_key.as_str().to_owned(),
+        first_content: Bytes::copy_from_slice(&pair.snapshot),
+        first_file: pieces(&pair.file),
+        second_key_id: pair.timestamp_key.as_str().to_owned(),
+        second_content: pieces(&pair.timestamp),
+    }
+}
+
+fn wire_piece(piece: &Piece) -> WirePiece {
+    let filling = |filling: Filling| Kind::Filling(filling.into());
+    let kind = match piece {
+        Piece::Text(text) => Kind::Text(Bytes::copy_from_slice(text)),
+        Piece::Snapshot => filling(Filling::Content),
+        Piece::Signature => filling(Filling::Signature),
+        Piece::Sha256 => filling(Filling::Sha256),
+        Piece::Sha512 => filling(Filling::Sha512),
+    };
+    WirePiece { kind: Some(kind) }
 }
 
 fn failure(status: &Status) -> SignerError {
@@ -399,6 +444,34 @@ impl Signer for RemoteSigner {
             })
             .await?;
         Ok(signature.content.into())
+    }
+
+    /// Asks again for what the signer lacked on an earlier connection, or some minutes ago.
+    async fn sign_both(&self, pair: &Pair) -> Result<Option<[Vec<u8>; 2]>, SignerError> {
+        let number = self.line.current().number;
+        if self.lacks_both(number) {
+            return Ok(None);
+        }
+        let asked = both(pair);
+        let signed = self
+            .call(async |channel| {
+                let mut both = SealingClient::new(channel);
+                both.seal_both(request(asked)).await
+            })
+            .await;
+        match signed {
+            Ok(signed) => Ok(Some([
+                signed.first_signature.into(),
+                signed.second_signature.into(),
+            ])),
+            Err(status) if status.code() == Code::Unimplemented => {
+                *self.lack() = Some((Instant::now(), number));
+                Ok(None)
+            }
+            // It knows the call in another form.
+            Err(status) if status.code() == Code::InvalidArgument => Ok(None),
+            Err(status) => Err(self.explain(&status).await),
+        }
     }
 
     async fn check(&self) -> Result<(), SignerError> {

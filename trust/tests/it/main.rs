@@ -4,5 +4,6 @@
 mod events;
 mod reads;
 mod remote;
+mod sealing;
 mod store;
 mod support;

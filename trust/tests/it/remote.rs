@@ -15,8 +15,10 @@ use proto::{
     Algorithm, CreateKeyRequest, GetKeyInfoResponse, KEY_MANAGEMENT_HEALTH, KeyId as WireKeyId,
     KeyInfo, SIGNER_HEALTH, Signature, SignatureRequest, Void,
     extension::{
-        GetOriginsRequest, GetOriginsResponse, MAX_ORIGINS, Origin as WireOrigin,
+        GetOriginsRequest, GetOriginsResponse, MAX_ORIGINS, Origin as WireOrigin, SealBothRequest,
+        SealBothResponse,
         key_origin_server::{KeyOrigin, KeyOriginServer},
+        sealing_server::{Sealing, SealingServer},
     },
     key_management_server::{KeyManagement, KeyManagementServer},
     signer_server::{Signer as WireSigner, SignerServer},
@@ -27,7 +29,7 @@ use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use trust::signer::{Origin, REQUEST_ID, RemoteSigner, RemoteSignerConfig, Signer, SignerError};
-use tuf::{Gun, KeyAlgorithm, PrivateKey, PublicKey, Role};
+use tuf::{Gun, KeyAlgorithm, Pair, Piece, PrivateKey, PublicKey, Role};
 
 /// How a scripted signer answers, whatever it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,7 @@ enum Script {
     Honest,
     /// Has only the services of Notary 0.7.
     Notary,
+    KnowsOtherPieces,
     EmptyKey,
     KeyUnderAnotherId,
     UnknownAlgorithm,
@@ -61,7 +64,7 @@ impl Scripted {
         let mut algorithm = public.key_type().as_str().to_owned();
         let mut bytes = public.public_bytes().to_vec();
         match self.script {
-            Script::Honest | Script::Notary => {}
+            Script::Honest | Script::Notary | Script::KnowsOtherPieces => {}
             Script::EmptyKey => (algorithm, bytes) = (String::new(), Vec::new()),
             Script::KeyUnderAnotherId => id = "ab".repeat(32),
             Script::UnknownAlgorithm => "rot13".clone_into(&mut algorithm),
@@ -149,6 +152,30 @@ impl KeyOrigin for Scripted {
     }
 }
 
+#[async_trait]
+impl Sealing for Scripted {
+    /// Signs what is asked, as far as it shows that it has arrived.
+    async fn seal_both(
+        &self,
+        request: Request<SealBothRequest>,
+    ) -> Result<Response<SealBothResponse>, Status> {
+        self.key(&request).await?;
+        let asked = request.into_inner();
+        match self.script {
+            // What a signer answers that does not have the service.
+            Script::Notary => return Err(Status::unimplemented("unknown service")),
+            Script::KnowsOtherPieces => {
+                return Err(Status::invalid_argument("a piece of another kind"));
+            }
+            _ => {}
+        }
+        Ok(Response::new(SealBothResponse {
+            first_signature: self.key.sign(&asked.first_content).unwrap().into(),
+            second_signature: format!("{:?} {:?}", asked.first_file, asked.second_content).into(),
+        }))
+    }
+}
+
 /// A scripted signer on a port of its own, and a client of it.
 struct Stage {
     client: RemoteSigner,
@@ -199,6 +226,7 @@ async fn stage(script: Script) -> Stage {
     health.set_service_status(SIGNER_HEALTH, status).await;
     let mut app = Routes::new(KeyManagementServer::from_arc(scripted.clone()))
         .add_service(SignerServer::from_arc(scripted.clone()))
+        .add_service(SealingServer::from_arc(scripted.clone()))
         .add_service(health_service);
     if script != Script::Notary {
         app = app.add_service(KeyOriginServer::from_arc(scripted));
@@ -325,6 +353,61 @@ async fn a_signer_tells_what_its_keys_were_made_for_as_far_as_it_knows() {
         let unavailable = matches!(error, SignerError::Unavailable(_));
         assert_eq!(unavailable, is_away, "{error:?}");
     }
+}
+
+/// A pair of texts that the scripted signer's key is to sign.
+fn pair(key: &PublicKey, snapshot: &[u8]) -> Pair {
+    Pair {
+        snapshot_key: key.id().clone(),
+        snapshot: snapshot.to_vec(),
+        file: vec![Piece::Snapshot, Piece::Signature],
+        timestamp_key: key.id().clone(),
+        timestamp: vec![Piece::Text(b"text".to_vec()), Piece::Sha256, Piece::Sha512],
+    }
+}
+
+#[tokio::test]
+async fn both_signatures_are_asked_for_by_one_call() {
+    let stage = stage(Script::Honest).await;
+    let pair = pair(&stage.public, b"snapshot");
+    let signed = stage.client.sign_both(&pair).await.unwrap();
+    let [first, asked] = signed.unwrap();
+    let method = stage.public.signature_method();
+    assert!(stage.public.verifies(&method, b"snapshot", &first));
+    let asked = String::from_utf8(asked).unwrap();
+    let places: Vec<_> = ["Content", "Signature", "text", "Sha256", "Sha512"]
+        .iter()
+        .map(|piece| asked.find(piece))
+        .collect();
+    assert!(places.is_sorted() && places[0].is_some(), "{asked}");
+    assert_eq!(stage.request_ids.lock().unwrap().len(), 1, "one call");
+}
+
+#[tokio::test]
+async fn a_signer_that_signs_one_by_one_is_asked_for_both_once_for_each_connection() {
+    let stage = stage(Script::Notary).await;
+    let network = Network::before(stage.port).await;
+    let client = client(stage.folder.path(), network.port);
+    let pair = pair(&stage.public, b"snapshot");
+    let calls = || stage.request_ids.lock().unwrap().len();
+    for _ in 0..3 {
+        assert_eq!(client.sign_both(&pair).await.unwrap(), None);
+        client.sign(&stage.public, b"x").await.unwrap();
+    }
+    assert_eq!(calls(), 1 + 3);
+    network.lose_connections();
+    client.sign(&stage.public, b"lost").await.unwrap_err();
+    // Behind another connection there may be another program.
+    assert_eq!(client.sign_both(&pair).await.unwrap(), None);
+    assert_eq!(client.sign_both(&pair).await.unwrap(), None);
+    assert_eq!(calls(), 1 + 3 + 1);
+}
+
+#[tokio::test]
+async fn what_a_signer_cannot_take_as_both_is_not_an_error() {
+    let stage = stage(Script::KnowsOtherPieces).await;
+    let signed = stage.client.sign_both(&pair(&stage.public, b"x")).await;
+    assert_eq!(signed.unwrap(), None);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::file::File;
 use crate::{
-    key::{KeyId, PublicKey},
+    key::{KeyId, Method, PublicKey},
     metadata::{Entry, Root},
     role::Role,
     wire::{Composed, MetadataFormat},
@@ -119,9 +119,22 @@ impl Draft {
                 refused,
             });
         }
-        let file = self.format.spelling().seal(&self.composed, &good);
-        let file = File::parse(self.format, self.role, file.into());
-        Ok(file.expect("what is composed here can be read"))
+        Ok(self.write(&good))
+    }
+
+    /// The key of a draft that one key seals.
+    pub(crate) fn only_key(&self) -> Option<&PublicKey> {
+        match self.keys.as_slice() {
+            [key] if self.threshold == 1 => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The file with these signatures, whatever they are.
+    pub(crate) fn write(&self, signatures: &[(KeyId, Method, Vec<u8>)]) -> File {
+        let file = self.format.spelling().seal(&self.composed, signatures);
+        let file = File::parse(self.format, self.role.clone(), file.into());
+        file.expect("what is composed here can be read")
     }
 }
 

@@ -7,6 +7,7 @@ mod difference;
 mod effort;
 mod given;
 mod layers;
+mod pair;
 mod private_keys;
 mod properties;
 mod publish;

@@ -190,18 +190,17 @@ impl Cipher {
         passphrase: &Arc<Passphrase>,
         private: Zeroizing<Vec<u8>>,
     ) -> Result<String, RowError> {
-        let sealed = match self.derived.take_for_writing(alias, passphrase) {
-            Some((derivation, key)) => envelope::seal_by(&private, &derivation, &key),
-            None => {
-                let (derived, rounds) = (Arc::clone(&self.derived), self.rounds);
-                let (alias, passphrase) = (alias.to_owned(), Arc::clone(passphrase));
-                self.slowly(move || {
-                    let (derivation, key) =
-                        derived.derive_for_writing(&alias, &passphrase, rounds)?;
-                    envelope::seal_by(&private, &derivation, &key)
-                })
-                .await
-            }
+        let known = self.derived.take_for_writing(alias, passphrase);
+        let sealed = if let Some((derivation, key)) = known {
+            envelope::seal_by(&private, &derivation, &key)
+        } else {
+            let (derived, rounds) = (Arc::clone(&self.derived), self.rounds);
+            let (alias, passphrase) = (alias.to_owned(), Arc::clone(passphrase));
+            self.slowly(move || {
+                let (derivation, key) = derived.derive_for_writing(&alias, &passphrase, rounds)?;
+                envelope::seal_by(&private, &derivation, &key)
+            })
+            .await
         };
         sealed.map_err(RowError::Seal)
     }
