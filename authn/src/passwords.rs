@@ -100,12 +100,9 @@ impl Passwords {
         if let Some(identity) = known.recall(&tag, now).await {
             return Ok(identity);
         }
-        let check = self.check(&known, tag, credentials, address, now);
-        let verified = known.verified.try_get_with(tag, check).await;
-        match verified {
-            Ok(verified) => Ok(verified.identity),
-            Err(error) => Err(Arc::unwrap_or_clone(error)),
-        }
+        let check = || self.check(&known, tag, credentials.clone(), address, now);
+        let verified = known.check_once(tag, check).await;
+        verified.map(|verified| verified.identity)
     }
 
     /// Checks a password. The client may hang up before the check ends: it is counted and
@@ -175,13 +172,40 @@ impl Known {
     }
 
     /// Whose credentials were checked within the minute before `now`; an older check is forgotten.
+    /// A check that ended meanwhile counts for a request that came a little before it, too.
     async fn recall(&self, tag: &Tag, now: OffsetDateTime) -> Option<Identity> {
         let Verified { identity, at } = self.verified.get(tag).await?;
-        if (at..at + MEMORY).contains(&now) {
+        if (now - at).abs() < MEMORY {
             return Some(identity);
         }
-        self.verified.invalidate(tag).await;
+        if now > at {
+            self.verified.invalidate(tag).await;
+        }
         None
+    }
+
+    /// Has `check` made, unless a check of the same credentials is under way: then this waits for
+    /// its result. A refusal that says something of another caller's address, or of how busy the
+    /// server was when that one came, counts for that caller alone.
+    async fn check_once<C>(
+        &self,
+        tag: Tag,
+        check: impl Fn() -> C,
+    ) -> Result<Verified, AuthenticationError>
+    where
+        C: Future<Output = Result<Verified, AuthenticationError>>,
+    {
+        let mut is_own = false;
+        let own = async {
+            is_own = true;
+            check().await
+        };
+        match self.verified.try_get_with(tag, own).await.map_err(Arc::unwrap_or_clone) {
+            Err(AuthenticationError::TooManyFailures(_) | AuthenticationError::Busy) if !is_own => {
+                check().await
+            }
+            result => result,
+        }
     }
 
     /// Slow, for an unknown user as for a known one.
@@ -210,4 +234,73 @@ fn tag(key: &hmac::Key, message: &[u8]) -> Tag {
     let mut tag = [0; 32];
     tag.copy_from_slice(hmac::sign(key, message).as_ref());
     tag
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
+    const TAG: Tag = [7; 32];
+
+    fn alice(at: OffsetDateTime) -> Verified {
+        Verified {
+            identity: Identity::User("alice".to_owned()),
+            at,
+        }
+    }
+
+    /// What two requests with the same credentials are told, when the check of the first ends with
+    /// `refusal` while the second waits for it.
+    async fn refuse_first(
+        refusal: AuthenticationError,
+    ) -> [Result<Verified, AuthenticationError>; 2] {
+        let (known, second_waits) = (Known::new(None, None), Notify::new());
+        let first = known.check_once(TAG, || async {
+            second_waits.notified().await;
+            Err(refusal.clone())
+        });
+        let second = known.check_once(TAG, || async { Ok(alice(NOW)) });
+        let release = async {
+            tokio::task::yield_now().await;
+            second_waits.notify_one();
+        };
+        let (first, second, ()) = tokio::join!(first, second, release);
+        [first, second]
+    }
+
+    #[tokio::test]
+    async fn a_refusal_for_one_callers_address_is_not_told_to_another() {
+        for refusal in [
+            AuthenticationError::TooManyFailures(StdDuration::from_secs(6)),
+            AuthenticationError::Busy,
+        ] {
+            let [first, second] = refuse_first(refusal).await;
+            assert!(first.is_err());
+            assert!(second.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_checked_once_for_all_who_sent_it() {
+        let wrong = AuthenticationError::WrongPassword("alice".to_owned());
+        let [first, second] = refuse_first(wrong).await;
+        assert!(first.is_err() && second.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_check_counts_for_a_request_that_came_a_moment_before_it_ended() {
+        let known = Known::new(None, None);
+        known.verified.insert(TAG, alice(NOW)).await;
+        let before = NOW - Duration::milliseconds(5);
+        assert!(known.recall(&TAG, before).await.is_some());
+        assert!(known.recall(&TAG, NOW).await.is_some());
+        assert!(known.recall(&TAG, NOW - MEMORY).await.is_none());
+        assert!(known.recall(&TAG, NOW).await.is_some(), "not forgotten");
+        assert!(known.recall(&TAG, NOW + MEMORY).await.is_none());
+        assert!(known.recall(&TAG, NOW).await.is_none(), "forgotten");
+    }
 }
