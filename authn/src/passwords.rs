@@ -200,7 +200,12 @@ impl Known {
             is_own = true;
             check().await
         };
-        match self.verified.try_get_with(tag, own).await.map_err(Arc::unwrap_or_clone) {
+        match self
+            .verified
+            .try_get_with(tag, own)
+            .await
+            .map_err(Arc::unwrap_or_clone)
+        {
             Err(AuthenticationError::TooManyFailures(_) | AuthenticationError::Busy) if !is_own => {
                 check().await
             }

@@ -38,10 +38,13 @@ pub fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         .map_err(|_| io::Error::other("the random number generator failed"))?;
     let name = format!("{UNFINISHED}{:016x}", u64::from_ne_bytes(random));
     let unfinished = path.with_file_name(name);
-    // A link, unlike a rename, replaces nothing.
-    let link = || match fs::hard_link(&unfinished, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome,
+    let link = || {
+        // A link, unlike a rename, replaces nothing.
+        match fs::hard_link(&unfinished, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        remove(&unfinished)
     };
     write(&unfinished, content, mode, |_| Ok(()), link)
 }
@@ -55,6 +58,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Writes the file `unfinished`, and has `publish` give it its name once all of it is on the disk.
+/// From then on the old name is not looked at again: another file may have it.
 fn write(
     unfinished: &Path,
     content: &[u8],
@@ -73,10 +77,11 @@ fn write(
         file.write_all(content)?;
         file.sync_all()
     };
-    let published = written().and_then(|()| publish());
-    // A disk that is full needs the room, and half a secret is of no use.
-    let removed = remove(unfinished);
-    published.and(removed)?;
+    if let Err(error) = written().and_then(|()| publish()) {
+        // A disk that is full needs the room. The first error is the one to tell.
+        let _ = remove(unfinished);
+        return Err(error);
+    }
     let folder = unfinished
         .parent()
         .filter(|path| !path.as_os_str().is_empty());
@@ -115,6 +120,19 @@ mod tests {
         create(&path, b"second", 0o600).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!((mode(&path), names(folder.path())), (0o600, 1));
+    }
+
+    #[test]
+    fn a_file_that_another_process_begins_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, unfinished) = (folder.path().join("file"), folder.path().join("file.new"));
+        let publish = || {
+            fs::rename(&unfinished, &path)?;
+            fs::write(&unfinished, b"another's")
+        };
+        write(&unfinished, b"content", 0o600, |_| Ok(()), publish).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"content");
+        assert_eq!(fs::read(&unfinished).unwrap(), b"another's");
     }
 
     #[test]

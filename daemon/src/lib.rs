@@ -22,6 +22,7 @@ pub mod secret;
 pub mod settings;
 pub mod signals;
 pub mod tls;
+pub mod words;
 
 pub use address::Address;
 pub use expiry::{CertificateWatch, Outlook};

@@ -29,8 +29,27 @@ impl MetricsHandle {
     #[must_use]
     pub fn render(&self) -> String {
         self.process.collect();
-        self.recorded.render()
+        without_labels(&self.recorded.render())
     }
+}
+
+/// What begins the part of a description that names the metric's labels, for
+/// `docs/metrics.md`. On the page of metrics, each line shows its labels itself.
+const LABELS: &str = " (labels: ";
+
+/// `page`, whose lines of help do not name labels.
+fn without_labels(page: &str) -> String {
+    let mut without = String::with_capacity(page.len());
+    for line in page.split_inclusive('\n') {
+        match line.split_once(LABELS) {
+            Some((help, _)) if line.starts_with("# HELP ") => {
+                without.push_str(help);
+                without.push('\n');
+            }
+            _ => without.push_str(line),
+        }
+    }
+    without
 }
 
 /// Installs the recorder of this process. The histograms named in `buckets` are rendered with those
@@ -87,6 +106,7 @@ mod tests {
     fn listed_histograms_have_buckets_and_all_others_quantiles() {
         let _first = install_recorder(&[("test_seconds", &[0.1, 1.0])]);
         let again = install_recorder(&[]);
+        metrics::describe_histogram!("test_seconds", "Seconds of a test (labels: kind).");
         metrics::histogram!("test_seconds").record(0.5);
         metrics::histogram!("test_bytes").record(12.0);
         let page = again.render();
@@ -98,5 +118,9 @@ mod tests {
             );
         }
         assert!(page.contains("process_resident_memory_bytes "), "{page}");
+        assert!(
+            page.contains("# HELP test_seconds Seconds of a test\n"),
+            "{page}"
+        );
     }
 }

@@ -17,6 +17,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 /// How many bodies of the largest size may be in memory at once.
 const LARGEST_BODIES: u32 = 2;
@@ -234,11 +235,39 @@ pub(crate) struct Held {
 
 impl Held {
     /// Room for work that takes `bytes` beside the body, in the place of what there was for other
-    /// work; `None` if others do not give way in time. What there was goes first: of two that
-    /// each kept a part, neither could go on.
-    pub(crate) async fn room_to_work(&mut self, limits: &UploadLimits, bytes: u64) -> Option<()> {
-        self.work.clear();
+    /// work; `None` if others do not give way in time, or if `hung_up` says that nobody waits for
+    /// the answer any more. Room that there is already is kept, so nothing is waited for again. If
+    /// it takes more, what there was goes first: of two that each kept a part, neither could go on.
+    pub(crate) async fn room_to_work(
+        &mut self,
+        limits: &UploadLimits,
+        bytes: u64,
+        hung_up: &CancellationToken,
+    ) -> Option<()> {
         let wanted = kibibytes(bytes).min(most_work(self.kibibytes));
+        if self.shrink_to(wanted) {
+            return Some(());
+        }
+        self.work.clear();
+        hung_up
+            .run_until_cancelled(self.wait_for_room(limits, wanted))
+            .await?
+    }
+
+    /// Gives back what there is beyond `wanted`; false if there is less.
+    fn shrink_to(&mut self, wanted: u32) -> bool {
+        let wanted = wanted as usize;
+        let is_enough = |held: &OwnedSemaphorePermit| held.num_permits() >= wanted;
+        if self.work.is_empty() || !self.work.iter().all(is_enough) {
+            return false;
+        }
+        for held in &mut self.work {
+            drop(held.split(held.num_permits() - wanted));
+        }
+        true
+    }
+
+    async fn wait_for_room(&mut self, limits: &UploadLimits, wanted: u32) -> Option<()> {
         if self.kibibytes <= BEGINNING {
             let permit = limits.acquire(&self.share.work, wanted).await?;
             self.work.push(permit);
@@ -326,7 +355,9 @@ mod tests {
                 held.push(space);
             } else {
                 let mut complete = space.complete();
-                let room = complete.room_to_work(&limits, 3 * (256 << 10)).await;
+                let room = complete
+                    .room_to_work(&limits, 3 * (256 << 10), &CancellationToken::new())
+                    .await;
                 checked.extend(room.map(|()| complete));
             }
         }
@@ -335,7 +366,9 @@ mod tests {
         assert_eq!(other.grow(256 << 10).await, Some(()));
         let mut complete = other.complete();
         assert_eq!(
-            complete.room_to_work(&limits, 3 * (256 << 10)).await,
+            complete
+                .room_to_work(&limits, 3 * (256 << 10), &CancellationToken::new())
+                .await,
             Some(())
         );
     }
@@ -348,19 +381,72 @@ mod tests {
             let mut space = limits.no_space(user(&format!("alice {number}")));
             space.grow(32 * MIB).await.expect("there is room for two");
             let mut complete = space.complete();
-            let room = complete.room_to_work(&limits, 48 * MIB).await;
+            let room = complete
+                .room_to_work(&limits, 48 * MIB, &CancellationToken::new())
+                .await;
             assert_eq!(room, Some(()), "both fit, for each takes half of the room");
             held.push(complete);
         }
-        let more = held[0].room_to_work(&limits, 96 * MIB).await;
+        let more = held[0]
+            .room_to_work(&limits, 96 * MIB, &CancellationToken::new())
+            .await;
         assert_eq!(more, None, "the other has the half of it");
         held.pop();
-        let most = held[0].room_to_work(&limits, u64::MAX).await;
+        let most = held[0]
+            .room_to_work(&limits, u64::MAX, &CancellationToken::new())
+            .await;
         assert_eq!(
             most,
             Some(()),
             "no work takes more than its body's multiple"
         );
+    }
+
+    /// Two that wait for room, one behind the other, while a third has most of it.
+    async fn queue(limits: &UploadLimits) -> [Held; 3] {
+        let mut held = Vec::new();
+        for name in ["alice", "bob", "carol"] {
+            let mut space = limits.no_space(user(name));
+            space.grow(MIB).await.expect("there is room");
+            held.push(Held {
+                kibibytes: kibibytes(32 * MIB),
+                ..space.complete()
+            });
+        }
+        held.try_into().ok().expect("there are three")
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_while_waiting_leaves_the_queue() {
+        let limits = UploadLimits {
+            patience: Duration::from_hours(1),
+            ..limits()
+        };
+        let stays = CancellationToken::new();
+        let [mut first, mut second, mut third] = queue(&limits).await;
+        first.room_to_work(&limits, 60 * MIB, &stays).await.unwrap();
+        let hangs_up = CancellationToken::new();
+        let (second, third, ()) = tokio::join!(
+            second.room_to_work(&limits, 90 * MIB, &hangs_up),
+            third.room_to_work(&limits, 10 * MIB, &stays),
+            async { hangs_up.cancel() },
+        );
+        assert_eq!((second, third), (None, Some(())));
+    }
+
+    #[tokio::test]
+    async fn work_that_takes_no_more_than_before_waits_for_nothing() {
+        let limits = limits();
+        let stays = CancellationToken::new();
+        let [mut first, mut second, mut third] = queue(&limits).await;
+        first.room_to_work(&limits, 60 * MIB, &stays).await.unwrap();
+        let (second, less) = tokio::join!(
+            second.room_to_work(&limits, 90 * MIB, &stays),
+            first.room_to_work(&limits, 40 * MIB, &stays),
+        );
+        assert_eq!((second, less), (None, Some(())));
+        let third = third.room_to_work(&limits, 50 * MIB, &stays).await;
+        assert_eq!(third, Some(()), "what was no longer needed was given back");
     }
 
     #[tokio::test]
@@ -372,7 +458,12 @@ mod tests {
                 space.grow(mib * MIB).await.expect("there is room");
             }
             let mut complete = space.complete();
-            assert_eq!(complete.room_to_work(&limits, 96 * MIB).await, Some(()));
+            assert_eq!(
+                complete
+                    .room_to_work(&limits, 96 * MIB, &CancellationToken::new())
+                    .await,
+                Some(())
+            );
         }
         assert_eq!(limits.shares.lock().unwrap().len(), 1);
     }
@@ -383,7 +474,9 @@ mod tests {
         let mut space = limits.no_space(Payer::Network([192, 0, 2, 1].into()));
         assert_eq!(space.grow(1000).await, Some(()));
         let mut complete = space.complete();
-        let room = complete.room_to_work(&limits, u64::MAX).await;
+        let room = complete
+            .room_to_work(&limits, u64::MAX, &CancellationToken::new())
+            .await;
         assert_eq!(room, Some(()));
     }
 }

@@ -36,8 +36,13 @@ pub enum ConfigError {
     #[error("{0} is not set: {1}")]
     Missing(&'static str, String),
     /// An alias that marks keys of another custody, whose passphrase would never be used.
-    #[error("storage.default_alias: {0:?} begins with \"custody:\", which no passphrase may")]
-    ReservedAlias(String),
+    #[error("{setting}: {alias:?} begins with \"custody:\", which no alias of a passphrase may")]
+    ReservedAlias {
+        /// Where it stands.
+        setting: &'static str,
+        /// The alias.
+        alias: String,
+    },
     /// A backend that this build does not serve.
     #[error("storage.backend: {0}")]
     Backend(String),
@@ -257,9 +262,7 @@ fn database(settings: &Settings, folder: &Path, backend: Backend) -> Result<Stor
         .or_else(|| sections::Root::of(settings).default_alias.text());
     let notary = "must provide a default alias for the key DB";
     let alias = alias.ok_or_else(|| missing(&stored.default_alias, notary))?;
-    if custody_name(alias).is_some() {
-        return Err(ConfigError::ReservedAlias(alias.to_owned()));
-    }
+    check_alias("storage.default_alias", alias)?;
     Ok(Storage::Database {
         url: DatabaseUrl::parse(backend, url)?.within(folder)?,
         limits: PoolLimits {
@@ -277,14 +280,25 @@ fn passphrase_files(
     folder: &Path,
 ) -> Result<Vec<(String, PathBuf)>, ConfigError> {
     let setting = &stored.passphrase_files;
-    let files = setting
-        .get()
-        .into_iter()
-        .map(|(alias, file)| match file.as_str() {
+    let files = setting.get().into_iter().map(|(alias, file)| {
+        check_alias("storage.passphrase_files", &alias)?;
+        match file.as_str() {
             Some(file) if !file.is_empty() => Ok((alias, folder.join(file))),
             _ => Err(setting.invalid("a path for each alias").into()),
-        });
+        }
+    });
     files.collect()
+}
+
+/// Refuses an alias that marks the keys of another custody.
+fn check_alias(setting: &'static str, alias: &str) -> Result<(), ConfigError> {
+    match custody_name(alias) {
+        None => Ok(()),
+        Some(_) => Err(ConfigError::ReservedAlias {
+            setting,
+            alias: alias.to_owned(),
+        }),
+    }
 }
 
 fn cache(settings: &Settings) -> Result<CacheLimits, ConfigError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use archive::{Emptiness, Header, Kind, Transfer, escrow::PrivateKey};
 use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
-use daemon::{Flags, clock};
+use daemon::{Flags, clock, words};
 use database::{Backend, Connected, OpenMode};
 use trust::store::{self, Storage, TrustRow};
 
@@ -169,7 +169,8 @@ async fn backup(store: &dyn Transfer<TrustRow>, file: &Path, emptiness: Emptines
         .await
         .with_context(|| file.display().to_string())?;
     eprintln!(
-        "{rows} rows were written to {}; to complete the set, run `notary-signer backup` now",
+        "{} written to {}; to complete the set, run `notary-signer backup` now",
+        words::count(rows, "row", "rows"),
         file.display()
     );
     Ok(())
@@ -182,7 +183,8 @@ async fn restore(store: &dyn Transfer<TrustRow>, file: &Path) -> Result<()> {
     let rows = archive::restore(store, reader, size)
         .await
         .with_context(context)?;
-    eprintln!("{rows} rows were restored, as they were at {taken_at}");
+    let rows = words::count(rows, "row", "rows");
+    eprintln!("{rows} restored, as of {taken_at}");
     Ok(())
 }
 
@@ -191,12 +193,6 @@ fn key_set(file: &Path, escrow_key: Option<&Path>) -> Result<KeySet> {
         .map(|path| PrivateKey::read(path).with_context(|| path.display().to_string()))
         .transpose()?;
     KeySet::read(file, escrow_key.as_ref()).with_context(|| file.display().to_string())
-}
-
-/// `count` of something, by its name for one and for several.
-fn counted(count: impl Into<u64>, one: &str, several: &str) -> String {
-    let count = count.into();
-    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn report(verified: &Verified, emptiness: Emptiness) -> Result<()> {
@@ -216,8 +212,8 @@ fn report(verified: &Verified, emptiness: Emptiness) -> Result<()> {
     let taken_at = archive::moment(*taken_at);
     println!(
         "{}, {}, as they were at {taken_at}",
-        counted(*rows, "row", "rows"),
-        counted(*repositories as u64, "repository", "repositories"),
+        words::count(*rows, "row", "rows"),
+        words::count(*repositories as u64, "repository", "repositories"),
     );
     if !faults.is_empty() {
         bail!("the backup is not in order: {} faults", faults.len());

@@ -62,9 +62,8 @@ fn check_passwords(report: &mut Report, passwords: &PasswordSettings) {
             "correct it, or auth.htpasswd_file: the server does not start with it",
         ),
         Ok(file) => {
-            let count = file.users().count();
-            let plural = if count == 1 { "" } else { "s" };
-            let text = format!("the password file holds {count} user{plural}");
+            let users = words::count(file.users().count() as u64, "user", "users");
+            let text = format!("the password file holds {users}");
             report.ok(Check::Access, text);
         }
     }

@@ -1,5 +1,6 @@
 //! Phrases that several checks share.
 
+pub(super) use daemon::words::count;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 /// A day in UTC, `2026-12-05`.
@@ -9,13 +10,12 @@ pub(super) fn day(at: OffsetDateTime) -> String {
 
 /// A length of time in its largest unit, rounded down: `3 days`, `1 hour`.
 pub(super) fn span(length: Duration) -> String {
-    let (count, unit) = match length.abs() {
+    let (number, unit) = match length.abs() {
         long if long >= Duration::DAY => (long.whole_days(), "day"),
         long if long >= Duration::HOUR => (long.whole_hours(), "hour"),
         short => (short.whole_minutes(), "minute"),
     };
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural}")
+    count(number, unit, &format!("{unit}s"))
 }
 
 /// Names for a sentence: `a, b and c`.

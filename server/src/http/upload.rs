@@ -9,6 +9,7 @@ use http::{StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use trust::{publish, repository};
 use tuf::{CheckedUpload, Gun, InvalidUpload, Limits, Role, Update, Uploaded};
 
@@ -39,7 +40,7 @@ const BODY_TIME: Duration = Duration::from_mins(5);
 ///
 /// From the moment that the body is complete, the work goes on to its end even if the client hangs
 /// up: the memory that it takes is held as long as it is used, and the audit log tells how it
-/// ended.
+/// ended. But nobody waits for memory on behalf of a client that is gone.
 pub(super) async fn publish(
     app: &App,
     granted: Granted<Publish>,
@@ -55,9 +56,14 @@ pub(super) async fn publish(
         .ok_or(ApiError::MalformedUpload)?;
     let (form, space) = collect(app, granted.payer(), body).await?;
     let mut reserved = space.complete();
-    let app = app.clone();
+    let (app, hung_up) = (app.clone(), CancellationToken::new());
+    let _hangs_up = hung_up.clone().drop_guard();
     let work = async move {
-        let outcome = store(&app, &granted, &gun, form, boundary, &mut reserved).await;
+        let form = Form {
+            body: form,
+            boundary,
+        };
+        let outcome = store(&app, &granted, &gun, form, &mut reserved, &hung_up).await;
         drop(reserved);
         outcome
     };
@@ -66,16 +72,22 @@ pub(super) async fn publish(
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
+/// A body, and what stands between its parts.
+struct Form {
+    body: Bytes,
+    boundary: String,
+}
+
 /// Reads the files of a form and publishes them.
 async fn store(
     app: &App,
     granted: &Granted<Publish>,
     gun: &Gun,
-    form: Bytes,
-    boundary: String,
+    form: Form,
     held: &mut Held,
+    hung_up: &CancellationToken,
 ) -> Result<Response, ApiError> {
-    let files = read(app, gun, form, boundary, held).await?;
+    let files = read(app, gun, form, held, hung_up).await?;
     let (requester, authority) = (granted.requester(), Arc::new(granted.authority(app)?));
     let mut update = Update::default().within(app.limits.files);
     for file in files {
@@ -97,19 +109,20 @@ const MOST_OVERSIZED: usize = 8;
 async fn read(
     app: &App,
     gun: &Gun,
-    form: Bytes,
-    boundary: String,
+    form: Form,
     held: &mut Held,
+    hung_up: &CancellationToken,
 ) -> Result<Vec<Uploaded>, ApiError> {
-    let text = form.clone();
+    let text = form.body.clone();
     let most = blocking(move || {
-        // What comes quoted-printable is decoded into a copy.
-        CheckedUpload::memory_to_check(&text) + text.len()
+        // What comes quoted-printable is decoded into a copy. Storing takes the text
+        // twice, and often no more: then there is nothing to wait for after the check.
+        text.len() + CheckedUpload::memory_to_check(&text).max(text.len())
     })
     .await;
-    make_room(app, held, most).await?;
-    let files = check(app, gun, form, boundary).await?;
-    make_room(app, held, memory_to_publish(&files)).await?;
+    make_room(app, held, most, hung_up).await?;
+    let files = check(app, gun, form).await?;
+    make_room(app, held, memory_to_publish(&files), hung_up).await?;
     blocking(move || {
         let read = |file: CheckedUpload| {
             let role = file.role().clone();
@@ -129,8 +142,13 @@ fn memory_to_publish(files: &[CheckedUpload]) -> usize {
     kept + read.max(stored).unwrap_or(0)
 }
 
-async fn make_room(app: &App, held: &mut Held, bytes: usize) -> Result<(), ApiError> {
-    let room = held.room_to_work(&app.limits, bytes as u64).await;
+async fn make_room(
+    app: &App,
+    held: &mut Held,
+    bytes: usize,
+    hung_up: &CancellationToken,
+) -> Result<(), ApiError> {
+    let room = held.room_to_work(&app.limits, bytes as u64, hung_up).await;
     room.ok_or(ApiError::Overloaded)
 }
 
@@ -141,18 +159,13 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The files of a form, each within the limits or no larger than the one that it replaces.
-async fn check(
-    app: &App,
-    gun: &Gun,
-    form: Bytes,
-    boundary: String,
-) -> Result<Vec<CheckedUpload>, ApiError> {
+async fn check(app: &App, gun: &Gun, form: Form) -> Result<Vec<CheckedUpload>, ApiError> {
     let mut raised: BTreeMap<Role, Limits> = BTreeMap::new();
     loop {
         let (limits, own) = (app.limits.files, raised.clone());
-        let (form, boundary) = (form.clone(), boundary.clone());
+        let (body, boundary) = (form.body.clone(), form.boundary.clone());
         let checked =
-            blocking(move || files(&form, &boundary, |role| own.get(role).unwrap_or(&limits)));
+            blocking(move || files(&body, &boundary, |role| own.get(role).unwrap_or(&limits)));
         match checked.await {
             Err(ApiError::Oversized(role, refusal)) => {
                 if raised.contains_key(&role) || raised.len() == MOST_OVERSIZED {

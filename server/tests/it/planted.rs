@@ -2,7 +2,14 @@
 //! be or not: one is planted in each setting that may hold one, and everything that the program
 //! writes is searched for it.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+    sync::LazyLock,
+    thread,
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use proptest::prelude::*;
@@ -64,7 +71,16 @@ const WAYS: [Way; 6] = [
     Way::List,
 ];
 
-/// A configuration with which no server starts: its address is nobody's.
+/// An address at which no server can listen, because this test does. `doctor` asks it whether a
+/// server runs there, and is turned away at once; an address elsewhere could let it wait.
+static TAKEN: LazyLock<SocketAddr> = LazyLock::new(|| {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    address
+});
+
+/// A configuration with which no server starts: its address is taken.
 struct Stage {
     folder: tempfile::TempDir,
     file: Value,
@@ -74,7 +90,7 @@ struct Stage {
 impl Stage {
     fn new(backend: &str) -> Self {
         let file = json!({
-            "server": {"http_addr": "192.0.2.1:4443"},
+            "server": {"http_addr": TAKEN.to_string()},
             "trust_service": {"type": "local"},
             "storage": {"backend": backend},
             "logging": {"level": "debug"},
@@ -118,8 +134,8 @@ impl Stage {
             command.envs(variables.clone());
             command.args(["-config", "server.json"]).args(arguments);
             let output = command.output().unwrap();
-            for octets in [&output.stdout, &output.stderr] {
-                printed += &String::from_utf8_lossy(octets);
+            for bytes in [&output.stdout, &output.stderr] {
+                printed += &String::from_utf8_lossy(bytes);
             }
         }
         assert!(printed.contains("fatal"), "{printed}");

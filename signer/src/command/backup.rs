@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use archive::{Emptiness, Header, Kind, Output, Transfer, escrow};
 use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
-use daemon::{Command, clock};
+use daemon::{Command, clock, words};
 use database::{Connected, OpenMode};
 
 use crate::{
@@ -228,7 +228,8 @@ async fn backup(
     let rows = archive::backup(store, file, header, escrow, emptiness)
         .await
         .with_context(|| file.display().to_string())?;
-    eprintln!("{rows} keys were written to {}", file.display());
+    let keys = words::count(rows, "key", "keys");
+    eprintln!("{keys} written to {}", file.display());
     Ok(())
 }
 
@@ -238,7 +239,8 @@ async fn restore(store: &dyn Transfer<ArchivedKey>, sealed: &Sealed) -> anyhow::
     let rows = archive::restore(store, reader, size)
         .await
         .with_context(|| sealed.file.display().to_string())?;
-    eprintln!("{rows} keys were restored, as they were at {taken_at}");
+    let keys = words::count(rows, "key", "keys");
+    eprintln!("{keys} restored, as of {taken_at}");
     Ok(())
 }
 
@@ -264,14 +266,15 @@ async fn verify(
     } = tried;
     writeln!(
         out,
-        "{open} keys open, {} do not, {deleted} are deleted, as they were at {taken_at}",
+        "{}, {} not, and {deleted} had been deleted, as of {taken_at}",
+        words::count(open as u64, "key opens", "keys open"),
         faults.len()
     )?;
     if elsewhere > 0 {
         writeln!(
             out,
-            "{elsewhere} keys are NOT in the backup: they never leave the device that their rows \
-             name"
+            "{} NOT in the backup: the private half never leaves the device that its row names",
+            words::count(elsewhere as u64, "key is", "keys are")
         )?;
     }
     if !faults.is_empty() {

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use archive::Progress;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches};
+use daemon::words;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::print;
@@ -128,7 +129,11 @@ async fn check(keys: &Keys) -> anyhow::Result<()> {
     printed?;
     let Checked { usable, unusable } = checked;
     if unusable > 0 {
-        bail!("{unusable} of {} keys do not open", usable + unusable);
+        let all = usable + unusable;
+        bail!(
+            "{}, of {all}",
+            words::count(unusable as u64, "key does not open", "keys do not open")
+        );
     }
     // A signer without keys must be able to make one.
     let custody = keys.custodies().for_new_keys();
@@ -173,10 +178,14 @@ async fn rotate_all(keys: &Keys, to: &str) -> anyhow::Result<()> {
         failed,
     } = rotated;
     print(&format!(
-        "{moved} keys moved to {to}, {untouched} left alone, {failed} failed"
+        "{} moved to {to}, {untouched} left alone, {failed} failed",
+        words::count(moved as u64, "key", "keys")
     ))?;
     if failed > 0 {
-        bail!("{failed} keys are still under their old alias");
+        bail!(
+            "{} still under the old alias",
+            words::count(failed as u64, "key is", "keys are")
+        );
     }
     print_remaining(keys, to).await
 }

@@ -258,7 +258,7 @@ async fn a_sealed_backup_goes_from_one_database_to_another_by_commands() {
     };
     let (code, said) = run(&from, &["backup", &file, "--escrow", "public.pem"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 keys were written"), "{said}");
+    assert!(said.contains("1 key written"), "{said}");
 
     let (code, said) = run(&to, &["verify-backup", &file]);
     assert_eq!(code, Some(1));
@@ -268,7 +268,7 @@ async fn a_sealed_backup_goes_from_one_database_to_another_by_commands() {
     );
     let (code, said) = run(&to, &["verify-backup", &file, "--escrow-key", &private]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 keys open, 0 do not"), "{said}");
+    assert!(said.contains("1 key opens, 0 not"), "{said}");
 
     let (code, said) = run(&to, &["restore", &file, "--escrow-key", &private]);
     assert_eq!(code, Some(0), "{said}");

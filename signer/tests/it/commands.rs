@@ -206,7 +206,7 @@ async fn keys_are_listed_checked_and_moved_to_another_passphrase() {
         );
     }
     assert!(named.contains("NOTARY_SIGNER_ONE"), "{named}");
-    assert!(text(&wrong.stderr).contains("2 of 2 keys do not open"));
+    assert!(text(&wrong.stderr).contains("2 keys do not open, of 2"));
 
     // The new passphrase from a file.
     fs::write(setup.folder.path().join("two"), "new pass\n").unwrap();
@@ -228,7 +228,7 @@ async fn keys_are_listed_checked_and_moved_to_another_passphrase() {
     let rest = setup.run(&[&to_two[..], &["--all"]].concat(), &[one, two]);
     assert_eq!(
         text(&rest.stdout),
-        "1 keys moved to two, 1 left alone, 0 failed\nno key needs another passphrase now\n"
+        "1 key moved to two, 1 left alone, 0 failed\nno key needs another passphrase now\n"
     );
     let without_default = setup.run(&["key", "check"], &[two]);
     assert!(

@@ -66,6 +66,16 @@ fn an_alias_that_marks_keys_of_another_custody_is_refused() {
 }
 
 #[test]
+fn no_passphrase_is_named_by_an_alias_that_marks_keys_of_another_custody() {
+    let with = r#""passphrase_files": {"custody:device": "device.pass","#;
+    let text = GOOD.replace(r#""passphrase_files": {"#, with);
+    assert_ne!(text, GOOD);
+    let error = read(&text, &[]).unwrap_err();
+    assert!(error.contains("storage.passphrase_files"), "{error}");
+    assert!(error.contains("custody:device"), "{error}");
+}
+
+#[test]
 fn the_environment_and_the_old_place_of_the_default_alias_count() {
     let without = GOOD.replace(r#""default_alias": "one","#, "");
     let alias = |variables: &[(&str, &str)], text: &str| match read(text, variables)?.storage {

@@ -27,6 +27,7 @@ pub struct Horizon {
 
 impl Horizon {
     /// Only what has expired already.
+    #[must_use]
     pub fn expired(now: OffsetDateTime) -> Self {
         Self {
             timestamp: now,

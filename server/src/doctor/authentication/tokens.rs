@@ -147,9 +147,8 @@ fn tell_keys(
             "correct jwks, or what it names: the server does not start without the keys of every issuer",
         ),
         Ok(keys) => {
-            let count = keys.ids().len();
-            let plural = if count == 1 { "" } else { "s" };
-            report.ok(Check::Access, format!("{what} holds {count} key{plural}"));
+            let keys = words::count(keys.ids().len() as u64, "key", "keys");
+            report.ok(Check::Access, format!("{what} holds {keys}"));
         }
     }
 }

@@ -69,7 +69,7 @@ async fn a_trial_moves_to_another_database_by_three_commands() {
 
     let restored = to.run(&["restore", file]);
     assert!(restored.status.success(), "{}", text(&restored.stderr));
-    assert!(text(&restored.stderr).contains("5 rows were restored"));
+    assert!(text(&restored.stderr).contains("5 rows restored"));
     let again = to.run(&["restore", file]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("the database is not empty"));
