@@ -26,8 +26,8 @@ pub enum EscrowError {
          P-521"
     )]
     NotPrivate,
-    /// The operating system gave no random octets.
-    #[error("no random numbers are to be had")]
+    /// The operating system gave no random bytes.
+    #[error("the system has no random numbers")]
     NoRandom,
     /// The file with the key cannot be read.
     #[error("it cannot be read: {0}")]
@@ -104,14 +104,14 @@ fn text_of(file: &Path) -> Result<Zeroizing<String>, EscrowError> {
 /// are equally likely.
 pub(crate) fn random_secret() -> Result<SecretKey, EscrowError> {
     let random = SystemRandom::new();
-    let mut octets = Zeroizing::new([0; SCALAR]);
+    let mut bytes = Zeroizing::new([0; SCALAR]);
     loop {
         random
-            .fill(octets.as_mut_slice())
+            .fill(bytes.as_mut_slice())
             .map_err(|_| EscrowError::NoRandom)?;
-        // 521 bits are one in the first octet and all of the others.
-        octets[0] &= 1;
-        if let Ok(secret) = SecretKey::from_slice(octets.as_slice()) {
+        // 521 bits are one in the first byte and all of the others.
+        bytes[0] &= 1;
+        if let Ok(secret) = SecretKey::from_slice(bytes.as_slice()) {
             return Ok(secret);
         }
     }

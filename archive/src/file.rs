@@ -112,10 +112,10 @@ impl Output {
 }
 
 impl Write for Output {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Target::Standard(out) => out.write(octets),
-            Target::File { out, .. } => out.write(octets),
+            Target::Standard(out) => out.write(bytes),
+            Target::File { out, .. } => out.write(bytes),
         }
     }
 

@@ -25,7 +25,7 @@ impl Fingerprint {
     #[must_use]
     pub fn sum(&self) -> [u8; 32] {
         let digest = self.0.clone().finish();
-        digest.as_ref().try_into().expect("SHA-256 has 32 octets")
+        digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
     /// Takes a column in. The length comes first, so that no two rows look alike by where their

@@ -91,7 +91,7 @@ impl Context {
         labeled_expand(SUITE, &secret, b"key", &context, key.as_mut_slice());
         let mut base_nonce = [0; NONCE_LEN];
         labeled_expand(SUITE, &secret, b"base_nonce", &context, &mut base_nonce);
-        let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("the key has 32 octets");
+        let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("the key has 32 bytes");
         Self {
             key: LessSafeKey::new(key),
             base_nonce,
@@ -103,8 +103,8 @@ impl Context {
     fn next_nonce(&mut self) -> Nonce {
         let mut nonce = self.base_nonce;
         let sequence = self.sequence.to_be_bytes();
-        for (octet, number) in nonce[NONCE_LEN - 8..].iter_mut().zip(sequence) {
-            *octet ^= number;
+        for (byte, number) in nonce[NONCE_LEN - 8..].iter_mut().zip(sequence) {
+            *byte ^= number;
         }
         self.sequence += 1;
         Nonce::assume_unique_for_key(nonce)
@@ -116,7 +116,7 @@ fn point(key: &PublicKey) -> [u8; ENCAPSULATED] {
     key.to_sec1_point(false)
         .as_bytes()
         .try_into()
-        .expect("an uncompressed point on P-521 has 133 octets")
+        .expect("an uncompressed point on P-521 has 133 bytes")
 }
 
 /// `ExtractAndExpand` (RFC 9180, 4.1).
@@ -142,11 +142,11 @@ fn shared_secret(
 fn labeled_extract(suite: &[u8], salt: &[u8], label: &[u8], input: &[u8]) -> Zeroizing<[u8; HASH]> {
     let input = Zeroizing::new([b"HPKE-v1", suite, label, input].concat());
     let hash = hmac::sign(&hmac::Key::new(HMAC_SHA512, salt), &input);
-    Zeroizing::new(hash.as_ref().try_into().expect("SHA-512 has 64 octets"))
+    Zeroizing::new(hash.as_ref().try_into().expect("SHA-512 has 64 bytes"))
 }
 
 fn labeled_expand(suite: &[u8], secret: &[u8; HASH], label: &[u8], info: &[u8], out: &mut [u8]) {
-    let length = u16::try_from(out.len()).expect("at most 64 octets are asked for");
+    let length = u16::try_from(out.len()).expect("at most 64 bytes are asked for");
     Prk::new_less_safe(HKDF_SHA512, secret)
         .expand(
             &[&length.to_be_bytes(), b"HPKE-v1", suite, label, info],
@@ -156,7 +156,7 @@ fn labeled_expand(suite: &[u8], secret: &[u8; HASH], label: &[u8], info: &[u8], 
         .expect("HKDF gives up to 255 hashes");
 }
 
-/// So many octets of key material.
+/// So many bytes of key material.
 struct Length(usize);
 
 impl KeyType for Length {
@@ -169,19 +169,19 @@ impl KeyType for Length {
 mod tests {
     use super::*;
 
-    fn octets(hex: &str) -> Vec<u8> {
+    fn bytes(hex: &str) -> Vec<u8> {
         hex::decode(hex).unwrap()
     }
 
     /// RFC 9180, A.6.1: what others made with this suite.
     #[test]
     fn messages_are_those_of_the_rfc() {
-        let recipient = SecretKey::from_slice(&octets(
+        let recipient = SecretKey::from_slice(&bytes(
             "01462680369ae375e4b3791070a7458ed527842f6a98a79ff5e0d4cbde83c271\
              96a3916956655523a6a2556a7af62c5cadabe2ef9da3760bb21e005202f7b2462847",
         ))
         .unwrap();
-        let ephemeral = SecretKey::from_slice(&octets(
+        let ephemeral = SecretKey::from_slice(&bytes(
             "014784c692da35df6ecde98ee43ac425dbdd0969c0c72b42f2e708ab9d535415\
              a8569bdacfcc0a114c85b8e3f26acf4d68115f8c91a66178cdbd03b7bcc5291e374b",
         ))
@@ -192,7 +192,7 @@ mod tests {
         let (encapsulated, mut sender) = Context::sender(&recipient.public_key(), &ephemeral, info);
         assert_eq!(
             encapsulated.as_slice(),
-            octets(
+            bytes(
                 "040138b385ca16bb0d5fa0c0665fbbd7e69e3ee29f63991d3e9b5fa740aab890\
                  0aaeed46ed73a49055758425a0ce36507c54b29cc5b85a5cee6bae0cf1c21f27\
                  31ece2013dc3fb7c8d21654bb161b463962ca19e8c654ff24c94dd2898de1205\
@@ -213,7 +213,7 @@ mod tests {
             let aad = format!("Count-{number}");
             let mut message = text.to_vec();
             sender.seal(aad.as_bytes(), &mut message);
-            assert_eq!(message, octets(expected), "message {number}");
+            assert_eq!(message, bytes(expected), "message {number}");
             assert!(opener.open(aad.as_bytes(), &mut message).is_ok());
             assert_eq!(message, text);
         }

@@ -15,7 +15,7 @@
 //!
 //! The line `countersign archive 1`, then records up to the end of the file, numbers big-endian:
 //!
-//! | octets | what |
+//! | bytes | what |
 //! | --- | --- |
 //! | 1 | kind of record: `H` header, `E` end, or the letter of a table: `F` files, `C` changes, `K` keys |
 //! | 4 | length of the head |

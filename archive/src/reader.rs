@@ -152,13 +152,13 @@ impl<R: Read> Reader<R> {
         self.rows
     }
 
-    /// How many octets of the archive were read.
+    /// How many bytes of the archive were read.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Where the body of the row that was read last stands; it is `length` octets long.
+    /// Where the body of the row that was read last stands; it is `length` bytes long.
     #[must_use]
     pub fn place(&self, length: usize) -> Place {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
@@ -182,7 +182,7 @@ impl<R: Read> Reader<R> {
     fn record(&mut self) -> Result<Record, ArchiveError> {
         let prefix = self.exactly(PREFIX)?;
         let number = |from: usize| {
-            u32::from_be_bytes(prefix[from..from + 4].try_into().expect("four octets"))
+            u32::from_be_bytes(prefix[from..from + 4].try_into().expect("four bytes"))
         };
         let (head, body) = (number(1), number(5));
         if head > MAX_HEAD || body > MAX_BODY {
@@ -202,18 +202,18 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// The next `length` octets. Memory is taken as they come: the number may be wrong.
+    /// The next `length` bytes. Memory is taken as they come: the number may be wrong.
     fn exactly(&mut self, length: usize) -> Result<Vec<u8>, ArchiveError> {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         self.input
             .by_ref()
             .take(length as u64)
-            .read_to_end(&mut octets)?;
-        self.position += octets.len() as u64;
-        if octets.len() < length {
+            .read_to_end(&mut bytes)?;
+        self.position += bytes.len() as u64;
+        if bytes.len() < length {
             return Err(ArchiveError::CutOff { row: self.rows });
         }
-        Ok(octets)
+        Ok(bytes)
     }
 
     fn head<T: DeserializeOwned>(&self, head: &[u8]) -> Result<T, ArchiveError> {

@@ -1,7 +1,7 @@
 //! An archive encrypted to the holder of an escrow key.
 //!
-//! The line `countersign sealed archive 1`, the encapsulated key (133 octets), then messages of
-//! HPKE (RFC 9180) over 65536 octets of the archive each, 16 more when encrypted; the last one may
+//! The line `countersign sealed archive 1`, the encapsulated key (133 bytes), then messages of
+//! HPKE (RFC 9180) over 65536 bytes of the archive each, 16 more when encrypted; the last one may
 //! be shorter. What is authenticated along with a message says whether it is the last one, and HPKE
 //! numbers them: none can be altered, moved, left out or cut off unnoticed.
 
@@ -69,13 +69,13 @@ impl<W: Write> Sealer<W> {
 }
 
 impl<W: Write> Write for Sealer<W> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A full chunk waits for what follows: it may be the last one.
-        if self.chunk.len() == CHUNK && !octets.is_empty() {
+        if self.chunk.len() == CHUNK && !bytes.is_empty() {
             self.message(MORE)?;
         }
-        let fitting = octets.len().min(CHUNK - self.chunk.len());
-        self.chunk.extend_from_slice(&octets[..fitting]);
+        let fitting = bytes.len().min(CHUNK - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..fitting]);
         Ok(fitting)
     }
 

@@ -243,7 +243,7 @@ pub async fn backup<T: Row>(
 }
 
 /// Puts everything that `reader` reads into `store`, which must be empty: all or nothing. `size` is
-/// how many octets there are to read, if that is known. Answers how many rows that were.
+/// how many bytes there are to read, if that is known. Answers how many rows that were.
 pub async fn restore<T: Row, R: io::Read + Send + 'static>(
     store: &dyn Transfer<T>,
     reader: Reader<R>,

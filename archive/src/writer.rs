@@ -22,7 +22,7 @@ pub(crate) fn next_link(previous: [u8; LINK], parts: &[&[u8]]) -> [u8; LINK] {
 }
 
 fn link_of(digest: ring::digest::Digest) -> [u8; LINK] {
-    digest.as_ref().try_into().expect("SHA-256 has 32 octets")
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Writes an archive, row after row. Without [`finish`](Self::finish) it has no end, and no reader
@@ -86,7 +86,7 @@ fn length(part: &[u8], limit: u32) -> io::Result<u32> {
         .ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("a row of {} octets is too large for an archive", part.len()),
+                format!("a row of {} bytes is too large for an archive", part.len()),
             )
         })
 }

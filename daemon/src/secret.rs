@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{Origin, regular};
 
-/// The octets of a secret, wiped when dropped.
+/// The bytes of a secret, wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;
 
 /// Stands for a secret where it must not be seen. Its length says nothing about the secret's.
@@ -230,25 +230,24 @@ impl Source {
 
     fn read_with(&self, shell: &Path, patience: Duration) -> Result<Secret, SecretError> {
         let origin = || self.origin.clone();
-        let secret =
-            match &self.place {
-                Place::Value(value) => return Ok(value.clone()),
-                Place::File(path) => regular::open(path).and_then(bounded).map_err(|source| {
-                    SecretError::Unreadable {
-                        origin: origin(),
-                        source,
-                    }
+        let secret = match &self.place {
+            Place::Value(value) => return Ok(value.clone()),
+            Place::File(path) => regular::open(path)
+                .and_then(read_bounded)
+                .map_err(|source| SecretError::Unreadable {
+                    origin: origin(),
+                    source,
                 })?,
-                Place::Command(line) => {
-                    let name = self.origin.named_by();
-                    command::output(line, name, shell, patience).map_err(|fault| {
-                        SecretError::Command {
-                            origin: origin(),
-                            fault,
-                        }
-                    })?
-                }
-            };
+            Place::Command(line) => {
+                let name = self.origin.named_by();
+                command::output(line, name, shell, patience).map_err(|fault| {
+                    SecretError::Command {
+                        origin: origin(),
+                        fault,
+                    }
+                })?
+            }
+        };
         if secret.len() > LONGEST {
             return Err(SecretError::TooLong(origin()));
         }
@@ -268,7 +267,7 @@ impl fmt::Debug for Source {
 }
 
 /// What `source` holds, if that is at most [`LONGEST`]; else a little more.
-fn bounded(source: impl Read) -> io::Result<Secret> {
+fn read_bounded(source: impl Read) -> io::Result<Secret> {
     // With room for all: a buffer that grows leaves what it held behind.
     let mut secret = Zeroizing::new(Vec::with_capacity(LONGEST + 64));
     source

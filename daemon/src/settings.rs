@@ -200,7 +200,7 @@ impl Settings {
     /// The error for a path of [`unknown`](Self::unknown) where nothing may be unknown; it names
     /// the key that was likely meant.
     #[must_use]
-    pub fn refused_unknown(&self, path: &str) -> SettingsError {
+    pub fn refuse_unknown(&self, path: &str) -> SettingsError {
         let meant = self.likely(path);
         let meant = meant.map(|key| format!("; did you mean {key:?}?"));
         self.refused(
@@ -224,13 +224,13 @@ impl Settings {
             file: self.file.clone(),
             key: key.path.to_owned(),
             variable: key.overriding_variable(self.prefix),
-            instead: self.misspelt(key.path).unwrap_or_default(),
+            instead: self.suggest(key.path).unwrap_or_default(),
             help: key.summary().into(),
         }
     }
 
     /// What the file has that was likely meant to be `path`, or the section around it.
-    fn misspelt(&self, path: &str) -> Option<String> {
+    fn suggest(&self, path: &str) -> Option<String> {
         self.unknown.iter().find_map(|unknown| {
             let meant = self.likely(unknown)?;
             let rest = path.strip_prefix(&meant)?;
@@ -273,7 +273,7 @@ impl Settings {
             known.extend(sections.map(|(section, _)| section.to_owned()));
         }
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let meant = variables::renamed(path, &known).or_else(|| likely(path, &known));
+        let meant = variables::find_new_name(path, &known).or_else(|| likely(path, &known));
         meant.map(str::to_owned)
     }
 }

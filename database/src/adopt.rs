@@ -281,7 +281,7 @@ where
             error,
         };
         if last == Some(index) {
-            return Err(failed(not_shown()));
+            return Err(failed(hide_error()));
         }
         let mut builder = pool.lease().await?;
         DB::prepare_to_index(&mut builder, index)
@@ -295,7 +295,7 @@ where
     }
 }
 
-fn not_shown() -> sqlx::Error {
+fn hide_error() -> sqlx::Error {
     sqlx::Error::Protocol("it was done, but the database does not show it".to_owned())
 }
 
@@ -327,7 +327,7 @@ where
             error,
         };
         if last.as_ref() == Some(&step.statement) {
-            return Err(failed(not_shown()));
+            return Err(failed(hide_error()));
         }
         connection
             .execute(AssertSqlSafe(step.statement.clone()))

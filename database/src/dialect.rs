@@ -39,7 +39,7 @@ pub trait Dialect:
 
     /// `statement`, spelled as this database reads it.
     ///
-    /// Parameters are written `?`. `EXACT(column)` is the column for comparisons octet by octet:
+    /// Parameters are written `?`. `EXACT(column)` is the column for comparisons byte by byte:
     /// write `gun = ? AND EXACT(gun) = ?`, so that the first finds the rows by their index even
     /// where the collation takes `Ex.com` for `ex.com`, and the second keeps those that are meant.
     fn sql(statement: &'static str) -> Sql;

@@ -16,7 +16,7 @@ pub enum DatabaseError {
     )]
     Url(String),
     /// The URL is not one of the forms in which a server is named.
-    #[error("the database URL is not usable: {problem}; accepted: {}", accepted(*.backend))]
+    #[error("the database URL is not usable: {problem}; accepted: {}", describe_accepted(*.backend))]
     ServerUrl {
         /// The kind of database it should name.
         backend: Backend,
@@ -90,7 +90,7 @@ pub enum DatabaseError {
 }
 
 /// How a database of this kind is named.
-fn accepted(backend: Backend) -> &'static str {
+fn describe_accepted(backend: Backend) -> &'static str {
     match backend {
         Backend::MySql => {
             "`user:password@tcp(host:3306)/name?parseTime=True`, `user:password@unix(/path)/name` \
@@ -322,7 +322,7 @@ fn database_fault(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Fault {
     }
 }
 
-/// The low octet is the primary code, the rest refines it (<https://sqlite.org/rescode.html>).
+/// The low byte is the primary code, the rest refines it (<https://sqlite.org/rescode.html>).
 fn sqlite_fault(code: i32) -> Fault {
     match code & 0xff {
         5 | 6 => Fault::Busy,

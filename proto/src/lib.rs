@@ -34,6 +34,6 @@ pub const KEY_MANAGEMENT_HEALTH: &str = "grpc.health.v1.Health.KeyManagement";
 /// Health-check name of [`signer_server::Signer`], as Notary's server asks for it.
 pub const SIGNER_HEALTH: &str = "grpc.health.v1.Health.Signer";
 
-/// The largest request that a signer decodes, in octets: gRPC's default, which Notary 0.7 kept.
+/// The largest request that a signer decodes, in bytes: gRPC's default, which Notary 0.7 kept.
 /// It bounds the metadata that can be signed, since all of it travels.
 pub const MAX_REQUEST: usize = 4 * 1024 * 1024;

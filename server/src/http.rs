@@ -17,6 +17,7 @@ mod open;
 mod origin;
 mod path;
 mod state;
+mod target;
 mod token;
 mod upload;
 
@@ -88,7 +89,7 @@ impl Endpoint {
             let mut response = AssertUnwindSafe(self.dispatch(route, head, body, &origin))
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|_| panicked());
+                .unwrap_or_else(|_| answer_panic());
             if let Ok(id) = HeaderValue::from_str(observed.request_id()) {
                 response.headers_mut().insert(REQUEST_ID_HEADER, id);
             }
@@ -120,7 +121,7 @@ impl Endpoint {
     }
 }
 
-fn panicked() -> Response {
+fn answer_panic() -> Response {
     let mut response = ApiError::Internal("a request handler panicked".into()).into_response();
     add_data_headers(&mut response);
     response
@@ -184,7 +185,7 @@ fn empty(status: StatusCode) -> Response {
 }
 
 /// The answer, which no cache may keep: it is for this caller, or for this moment.
-fn not_stored(mut response: Response) -> Response {
+fn forbid_storing(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -198,7 +198,7 @@ async fn serve_app(
         connections: config.connections,
         connections_per_address: config.connections_per_address,
         trusted_proxies: config.trusted_proxies.clone(),
-        unread: unread(config.upload_bytes),
+        unread: limit_unread(config.upload_bytes),
         ..Limits::default()
     };
     let endpoint = Endpoint::main(app);
@@ -212,7 +212,7 @@ async fn serve_app(
 }
 
 /// How many bytes of answers may wait to be read: of two of the largest files, at least.
-fn unread(upload_bytes: u64) -> usize {
+fn limit_unread(upload_bytes: u64) -> usize {
     let largest = usize::try_from(upload_bytes).unwrap_or(usize::MAX);
     Limits::default().unread.max(largest.saturating_mul(2))
 }

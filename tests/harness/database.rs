@@ -669,9 +669,9 @@ pub(crate) fn ids_of(user: &str) -> Result<(u32, u32)> {
 /// `text` as it stands in a URL.
 fn encoded(text: &str) -> String {
     text.bytes()
-        .map(|octet| match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(octet).to_string(),
-            octet => format!("%{octet:02X}"),
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
         })
         .collect()
 }

@@ -21,7 +21,7 @@ pub enum InvalidPassword {
     TooLong,
     /// The operating system gave no random numbers for a salt, or not the memory that argon2id
     /// needs.
-    #[error("the password cannot be hashed: random numbers or memory are not to be had")]
+    #[error("the password cannot be hashed: the system has no random numbers or no memory")]
     NoResources,
 }
 

@@ -33,7 +33,7 @@ fn the_header_says_what_the_archive_is() {
 fn an_archive_that_is_cut_off_anywhere_is_noticed() {
     let whole = written(&rows());
     for length in 0..whole.len() {
-        assert!(read(&whole[..length]).is_err(), "cut to {length} octets");
+        assert!(read(&whole[..length]).is_err(), "cut to {length} bytes");
     }
     let without_end = &whole[..whole.len() - 50];
     assert!(matches!(
@@ -48,7 +48,7 @@ fn an_octet_that_changed_anywhere_is_noticed() {
     for place in 0..whole.len() {
         let mut damaged = whole.clone();
         damaged[place] ^= 1;
-        assert!(read(&damaged).is_err(), "octet {place}");
+        assert!(read(&damaged).is_err(), "byte {place}");
     }
 }
 
@@ -103,9 +103,9 @@ fn a_place_leads_to_the_body_of_a_row() {
 
 proptest! {
     #[test]
-    fn nothing_that_is_no_archive_is_taken_for_one(octets: Vec<u8>) {
-        prop_assert!(read(&octets).is_err());
+    fn nothing_that_is_no_archive_is_taken_for_one(bytes: Vec<u8>) {
+        prop_assert!(read(&bytes).is_err());
         let line = b"countersign archive 1\n".as_slice();
-        prop_assert!(read(&[line, &octets].concat()).is_err());
+        prop_assert!(read(&[line, &bytes].concat()).is_err());
     }
 }

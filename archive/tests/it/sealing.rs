@@ -34,7 +34,7 @@ fn the_holder_of_the_private_key_opens_what_was_sealed_whatever_its_length() {
 fn nobody_else_opens_it() {
     let key = PrivateKey::generate().unwrap();
     let sealed = sealed(b"secret", &key.public());
-    assert!(!sealed.windows(6).any(|octets| octets == b"secret"));
+    assert!(!sealed.windows(6).any(|bytes| bytes == b"secret"));
     let other = PrivateKey::generate().unwrap();
     let error = opened(&sealed, &other).unwrap_err().to_string();
     assert!(error.contains("the escrow key is another one"), "{error}");
@@ -55,7 +55,7 @@ fn alteration_and_cutting_are_noticed() {
     for place in [0, 28, beginning, beginning + MESSAGE, whole.len() - 1] {
         let mut damaged = whole.clone();
         damaged[place] ^= 1;
-        assert!(opened(&damaged, &key).is_err(), "octet {place}");
+        assert!(opened(&damaged, &key).is_err(), "byte {place}");
     }
     for length in [0, 20, beginning, beginning + MESSAGE, whole.len() - 1] {
         assert!(opened(&whole[..length], &key).is_err(), "cut to {length}");

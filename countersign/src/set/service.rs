@@ -23,7 +23,7 @@ use crate::{
 
 /// The largest file that belongs to a service; logs and databases are larger.
 const LARGEST: u64 = 1 << 20;
-/// The most octets that a set holds of a service.
+/// The most bytes that a set holds of a service.
 const MOST: u64 = 64 << 20;
 
 /// The files of a service by their paths in its folder, in hex.
@@ -102,8 +102,8 @@ fn open(key: &PrivateKey, source: &Path) -> io::Result<BTreeMap<String, Zeroizin
                 format!("it names a file outside of the data folder: {name:?}"),
             ));
         }
-        let octets = hex::decode(content.as_bytes()).map_err(io::Error::other)?;
-        Ok((name, Zeroizing::new(octets)))
+        let bytes = hex::decode(content.as_bytes()).map_err(io::Error::other)?;
+        Ok((name, Zeroizing::new(bytes)))
     });
     files.collect()
 }

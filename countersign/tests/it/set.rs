@@ -165,10 +165,10 @@ fn a_sealed_backup_holds_all_that_a_new_service_needs_and_shows_none_of_it() {
     assert!(backup.status.success(), "{}", said(&backup));
     let passphrase = fs::read(from.path().join("passphrases/development")).unwrap();
     for file in fs::read_dir(&set).unwrap() {
-        let octets = fs::read(file.unwrap().path()).unwrap();
+        let bytes = fs::read(file.unwrap().path()).unwrap();
         let hex = hex::encode(&passphrase);
         for secret in [&passphrase[..], hex.as_bytes()] {
-            assert!(!octets.windows(secret.len()).any(|part| part == secret));
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret));
         }
     }
 

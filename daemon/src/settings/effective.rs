@@ -35,7 +35,7 @@ impl Settings {
     /// have its password anywhere, or be one: nothing is seen of it.
     pub(super) fn shown_wrong(&self, path: &str, found: &Found) -> String {
         match self.secrecy(path, found) {
-            Secrecy::None => masked(path, &found.value).to_string(),
+            Secrecy::None => mask(path, &found.value).to_string(),
             Secrecy::Inside(_) | Secrecy::Whole => HIDDEN.to_owned(),
         }
     }
@@ -43,7 +43,7 @@ impl Settings {
     /// `found`, the value of `path`, in quotes and without secrets.
     fn shown(&self, path: &str, found: &Found) -> String {
         match (self.secrecy(path, found), &found.value) {
-            (Secrecy::None, value) => masked(path, value).to_string(),
+            (Secrecy::None, value) => mask(path, value).to_string(),
             (Secrecy::Inside(show), Value::String(text)) => {
                 show(text).map_or_else(|| HIDDEN.to_owned(), |text| Value::from(text).to_string())
             }
@@ -80,11 +80,11 @@ impl Settings {
 }
 
 /// `value` without the passwords that its name or its form gives away.
-fn masked(name: &str, value: &Value) -> Value {
+fn mask(name: &str, value: &Value) -> Value {
     match value {
         Value::Object(members) => members
             .iter()
-            .map(|(name, value)| (name.clone(), masked(name, value)))
+            .map(|(name, value)| (name.clone(), mask(name, value)))
             .collect(),
         _ if name.contains("password") || name.contains("secret") => MASK.into(),
         other => other.clone(),

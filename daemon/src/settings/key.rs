@@ -219,7 +219,7 @@ impl Key {
     ///
     /// It is made from the path and never taken apart again: `http_addr` has an underscore itself.
     pub(super) fn overriding_variable(&self, prefix: &str) -> Option<String> {
-        let derived = || variables::derived(prefix, self.path);
+        let derived = || variables::derive(prefix, self.path);
         (self.kind != Kind::Map).then(|| self.variable.map_or_else(derived, str::to_owned))
     }
 
@@ -227,8 +227,6 @@ impl Key {
     pub(super) fn member_variables(&self, prefix: &str) -> Vec<String> {
         let members = self.members.iter();
         let paths = members.map(|member| format!("{}.{member}", self.path));
-        paths
-            .map(|path| variables::derived(prefix, &path))
-            .collect()
+        paths.map(|path| variables::derive(prefix, &path)).collect()
     }
 }

@@ -85,7 +85,7 @@ impl Settings {
         env: &BTreeMap<OsString, OsString>,
     ) -> Result<(), SettingsError> {
         for member in key.members {
-            let variable = variables::derived(self.prefix, &format!("{}.{member}", key.path));
+            let variable = variables::derive(self.prefix, &format!("{}.{member}", key.path));
             let Some(value) = env.get(OsStr::new(&variable)).filter(|v| !v.is_empty()) else {
                 continue;
             };

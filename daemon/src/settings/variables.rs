@@ -22,12 +22,12 @@ const RENAMED: [(&str, &str); 6] = [
 ];
 
 /// The variable of the setting `path`.
-pub(super) fn derived(prefix: &str, path: &str) -> String {
+pub(super) fn derive(prefix: &str, path: &str) -> String {
     format!("{prefix}_{}", path.replace('.', "_").to_uppercase())
 }
 
 /// What of `known` does what the old name `path` was to do.
-pub(super) fn renamed<'k>(path: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn find_new_name<'k>(path: &str, known: &[&'k str]) -> Option<&'k str> {
     let (_, new) = RENAMED.iter().find(|(old, _)| *old == path)?;
     known.iter().find(|known| *known == new).copied()
 }
@@ -104,14 +104,14 @@ impl Settings {
     pub fn resembles_setting(&self, name: &str) -> bool {
         let is_close = |known: &String| levenshtein(name, known) <= 2;
         let sections = self.keys().filter_map(|key| key.path.split_once('.'));
-        let mut sections = sections.map(|(section, _)| derived(self.prefix, section) + "_");
+        let mut sections = sections.map(|(section, _)| derive(self.prefix, section) + "_");
         sections.any(|section| name.starts_with(&section)) || self.variables().iter().any(is_close)
     }
 
     fn meant(&self, name: &str) -> String {
         let known = self.variables();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let old = RENAMED.map(|(old, new)| (derived(self.prefix, old), derived(self.prefix, new)));
+        let old = RENAMED.map(|(old, new)| (derive(self.prefix, old), derive(self.prefix, new)));
         let renamed = old.iter().find(|(old, _)| old == name);
         let renamed = renamed.map(|(_, new)| new.as_str());
         match renamed.filter(|new| known.contains(new)) {

@@ -20,7 +20,7 @@ use super::ClientTls;
 /// How long the TCP connection may take, and then the TLS handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long octets may stay unacknowledged, or probes unanswered, before the connection counts as
+/// How long bytes may stay unacknowledged, or probes unanswered, before the connection counts as
 /// lost. A machine that vanishes closes nothing, and the system would wait for a quarter of an
 /// hour.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Which certificates are believed.
 //!
-//! A certificate is believed if it is listed itself, octet for octet, or if it chains to a listed
+//! A certificate is believed if it is listed itself, byte for byte, or if it chains to a listed
 //! authority. Notary's samples list leaf certificates and self-signed ones with CA:TRUE, which
 //! `webpki` refuses; for these the checks that Go makes are made here.
 

@@ -282,7 +282,7 @@ fn unknown_keys_are_named_with_what_was_likely_meant() {
         warnings[3].ends_with("did you mean \"server\"?"),
         "{warnings:?}"
     );
-    let error = settings.refused_unknown("server.htp_addr").to_string();
+    let error = settings.refuse_unknown("server.htp_addr").to_string();
     assert!(
         error.ends_with(
             "c.json: server.htp_addr: there is no such setting; did you mean \"server.http_addr\"?"

@@ -34,7 +34,7 @@ impl Dialect for Postgres {
 
     fn sql(statement: &'static str) -> Sql {
         let statement = super::without_exact(statement);
-        AssertSqlSafe(Cow::Owned(numbered(&statement)))
+        AssertSqlSafe(Cow::Owned(number_parameters(&statement)))
     }
 
     fn rows_affected(result: &Self::QueryResult) -> u64 {
@@ -191,7 +191,7 @@ impl Dialect for Postgres {
 }
 
 /// `statement` with its `?`, but not those in literals, as `$1`, `$2` and so on.
-fn numbered(statement: &str) -> String {
+fn number_parameters(statement: &str) -> String {
     let mut spelled = String::with_capacity(statement.len() + 16);
     let mut number = 0;
     let mut in_literal = false;

@@ -148,9 +148,9 @@ async fn a_damaged_file_is_told_from_a_foreign_one() {
         .await
         .unwrap();
     pool.close().await;
-    let mut octets = fs::read(&file).unwrap();
-    octets[100..].fill(0xff); // behind the header: the page that lists the tables
-    fs::write(&file, octets).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100..].fill(0xff); // behind the header: the page that lists the tables
+    fs::write(&file, bytes).unwrap();
 
     let sentence = connect_sqlite(url).await.unwrap_err().to_string();
     assert!(

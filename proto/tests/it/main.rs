@@ -8,10 +8,10 @@ use serde_json::Value;
 
 const RECORDED: &str = include_str!("../../../fixtures/vectors/signer-grpc.json");
 
-/// What `octets` become when decoded as `M` and encoded again; anything that `M` has no field
+/// What `bytes` become when decoded as `M` and encoded again; anything that `M` has no field
 /// for is lost on the way.
-fn again<M: Message + Default>(octets: &[u8]) -> Vec<u8> {
-    M::decode(octets)
+fn again<M: Message + Default>(bytes: &[u8]) -> Vec<u8> {
+    M::decode(bytes)
         .expect("a recorded body decodes")
         .encode_to_vec()
 }
@@ -19,7 +19,7 @@ fn again<M: Message + Default>(octets: &[u8]) -> Vec<u8> {
 /// [`again`] for one kind of message.
 type Again = fn(&[u8]) -> Vec<u8>;
 
-fn octets(case: &Value, member: &str) -> Option<Vec<u8>> {
+fn bytes(case: &Value, member: &str) -> Option<Vec<u8>> {
     Some(hex::decode(case[member].as_str()?).unwrap())
 }
 
@@ -37,9 +37,9 @@ fn recorded_bodies_survive_decoding_and_encoding() {
             other => panic!("{other} is recorded, but not in the protocol"),
         };
         seen += 1;
-        let body = octets(case, "request_hex").unwrap();
+        let body = bytes(case, "request_hex").unwrap();
         assert_eq!(hex::encode(request(&body)), hex::encode(&body), "{case}");
-        if let Some(body) = octets(case, "response_hex") {
+        if let Some(body) = bytes(case, "response_hex") {
             assert_eq!(hex::encode(answer(&body)), hex::encode(&body), "{case}");
         }
     }

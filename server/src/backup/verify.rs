@@ -212,7 +212,7 @@ fn version(file: &FileRow, place: Place) -> Result<Option<Version>, String> {
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = digest(&SHA256, bytes);
-    digest.as_ref().try_into().expect("SHA-256 has 32 octets")
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// What clients would have complained about when the backup was taken.

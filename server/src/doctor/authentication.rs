@@ -58,7 +58,7 @@ fn check_passwords(report: &mut Report, passwords: &PasswordSettings) {
     match password_file::read(path) {
         Err(error) => report.wrong(
             Check::Access,
-            format!("the password file is of no use: {error:#}"),
+            format!("the password file cannot be used: {error:#}"),
             "correct it, or auth.htpasswd_file: the server does not start with it",
         ),
         Ok(file) => {
@@ -94,7 +94,7 @@ fn check_rules(report: &mut Report, authentication: &AuthenticationSettings) {
         Err(error) => {
             return report.wrong(
                 Check::Access,
-                format!("the rules are of no use: {error:#}"),
+                format!("the rules cannot be used: {error:#}"),
                 "correct them: the server does not start with them",
             );
         }

@@ -131,9 +131,9 @@ impl Chain {
 fn host(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(octets) => {
-            let v4 = <[u8; 4]>::try_from(*octets).map(std::net::IpAddr::from);
-            let v6 = <[u8; 16]>::try_from(*octets).map(std::net::IpAddr::from);
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(std::net::IpAddr::from);
+            let v6 = <[u8; 16]>::try_from(*bytes).map(std::net::IpAddr::from);
             v4.or(v6).ok().map(|address| address.to_string())
         }
         _ => None,

@@ -39,7 +39,7 @@ pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<d
             Some(store)
         }
         Err(error) => {
-            report.failed(&error);
+            report.tell_failure(&error);
             None
         }
     }
@@ -142,7 +142,7 @@ fn unready(report: &mut Report, error: &OpenError, backend: Backend) {
 
 impl Report {
     /// Notes that the database failed while it was read.
-    pub(super) fn failed(&mut self, error: &StoreError) {
+    pub(super) fn tell_failure(&mut self, error: &StoreError) {
         let cure = match error {
             StoreError::Database(cause) => fault(cause).cure(),
             _ => Fault::Other.cure(),
@@ -163,7 +163,7 @@ pub(super) async fn check_clock(report: &mut Report, store: &dyn TrustStore, now
     let newest = store.changes(None, Page::Before { id: None, limit: 1 });
     let newest = match newest.await {
         Ok(changes) => changes.last().map(|change| change.created_at),
-        Err(error) => return report.failed(&error),
+        Err(error) => return report.tell_failure(&error),
     };
     match newest {
         Some(newest) if newest > now + TOLERANCE => report.wrong(

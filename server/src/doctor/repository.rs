@@ -24,13 +24,13 @@ pub(super) async fn check(
     behind: Option<u32>,
     now: OffsetDateTime,
 ) {
-    let Some(gun) = known(report, config, store.as_ref(), name).await else {
+    let Some(gun) = find_gun(report, config, store.as_ref(), name).await else {
         return;
     };
     let walked = match clients::walk_stored(store, &gun, now).await {
         Ok(Ok(walked)) => walked,
         Ok(Err(error)) => return unfollowable(report, &gun, &error),
-        Err(error) => return report.failed(&error),
+        Err(error) => return report.tell_failure(&error),
     };
     report.ok(
         Check::Repository,
@@ -45,7 +45,7 @@ pub(super) async fn check(
 }
 
 /// The repository, if its name is one, it is served here and has trust data.
-async fn known(
+async fn find_gun(
     report: &mut Report,
     config: &Config,
     store: &dyn TrustStore,
@@ -80,7 +80,7 @@ async fn known(
             None
         }
         Err(error) => {
-            report.failed(&error);
+            report.tell_failure(&error);
             None
         }
     }

@@ -208,10 +208,10 @@ impl<'c> Visit<'c> {
             // Ends in the refusal that the onlooker makes of everything.
             drop(self.handshake(Arc::new(config), socket).await);
         }
-        onlooker.seen()
+        onlooker.chain()
     }
 
-    /// Waits for the first octet from the signer: with TLS 1.3 it looks at our certificate only
+    /// Waits for the first byte from the signer: with TLS 1.3 it looks at our certificate only
     /// after the handshake is over for us.
     async fn be_let_in(&self, mut stream: TlsStream<TcpStream>) -> Result<(), Fault> {
         let mut first = [0];

@@ -71,7 +71,7 @@ pub(super) async fn of_one(
         Some(gun) => app.repositories.store.changes(Some(&gun), page).await?,
         None => Vec::new(),
     };
-    answered(changes)
+    answer(changes)
 }
 
 /// Answers a page of the feed of everything.
@@ -81,10 +81,10 @@ pub(super) async fn of_all(
     query: Option<&str>,
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
-    answered(app.repositories.store.changes(None, page).await?)
+    answer(app.repositories.store.changes(None, page).await?)
 }
 
-fn answered(changes: Vec<Change>) -> Result<Response, ApiError> {
+fn answer(changes: Vec<Change>) -> Result<Response, ApiError> {
     let records: Vec<Record> = changes.into_iter().map(Record::from).collect();
     let feed = Feed {
         count: records.len(),
@@ -103,7 +103,7 @@ fn asked_page(query: &str) -> Result<Page, ApiError> {
             .filter(|pair| !pair.contains(';'))
             .find_map(|pair| {
                 let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decoded(key) == name).then(|| decoded(value))
+                (decode(key) == name).then(|| decode(value))
             })
             .unwrap_or_default()
     };
@@ -132,9 +132,9 @@ fn asked_page(query: &str) -> Result<Page, ApiError> {
     })
 }
 
-fn decoded(text: &str) -> String {
+fn decode(text: &str) -> String {
     let spaced = text.replace('+', " ");
-    super::path::percent_decoded(&spaced).map_or_else(|| spaced.clone(), Cow::into_owned)
+    super::target::decode_percent(&spaced).map_or_else(|| spaced.clone(), Cow::into_owned)
 }
 
 /// A signed 32-bit decimal, or why it is none, in Go's words.

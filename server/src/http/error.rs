@@ -27,7 +27,7 @@ use trust::{
 };
 use tuf::Refusal;
 
-use super::path::LONGEST_TARGET;
+use super::target::LONGEST_TARGET;
 
 /// Everything a request can end with, other than success.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +195,7 @@ kinds! {
 }
 
 /// An update that a rule of trust forbids.
-fn refused(refusal: &Refusal) -> (ErrorKind, Option<Detail>) {
+fn describe_refusal(refusal: &Refusal) -> (ErrorKind, Option<Detail>) {
     (INVALID_UPDATE, Some(Detail::refusal(refusal)))
 }
 
@@ -221,7 +221,7 @@ impl ApiError {
             ),
             Self::NoKeyForGun(prefixes) => {
                 let text = format!("this server only accepts names that begin with {prefixes}");
-                (INVALID_GUN, Some(Detail::named("ErrValidation", &text)))
+                (INVALID_GUN, Some(Detail::with_name("ErrValidation", &text)))
             }
             Self::GunNotServed(prefixes) => {
                 let text = format!("Require GUNs with prefix: {prefixes}");
@@ -235,9 +235,9 @@ impl ApiError {
             Self::MalformedJson { .. } => (MALFORMED_JSON, None),
             Self::TooLarge(_) | Self::TooManyParts(_) | Self::TooMuchStored(_) => (
                 INVALID_UPDATE,
-                Some(Detail::named("ErrValidation", &self.to_string())),
+                Some(Detail::with_name("ErrValidation", &self.to_string())),
             ),
-            Self::InvalidUpdate(refusal) | Self::Oversized(_, refusal) => refused(refusal),
+            Self::InvalidUpdate(refusal) | Self::Oversized(_, refusal) => describe_refusal(refusal),
             Self::VersionExists(_) => (VERSION, Some(Detail::empty())),
             Self::Updating(_) => (UPDATING, None),
             Self::InvalidParameters(detail) => {

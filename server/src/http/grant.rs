@@ -190,15 +190,15 @@ impl Granted<Publish> {
         app.meters()
             .count_decision(Decided::Refused, self.caller.identity.kind());
         self.record(app, self.permission.act(), Outcome::Refused(&reason));
-        Err(self.unauthorized(app, permission.scope(), reason))
+        Err(self.refuse(app, permission.scope(), reason))
     }
 
     /// What to answer to an update of which a change was denied.
-    pub(super) fn denied(&self, app: &App, denied: &Denied) -> ApiError {
-        self.unauthorized(app, denied.scope.clone(), denied.to_string())
+    pub(super) fn deny(&self, app: &App, denied: &Denied) -> ApiError {
+        self.refuse(app, denied.scope.clone(), denied.to_string())
     }
 
-    fn unauthorized(&self, app: &App, scope: Scope, reason: String) -> ApiError {
+    fn refuse(&self, app: &App, scope: Scope, reason: String) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
             challenge: challenge(app, &self.origin),
             scope,
@@ -227,13 +227,13 @@ impl Auth<'_> {
         let authenticator = &self.app.authenticator;
         let caller = match authenticator.identify(self.presented()).await {
             Ok(caller) => caller,
-            Err(why) => return Err(Refused(self.unauthenticated(&permission, &why))),
+            Err(why) => return Err(Refused(self.refuse_credentials(&permission, &why))),
         };
         let policy = authenticator.policy();
         let decision = policy.decide(&caller, permission.permission());
         if !decision.is_granted {
             let reason = decision.reason.to_string();
-            return Err(Refused(self.denied(&permission, &caller, &reason)));
+            return Err(Refused(self.deny(&permission, &caller, &reason)));
         }
         let meters = self.app.meters();
         meters.count_decision(Decided::Granted, caller.identity.kind());
@@ -261,7 +261,11 @@ impl Auth<'_> {
     }
 
     /// What to answer to a caller whose credentials are wrong.
-    fn unauthenticated(&self, permission: &impl Grantable, why: &AuthenticationError) -> ApiError {
+    fn refuse_credentials(
+        &self,
+        permission: &impl Grantable,
+        why: &AuthenticationError,
+    ) -> ApiError {
         let (kind, claimed, fault) = match why {
             AuthenticationError::WrongPassword(user) => ("user", user.as_str(), None),
             AuthenticationError::Token(_) => ("token", "", Some(TokenFault::Invalid)),
@@ -276,12 +280,12 @@ impl Auth<'_> {
         match why {
             AuthenticationError::TooManyFailures(wait) => ApiError::TooManyRequests(*wait),
             AuthenticationError::Busy => ApiError::TooManyRequests(SHORTLY),
-            _ => self.unauthorized(permission, fault, reason),
+            _ => self.refuse(permission, fault, reason),
         }
     }
 
     /// What to answer to a caller without the permission.
-    fn denied(&self, permission: &impl Grantable, caller: &Caller, reason: &str) -> ApiError {
+    fn deny(&self, permission: &impl Grantable, caller: &Caller, reason: &str) -> ApiError {
         let meters = self.app.meters();
         meters.count_decision(Decided::Refused, caller.identity.kind());
         // Every client begins with such a request, to be told how to prove who it is.
@@ -293,10 +297,10 @@ impl Auth<'_> {
         if !is_usual {
             self.record_refusal(permission, Actor::Known(caller), reason);
         }
-        self.unauthorized(permission, fault(caller), reason.to_owned())
+        self.refuse(permission, fault(caller), reason.to_owned())
     }
 
-    fn unauthorized(
+    fn refuse(
         &self,
         permission: &impl Grantable,
         fault: Option<TokenFault>,

@@ -6,9 +6,9 @@ use trust::keys::{self, Occasion};
 use tuf::{PublicKey, Role};
 
 use super::{
-    ApiError,
+    ApiError, forbid_storing,
     grant::{Granted, OnGun, Publish, Rotate},
-    not_stored, text,
+    text,
 };
 use crate::{
     App,
@@ -62,5 +62,5 @@ async fn create<A: OnGun>(
 }
 
 fn document(key: &PublicKey) -> Response {
-    not_stored(text(key.document()))
+    forbid_storing(text(key.document()))
 }

@@ -28,7 +28,7 @@ pub(super) async fn current(
         .ok_or(ApiError::MetadataNotFound)?;
     let found = reading::current(&app.repositories, &gun, &role, app.now()).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
-    Ok(served(&file, app.cached().current(granted.is_public())))
+    Ok(serve(&file, app.cached().current(granted.is_public())))
 }
 
 /// Serves the version of a role that has this SHA-256; no other checksum is ever found.
@@ -45,7 +45,7 @@ pub(super) async fn by_checksum(
     let sha256 = sha256.ok_or(ApiError::MetadataNotFound)?;
     let found = repository::named(&app.repositories, &gun, &role, sha256).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
-    Ok(served(&file, app.cached().consistent(granted.is_public())))
+    Ok(serve(&file, app.cached().consistent(granted.is_public())))
 }
 
 /// Serves one version of a role.
@@ -65,7 +65,7 @@ pub(super) async fn by_version(
     let version = i32::try_from(version).map_err(|_| ApiError::MetadataNotFound)?;
     let found = repository::by_version(&app.repositories, &gun, &role, version).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
-    Ok(served(&file, app.cached().consistent(granted.is_public())))
+    Ok(serve(&file, app.cached().consistent(granted.is_public())))
 }
 
 /// Removes all trust data of exactly this GUN; removing what is not there succeeds.
@@ -81,7 +81,7 @@ pub(super) async fn delete(app: &App, granted: &Granted<Delete>) -> Result<Respo
     Ok(empty(StatusCode::OK))
 }
 
-fn served(file: &StoredMetadata, caching: &HeaderValue) -> Response {
+fn serve(file: &StoredMetadata, caching: &HeaderValue) -> Response {
     let mut response = text(file.bytes.clone());
     let headers = response.headers_mut();
     headers.insert(header::LAST_MODIFIED, http_date(file.created_at));
@@ -107,7 +107,7 @@ impl Cached {
         let both = |max_age, ending| {
             [false, true].map(|is_public| match max_age {
                 0 => HeaderValue::from_static(NOT_CACHED),
-                n => HeaderValue::try_from(kept(n, is_public) + ending)
+                n => HeaderValue::try_from(allow_keeping(n, is_public) + ending)
                     .expect("words and numbers are ASCII"),
             })
         };
@@ -127,7 +127,7 @@ impl Cached {
 }
 
 /// A shared cache must not keep what needs a permission to read: it authenticates no one.
-fn kept(max_age: u32, is_public: bool) -> String {
+fn allow_keeping(max_age: u32, is_public: bool) -> String {
     if is_public {
         format!("public, max-age={max_age}, s-maxage={max_age}")
     } else {

@@ -102,7 +102,7 @@ fn part(lines: &mut Lines<'_>, delimiter: &str) -> Result<(Part, bool), Malforme
     };
     let content = form.slice(start..end.max(start));
     let content = if headers.quoted_printable {
-        Bytes::from(unquoted(&content))
+        Bytes::from(decode_quoted(&content))
     } else {
         content
     };
@@ -256,11 +256,11 @@ fn extended(value: &str) -> Option<String> {
     if !(charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii")) {
         return None;
     }
-    super::path::percent_decoded(encoded).map(Cow::into_owned)
+    super::target::decode_percent(encoded).map(Cow::into_owned)
 }
 
 /// Undoes quoted-printable: `=XX` is a byte, `=` at a line's end joins it with the next.
-fn unquoted(content: &[u8]) -> Vec<u8> {
+fn decode_quoted(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len());
     let mut rest = content;
     while let Some((&byte, after)) = rest.split_first() {

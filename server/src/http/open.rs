@@ -14,10 +14,8 @@ use axum::{
 use http::{Method, Request, request::Parts as Head};
 
 use super::{
-    ApiError, Route, add_data_headers, api, health,
-    origin::Origin,
-    path::{self, RouteDoc},
-    token, upload,
+    ApiError, Route, add_data_headers, api, health, origin::Origin, path::RouteDoc, target, token,
+    upload,
 };
 use crate::App;
 
@@ -123,7 +121,10 @@ pub(super) fn main_router(app: &App) -> Router {
     if app.authenticator.token_service().is_some() {
         routes.extend(&TOKENS);
     }
-    finish(app, router(routes, || any(unknown)).fallback(unknown))
+    finish(
+        app,
+        router(routes, || any(answer_unknown)).fallback(answer_unknown),
+    )
 }
 
 /// The router of the listener for health and metrics.
@@ -153,7 +154,7 @@ fn finish(app: &App, router: Router<App>) -> Router {
 /// A request for a router here, by the path that the target means.
 pub(super) fn request(path: &str, mut head: Head, body: Body, origin: &Origin) -> Request<Body> {
     if path != head.uri.path()
-        && let Ok(uri) = path::location(path, head.uri.query()).parse()
+        && let Ok(uri) = target::location(path, head.uri.query()).parse()
     {
         head.uri = uri;
     }
@@ -168,7 +169,7 @@ pub(super) async fn nothing_else(State(app): State<App>, request: Request<Body>)
     ApiError::UnknownRoute.into_response()
 }
 
-async fn unknown(
+async fn answer_unknown(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     request: Request<Body>,

@@ -61,7 +61,7 @@ impl Origin {
                 peer.addr.ip().to_canonical()
             });
         let is_proxied = is_trusted(peer, around.trusted_proxies);
-        let address = is_proxied.then(|| forwarded(&head.headers, around.trusted_proxies));
+        let address = is_proxied.then(|| find_forwarded(&head.headers, around.trusted_proxies));
         Self {
             address: address.flatten().unwrap_or(peer),
             is_proxied,
@@ -103,7 +103,7 @@ fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
 /// The client that a trusted proxy names: the last in the list that is not such a proxy itself,
 /// since what stands before it was written by strangers. `None` if there is none, or the list makes
 /// no sense.
-fn forwarded(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
+fn find_forwarded(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
     if !headers.contains_key("x-forwarded-for") {
         return address(last(headers, "x-real-ip")?);
     }

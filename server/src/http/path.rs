@@ -9,11 +9,16 @@
 //! here on: whatever is decided behind this module is decided about the path without the second
 //! slash.
 
-use std::borrow::Cow;
+mod names;
 
 use http::Method;
-use percent_encoding::percent_decode_str;
+pub use names::{GunName, RoleName};
+use names::{RolesAtEnd, split_trust_path};
 use tuf::Role;
+
+use super::target::{
+    LONGEST_TARGET, clean_up, decode_percent, is_clean, location, without_doubled_slash,
+};
 
 /// What the table of routes says of one method and path; `docs/http.md` is made of these.
 #[derive(Clone, Copy, Debug)]
@@ -280,41 +285,6 @@ impl Route {
     }
 }
 
-/// A GUN as the path spells it. It takes a granted permission to make a [`tuf::Gun`] of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GunName(String);
-
-impl GunName {
-    /// The name as sent, percent-decoded.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A role as the path spells it. More names route than can be stored (`targets/A.b`): those are
-/// simply never found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleName(String);
-
-impl RoleName {
-    /// The name as sent, percent-decoded.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The role, if it is a valid one.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        Role::parse(&self.0).ok()
-    }
-}
-
-/// The longest request target that is read, in bytes, its query included. The longest GUN and role
-/// that can be stored fit in it with every byte escaped.
-pub(super) const LONGEST_TARGET: usize = 8 * 1024;
-
 /// Finds the route of a request by its method, its raw path and its raw query.
 ///
 /// The work is linear in the length of the target, whatever it holds.
@@ -329,11 +299,11 @@ pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
     if raw_path.len() + query.map_or(0, |query| query.len() + 1) > LONGEST_TARGET {
         return Route::TooLong;
     }
-    let Some(path) = percent_decoded(without_doubled_slash(raw_path)) else {
+    let Some(path) = decode_percent(without_doubled_slash(raw_path)) else {
         return Route::Unknown;
     };
     if !is_clean(&path) {
-        return Route::Redirect(location(&cleaned(&path), query));
+        return Route::Redirect(location(&clean_up(&path), query));
     }
     let rows = TABLE.iter().filter(|row| row.doc.method == method.as_str());
     let mut found = rows.filter_map(|row| (row.find)(&path));
@@ -350,39 +320,9 @@ fn may_be_outside(method: &Method, path: &str) -> bool {
     matches!(*method, Method::GET | Method::POST) && !path.starts_with("/v2/")
 }
 
-/// The path without the second slash of `//v2/…`. Clients that are told of a server as
-/// `https://host/` put `/v2/…` behind that slash, and they cannot follow a redirect when they
-/// publish.
-fn without_doubled_slash(raw_path: &str) -> &str {
-    match raw_path.strip_prefix('/') {
-        Some(rest) if rest.starts_with("/v2/") => rest,
-        _ => raw_path,
-    }
-}
-
-/// Splits `/v2/GUN/_trust/tuf/FILE` at the last place where `file` understands what follows: the
-/// GUN is as long as it can be.
-///
-/// `file` is told where FILE begins in `path`, and must not read all of it: it is asked at every
-/// place.
-fn trust_path<T>(path: &str, file: impl Fn(usize) -> Option<T>) -> Option<(GunName, T)> {
-    const BASE: &str = "/v2/";
-    const MARK: &str = "/_trust/tuf/";
-    let rest = path.strip_prefix(BASE)?;
-    // A GUN is not empty and holds no star.
-    let longest_gun = rest.find('*').unwrap_or(rest.len());
-    rest.rmatch_indices(MARK).find_map(|(at, _)| {
-        if at == 0 || at > longest_gun {
-            return None;
-        }
-        let found = file(BASE.len() + at + MARK.len())?;
-        Some((GunName(rest[..at].to_owned()), found))
-    })
-}
-
 /// The GUN of a path that ends where its files begin.
 fn folder(path: &str) -> Option<GunName> {
-    trust_path(path, |at| (at == path.len()).then_some(())).map(|(gun, ())| gun)
+    split_trust_path(path, |at| (at == path.len()).then_some(())).map(|(gun, ())| gun)
 }
 
 fn checksum_file(path: &str) -> Option<Route> {
@@ -393,7 +333,7 @@ fn checksum_file(path: &str) -> Option<Route> {
         return None;
     }
     let roles = RolesAtEnd::of(before);
-    let (gun, role) = trust_path(path, |at| roles.beginning_at(at))?;
+    let (gun, role) = split_trust_path(path, |at| roles.beginning_at(at))?;
     let mut sha256 = [0; 32];
     let sha256 = hex::decode_to_slice(sum, &mut sha256).ok().map(|()| sha256);
     Some(Route::ByChecksum(gun, role, sha256))
@@ -402,7 +342,7 @@ fn checksum_file(path: &str) -> Option<Route> {
 fn version_file(path: &str) -> Option<Route> {
     let stem = path.strip_suffix(".json")?;
     let roles = RolesAtEnd::of(stem);
-    let (gun, (role, version)) = trust_path(path, |at| {
+    let (gun, (role, version)) = split_trust_path(path, |at| {
         let digits = stem.get(at..)?.bytes().take_while(u8::is_ascii_digit);
         let dot = at + digits.count();
         if dot == at || !stem[dot..].starts_with('.') {
@@ -415,7 +355,7 @@ fn version_file(path: &str) -> Option<Route> {
 
 fn current_file(path: &str) -> Option<Route> {
     let roles = RolesAtEnd::of(path.strip_suffix(".json")?);
-    let (gun, role) = trust_path(path, |at| roles.beginning_at(at))?;
+    let (gun, role) = split_trust_path(path, |at| roles.beginning_at(at))?;
     Some(Route::Current(gun, role))
 }
 
@@ -424,118 +364,15 @@ fn changefeed(path: &str) -> Option<Route> {
         .strip_prefix("/v2/")?
         .strip_suffix("/_trust/changefeed")?;
     let is_name = !gun.is_empty() && !gun.contains('*');
-    is_name.then(|| Route::Changes(GunName(gun.to_owned())))
+    is_name.then(|| Route::Changes(GunName::new(gun)))
 }
 
 fn key_file(path: &str) -> Option<(GunName, Role)> {
-    trust_path(path, |at| match &path[at..] {
+    split_trust_path(path, |at| match &path[at..] {
         "snapshot.key" => Some(Role::Snapshot),
         "timestamp.key" => Some(Role::Timestamp),
         _ => None,
     })
-}
-
-/// The names of roles that a text may end with.
-struct RolesAtEnd<'t> {
-    text: &'t str,
-    /// From here on there are only segments that the name of a delegation may consist of.
-    segments_from: usize,
-}
-
-impl<'t> RolesAtEnd<'t> {
-    fn of(text: &'t str) -> Self {
-        let mut segments_from = text.len();
-        let mut end = text.len();
-        for segment in text.rsplit('/') {
-            let is_bad = segment.is_empty() || segment.contains(|c: char| c.is_ascii_whitespace());
-            if is_bad {
-                break;
-            }
-            segments_from = end - segment.len();
-            // The slash before it; the first segment has none, and is the last one looked at.
-            end = segments_from.saturating_sub(1);
-        }
-        Self {
-            text,
-            segments_from,
-        }
-    }
-
-    /// The role whose name is all of the text from `at` on.
-    fn beginning_at(&self, at: usize) -> Option<RoleName> {
-        const DELEGATION: &str = "targets/";
-        let name = self.text.get(at..)?;
-        let routes = match name {
-            "root" | "snapshot" | "timestamp" | "targets" => true,
-            _ => {
-                name.len() > DELEGATION.len()
-                    && name.starts_with(DELEGATION)
-                    && at + DELEGATION.len() >= self.segments_from
-            }
-        };
-        routes.then(|| RoleName(name.to_owned()))
-    }
-}
-
-/// The path with its escapes undone; `None` if an escape is cut off or the result is not UTF-8.
-pub(super) fn percent_decoded(raw: &str) -> Option<Cow<'_, str>> {
-    let is_escape = |rest: &str| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if !raw.split('%').skip(1).all(is_escape) {
-        return None;
-    }
-    percent_decode_str(raw).decode_utf8().ok()
-}
-
-/// Whether [`cleaned`] would change nothing.
-fn is_clean(path: &str) -> bool {
-    let Some(rest) = path.strip_prefix('/') else {
-        return false;
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    path == "/"
-        || rest
-            .split('/')
-            .all(|segment| !matches!(segment, "" | "." | ".."))
-}
-
-/// The shortest path that means the same: no empty, `.` or `..` segments; a final slash stays.
-fn cleaned(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            name => segments.push(name),
-        }
-    }
-    let mut clean = format!("/{}", segments.join("/"));
-    if path.ends_with('/') && clean != "/" {
-        clean.push('/');
-    }
-    clean
-}
-
-/// `path` written as a target, with the query of the request.
-pub(super) fn location(path: &str, query: Option<&str>) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&hex::encode_upper([byte]));
-        }
-    }
-    if let Some(query) = query {
-        out.push('?');
-        out.push_str(query);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -623,7 +460,7 @@ mod tests {
             }
         }
         let publish = route(&Method::POST, "//v2/a/_trust/tuf/", None);
-        assert_eq!(publish, Route::Publish(GunName("a".into())));
+        assert_eq!(publish, Route::Publish(GunName::new("a")));
         // No other slash is folded.
         for path in ["///v2/", "/%2fv2/", "//auth/token", "//metrics", "//v2x/"] {
             assert!(matches!(get(path), Route::Redirect(_)), "{path}");
@@ -696,7 +533,7 @@ mod tests {
 
         #[test]
         fn a_path_is_clean_if_cleaning_changes_nothing(path in "(/|\\.|a|\\.\\./|//){0,8}") {
-            prop_assert_eq!(is_clean(&path), cleaned(&path) == path, "{}", path);
+            prop_assert_eq!(is_clean(&path), clean_up(&path) == path, "{}", path);
         }
 
         #[test]

@@ -22,7 +22,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
 use self::request::{LONGEST, Proof, Wanted};
-use super::{ApiError, error::SHORTLY, origin::Origin, typed};
+use super::{ApiError, error::SHORTLY, forbid_storing, origin::Origin, typed};
 use crate::App;
 
 /// How long a form may take to arrive.
@@ -56,7 +56,7 @@ pub(super) async fn answer(
         Form::Registry => asked.by_query(&request.into_parts().0).await,
     };
     match made {
-        Ok(made) => Ok(unstored(typed(
+        Ok(made) => Ok(forbid_storing(typed(
             StatusCode::OK,
             "application/json",
             made.body(form).to_string(),
@@ -122,7 +122,7 @@ impl TokenRequest<'_> {
     async fn by_query(&self, head: &Head) -> Result<Tokens, Refusal> {
         let (wanted, account) = request::query(head.uri.query().unwrap_or_default())?;
         self.check_service(&wanted)?;
-        let holder = match shown(&head.headers) {
+        let holder = match read_authorization(&head.headers) {
             Authorization::Absent => Holder::anonymous(),
             Authorization::Basic(credentials)
                 if account.is_none_or(|account| account == credentials.user) =>
@@ -285,7 +285,7 @@ impl Refusal {
             body["error"] = oauth.into();
             body["error_description"] = message.into();
         }
-        let mut response = unstored(typed(status, "application/json", body.to_string()));
+        let mut response = forbid_storing(typed(status, "application/json", body.to_string()));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static(r#"Basic realm="tokens",charset="UTF-8""#);
             response
@@ -315,7 +315,7 @@ impl From<IssueError> for Refusal {
     }
 }
 
-fn shown(headers: &HeaderMap) -> Authorization {
+fn read_authorization(headers: &HeaderMap) -> Authorization {
     let shown = headers.get_all(header::AUTHORIZATION);
     Authorization::of(shown.iter().map(HeaderValue::as_bytes))
 }
@@ -339,11 +339,4 @@ async fn body(request: Request<Body>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         Ok(Ok(body)) => Ok(Zeroizing::new(body.to_bytes().into())),
         _ => Err(Refusal::Invalid("the body is too long, or broke off")),
     }
-}
-
-/// No cache may keep it (RFC 6749, 5.1).
-fn unstored(mut response: Response) -> Response {
-    let never = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, never);
-    response
 }

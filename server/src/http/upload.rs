@@ -98,7 +98,7 @@ async fn store(
     match published.map_err(ApiError::of_publish) {
         Ok(()) => Ok(empty(StatusCode::OK)),
         Err(Ok(error)) => Err(error),
-        Err(Err(denied)) => Err(granted.denied(app, &denied)),
+        Err(Err(denied)) => Err(granted.deny(app, &denied)),
     }
 }
 
@@ -126,7 +126,7 @@ async fn read(
     blocking(move || {
         let read = |file: CheckedUpload| {
             let role = file.role().clone();
-            file.read().map_err(|invalid| refused(&role, invalid))
+            file.read().map_err(|invalid| refuse(&role, invalid))
         };
         files.into_iter().map(read).collect()
     })
@@ -203,7 +203,7 @@ async fn collect(
     if declared > limit {
         return Err(ApiError::TooLarge(limit));
     }
-    tokio::time::timeout(BODY_TIME, collected(app, payer, body))
+    tokio::time::timeout(BODY_TIME, collect_frames(app, payer, body))
         .await
         .unwrap_or(Err(ApiError::BrokenBody))
 }
@@ -212,7 +212,7 @@ async fn collect(
 /// nothing keeps no one else waiting.
 ///
 /// What comes too slowly is given up: it would hold its room for minutes.
-async fn collected(
+async fn collect_frames(
     app: &App,
     payer: Payer,
     mut body: Body,
@@ -291,10 +291,10 @@ fn files<'l>(
 fn file<'l>(part: Part, limits: impl Fn(&Role) -> &'l Limits) -> Result<CheckedUpload, ApiError> {
     let role = role(part.filename.as_deref())?;
     let checked = CheckedUpload::new(role.clone(), part.content, limits(&role));
-    checked.map_err(|invalid| refused(&role, invalid))
+    checked.map_err(|invalid| refuse(&role, invalid))
 }
 
-fn refused(role: &Role, invalid: InvalidUpload) -> ApiError {
+fn refuse(role: &Role, invalid: InvalidUpload) -> ApiError {
     match invalid {
         InvalidUpload::Malformed(fault) => ApiError::MalformedJson {
             role: role.to_string(),

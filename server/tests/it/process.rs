@@ -168,8 +168,8 @@ fn free_address() -> SocketAddr {
     free.local_addr().unwrap()
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8(octets.to_vec()).unwrap()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 fn credentials(password: &str) -> String {

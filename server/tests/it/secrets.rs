@@ -47,9 +47,9 @@ impl Running {
         let mut line = String::new();
         while !line.contains("Starting Server") {
             line.clear();
-            let octets = stderr.read_line(&mut line).unwrap();
+            let bytes = stderr.read_line(&mut line).unwrap();
             log.lock().unwrap().push_str(&line);
-            assert!(octets > 0, "{}", log.lock().unwrap());
+            assert!(bytes > 0, "{}", log.lock().unwrap());
         }
         let sink = log.clone();
         let reader = std::thread::spawn(move || {

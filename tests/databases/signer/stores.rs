@@ -91,7 +91,7 @@ async fn no_statement_looks_at_every_key(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
     open::migrate_store(&storage(&fresh), false).await?;
     let numbers: Vec<String> = (0..2000).map(|number| format!("({number})")).collect();
-    let [octets, id] = match server {
+    let [bytes, id] = match server {
         Server::Postgres(_) => ["'x'", "lpad(n::text, 64, '0')"],
         Server::MariaDb(_) => ["'x'", "LPAD(n, 64, '0')"],
     };
@@ -108,7 +108,7 @@ async fn no_statement_looks_at_every_key(server: Server) -> Result<()> {
         &format!(
             "INSERT INTO private_keys (key_id, encryption_alg, keywrap_alg, algorithm, \
              passphrase_alias, public, private, gun, role) SELECT {id}, '', '', 'ecdsa', \
-             CONCAT('alias', n % 5), {octets}, {octets}, CONCAT('gun', n), 'timestamp' \
+             CONCAT('alias', n % 5), {bytes}, {bytes}, CONCAT('gun', n), 'timestamp' \
              FROM {values}; {analyze};"
         ),
     )?;

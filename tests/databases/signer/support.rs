@@ -98,8 +98,8 @@ impl Server {
     }
 
     /// Bytes as a literal.
-    pub(crate) fn literal(&self, octets: &[u8]) -> String {
-        let hex = hex::encode(octets);
+    pub(crate) fn literal(&self, bytes: &[u8]) -> String {
+        let hex = hex::encode(bytes);
         match self {
             Self::Postgres(_) => format!("'\\x{hex}'::bytea"),
             Self::MariaDb(_) => format!("X'{hex}'"),

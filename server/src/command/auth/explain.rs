@@ -75,7 +75,7 @@ pub(super) async fn run(
     let file = file.context(flags::NO_CONFIGURATION)?;
     let config = Config::read(&config::load(file, environment)?)?;
     let policy = authn::load_policy(&config.authentication)?;
-    let taken = Claim::made(arguments)
+    let taken = Claim::read(arguments)
         .examine(&config.authentication)
         .await?;
     let answer = taken.answer(&policy, &question);

@@ -75,21 +75,21 @@ fn password() -> Result<SecretString> {
 
 /// All of `input` but the newline at its end.
 fn from_input(input: impl io::Read) -> Result<SecretString> {
-    let mut octets = Zeroizing::new(Vec::with_capacity(LONGEST_INPUT + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_INPUT + 1));
     input
         .take(LONGEST_INPUT as u64 + 1)
-        .read_to_end(&mut octets)
+        .read_to_end(&mut bytes)
         .context("the password cannot be read")?;
-    secret(&octets)
+    secret(&bytes)
 }
 
 /// A password from what was typed or sent.
-fn secret(octets: &[u8]) -> Result<SecretString> {
+fn secret(bytes: &[u8]) -> Result<SecretString> {
     ensure!(
-        octets.len() <= LONGEST_INPUT,
+        bytes.len() <= LONGEST_INPUT,
         "that is too long for a password"
     );
-    let text = std::str::from_utf8(octets).context("the password is not UTF-8")?;
+    let text = std::str::from_utf8(bytes).context("the password is not UTF-8")?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.contains(['\n', '\r']) {
@@ -157,8 +157,8 @@ impl Drop for Silence {
 mod tests {
     use super::*;
 
-    fn read(octets: &[u8]) -> Option<String> {
-        let password = from_input(octets).ok()?;
+    fn read(bytes: &[u8]) -> Option<String> {
+        let password = from_input(bytes).ok()?;
         Some(password.expose_secret().to_owned())
     }
 
@@ -172,8 +172,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_one_password_is_refused() {
-        for octets in [&b"a\nb\n"[..], b"a\n\n", b"\xff", &[b'a'; 5000]] {
-            assert_eq!(read(octets), None);
+        for bytes in [&b"a\nb\n"[..], b"a\n\n", b"\xff", &[b'a'; 5000]] {
+            assert_eq!(read(bytes), None);
         }
     }
 

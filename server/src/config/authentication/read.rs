@@ -63,7 +63,7 @@ pub(in crate::config) fn read(
 fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
     for path in settings.unknown() {
         match path.split('.').next() {
-            Some("auth") => return Err(settings.refused_unknown(path)),
+            Some("auth") => return Err(settings.refuse_unknown(path)),
             Some(section) if likely(section, &["auth"]).is_some() => {
                 return Err(settings.refused_section(path, "auth"));
             }

@@ -102,7 +102,7 @@ fn check_bundle(report: &mut Report, issuer: &IssuerSettings, file: &Path, now: 
     if let Err(error) = keys {
         return report.wrong(
             Check::Access,
-            format!("{what} are of no use: {error}"),
+            format!("{what} cannot be used: {error}"),
             "correct rootcertbundle, or what it names: the server does not start with it",
         );
     }
@@ -143,7 +143,7 @@ fn tell_keys(
     match keys {
         Err(error) => report.wrong(
             Check::Access,
-            format!("{what} is of no use: {error}"),
+            format!("{what} cannot be used: {error}"),
             "correct jwks, or what it names: the server does not start without the keys of every issuer",
         ),
         Ok(keys) => {

@@ -14,7 +14,7 @@ pub(super) struct Onlooker(Mutex<Vec<CertificateDer<'static>>>);
 
 impl Onlooker {
     /// What the last server showed, leaf first.
-    pub(super) fn seen(&self) -> Chain {
+    pub(super) fn chain(&self) -> Chain {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Chain(seen.clone())
     }

@@ -25,8 +25,8 @@ impl Detail {
     }
 
     /// The form that the Notary client turns into a sentence for its user.
-    pub(super) fn named(name: &str, text: &str) -> Self {
-        let (name, text) = (json!(name), json!(shortened(text)));
+    pub(super) fn with_name(name: &str, text: &str) -> Self {
+        let (name, text) = (json!(name), json!(shorten(text)));
         Self(format!(r#"{{"Name":{name},"Error":{{"Msg":{text}}}}}"#))
     }
 
@@ -45,19 +45,19 @@ impl Detail {
         // The form is Notary's, so the words are, whatever the format of the repository.
         let text = MetadataFormat::NOTARY.words(refusal.fault());
         match refusal {
-            Refusal::Root(_) => Self::named("ErrBadRoot", &text),
-            Refusal::Targets(_) => Self::named("ErrBadTargets", &text),
-            Refusal::Snapshot(_) => Self::named("ErrBadSnapshot", &text),
+            Refusal::Root(_) => Self::with_name("ErrBadRoot", &text),
+            Refusal::Targets(_) => Self::with_name("ErrBadTargets", &text),
+            Refusal::Snapshot(_) => Self::with_name("ErrBadSnapshot", &text),
             Refusal::Hierarchy(_) => Self(format!(
                 r#"{{"Name":"ErrBadHierarchy","Error":{{"Missing":"snapshot","Msg":{}}}}}"#,
-                json!(shortened(&text))
+                json!(shorten(&text))
             )),
-            Refusal::Validation(_) | Refusal::Stored(_) => Self::named("ErrValidation", &text),
+            Refusal::Validation(_) | Refusal::Stored(_) => Self::with_name("ErrValidation", &text),
         }
     }
 }
 
-fn shortened(text: &str) -> &str {
+fn shorten(text: &str) -> &str {
     &text[..text.floor_char_boundary(LONGEST_TEXT)]
 }
 

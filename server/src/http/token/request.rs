@@ -31,7 +31,7 @@ pub(super) fn query(text: &str) -> Result<(Wanted, Option<String>), Refusal> {
     let mut fields = Fields::read(text.as_bytes())?;
     let offline = fields.take("offline_token").as_deref() == Some("true");
     let account = fields.take("account").filter(|it| !it.is_empty());
-    Ok((fields.wanted(offline)?, account))
+    Ok((fields.into_wanted(offline)?, account))
 }
 
 /// Reads the form of a POST.
@@ -46,7 +46,7 @@ pub(super) fn form(bytes: &[u8]) -> Result<(Wanted, Proof), Refusal> {
         "refresh_token" => Proof::Refresh(fields.needed("refresh_token")?.into()),
         _ => return Err(Refusal::UnsupportedGrant),
     };
-    Ok((fields.wanted(offline)?, proof))
+    Ok((fields.into_wanted(offline)?, proof))
 }
 
 /// The fields that mean something here, by name. None but `scope` may be there twice (RFC 6749,
@@ -102,7 +102,7 @@ impl Fields {
             .ok_or(Refusal::Invalid("a parameter is missing"))
     }
 
-    fn wanted(mut self, offline: bool) -> Result<Wanted, Refusal> {
+    fn into_wanted(mut self, offline: bool) -> Result<Wanted, Refusal> {
         Ok(Wanted {
             service: self.needed("service")?,
             scopes: Scopes::parse(self.scopes.iter().map(String::as_str)),

@@ -99,11 +99,11 @@ impl AtTerminal {
     /// Waits for `prompt`, then types.
     fn answer(&mut self, prompt: &str, line: &str) {
         let mut seen = Vec::new();
-        let mut octet = [0];
+        let mut byte = [0];
         while !seen.ends_with(prompt.as_bytes()) {
             let stderr = self.child.stderr.as_mut().unwrap();
-            assert_eq!(stderr.read(&mut octet).unwrap(), 1, "{}", text(&seen));
-            seen.push(octet[0]);
+            assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", text(&seen));
+            seen.push(byte[0]);
         }
         writeln!(self.keyboard, "{line}").unwrap();
     }

@@ -117,7 +117,7 @@ async fn files_that_the_server_would_not_start_with_are_wrong() {
     stage.file("htpasswd", "alice:plain\n");
     let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
     assert!(
-        sentence.starts_with("the password file is of no use: "),
+        sentence.starts_with("the password file cannot be used: "),
         "{sentence}"
     );
 
@@ -126,7 +126,7 @@ async fn files_that_the_server_would_not_start_with_are_wrong() {
     stage.set("auth", "rules_file", rules);
     let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
     assert!(
-        sentence.starts_with("the rules are of no use: "),
+        sentence.starts_with("the rules cannot be used: "),
         "{sentence}"
     );
 }
@@ -244,7 +244,7 @@ async fn certificates_of_an_issuer_that_expired_are_a_warning() {
     assert_well(&examined(&stage).await);
     fs::write(&bundle, "").unwrap();
     let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
-    assert!(sentence.contains("are of no use"), "{sentence}");
+    assert!(sentence.contains("cannot be used"), "{sentence}");
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn a_key_set_at_an_address_is_asked_for() {
     let (sentence, _) = only(&examined(&stage).await, Verdict::Wrong);
     assert!(
         sentence.starts_with("the key set of issuer \"auth.example.com\"")
-            && sentence.contains("is of no use: "),
+            && sentence.contains("cannot be used: "),
         "{sentence}"
     );
 }

@@ -41,7 +41,7 @@ pub(super) struct Taken {
 }
 
 impl Claim {
-    pub(super) fn made(arguments: &ArgMatches) -> Self {
+    pub(super) fn read(arguments: &ArgMatches) -> Self {
         let text = |name| arguments.get_one::<String>(name).cloned();
         None.or_else(|| text("user").map(Self::User))
             .or_else(|| text("certificate").map(Self::Certificate))
