@@ -138,8 +138,9 @@ impl Follower {
         }))
     }
 
-    /// Waits for a poll that begins now or later, for as long as the rules allow. Says whether there was one: what is confirmed in
-    /// the cache after that is what the database holds at this moment, or held later.
+    /// Waits for a poll that begins now or later, for as long as the rules allow. Says whether there
+    /// was one: what is confirmed in the cache after that is what the database holds at this moment,
+    /// or held later.
     pub(crate) async fn poll(&self) -> bool {
         let patience = self.0.rules.patience;
         let (number, mut ended) = {

@@ -2,8 +2,8 @@
 //!
 //! What is current follows from the newest timestamp: it names a snapshot by checksum, and that
 //! names the rest, so a reader never sees a role newer than the snapshot that vouches for it. The
-//! walk is made once per timestamp; afterwards everything is remembered, and a read only has to know
-//! that nothing has changed ([`crate::follower`]).
+//! walk is made once per timestamp; afterwards everything is remembered, and a read only has to
+//! know that nothing has changed ([`crate::follower`]).
 
 use std::sync::Arc;
 

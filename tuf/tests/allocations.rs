@@ -84,8 +84,8 @@ fn named<'p>(parts: impl Iterator<Item = &'p Part>) -> Vec<(Role, Bytes)> {
     named.collect()
 }
 
-/// How often memory is asked for at most, however many targets there are: when stored files are read
-/// for the first time, and when they are kept from an update before.
+/// How often memory is asked for at most, however many targets there are: when stored files are
+/// read for the first time, and when they are kept from an update before.
 const MOST_ALLOCATIONS: [(&str, u64); 2] = [("unread", 750), ("kept", 400)];
 
 /// What is held at most beside a quarter of what was sent.

@@ -1,7 +1,7 @@
 //! What is written down about each request: one log line, and the metrics Notary has.
 //!
-//! Most requests leave no line, so nothing here makes text before a line is written; and the metrics
-//! of every route are looked up once.
+//! Most requests leave no line, so nothing here makes text before a line is written; and the
+//! metrics of every route are looked up once.
 
 mod meters;
 mod request_id;

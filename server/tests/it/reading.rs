@@ -44,7 +44,6 @@ async fn caching_can_be_turned_off() {
     let caching = MaxAge {
         current_metadata: 0,
         consistent_metadata: 0,
-        ..MaxAge::default()
     };
     let server = TestServer::with(Settings {
         caching,

@@ -107,19 +107,30 @@ async fn a_publish_is_written_down_with_the_tags_and_signers_that_it_changed() {
     assert!(lines[1].get("tags.added").is_none());
 }
 
+/// A repository whose timestamp is due for renewal.
+async fn published_ten_days_ago(file: &Path) -> Stage {
+    let stage = audited(file).await;
+    let parts = stage.publisher("alice", "app").await.first_publish();
+    stage.publish("alice", "app", &parts).await.ok();
+    stage.server.advance(Duration::days(10));
+    stage
+}
+
+/// The line that was written last.
+fn last_line(file: &Path) -> Value {
+    let text = std::fs::read_to_string(file).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
 #[tokio::test]
 async fn a_renewal_is_written_down_as_the_servers_own_doing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.log");
-    let stage = audited(&file).await;
-    let parts = stage.publisher("alice", "app").await.first_publish();
-    stage.publish("alice", "app", &parts).await.ok();
-    stage.server.advance(Duration::days(10));
+    let stage = published_ten_days_ago(&file).await;
     renewal::walk(&stage.server.app.repositories).await;
     let found = lines(&file);
     assert_eq!(found.last().unwrap(), "renew app timestamp:2 server - done");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let line = last_line(&file);
     assert!(line.get("address").is_none() && line.get("request_id").is_none());
 }
 
@@ -127,15 +138,11 @@ async fn a_renewal_is_written_down_as_the_servers_own_doing() {
 async fn a_renewal_that_fails_is_written_down_with_its_code() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.log");
-    let stage = audited(&file).await;
-    let parts = stage.publisher("alice", "app").await.first_publish();
-    stage.publish("alice", "app", &parts).await.ok();
-    stage.server.advance(Duration::days(10));
+    let stage = published_ten_days_ago(&file).await;
     let mut repositories = stage.server.app.repositories.clone();
     repositories.signer = Arc::new(LocalSigner::default());
     renewal::walk(&repositories).await;
-    let text = std::fs::read_to_string(&file).unwrap();
-    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let line = last_line(&file);
     assert_eq!(line["event"], "renew");
     assert_eq!(line["caller.kind"], "server");
     assert_eq!(line["outcome"], "failed");
@@ -180,8 +187,7 @@ async fn an_update_that_goes_too_far_is_written_down_with_its_reason() {
     let stage = audited(&file).await;
     let parts = stage.publisher("ci", "app").await.first_publish();
     stage.publish("ci", "app", &parts).await;
-    let text = std::fs::read_to_string(&file).unwrap();
-    let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let line = last_line(&file);
     assert_eq!(line["outcome"], "refused");
     assert_eq!(line["roles"], "root:1,targets:1");
     assert_eq!(
