@@ -17,7 +17,7 @@ use crate::{
     fault::{Damaged, EnvelopeFault, Fault, MalformedJson},
     metadata::{Checksums, Envelope, Root},
     role::Role,
-    wire::MetadataFormat,
+    wire::{MetadataFormat, Parts},
 };
 
 /// A metadata file, parsed once, together with the very bytes that are stored, hashed and served.
@@ -33,6 +33,7 @@ struct Contents {
     bytes: Bytes,
     envelope: Envelope,
     checksums: OnceLock<Checksums>,
+    parts: OnceLock<Option<Parts>>,
 }
 
 impl File {
@@ -63,6 +64,7 @@ impl File {
             bytes,
             envelope,
             checksums: OnceLock::new(),
+            parts: OnceLock::new(),
         })))
     }
 
@@ -107,6 +109,21 @@ impl File {
         self.0
             .checksums
             .get_or_init(|| Checksums::of(&self.0.bytes))
+    }
+
+    /// The parts by which changes are found, read when first asked for: an update that lost a race is
+    /// checked again. `None` if they cannot be read.
+    pub(crate) fn parts(&self) -> Option<&Parts> {
+        let Contents {
+            format,
+            role,
+            bytes,
+            parts,
+            ..
+        } = &*self.0;
+        parts
+            .get_or_init(|| format.spelling().parts(role, bytes))
+            .as_ref()
     }
 
     /// `signed.expires`; a file without it counts as expired.

@@ -65,6 +65,11 @@ impl StoredFile {
         }))
     }
 
+    /// What the first file of `role` takes the place of: one that says nothing.
+    pub(crate) fn nothing(format: MetadataFormat, role: Role) -> Self {
+        Self::new(format, role, Bytes::from_static(b"{}"))
+    }
+
     /// The role that it is stored as.
     #[must_use]
     pub fn role(&self) -> &Role {
@@ -126,6 +131,9 @@ impl StoredFile {
 
     /// The parts by which changes are found; `None` if it cannot be read.
     pub(crate) fn parts(&self) -> Option<&Parts> {
+        if let Some(Ok(file)) = self.0.file.get() {
+            return file.parts();
+        }
         let Contents {
             format,
             role,

@@ -64,15 +64,9 @@ impl Differences {
 
     /// `None` if one of the files cannot be read.
     fn between(stored: Option<&StoredFile>, sent: &File) -> Option<Self> {
-        let spelling = sent.format().spelling();
-        let nothing;
-        let stored = if let Some(stored) = stored {
-            stored.parts()?
-        } else {
-            nothing = spelling.parts(sent.role(), b"{}")?;
-            &nothing
-        };
-        let sent = spelling.parts(sent.role(), sent.bytes())?;
+        let nothing = StoredFile::nothing(sent.format(), sent.role().clone());
+        let stored = stored.unwrap_or(&nothing).parts()?;
+        let sent = sent.parts()?;
         Some(Self {
             targets: stored.targets != sent.targets,
             signers: stored.rest.as_ref()? != sent.rest.as_ref()?,

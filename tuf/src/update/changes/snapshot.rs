@@ -28,35 +28,25 @@ fn changed_roles(
     sent: &File,
     current: &BTreeMap<Role, File>,
 ) -> Option<BTreeSet<Role>> {
-    let before = match stored {
-        Some(stored) => listed(stored.file().ok()?)?,
-        None => &NOTHING,
-    };
+    let nothing = StoredFile::nothing(sent.format(), Role::Snapshot);
+    let stored = stored.unwrap_or(&nothing);
+    let before = listed(stored.file().ok()?)?;
     let after = listed(sent)?;
+    // A name that is no role's is the snapshot's own affair.
+    let role_named = |name: &str| sent.format().role(name).unwrap_or(Role::Snapshot);
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changed: BTreeSet<Role> = names
         .into_iter()
-        .map(|name| (parse_role(name), before.get(name), after.get(name)))
+        .map(|name| (role_named(name), before.get(name), after.get(name)))
         .filter(|(role, before, after)| {
             !is_same(*before, *after) && !is_true(*after, current.get(role))
         })
         .map(|(role, ..)| role)
         .collect();
-    let rest = |snapshot: &[u8]| {
-        sent.format()
-            .spelling()
-            .parts(&Role::Snapshot, snapshot)?
-            .rest
-    };
-    if rest(stored.map_or(b"{}", |stored| stored.bytes()))? != rest(sent.bytes())? {
+    if stored.parts()?.rest.as_ref()? != sent.parts()?.rest.as_ref()? {
         changed.insert(Role::Snapshot);
     }
     Some(changed)
-}
-
-/// The role that is listed; a name that is no role's is the snapshot's own affair.
-fn parse_role(name: &str) -> Role {
-    Role::parse(name).unwrap_or(Role::Snapshot)
 }
 
 /// What the first snapshot replaces.
