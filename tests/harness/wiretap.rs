@@ -84,8 +84,16 @@ impl Wiretap {
     ///
     /// If no port is free.
     pub fn before(database: &Database) -> Result<Self> {
-        let target = database.address();
-        let protocol = match database.backend() {
+        Self::to(database.address(), database.backend())
+    }
+
+    /// A way to the database at `target`, which `storage.backend` would call `backend`.
+    ///
+    /// # Errors
+    ///
+    /// If no port is free.
+    pub fn to(target: SocketAddr, backend: &str) -> Result<Self> {
+        let protocol = match backend {
             "postgres" => Protocol::Postgres,
             _ => Protocol::MySql,
         };
