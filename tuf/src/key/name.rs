@@ -23,8 +23,8 @@ pub enum KeyType {
     Other(String),
 }
 
-/// A key's id as it stands in metadata. Only [`PublicKey::id`] is known to be the hash it claims to
-/// be.
+/// A key's id as it stands in metadata. Only [`PublicKey::id`](crate::PublicKey::id) is known to be
+/// the hash it claims to be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(Arc<str>);
 
