@@ -89,7 +89,7 @@ pub(super) fn refuse_open(
     match (others, &authentication.scheme) {
         (Some(address), SchemeSettings::None { is_written: false }) => Err(server.published_addresses.refused(
             format_args!(
-                "{address} is reachable from other machines, and the configuration has no authentication: whoever reaches this server there could publish for everybody; set NOTARY_AUTH_FILE (or NOTARY_AUTH), or auth.type \"htpasswd\" or \"token\"; if everybody is meant to, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)"
+                "{address} is reachable from other machines, and the configuration has no authentication: everyone who reaches this server there could publish for everybody; set NOTARY_AUTH_FILE (or NOTARY_AUTH), or auth.type \"htpasswd\" or \"token\"; if everybody is meant to, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)"
             ),
         )),
         _ => Ok(()),

@@ -37,12 +37,12 @@ pub(super) async fn check(report: &mut Report, config: &Config, now: OffsetDateT
 fn warn_of_no_authentication(report: &mut Report, is_written: bool) {
     let (sentence, cure) = if is_written {
         (
-            "auth.type is \"none\": whoever reaches this server may publish, delete and have keys made",
+            "auth.type is \"none\": everyone who reaches this server may publish, delete and have keys made",
             "keep it from everybody else's networks, or set auth.type to \"htpasswd\" or \"token\"",
         )
     } else {
         (
-            "there is no auth section: whoever reaches this server may publish, delete and have keys made",
+            "there is no auth section: everyone who reaches this server may publish, delete and have keys made",
             "set NOTARY_AUTH, or auth.type to \"htpasswd\" or \"token\"; \"none\" if that is what is wanted",
         )
     };
@@ -106,7 +106,7 @@ fn check_rules(report: &mut Report, authentication: &AuthenticationSettings) {
     if is_plain_basic(authentication) && anybody_may_pull(&policy) {
         report.warn(
             Check::Access,
-            "rules let anonymous callers pull, but with passwords alone docker does not ask unless somebody is logged in",
+            "rules let anonymous callers pull, but with passwords alone docker does not ask unless a user is logged in",
             "leave out auth.token_service, which is false",
         );
     }
@@ -135,7 +135,7 @@ fn check_proxies(report: &mut Report, config: &Config) {
     {
         report.warn(
             Check::Access,
-            "server.trusted_proxies lists every address there is: whoever reaches this server can pretend to come from anywhere",
+            "server.trusted_proxies lists every address there is: everyone who reaches this server can pretend to come from anywhere",
             "list the addresses of the proxies in front of this server, and no others",
         );
     }

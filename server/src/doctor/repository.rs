@@ -93,7 +93,7 @@ fn unfollowable(report: &mut Report, gun: &Gun, error: &WalkError) {
     }
     let cure = match error {
         WalkError::Missing { .. } => {
-            "put the lost row back from a backup; if there is none, delete the repository and publish it anew (its clients then have to forget it)"
+            "put the lost row back from a backup; if there is none, delete the repository and publish it again (its clients then have to forget it)"
         }
         WalkError::Refused { .. } | WalkError::Unreadable { .. } => {
             "restore the row from a backup, or publish a new version with the keys of that role"
@@ -277,7 +277,7 @@ fn check_renewed(report: &mut Report, met: &ClientFile, now: OffsetDateTime) {
     }
 }
 
-/// A file that somebody has to publish anew.
+/// A file that a person has to publish again.
 fn check_published(report: &mut Report, met: &ClientFile, now: OffsetDateTime) {
     let (role, expires) = (&met.role, met.expires);
     let cure = match role {
@@ -383,7 +383,7 @@ fn check_returning(
             report.warn(
                 Check::Clients,
                 format!("a client whose root is version {from} cannot get to version {newest}: {error}"),
-                "such a client has to forget the repository (delete its folder below trust/tuf) and to trust it anew",
+                "such a client has to forget the repository (delete its folder below trust/tuf) and to trust it again",
             );
         }
     }

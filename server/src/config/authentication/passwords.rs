@@ -22,7 +22,7 @@ pub(super) fn read(auth: &Auth<'_>) -> Result<PasswordSettings, SettingsError> {
     };
     if passwords.file.is_none() && passwords.administrator.is_none() {
         return Err(auth.htpasswd_file.refused(
-            "nobody could log in: name a password file, or an administrator in NOTARY_AUTH",
+            "no user could log in: name a password file, or an administrator in NOTARY_AUTH",
         ));
     }
     Ok(passwords)

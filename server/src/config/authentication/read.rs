@@ -59,7 +59,8 @@ pub(in crate::config) fn read(
     Ok(authentication)
 }
 
-/// Elsewhere, what is unknown is a warning; here it may be what was to keep somebody out.
+/// Elsewhere, an unknown setting is a warning; here it may be one that was meant to keep callers
+/// out.
 fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
     for path in settings.unknown() {
         match path.split('.').next() {
@@ -93,13 +94,13 @@ fn scheme(auth: &Auth<'_>, warnings: &mut Vec<String>) -> Result<SchemeSettings,
                 "goes with auth.type \"htpasswd\", not with \"token\"",
             )?;
             if administrator {
-                warnings.push("NOTARY_AUTH has no effect on this server: with auth.type \"token\" nobody logs in here".into());
+                warnings.push("NOTARY_AUTH has no effect on this server: with auth.type \"token\" no user logs in here".into());
             }
             options::read(auth, warnings).map(SchemeSettings::OutsideTokens)
         }
         Some("none") => {
             refuse_without_effect(auth, "auth.type is \"none\"")?;
-            warnings.push("authentication is off (auth.type is \"none\"): whoever reaches this server may publish, delete and ask for keys".into());
+            warnings.push("authentication is off (auth.type is \"none\"): everyone who reaches this server may publish, delete and ask for keys".into());
             Ok(SchemeSettings::None { is_written: true })
         }
         None => {

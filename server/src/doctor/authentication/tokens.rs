@@ -58,7 +58,7 @@ fn warn_if_writable(report: &mut Report, folder: &Path) {
         let place = folder.display();
         report.warn(
             Check::Access,
-            format!("auth.token_folder ({place}) can be changed by other users of this machine, and whoever puts keys there may do everything"),
+            format!("auth.token_folder ({place}) can be changed by other users of this machine, and everyone who puts keys there may do everything"),
             format!("chmod 700 {place}"),
         );
     }

@@ -162,7 +162,7 @@ fn assert_refused(case: &str, section: Value, env: &[(&str, &str)], key: &str, w
 
 #[test]
 fn passwords_need_a_place_where_they_are() {
-    let (key, why) = ("auth.htpasswd_file", "nobody could log in");
+    let (key, why) = ("auth.htpasswd_file", "no user could log in");
     assert_refused("htpasswd", json!({"type": "htpasswd"}), &[], key, why);
     assert_refused("basic", json!({"type": "basic"}), &[], key, why);
     let nonsense = ("NOTARY_AUTH", "nonsense");
