@@ -91,11 +91,11 @@ async fn an_update_takes_five_round_trips_and_one_commit(server: Server) -> Resu
 
     let mut second = publisher(&app, "ex.com/second").await?;
     let parts = second.first_publish();
-    let cost = cost_of(&tap, post(&app, "ex.com/second", &parts)).await?;
+    let cost = cost_of(&tap, Box::pin(post(&app, "ex.com/second", &parts))).await?;
     assert_eq!(cost, [6, 1], "a new repository");
     for tag in ["v1", "v2", "v3"] {
         let parts = update(&mut second, tag);
-        let cost = cost_of(&tap, post(&app, "ex.com/second", &parts)).await?;
+        let cost = cost_of(&tap, Box::pin(post(&app, "ex.com/second", &parts))).await?;
         assert_eq!(cost, [5, 1], "an update");
     }
     // What is remembered is what a reader is given.
