@@ -214,7 +214,9 @@ impl Keys {
     pub async fn sign(&self, id: &KeyId, content: Bytes) -> Result<Signed, KeyError> {
         let start = Instant::now();
         let open = self.load_to_sign(id, start).await?;
-        self.sign_with(id, &open, content, start).await
+        let signed = self.make_one((id, &open), content).await;
+        note_outcome(&open, signed.is_ok(), start);
+        signed
     }
 
     /// Signs `content` with the key called `first`, and what `sequel` makes of that with the key
@@ -227,21 +229,15 @@ impl Keys {
         second: &KeyId,
         sequel: Sequel,
     ) -> Result<[Signed; 2], (KeyId, KeyError)> {
-        let of = |id: &KeyId| {
-            let id = id.clone();
-            move |error| (id, error)
-        };
         let start = Instant::now();
         let one = self.load_to_sign(first, start).await.map_err(of(first))?;
         let other = self.load_to_sign(second, start).await.map_err(of(second))?;
-        let signed = self
-            .sign_with(first, &one, content, start)
-            .await
-            .map_err(of(first))?;
-        let start = Instant::now();
-        let content = write_sequel(sequel, &signed).await;
-        let next = self.sign_with(second, &other, content, start).await;
-        Ok([signed, next.map_err(of(second))?])
+        let keys = [(first, &*one), (second, &*other)];
+        let signed = self.make_both(keys, content, sequel).await;
+        for open in [&one, &other] {
+            note_outcome(open, signed.is_ok(), start);
+        }
+        signed
     }
 
     /// The key called `id`, for a signature that was asked for at `start`.
@@ -251,36 +247,29 @@ impl Keys {
         })
     }
 
-    async fn sign_with(
+    async fn make_one(
         &self,
-        id: &KeyId,
-        open: &OpenKey,
+        (id, open): (&KeyId, &OpenKey),
         content: Bytes,
-        start: Instant,
     ) -> Result<Signed, KeyError> {
-        let signed = self.try_to_sign(id, open, content).await;
-        let outcome = if signed.is_ok() { "signed" } else { "failed" };
-        metrics::signature(
-            open.key.public().key_type().as_str(),
-            outcome,
-            start.elapsed(),
-        );
-        signed
+        let signed = sign_with(open, content).await?;
+        let noted = self.note_uses(&[(id, open)]).await;
+        noted.map_err(|(_, error)| error)?;
+        Ok(signed)
     }
 
-    async fn try_to_sign(
+    async fn make_both(
         &self,
-        id: &KeyId,
-        open: &OpenKey,
+        keys: [(&KeyId, &OpenKey); 2],
         content: Bytes,
-    ) -> Result<Signed, KeyError> {
-        let signature = open.key.sign(content.clone()).await?;
-        self.note_use(id, open).await?;
-        Ok(Signed {
-            key: open.key.public().clone(),
-            content,
-            signature,
-        })
+        sequel: Sequel,
+    ) -> Result<[Signed; 2], (KeyId, KeyError)> {
+        let [(first, one), (second, other)] = keys;
+        let signed = sign_with(one, content).await.map_err(of(first))?;
+        let content = write_sequel(sequel, &signed).await;
+        let next = sign_with(other, content).await.map_err(of(second))?;
+        self.note_uses(&keys).await?;
+        Ok([signed, next])
     }
 
     /// Deletes the key called `id`, from memory as well; answers whether there was one.
@@ -348,19 +337,35 @@ impl Keys {
         self.cache.sweep(Instant::now());
     }
 
-    async fn note_use(&self, id: &KeyId, open: &OpenKey) -> Result<(), KeyError> {
+    /// Notes that these keys have signed: at once in the database if that was their first time.
+    async fn note_uses(&self, used: &[(&KeyId, &OpenKey)]) -> Result<(), (KeyId, KeyError)> {
         let now = self.now();
-        if !open.is_pending() {
-            self.uses().insert(id.clone(), now);
-            return Ok(());
+        let mut first_uses = Vec::new();
+        for (id, open) in used {
+            if open.is_pending() {
+                first_uses.push(((*id).clone(), now));
+            } else {
+                self.uses().insert((*id).clone(), now);
+            }
         }
-        if self.store.mark_used(&[(id.clone(), now)]).await?.is_empty() {
-            open.set_used();
-            self.pending_limit.count_signed().await;
+        let Some((first, _)) = first_uses.first() else {
             return Ok(());
+        };
+        let gone = self.store.mark_used(&first_uses).await;
+        let gone = gone.map_err(|error| (first.clone(), error.into()))?;
+        for id in &gone {
+            self.cache.remove(id);
         }
-        self.cache.remove(id);
-        Err(KeyError::NotFound)
+        for (id, open) in used {
+            if open.is_pending() && !gone.contains(id) {
+                open.set_used();
+                self.pending_limit.count_signed().await;
+            }
+        }
+        match gone.into_iter().next() {
+            Some(id) => Err((id, KeyError::NotFound)),
+            None => Ok(()),
+        }
     }
 
     async fn load(&self, id: &KeyId) -> Result<Arc<OpenKey>, KeyError> {
@@ -387,6 +392,27 @@ impl Keys {
     fn uses(&self) -> MutexGuard<'_, BTreeMap<KeyId, OffsetDateTime>> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An error that is about the key called `id`.
+fn of(id: &KeyId) -> impl FnOnce(KeyError) -> (KeyId, KeyError) {
+    let id = id.clone();
+    move |error| (id, error)
+}
+
+async fn sign_with(open: &OpenKey, content: Bytes) -> Result<Signed, KeyError> {
+    Ok(Signed {
+        key: open.key.public().clone(),
+        signature: open.key.sign(content.clone()).await?,
+        content,
+    })
+}
+
+/// A request for a signature of `open`, made at `start`, has ended.
+fn note_outcome(open: &OpenKey, is_signed: bool, start: Instant) {
+    let outcome = if is_signed { "signed" } else { "failed" };
+    let algorithm = open.key.public().key_type().as_str();
+    metrics::signature(algorithm, outcome, start.elapsed());
 }
 
 /// What is signed after `first`.

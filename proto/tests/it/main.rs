@@ -71,6 +71,32 @@ fn the_extension_has_a_package_of_its_own() {
 }
 
 #[test]
+fn both_signatures_are_asked_for_in_pieces() {
+    use proto::extension::{Filling, Piece, SealBothRequest, SealBothResponse, piece::Kind};
+    assert_eq!(
+        proto::extension::sealing_server::SERVICE_NAME,
+        "countersign.v1.Sealing"
+    );
+    let piece = |kind| vec![Piece { kind: Some(kind) }];
+    let request = SealBothRequest {
+        first_key_id: "i".into(),
+        first_content: "c".into(),
+        first_file: piece(Kind::Text("t".into())),
+        second_key_id: "j".into(),
+        second_content: piece(Kind::Filling(Filling::Sha512.into())),
+    };
+    assert_eq!(
+        request.encode_to_vec(),
+        b"\x0a\x01i\x12\x01c\x1a\x03\x0a\x01t\x22\x01j\x2a\x02\x10\x04"
+    );
+    let answer = SealBothResponse {
+        first_signature: "s".into(),
+        second_signature: "t".into(),
+    };
+    assert_eq!(answer.encode_to_vec(), b"\x0a\x01s\x12\x01t");
+}
+
+#[test]
 fn fields_carry_what_their_names_say() {
     let request = CreateKeyRequest {
         algorithm: "a".into(),

@@ -109,8 +109,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Notes `uses`, all or none: a single one by a statement that commits by itself. Answers the keys
-/// that are gone.
+/// Notes `uses`, all or none: one, and two at the same time, by a statement that commits by itself.
+/// Answers the keys that are gone.
 async fn note_uses<DB>(
     pool: &Pool<DB>,
     uses: &[(KeyId, OffsetDateTime)],
@@ -123,6 +123,12 @@ where
     if let [(id, at)] = uses {
         let is_there = mark_one(pool, id, *at).await?;
         return Ok(if is_there { vec![] } else { vec![id.clone()] });
+    }
+    if let [(one, at), (other, later)] = uses
+        && at == later
+        && mark_both(pool, [one, other], *at).await?
+    {
+        return Ok(Vec::new());
     }
     let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
     let outcome = mark_all(&mut transaction, uses).await;
@@ -145,6 +151,30 @@ where
         }
     }
     Ok(gone)
+}
+
+/// Notes when two keys were used; answers whether both are there.
+async fn mark_both<DB>(
+    pool: &Pool<DB>,
+    ids: [&KeyId; 2],
+    at: OffsetDateTime,
+) -> Result<bool, sqlx::Error>
+where
+    DB: KeyDialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+{
+    let (at, [one, other]) = (DB::Time::from(at), ids.map(KeyId::as_str));
+    let result = sqlx::query(DB::sql(statements::MARK_BOTH_USED))
+        .bind(at)
+        .bind(at)
+        .bind(one)
+        .bind(other)
+        .bind(one)
+        .bind(other)
+        .execute(pool)
+        .await?;
+    Ok(DB::rows_affected(&result) == 2)
 }
 
 /// Notes when the key called `id` was used; answers whether it is there.

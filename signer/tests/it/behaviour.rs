@@ -245,13 +245,29 @@ pub(crate) async fn uses_are_noted_together_and_keys_that_are_gone_are_named(sto
     let uses = [&deleted, &kept, &never].map(|id| (id.clone(), later));
     assert_eq!(
         stores.other.mark_used(&uses).await.unwrap(),
-        [deleted, never]
+        [deleted.clone(), never]
     );
     let listed = stores.one.list(0, 10).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].last_used, Some(later));
     // The same time again is no reason to think that the key is gone.
-    assert_eq!(stores.one.mark_used(&[(kept, later)]).await.unwrap(), []);
+    let again = [(kept.clone(), later)];
+    assert_eq!(stores.one.mark_used(&again).await.unwrap(), []);
+    // Two at once, of which one may be gone, or both be the same.
+    let other = insert_id(&*stores.one, "c", "one").await;
+    for (pair, gone) in [
+        ([&kept, &other], &[][..]),
+        ([&deleted, &kept], &[&deleted]),
+        ([&kept, &kept], &[]),
+    ] {
+        let latest = later + Duration::minutes(1);
+        let uses = pair.map(|id| (id.clone(), latest));
+        let named = stores.other.mark_used(&uses).await.unwrap();
+        assert!(named.iter().eq(gone.iter().copied()), "{named:?}");
+        let listed = stores.one.list(0, 10).await.unwrap();
+        let times: Vec<_> = listed.iter().map(|key| key.last_used).collect();
+        assert_eq!(times, [Some(latest), Some(latest)]);
+    }
 }
 
 pub(crate) async fn a_deleted_key_is_gone_for_every_method_and_its_id_stays_taken(stores: Stores) {

@@ -1,8 +1,11 @@
 //! What keys and signatures cost a database, in counts that no machine changes.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use signer::{
-    keys::Keys,
+    keys::{
+        Keys,
+        sequel::{FilePiece, Piece, Sequel},
+    },
     keystore::{KeyId, Purpose},
     open,
 };
@@ -81,5 +84,24 @@ async fn a_new_repository_costs_few_statements_and_no_connection(server: Server)
         ensure!(cost == Counts::default(), "a signature: {cost:?}");
     }
     ensure!(signer.derivations() == derivations);
+    // Both keys of a repository sign for the first time by one call.
+    let mut both = Vec::new();
+    for role in ["timestamp", "snapshot"] {
+        let key = signer.keys.create(purpose("both", role)).await?;
+        both.push(KeyId::from(key.id()));
+    }
+    for (statements, most_trips) in [(1, 3), (0, 0)] {
+        let file = vec![FilePiece::Content, FilePiece::Signature];
+        let sequel = Sequel::new(file, vec![Piece::Sha256]).context("a sequel")?;
+        let signing = signer
+            .keys
+            .sign_both(&both[0], "x".into(), &both[1], sequel);
+        let (signed, cost) = signer.count(signing).await;
+        ensure!(signed.is_ok() && cost.connections == 0, "{cost:?}");
+        ensure!(
+            cost.statements == statements && cost.trips <= most_trips,
+            "{cost:?}"
+        );
+    }
     Ok(())
 }

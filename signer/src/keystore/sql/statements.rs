@@ -20,6 +20,9 @@ pub const ORIGIN: &str = "SELECT gun, role FROM private_keys \
 /// A key has signed.
 pub const MARK_USED: &str = "UPDATE private_keys SET last_used = ?, updated_at = ? \
      WHERE key_id = ? AND EXACT(key_id) = ? AND deleted_at IS NULL";
+/// Two keys have signed.
+pub const MARK_BOTH_USED: &str = "UPDATE private_keys SET last_used = ?, updated_at = ? \
+     WHERE key_id IN (?, ?) AND EXACT(key_id) IN (?, ?) AND deleted_at IS NULL";
 /// A key goes; its row stays and keeps the id taken.
 pub const DELETE: &str = "UPDATE private_keys SET deleted_at = ? \
      WHERE key_id = ? AND EXACT(key_id) = ? AND deleted_at IS NULL";
@@ -73,13 +76,14 @@ pub const PUT: &str = "INSERT INTO private_keys (id, created_at, updated_at, del
      last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// All of them.
-pub const ALL: [&str; 18] = [
+pub const ALL: [&str; 19] = [
     PENDING,
     STILL_PENDING,
     INSERT,
     FIND,
     ORIGIN,
     MARK_USED,
+    MARK_BOTH_USED,
     DELETE,
     RESEAL,
     LIST,
