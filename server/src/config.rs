@@ -12,6 +12,7 @@ mod sections;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use authn::settings::AuthenticationSettings;
@@ -22,7 +23,10 @@ use ipnet::IpNet;
 pub use note::AuthenticationNote;
 pub use sections::SECTIONS;
 use sections::{Bugsnag, Caching, Repositories, Server};
-use trust::store::Storage;
+use trust::{
+    follower::{Mode, Rules},
+    store::Storage,
+};
 
 /// Where `NOTARY_SERVER_…` variables get their names from.
 pub const ENV_PREFIX: &str = "NOTARY_SERVER";
@@ -84,6 +88,55 @@ impl Default for MaxAge {
     }
 }
 
+/// When what is remembered may be served.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Who else may write to the database.
+    pub mode: Mode,
+    /// Why that mode was chosen.
+    pub reason: &'static str,
+    /// For how long reads go on without the database.
+    pub without_database: Duration,
+}
+
+impl Reading {
+    fn read(caching: &Caching<'_>, backend: Backend) -> Result<Self, SettingsError> {
+        let (mode, reason) = match caching.mode.required()? {
+            "shared" => (Mode::Shared, "as caching.mode says"),
+            "sole" => (Mode::Sole, "as caching.mode says"),
+            "auto" if backend.is_embedded() => (Mode::Sole, "the database is in this program"),
+            "auto" => (Mode::Shared, "other servers may share the database"),
+            _ => return Err(caching.mode.invalid("\"shared\", \"sole\" or \"auto\"")),
+        };
+        let seconds = caching.serve_without_database_for.get()?;
+        Ok(Self {
+            mode,
+            reason,
+            without_database: Duration::from_secs(u64::from(seconds)),
+        })
+    }
+
+    /// The rules that the changefeed is followed by.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            mode: self.mode,
+            without_database: self.without_database,
+            ..Rules::default()
+        }
+    }
+}
+
+impl std::fmt::Display for Reading {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mode = match self.mode {
+            Mode::Shared => "shared",
+            Mode::Sole => "sole",
+        };
+        write!(formatter, "reads: {mode} ({})", self.reason)
+    }
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -111,6 +164,8 @@ pub struct Config {
     pub connections_per_address: usize,
     /// Memory for metadata, in bytes.
     pub cache_bytes: u64,
+    /// When that memory may be served.
+    pub reading: Reading,
     /// Who is let in, and to what.
     pub authentication: AuthenticationSettings,
     /// Where it is noted that authentication is on; `None`: nowhere.
@@ -150,11 +205,13 @@ impl Config {
         let authentication = authentication::read(settings, &mut warnings)?;
         let server = Server::of(settings);
         let caching = Caching::of(settings);
+        let storage = storage(settings)?;
         let config = Self {
             level,
             gun_prefixes: gun_prefixes(settings)?,
             trust_service: trust_service(settings)?,
-            storage: storage(settings)?,
+            reading: Reading::read(&caching, storage.url.backend())?,
+            storage,
             caching: max_age(settings)?,
             http_addr: http_addr(&server)?,
             tls: tls(&server)?,

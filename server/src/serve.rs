@@ -164,6 +164,7 @@ async fn serve_app(
             app.health.clone(),
             shutdown.clone(),
         )),
+        tokio::spawn(app.repositories.clone().keep_in_touch(shutdown.clone())),
         tokio::spawn(renewal::run(
             app.repositories.clone(),
             Pace::default(),
@@ -231,6 +232,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         MemoryLimits::new(config.upload_bytes),
         clock::now,
     )
+    .following_by(config.reading.rules())
     .followed_by(audit.clone());
     Ok(App::new(Parts {
         // One line in the log for each change: the one of the audit log, if that has no file of its own.

@@ -55,6 +55,12 @@ impl View {
         }
     }
 
+    /// Whether its timestamp or its snapshot has expired.
+    #[must_use]
+    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
+        self.timestamp_expires < now || self.snapshot_expires < now
+    }
+
     fn weight(&self) -> usize {
         size_of::<Self>() + self.timestamp.bytes.len() + self.listed.memory()
     }
@@ -240,10 +246,15 @@ impl MetadataCache {
     /// What was confirmed of `gun` and not changed since, as far as this process was told, and the
     /// moment before the database was asked. It counts for [`CONFIRMATION`].
     pub fn confirmed(&self, gun: &Gun) -> Option<(Remembered, Instant)> {
+        let now = self.now();
+        self.undoubted(gun)
+            .filter(|(_, asked)| now.saturating_duration_since(*asked) < CONFIRMATION)
+    }
+
+    /// The same, however long ago it was.
+    pub fn undoubted(&self, gun: &Gun) -> Option<(Remembered, Instant)> {
         let entry = self.guns.get(gun)?;
-        let age = self.now().saturating_duration_since(entry.asked);
-        let is_confirmed = entry.stamp == self.stamp(gun) && age < CONFIRMATION;
-        is_confirmed.then_some((entry.what, entry.asked))
+        (entry.stamp == self.stamp(gun)).then_some((entry.what, entry.asked))
     }
 
     /// Remembers what the database answered to a question that was asked after the ticket was

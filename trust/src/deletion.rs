@@ -16,7 +16,7 @@ pub async fn delete(
     requester: &Requester,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let deleted = repositories.store.delete(gun, now).await;
+    let deleted = repositories.remove(gun, now).await;
     let what = match &deleted {
         Ok(existed) => What::Deleted { existed: *existed },
         Err(error) => What::Refused {

@@ -9,11 +9,20 @@
 //!
 //! Ids of the feed do not appear in their order. Those that are missing are asked for again with
 //! each poll ([`Position`]), until it is proven, in the background, that they are lost.
+//!
+//! A server that is the only one on its database ([`Mode::Sole`]) knows what it has written itself
+//! ([`OwnWrites`]): a poll that began a moment ago is enough for its readers, and is made in the
+//! background while there are any. With the first line that it did not write, it does as others do.
+//!
+//! While the database is away, no request waits for it: readers get what is remembered, for a
+//! while, and everything else fails at once. Only polls find out that it is back, or whoever else
+//! gets an answer from it.
 
+mod own;
 mod position;
 
 use std::{
-    mem,
+    io, mem,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -22,13 +31,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use database::{Condition, Fault, fault};
 use futures_util::FutureExt as _;
+use own::OwnWrites;
 use position::{Lost, Position};
 use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::MetadataCache,
-    store::{Change, StoreError, TrustStore},
+    cache::{MetadataCache, Remembered},
+    store::{StoreError, TrustStore},
 };
 
 /// How many changes are read with one statement.
@@ -40,20 +52,57 @@ const PAGES: usize = 5;
 /// How long to wait before an id that is missing is looked into: most appear by themselves.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// How long ago a poll may have begun that is enough for a server by itself.
+pub const MOMENT: Duration = Duration::from_millis(50);
+
+/// How long a server by itself goes on polling after the last read.
+const ATTENTION: Duration = Duration::from_secs(1);
+
+/// How often the database is asked although nobody reads, so that an outage finds what is
+/// remembered confirmed; and how often while it is away.
+const TOUCH: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_millis(500);
+
 /// The metric that counts polls.
 const POLLS: &str = "notary_server_changefeed_polls_total";
+
+/// The metric that tells the mode.
+const IS_SOLE: &str = "notary_server_reads_sole";
+
+/// The metric that tells of an outage.
+const IS_OUT: &str = "notary_server_reads_without_database";
+
+/// Who else may write to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Other servers: each read needs a poll that began after it.
+    Shared,
+    /// Nobody: a poll that began [a moment](MOMENT) ago is enough. The first line of the feed that
+    /// this process did not write switches to [`Mode::Shared`], until it ends.
+    Sole,
+}
 
 /// How the feed is followed.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
+    /// Who else may write to the database.
+    pub mode: Mode,
     /// How long a reader waits for a poll before it asks for itself.
     pub patience: Duration,
+    /// How long a server by itself rests between two polls.
+    pub rest: Duration,
+    /// For how long what was last confirmed is served while the database is away.
+    pub without_database: Duration,
 }
 
 impl Default for Rules {
+    /// Of a server among others.
     fn default() -> Self {
         Self {
+            mode: Mode::Shared,
             patience: Duration::from_secs(1),
+            rest: MOMENT / 2,
+            without_database: Duration::from_hours(1),
         }
     }
 }
@@ -77,6 +126,15 @@ struct Shared {
     positions: AtomicU64,
     /// Whether the log was told that polls fail.
     is_told: AtomicBool,
+    own: Mutex<OwnWrites>,
+    is_sole: AtomicBool,
+    /// How many reads there were, for those who poll while there are any.
+    reads: AtomicU64,
+    /// Whether somebody polls while there are reads.
+    is_attentive: AtomicBool,
+    /// Whether the last poll found the database away.
+    is_away: AtomicBool,
+    condition: watch::Receiver<Condition>,
 }
 
 /// Who is polling.
@@ -124,7 +182,15 @@ enum PollError {
 impl Follower {
     /// Follows the feed of `store`, for `cache`.
     pub(crate) fn new(store: Arc<dyn TrustStore>, cache: Arc<MetadataCache>, rules: Rules) -> Self {
+        let is_sole = rules.mode == Mode::Sole;
+        metrics::gauge!(IS_SOLE).set(u32::from(is_sole));
         Self(Arc::new(Shared {
+            own: Mutex::default(),
+            is_sole: AtomicBool::new(is_sole),
+            reads: AtomicU64::default(),
+            is_attentive: AtomicBool::default(),
+            is_away: AtomicBool::default(),
+            condition: store.condition(),
             store,
             cache,
             rules,
@@ -138,10 +204,71 @@ impl Follower {
         }))
     }
 
-    /// Waits for a poll that begins now or later, for as long as the rules allow. Says whether there
-    /// was one: what is confirmed in the cache after that is what the database holds at this moment,
-    /// or held later.
-    pub(crate) async fn poll(&self) -> bool {
+    /// Whether what is confirmed in the cache after this is what the database holds at this moment,
+    /// or held later; in a server by itself, a moment before. Waits for a poll if it has to.
+    pub(crate) async fn catch_up(&self) -> bool {
+        let shared = &self.0;
+        if shared.is_sole.load(Ordering::Acquire) {
+            shared.pay_attention();
+            let now = shared.cache.now();
+            let is_enough = |began| now.saturating_duration_since(began) < MOMENT;
+            if self.last_poll().is_some_and(is_enough) {
+                return true;
+            }
+        }
+        self.poll().await
+    }
+
+    /// Takes note of a write of this process before it begins: of a timestamp with this checksum,
+    /// or, if that is empty, of a deletion.
+    pub(crate) fn expect(&self, gun: &str, sha256: &str) {
+        lock(&self.0.own).expect(gun, sha256);
+    }
+
+    /// Takes back what came to nothing.
+    pub(crate) fn withdraw(&self, gun: &str, sha256: &str) {
+        lock(&self.0.own).withdraw(gun, sha256);
+    }
+
+    /// Whether the database is away. Then nothing is to wait for it.
+    pub(crate) fn is_out(&self) -> bool {
+        let shared = &self.0;
+        shared.is_away.load(Ordering::Acquire) && shared.condition.borrow().failing.is_some()
+    }
+
+    /// Whether the database is away, now that a question was answered by `error`.
+    pub(crate) fn is_out_by(&self, error: &StoreError) -> bool {
+        if is_away(error) {
+            self.0.note_outage(true);
+        }
+        self.is_out()
+    }
+
+    /// What may be served of `gun` while the database is away: a repository that nothing has
+    /// changed up to the last time that this could be confirmed, if that is not too long ago. That
+    /// one is missing is never served: it may have been made meanwhile.
+    pub(crate) fn last_confirmed(&self, gun: &tuf::Gun) -> Option<Remembered> {
+        let cache = &self.0.cache;
+        let (what, asked) = cache.undoubted(gun)?;
+        what.view()?;
+        let confirmed = self.last_poll().map_or(asked, |polled| polled.max(asked));
+        let age = cache.now().saturating_duration_since(confirmed);
+        (age < self.0.rules.without_database).then_some(what)
+    }
+
+    /// Polls now and then although nobody reads, until `shutdown`.
+    pub(crate) async fn keep_in_touch(&self, shutdown: CancellationToken) {
+        let touch = async {
+            loop {
+                self.poll().await;
+                tokio::time::sleep(TOUCH).await;
+            }
+        };
+        shutdown.run_until_cancelled(touch).await;
+    }
+
+    /// Waits for a poll that begins now or later, for as long as the rules allow.
+    async fn poll(&self) -> bool {
         let patience = self.0.rules.patience;
         let (number, mut ended) = {
             let mut polling = lock(&self.0.polling);
@@ -198,6 +325,7 @@ impl Shared {
     }
 
     async fn poll_once(self: &Arc<Self>) -> Result<(), PollError> {
+        let is_first = lock(&self.position).is_none();
         let (mut from, settled) = self.begin_reading().await?;
         let (mut lines, mut is_end) = (Vec::new(), false);
         for _ in 0..PAGES {
@@ -221,14 +349,20 @@ impl Shared {
         };
         let (news, has_gaps) = advanced.map_err(|Lost| {
             self.cache.forget_all();
+            self.share("the changefeed");
             PollError::Lost
         })?;
         for change in &news {
             self.cache.notice(change);
-        }
-        if news.iter().any(Change::is_deletion) {
-            // Where a collation merges names, Notary deletes all that it takes for this one.
-            self.cache.doubt_all();
+            let is_own = lock(&self.own).take(change);
+            if !is_own && change.is_deletion() {
+                // Where a collation merges names, Notary deletes all that it takes for this one.
+                self.cache.doubt_all();
+            }
+            // What the first poll finds may be from before the start.
+            if !is_own && !is_first {
+                self.share(&change.gun);
+            }
         }
         if has_gaps && !self.is_settling.swap(true, Ordering::AcqRel) {
             tokio::spawn(Arc::clone(self).settle());
@@ -256,6 +390,67 @@ impl Shared {
         self.positions.fetch_add(1, Ordering::AcqRel);
         *lock(&self.position) = Some(position);
         Ok((from, None))
+    }
+
+    /// Takes note that another process writes to the database: `what` shows it.
+    fn share(&self, what: &str) {
+        if self.is_sole.swap(false, Ordering::AcqRel) {
+            metrics::gauge!(IS_SOLE).set(0);
+            tracing::warn!(
+                what,
+                "another program writes to the database; from now on each read asks for changes \
+                 (set caching.mode to \"shared\" if this is meant)"
+            );
+        }
+    }
+
+    /// Polls in the background as long as there are reads.
+    fn pay_attention(self: &Arc<Self>) {
+        self.reads.fetch_add(1, Ordering::AcqRel);
+        if !self.is_attentive.swap(true, Ordering::AcqRel) {
+            tokio::spawn(Arc::clone(self).attend());
+        }
+    }
+
+    async fn attend(self: Arc<Self>) {
+        let follower = Follower(Arc::clone(&self));
+        let (mut seen, mut since) = (self.reads.load(Ordering::Acquire), Instant::now());
+        while self.is_sole.load(Ordering::Acquire) {
+            tokio::time::sleep(self.rules.rest).await;
+            let reads = self.reads.load(Ordering::Acquire);
+            if reads != seen {
+                (seen, since) = (reads, Instant::now());
+            } else if since.elapsed() > ATTENTION {
+                break;
+            }
+            follower.poll().await;
+        }
+        // A read that comes in between polls for itself, and the next one begins again.
+        self.is_attentive.store(false, Ordering::Release);
+    }
+
+    /// Takes note that the database is away, or that it has answered.
+    fn note_outage(self: &Arc<Self>, is_away: bool) {
+        if self.is_away.swap(is_away, Ordering::AcqRel) == is_away {
+            return;
+        }
+        metrics::gauge!(IS_OUT).set(u32::from(is_away));
+        if !is_away {
+            tracing::warn!("the database answers; what is remembered is confirmed again");
+            return;
+        }
+        let seconds = self.rules.without_database.as_secs();
+        tracing::error!(
+            seconds,
+            "the database is away; serving what was confirmed before, for as many seconds"
+        );
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            while shared.is_away.load(Ordering::Acquire) {
+                tokio::time::sleep(PROBE).await;
+                Follower(Arc::clone(&shared)).poll().await;
+            }
+        });
     }
 
     /// Finds out which of the missing ids are lost, until none is missing.
@@ -292,7 +487,12 @@ impl Shared {
     }
 
     /// Counts polls, and tells the log once that they fail.
-    fn note(&self, outcome: &Result<(), PollError>) {
+    fn note(self: &Arc<Self>, outcome: &Result<(), PollError>) {
+        match outcome {
+            Err(PollError::Store(error)) if is_away(error) => self.note_outage(true),
+            Err(PollError::Store(_) | PollError::Panicked) => {}
+            Ok(()) | Err(PollError::Lost | PollError::Behind) => self.note_outage(false),
+        }
         let label = if outcome.is_ok() { "ok" } else { "failed" };
         metrics::counter!(POLLS, "outcome" => label).increment(1);
         match outcome {
@@ -318,12 +518,37 @@ impl Shared {
     }
 }
 
+/// Whether `error` says that the database cannot be reached. A pool that was closed says the same
+/// of itself.
+fn is_away(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(error) => {
+            fault(error) == Fault::Away && !matches!(**error, sqlx::Error::PoolClosed)
+        }
+        _ => false,
+    }
+}
+
+/// What everything is answered that would have to wait for a database that is away.
+pub(crate) fn away() -> StoreError {
+    let error = io::Error::new(io::ErrorKind::NotConnected, "the database is away");
+    StoreError::Database(Arc::new(error.into()))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells the recorder what the metric means.
+/// Tells the recorder what the metrics mean.
 pub(crate) fn describe() {
+    metrics::describe_gauge!(
+        IS_SOLE,
+        "1 while this server is the only one that writes to its database, as far as it knows."
+    );
+    metrics::describe_gauge!(
+        IS_OUT,
+        "1 while the database is away and reads are answered from memory, if at all."
+    );
     metrics::describe_counter!(
         POLLS,
         "Questions to the database for what changed, each for all readers who wait for it \

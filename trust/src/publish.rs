@@ -137,6 +137,7 @@ async fn publish_update(
 ) -> Result<Publication, PublishError> {
     let mut turn = None;
     let mut conflict = None;
+    repositories.require_database()?;
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;
         if turn.is_none() {
@@ -264,8 +265,7 @@ async fn publish_once(
     check_new_keys(&*repositories.signer, gun, &accepted).await?;
     let files = sealed(repositories, accepted, now).await?;
     repositories
-        .store
-        .publish(gun, current.head.as_ref(), &files, now)
+        .store_files(gun, current.head.as_ref(), &files, now)
         .await?;
     let base = current.head.as_ref();
     remember_published(repositories, basis.ticket, gun, base, &files, now);

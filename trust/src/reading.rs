@@ -10,10 +10,9 @@ use tuf::{Gun, Role};
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
-    cache::View,
     error::ReadError,
     renewal::{Horizon, renew},
-    repository::{listed, open},
+    repository::{listed, open_to_read},
     store::StoredMetadata,
 };
 
@@ -40,10 +39,10 @@ async fn current_once(
     role: &Role,
     now: OffsetDateTime,
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let Some(mut view) = open(repositories, gun).await?.view() else {
+    let Some(mut view) = open_to_read(repositories, gun).await?.view() else {
         return Ok(None);
     };
-    if matches!(role, Role::Timestamp | Role::Snapshot) && expired(&view, now) {
+    if matches!(role, Role::Timestamp | Role::Snapshot) && view.is_expired(now) {
         view = match renew(repositories, gun, Horizon::expired(now), now).await? {
             Some(renewed) => renewed,
             None => return Ok(None),
@@ -53,8 +52,4 @@ async fn current_once(
         return Ok(Some(view.timestamp.clone()));
     }
     listed(repositories, gun, &view, role).await
-}
-
-fn expired(view: &View, now: OffsetDateTime) -> bool {
-    view.timestamp_expires < now || view.snapshot_expires < now
 }

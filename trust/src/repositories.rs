@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tuf::{File, Gun};
 
 use crate::{
     cache::MetadataCache,
     events::{Events, Subscriber, count::Counts, invalidate::Invalidation},
-    follower::{Follower, Rules},
+    follower::{Follower, Rules, away},
     locks::{GunLocks, Losers},
     memory::MemoryLimits,
     roots::CheckedRoots,
     signer::Signer,
-    store::TrustStore,
+    store::{Change, Head, Page, StoreError, TrustStore},
 };
 
 /// What time it is; tests bring their own.
@@ -96,5 +98,64 @@ impl Repositories {
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         (self.clock)()
+    }
+
+    /// Keeps what is remembered confirmed while nobody reads, until `shutdown`.
+    pub async fn keep_in_touch(self, shutdown: CancellationToken) {
+        self.follower.keep_in_touch(shutdown).await;
+    }
+
+    /// A page of the changefeed, as [`TrustStore::changes`] has it.
+    ///
+    /// # Errors
+    ///
+    /// At once if the database is away.
+    pub async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError> {
+        self.require_database()?;
+        self.store.changes(gun, page).await
+    }
+
+    /// Stores files as [`TrustStore::publish`] does. All writes go through here, so that the server
+    /// knows its own lines of the changefeed.
+    pub(crate) async fn store_files(
+        &self,
+        gun: &Gun,
+        base: Option<&Head>,
+        files: &[File],
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        self.require_database()?;
+        let sha256 = files
+            .last()
+            .map(|file| hex::encode(file.checksums().sha256));
+        let sha256 = sha256.unwrap_or_default();
+        self.follower.expect(gun.as_str(), &sha256);
+        let stored = self.store.publish(gun, base, files, now).await;
+        match &stored {
+            // Where the connection was lost, it may have been stored.
+            Ok(()) | Err(StoreError::Database(_)) => {}
+            Err(_) => self.follower.withdraw(gun.as_str(), &sha256),
+        }
+        stored
+    }
+
+    /// Removes all files, as [`TrustStore::delete`] does.
+    pub(crate) async fn remove(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError> {
+        self.require_database()?;
+        self.follower.expect(gun.as_str(), "");
+        let removed = self.store.delete(gun, now).await;
+        if !matches!(removed, Ok(true)) {
+            // If it was removed nevertheless, that counts as the work of another.
+            self.follower.withdraw(gun.as_str(), "");
+        }
+        removed
+    }
+
+    /// Fails if the database is away: nothing is to wait for it.
+    pub(crate) fn require_database(&self) -> Result<(), StoreError> {
+        if self.follower.is_out() {
+            return Err(away());
+        }
+        Ok(())
     }
 }

@@ -15,7 +15,8 @@ use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
     cache::{Remembered, SIGHT, Ticket, View, count},
-    store::{Head, StoredMetadata, VersionName},
+    follower::away,
+    store::{Head, StoreError, StoredMetadata, VersionName},
 };
 
 /// The version of `role` with this checksum.
@@ -39,6 +40,7 @@ pub async fn by_version(
     role: &Role,
     version: i32,
 ) -> Result<Option<StoredMetadata>, ReadError> {
+    repositories.require_database()?;
     match repositories
         .store
         .name_of_version(gun, role, version)
@@ -70,6 +72,7 @@ async fn load(
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
+    repositories.require_database()?;
     let ticket = repositories.cache.ticket(gun);
     let found = stored(repositories, gun, role, sha256).await?;
     if let Some(file) = &found {
@@ -92,12 +95,26 @@ pub async fn named(
     let Some(file) = repositories.cache.file(gun, role, sha256) else {
         return loaded(repositories, gun, role, sha256).await;
     };
-    let is_there = is_in_sight(repositories, gun)
-        || matches!(
-            recall(repositories, gun).await,
-            Some(Remembered::Repository(_))
-        )
-        || repositories.store.holds(gun, role, sha256).await?;
+    let follower = &repositories.follower;
+    let is_there = !follower.is_out()
+        && (is_in_sight(repositories, gun)
+            || matches!(
+                recall(repositories, gun).await,
+                Some(Remembered::Repository(_))
+            ));
+    let is_there = is_there
+        || match recall_without_database(repositories, gun) {
+            Some(remembered) => remembered?.view().is_some(),
+            None => match repositories.store.holds(gun, role, sha256).await {
+                Err(error) if follower.is_out_by(&error) => {
+                    recall_without_database(repositories, gun)
+                        .ok_or(error)??
+                        .view()
+                        .is_some()
+                }
+                answer => answer?,
+            },
+        };
     if is_there {
         return Ok(Some(file));
     }
@@ -123,7 +140,7 @@ async fn recall(repositories: &Repositories, gun: &Gun) -> Option<Remembered> {
     let cache = &repositories.cache;
     // Without anything to confirm there is no reason to wait for a poll.
     let found = match cache.confirmed(gun) {
-        Some(_) if repositories.follower.poll().await => cache.confirmed(gun),
+        Some(_) if repositories.follower.catch_up().await => cache.confirmed(gun),
         _ => None,
     };
     count("head", found.is_some());
@@ -187,15 +204,59 @@ impl Found {
     }
 }
 
+/// What may be served of `gun` although the database is away; `None` if it is not.
+///
+/// # Errors
+///
+/// If nothing may be served.
+fn recall_without_database(
+    repositories: &Repositories,
+    gun: &Gun,
+) -> Option<Result<Remembered, StoreError>> {
+    let follower = &repositories.follower;
+    let now = repositories.now();
+    follower.is_out().then(|| {
+        follower
+            .last_confirmed(gun)
+            .filter(|what| what.view().is_some_and(|view| !view.is_expired(now)))
+            .ok_or_else(away)
+    })
+}
+
 /// Follows the newest timestamp of `gun`.
 ///
 /// # Errors
 ///
 /// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
 pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found, ReadError> {
-    match recall(repositories, gun).await {
-        Some(remembered) => Ok(remembered.into()),
-        None => ask(repositories, gun).await,
+    repositories.require_database()?;
+    if let Some(remembered) = recall(repositories, gun).await {
+        return Ok(remembered.into());
+    }
+    // The poll may have found that it is.
+    repositories.require_database()?;
+    ask(repositories, gun).await
+}
+
+/// Like [`open`], for those who only read: while the database is away, what was confirmed last.
+pub(crate) async fn open_to_read(
+    repositories: &Repositories,
+    gun: &Gun,
+) -> Result<Found, ReadError> {
+    if !repositories.follower.is_out()
+        && let Some(remembered) = recall(repositories, gun).await
+    {
+        return Ok(remembered.into());
+    }
+    if let Some(remembered) = recall_without_database(repositories, gun) {
+        return Ok(remembered?.into());
+    }
+    match ask(repositories, gun).await {
+        Err(ReadError::Store(error)) if repositories.follower.is_out_by(&error) => {
+            let remembered = recall_without_database(repositories, gun);
+            Ok(remembered.ok_or(error)??.into())
+        }
+        found => found,
     }
 }
 

@@ -137,6 +137,8 @@ fn server_configuration(server: &Address, signer: &Address) -> Value {
             "tls_client_key": "client.key",
         },
         "storage": {"backend": "sqlite3", "db_url": "server.db"},
+        // Also on another database, if it is put there later.
+        "caching": {"mode": "sole"},
         "logging": {"level": "info"},
     })
 }

@@ -21,6 +21,7 @@ pub(super) async fn check(settings: &Settings, all: bool) -> Result<()> {
     for warning in config.warnings.iter().chain(&of_authenticator) {
         eprintln!("warning: {warning}");
     }
+    eprintln!("{}", config.reading);
     eprintln!("the configuration is in order");
     Ok(())
 }

@@ -68,7 +68,7 @@ pub(super) async fn of_one(
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
     let changes = match granted.gun() {
-        Some(gun) => app.repositories.store.changes(Some(&gun), page).await?,
+        Some(gun) => app.repositories.changes(Some(&gun), page).await?,
         None => Vec::new(),
     };
     answer(changes)
@@ -81,7 +81,7 @@ pub(super) async fn of_all(
     query: Option<&str>,
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
-    answer(app.repositories.store.changes(None, page).await?)
+    answer(app.repositories.changes(None, page).await?)
 }
 
 fn answer(changes: Vec<Change>) -> Result<Response, ApiError> {

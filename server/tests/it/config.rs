@@ -7,6 +7,7 @@ mod variables;
 
 use std::{ffi::OsString, path::Path};
 
+use serde_json::json;
 use server::config::{self, Config, TrustService};
 
 fn read(json: &str, env: &[(&str, &str)]) -> Result<Config, String> {
@@ -46,6 +47,43 @@ fn notarys_smallest_file_is_enough() {
     assert_eq!(config.caching.current_metadata, 300);
     assert_eq!(config.caching.consistent_metadata, 2_592_000);
     assert!(config.tls.is_none());
+}
+
+#[test]
+fn who_else_writes_to_the_database_is_known_from_its_kind_or_said() {
+    let shown = |backend: &str, mode: &str| {
+        let storage = match backend {
+            "memory" => json!({"backend": "memory"}),
+            _ => json!({"backend": backend, "db_url": "server@tcp(localhost:3306)/notary"}),
+        };
+        let mut json: serde_json::Value = serde_json::from_str(MINIMAL).unwrap();
+        json["storage"] = storage;
+        json["caching"] = json!({"mode": mode, "memory_seconds": 60});
+        read(&json.to_string(), &[]).map(|config| {
+            assert_eq!(config.reading.without_database.as_secs(), 3_600);
+            let warnings = config.warnings.join("\n");
+            assert!(warnings.contains("caching.memory_seconds"), "{warnings}");
+            config.reading.to_string()
+        })
+    };
+    for (backend, mode, expected) in [
+        (
+            "memory",
+            "auto",
+            "reads: sole (the database is in this program)",
+        ),
+        (
+            "mysql",
+            "auto",
+            "reads: shared (other servers may share the database)",
+        ),
+        ("mysql", "sole", "reads: sole (as caching.mode says)"),
+        ("memory", "shared", "reads: shared (as caching.mode says)"),
+    ] {
+        assert_eq!(shown(backend, mode).unwrap(), expected);
+    }
+    let error = shown("memory", "alone").unwrap_err();
+    assert!(error.contains("caching.mode"), "{error}");
 }
 
 #[test]

@@ -83,8 +83,7 @@ async fn renew_once(
         return Ok(Some(view));
     };
     repositories
-        .store
-        .publish(gun, Some(&view.head), &files, now)
+        .store_files(gun, Some(&view.head), &files, now)
         .await?;
     let what = What::Published {
         cause: Cause::Renewal,

@@ -18,11 +18,14 @@ use sqlx::Sqlite;
 use trust::{
     Repositories,
     cache::{CONFIRMATION, MetadataCache, SIGHT},
-    follower::Rules,
+    deletion,
+    events::Requester,
+    follower::{MOMENT, Mode, Rules},
     memory::MemoryLimits,
-    reading, repository,
+    reading,
+    repository::{self, ReadError},
     signer::LocalSigner,
-    store::{MIGRATIONS, SqlStore, StoredMetadata},
+    store::{MIGRATIONS, Page, SqlStore, StoredMetadata},
 };
 use tuf::{Gun, Role};
 
@@ -51,6 +54,23 @@ async fn nobody_reads_what_is_older_than_the_request() {
     model::nobody_reads_what_is_older_than_allowed(store, go, |same| same, bound, time).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_reads_what_is_older_than_a_moment_where_a_server_takes_itself_for_the_only_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = pool_in(folder.path()).await;
+    let store = || Arc::new(SqlStore::new(pool.clone())) as _;
+    let bound = Bound { foreign: MOMENT };
+    let go = Arc::new(pool.clone());
+    let sole = |repositories: Repositories| {
+        repositories.following_by(Rules {
+            mode: Mode::Sole,
+            ..Rules::default()
+        })
+    };
+    let time = Duration::from_secs(4);
+    model::nobody_reads_what_is_older_than_allowed(store, go, sole, bound, time).await;
+}
+
 /// One server whose questions are counted, and whose clock stands still until the test moves it.
 struct Stage {
     pool: database::Pool<Sqlite>,
@@ -59,8 +79,23 @@ struct Stage {
     milliseconds: Arc<AtomicU64>,
 }
 
+/// However busy the machine is.
+fn rules(mode: Mode) -> Rules {
+    Rules {
+        mode,
+        patience: Duration::from_mins(10),
+        // Tests poll for themselves.
+        rest: Duration::from_mins(10),
+        ..Rules::default()
+    }
+}
+
 impl Stage {
     async fn new() -> Self {
+        Self::following_by(rules(Mode::Shared)).await
+    }
+
+    async fn following_by(rules: Rules) -> Self {
         let pool = memory_pool().await;
         let store = Observed::new(Arc::new(SqlStore::new(pool.clone())));
         let milliseconds = Arc::<AtomicU64>::default();
@@ -74,9 +109,7 @@ impl Stage {
             MemoryLimits::new(1 << 20),
             fixtures::clock,
         );
-        // However busy the machine is.
-        let patience = Duration::from_mins(10);
-        let repositories = repositories.following_by(Rules { patience });
+        let repositories = repositories.following_by(rules);
         Self {
             pool,
             store,
@@ -126,6 +159,11 @@ impl Stage {
             .unwrap()
     }
 
+    async fn try_current(&self, name: &str) -> Result<Option<StoredMetadata>, ReadError> {
+        let now = self.repositories.now();
+        reading::current(&self.repositories, &gun(name), &Role::Timestamp, now).await
+    }
+
     async fn version(&self, name: &str) -> Option<i64> {
         let file = self.current(name, &Role::Timestamp).await?;
         let content: serde_json::Value = serde_json::from_slice(&file.bytes).unwrap();
@@ -157,6 +195,11 @@ impl Stage {
         let asked: Vec<(&str, usize)> = self.store.take().into_iter().collect();
         assert_eq!(asked, questions);
     }
+}
+
+/// Whether a caller is told to come back a little later.
+fn is_temporary<T>(answer: Result<T, ReadError>) -> bool {
+    matches!(answer, Err(ReadError::Store(error)) if error.is_temporary())
 }
 
 fn gun(name: &str) -> Gun {
@@ -334,4 +377,162 @@ async fn a_database_that_was_restored_is_read_again() {
     stage.store.take();
     stage.pull("app").await;
     stage.asked(&[("changes_from", 1)]);
+}
+
+#[tokio::test]
+async fn a_server_by_itself_asks_nothing_for_a_warm_pull() {
+    let stage = Stage::following_by(rules(Mode::Sole)).await;
+    stage.published("app").await;
+    for _ in 0..3 {
+        stage.pull("app").await;
+        assert_eq!(stage.version("absent").await, None);
+    }
+    stage.store.take();
+    for _ in 0..3 {
+        stage.pull("app").await;
+        assert_eq!(stage.version("absent").await, None);
+    }
+    stage.asked(&[]);
+    // After a rest, one poll serves all that follow.
+    stage.advance(MOMENT);
+    stage.pull("app").await;
+    stage.pull("app").await;
+    stage.asked(&[("changes_from", 1)]);
+}
+
+#[tokio::test]
+async fn what_a_server_by_itself_deletes_is_gone_at_once_and_no_work_of_another() {
+    let stage = Stage::following_by(rules(Mode::Sole)).await;
+    stage.published("app").await;
+    stage.pull("app").await;
+    let sums = stage.pull("app").await;
+    let (requester, now) = (Requester::PROGRAM, fixtures::clock());
+    deletion::delete(&stage.repositories, &gun("app"), &requester, now)
+        .await
+        .unwrap();
+    assert_eq!(stage.version("app").await, None);
+    let (role, sum) = &sums[0];
+    assert!(stage.named("app", role, sum).await.is_none());
+    stage.advance(MOMENT);
+    assert_eq!(stage.version("app").await, None);
+    stage.store.take();
+    assert_eq!(stage.version("app").await, None);
+    stage.asked(&[]);
+}
+
+#[tokio::test]
+async fn the_first_write_of_another_program_is_seen_in_a_moment_and_ends_being_by_itself() {
+    let stage = Stage::following_by(rules(Mode::Sole)).await;
+    let mut publisher = stage.published("app").await;
+    stage.pull("app").await;
+    stage.pull("app").await;
+    stage.update(&mut publisher).await;
+    stage.advance(MOMENT);
+    assert_eq!(stage.version("app").await, Some(2));
+    stage.pull("app").await;
+    stage.store.take();
+    stage.pull("app").await;
+    stage.asked(&[("changes_from", 1)]);
+    stage.update(&mut publisher).await;
+    assert_eq!(stage.version("app").await, Some(3));
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
+    let without_database = Duration::from_mins(5);
+    let stage = Stage::following_by(Rules {
+        without_database,
+        ..rules(Mode::Shared)
+    })
+    .await;
+    stage.published("app").await;
+    let mut other = stage.published("other").await;
+    stage.pull("other").await;
+    assert_eq!(stage.version("absent").await, None);
+    stage.pull("app").await;
+    // Longer ago than the database would have to be asked again.
+    stage.pull("app").await;
+    stage.advance(CONFIRMATION);
+    stage.pull("app").await;
+    stage.update(&mut other).await;
+    let sums = stage.pull("app").await;
+
+    stage.store.set_away(true);
+    stage.advance(Duration::from_secs(299));
+    assert_eq!(stage.version("app").await, Some(1));
+    stage.store.take();
+    assert_eq!(stage.version("app").await, Some(1));
+    for (role, sum) in &sums {
+        assert!(stage.named("app", role, sum).await.is_some(), "{role}");
+    }
+    // What had changed, is missing or was never read is an error, and at once.
+    for name in ["other", "absent", "unknown"] {
+        assert!(is_temporary(stage.try_current(name).await), "{name}");
+    }
+    let (app, other_gun, role, sum) = (gun("app"), gun("other"), Role::Root, [0; 32]);
+    let named = repository::named(&stage.repositories, &app, &role, &sum);
+    assert!(is_temporary(named.await));
+    let by_version = repository::by_version(&stage.repositories, &app, &role, 1);
+    assert!(is_temporary(by_version.await));
+    let page = Page::After { id: 0, limit: 1 };
+    assert!(stage.repositories.changes(None, page).await.is_err());
+    let (requester, now) = (Requester::PROGRAM, fixtures::clock());
+    let deleted = deletion::delete(&stage.repositories, &other_gun, &requester, now);
+    assert!(deleted.await.is_err());
+    let asked = stage.store.take();
+    // Nobody but the probe asks.
+    assert!(
+        asked.keys().all(|name| *name == "changes_from"),
+        "{asked:?}"
+    );
+
+    stage.advance(Duration::from_secs(1));
+    assert!(is_temporary(stage.try_current("app").await));
+    let (role, sum) = &sums[0];
+    let named = repository::named(&stage.repositories, &app, role, sum);
+    assert!(is_temporary(named.await));
+}
+
+#[tokio::test]
+async fn once_the_database_is_back_nothing_is_served_before_it_was_asked() {
+    let stage = Stage::new().await;
+    let mut publisher = stage.published("app").await;
+    stage.pull("app").await;
+    stage.pull("app").await;
+    stage.store.set_away(true);
+    assert_eq!(stage.version("app").await, Some(1));
+    stage.update(&mut publisher).await;
+    assert_eq!(stage.version("app").await, Some(1));
+    stage.store.set_away(false);
+    assert_eq!(stage.version("app").await, Some(2));
+}
+
+#[tokio::test]
+async fn nothing_expired_is_served_while_the_database_is_away() {
+    let stage = Stage::new().await;
+    let mut publisher = Publisher::new("app");
+    publisher.expire("timestamp", fixtures::clock() - time::Duration::SECOND);
+    let parts = publisher.first_publish();
+    stage.write(&mut publisher, parts).await;
+    let (gun, role, now) = (gun("app"), Role::Root, fixtures::clock());
+    let read = || reading::current(&stage.repositories, &gun, &role, now);
+    for _ in 0..3 {
+        assert!(read().await.unwrap().is_some());
+    }
+    stage.store.set_away(true);
+    assert!(is_temporary(read().await));
+}
+
+#[tokio::test]
+async fn nothing_is_served_without_the_database_if_that_is_switched_off() {
+    let stage = Stage::following_by(Rules {
+        without_database: Duration::ZERO,
+        ..rules(Mode::Shared)
+    })
+    .await;
+    stage.published("app").await;
+    stage.pull("app").await;
+    stage.pull("app").await;
+    stage.store.set_away(true);
+    assert!(is_temporary(stage.try_current("app").await));
 }

@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -56,8 +56,7 @@ pub(crate) struct Observed {
     counts: Mutex<BTreeMap<&'static str, usize>>,
     /// Before and after each question, a pause of up to as many milliseconds.
     delay: Option<(Dice, u64)>,
-    /// Whether it answers that the database is away.
-    pub(crate) is_away: AtomicBool,
+    condition: watch::Sender<Condition>,
     /// What it answers as if the database were away; empty: nothing.
     pub(crate) fails_at: Mutex<&'static str>,
     /// Held by a test to keep all questions waiting.
@@ -74,7 +73,7 @@ impl Observed {
             store,
             counts: Mutex::default(),
             delay: None,
-            is_away: AtomicBool::default(),
+            condition: watch::Sender::default(),
             fails_at: Mutex::default(),
             gate: RwLock::default(),
             after: RwLock::default(),
@@ -88,7 +87,7 @@ impl Observed {
             store,
             counts: Mutex::default(),
             delay: Some((Dice::new(seed), milliseconds)),
-            is_away: AtomicBool::default(),
+            condition: watch::Sender::default(),
             fails_at: Mutex::default(),
             gate: RwLock::default(),
             after: RwLock::default(),
@@ -102,6 +101,17 @@ impl Observed {
         std::mem::take(&mut self.counts.lock().unwrap())
     }
 
+    fn is_away(&self) -> bool {
+        self.condition.borrow().failing.is_some()
+    }
+
+    /// From now on the database is away, or is not.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.condition.send_modify(|condition| {
+            condition.failing = is_away.then(|| "it is away".to_owned());
+        });
+    }
+
     async fn ask<T>(
         &self,
         name: &'static str,
@@ -109,7 +119,7 @@ impl Observed {
     ) -> Result<T, StoreError> {
         *self.counts.lock().unwrap().entry(name).or_default() += 1;
         let _gate = self.gate.read().await;
-        if self.is_away.load(Ordering::SeqCst) || *self.fails_at.lock().unwrap() == name {
+        if self.is_away() || *self.fails_at.lock().unwrap() == name {
             let error = io::Error::new(io::ErrorKind::ConnectionRefused, "it is away");
             return Err(StoreError::Database(Arc::new(error.into())));
         }
@@ -215,7 +225,7 @@ impl TrustStore for Observed {
     }
 
     fn condition(&self) -> watch::Receiver<Condition> {
-        self.store.condition()
+        self.condition.subscribe()
     }
 
     async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError> {
