@@ -176,6 +176,13 @@ impl Stage {
             .unwrap()
     }
 
+    /// From now on the database is away, or is not.
+    fn set_away(&self, is_away: bool) {
+        self.store.condition.send_modify(|condition| {
+            condition.failing = is_away.then(|| "it is away".to_owned());
+        });
+    }
+
     /// What a client reads that has nothing yet; the checksums of what it got.
     async fn pull(&self, name: &str) -> Vec<(Role, [u8; 32])> {
         self.version(name).await.expect("it is there");
@@ -457,7 +464,7 @@ async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
     stage.update(&mut other).await;
     let sums = stage.pull("app").await;
 
-    stage.store.set_away(true);
+    stage.set_away(true);
     stage.advance(Duration::from_secs(299));
     assert_eq!(stage.version("app").await, Some(1));
     stage.store.take();
@@ -499,11 +506,11 @@ async fn once_the_database_is_back_nothing_is_served_before_it_was_asked() {
     let mut publisher = stage.published("app").await;
     stage.pull("app").await;
     stage.pull("app").await;
-    stage.store.set_away(true);
+    stage.set_away(true);
     assert_eq!(stage.version("app").await, Some(1));
     stage.update(&mut publisher).await;
     assert_eq!(stage.version("app").await, Some(1));
-    stage.store.set_away(false);
+    stage.set_away(false);
     assert_eq!(stage.version("app").await, Some(2));
 }
 
@@ -519,7 +526,7 @@ async fn nothing_expired_is_served_while_the_database_is_away() {
     for _ in 0..3 {
         assert!(read().await.unwrap().is_some());
     }
-    stage.store.set_away(true);
+    stage.set_away(true);
     assert!(is_temporary(read().await));
 }
 
@@ -533,6 +540,6 @@ async fn nothing_is_served_without_the_database_if_that_is_switched_off() {
     stage.published("app").await;
     stage.pull("app").await;
     stage.pull("app").await;
-    stage.store.set_away(true);
+    stage.set_away(true);
     assert!(is_temporary(stage.try_current("app").await));
 }

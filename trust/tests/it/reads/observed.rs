@@ -56,7 +56,8 @@ pub(crate) struct Observed {
     counts: Mutex<BTreeMap<&'static str, usize>>,
     /// Before and after each question, a pause of up to as many milliseconds.
     delay: Option<(Dice, u64)>,
-    condition: watch::Sender<Condition>,
+    /// How the database is doing; while that is failing, every question fails.
+    pub(crate) condition: watch::Sender<Condition>,
     /// What it answers as if the database were away; empty: nothing.
     pub(crate) fails_at: Mutex<&'static str>,
     /// Held by a test to keep all questions waiting.
@@ -103,13 +104,6 @@ impl Observed {
 
     fn is_away(&self) -> bool {
         self.condition.borrow().failing.is_some()
-    }
-
-    /// From now on the database is away, or is not.
-    pub(crate) fn set_away(&self, is_away: bool) {
-        self.condition.send_modify(|condition| {
-            condition.failing = is_away.then(|| "it is away".to_owned());
-        });
     }
 
     async fn ask<T>(
