@@ -46,9 +46,9 @@ enum Operation {
 
 /// Both programs ours, on MariaDB.
 const ON_MARIADB: [Limit; 7] = [
-    limit(Operation::NewRepository, [43, 56, 6, 5, 2, 2]),
-    limit(Operation::CreateKey, [10, 15, 1, 1, 1, 0]),
-    limit(Operation::Update, [15, 15, 4, 1, 0, 2]),
+    limit(Operation::NewRepository, [26, 26, 6, 5, 0, 1]),
+    limit(Operation::CreateKey, [8, 8, 1, 1, 0, 0]),
+    limit(Operation::Update, [5, 5, 1, 1, 0, 1]),
     limit(Operation::WarmPull, [1, 1, 1, 0, 0, 0]),
     limit(Operation::WarmTimestamp, [1, 1, 1, 0, 0, 0]),
     limit(Operation::Absence, [1, 1, 1, 0, 0, 0]),
@@ -57,9 +57,9 @@ const ON_MARIADB: [Limit; 7] = [
 
 /// Both programs ours, on PostgreSQL.
 const ON_POSTGRES: [Limit; 7] = [
-    limit(Operation::NewRepository, [41, 42, 6, 5, 0, 2]),
-    limit(Operation::CreateKey, [9, 9, 1, 1, 0, 0]),
-    limit(Operation::Update, [15, 15, 4, 1, 0, 2]),
+    limit(Operation::NewRepository, [26, 26, 6, 5, 0, 1]),
+    limit(Operation::CreateKey, [8, 8, 1, 1, 0, 0]),
+    limit(Operation::Update, [5, 5, 1, 1, 0, 1]),
     limit(Operation::WarmPull, [1, 1, 1, 0, 0, 0]),
     limit(Operation::WarmTimestamp, [1, 1, 1, 0, 0, 0]),
     limit(Operation::Absence, [1, 1, 1, 0, 0, 0]),
@@ -67,7 +67,7 @@ const ON_POSTGRES: [Limit; 7] = [
 ];
 
 /// Our server with Go's signer, on MariaDB: what the Go signer says to its database counts too.
-const WITH_GO_SIGNER: [Limit; 1] = [limit(Operation::Update, [21, 23, 4, 3, 0, 2])];
+const WITH_GO_SIGNER: [Limit; 1] = [limit(Operation::Update, [11, 13, 4, 3, 0, 2])];
 
 /// Statements, round trips, pings, commits, new connections and calls of the signer.
 const fn limit(operation: Operation, most: [u64; 6]) -> Limit {
