@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod auth_setup;
 pub mod balancer;
+pub mod callgrind;
 pub mod certificates;
 pub mod database;
 mod disk;
@@ -30,6 +31,7 @@ pub mod wiretap;
 
 pub use accounts::{Account, htpasswd, scan_for_secrets};
 pub use auth_setup::AuthSetup;
+pub use callgrind::{Callgrind, Effort};
 pub use database::{Fresh, MariaDb, PgBouncer, Postgres};
 pub use docker::{Cli, Engine, Person};
 pub use galera::Galera;

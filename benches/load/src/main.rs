@@ -29,7 +29,7 @@ use case::{CASES, Case};
 use clap::Parser;
 use ground::Ground;
 use growth::Axis;
-use harness::{Sandbox, play};
+use harness::{Callgrind, Sandbox, play};
 use measure::{Measured, Round};
 use report::{Report, Started};
 use stack::{Kind, Stack};
@@ -69,9 +69,8 @@ struct Arguments {
     /// Take our notary-server and notary-signer from this folder, to compare two builds
     #[arg(long, value_name = "FOLDER")]
     programs: Option<PathBuf>,
-    /// Count instructions, under valgrind, and note them as those of this build: for
-    /// benches/instructions
-    #[arg(long, value_name = "BUILD", requires = "programs")]
+    /// Count instructions, under valgrind, and note them as those of this build
+    #[arg(long, value_name = "BUILD")]
     instructions: Option<String>,
 }
 
@@ -91,8 +90,8 @@ const NEEDED: [(&str, &str); 7] = [
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let (Some(build), Some(folder)) = (&arguments.instructions, &arguments.programs) {
-        return count_instructions(build, folder);
+    if let Some(build) = &arguments.instructions {
+        return count_instructions(build, arguments.programs.as_deref());
     }
     let report = match &arguments.from {
         Some(file) => Report::read(file)?,
@@ -126,15 +125,22 @@ fn measure_all(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Counts the instructions of the programs in `folder`, which run under valgrind.
-fn count_instructions(build: &str, folder: &Path) -> Result<()> {
-    check_programs(Some(folder))?;
+/// Counts the instructions of the programs in `folder`, or of those built with this one.
+fn count_instructions(build: &str, folder: Option<&Path>) -> Result<()> {
+    check_programs(folder)?;
+    let server = harness::pair::built("notary-server")?;
+    let folder = match folder {
+        Some(folder) => folder.canonicalize()?,
+        None => server.parent().context("it is in a folder")?.to_owned(),
+    };
     let mut counted = Vec::new();
     play(|sandbox| {
-        let programs = folder.to_owned();
+        let callgrind = Callgrind::wrap(&sandbox.path().join("callgrind"), &folder)?;
+        let programs = callgrind.programs().to_owned();
         let stacks = Stack::start_all(sandbox, &[Kind::MariaDb], Some(&programs))?;
         let stack = stacks.first().context("one was started")?;
-        counted = instructions::count(stack, &mut Ground::new(now()), folder, build)?;
+        let mut ground = Ground::new(now());
+        counted = instructions::count(stack, &mut ground, &callgrind, build)?;
         Ok(())
     })?;
     report::note_instructions(&report::repository(), counted)
