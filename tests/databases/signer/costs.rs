@@ -74,13 +74,13 @@ async fn a_new_repository_costs_few_statements_and_no_connection(server: Server)
         };
         ensure!(cost == expected, "{cost:?}");
         let id = KeyId::from(key?.id());
-        let (signed, cost) = signer.count(signer.keys.sign(&id, "x".into())).await;
-        signed?;
+        let (signature, cost) = signer.count(signer.keys.sign(&id, "x".into())).await;
+        signature?;
         println!("its first signature: {cost:?}");
         ensure!(cost.statements == 1 && cost.trips <= 2, "{cost:?}");
         ensure!((cost.connections, cost.prepared) == (0, 0), "{cost:?}");
-        let (signed, cost) = signer.count(signer.keys.sign(&id, "x".into())).await;
-        signed?;
+        let (signature, cost) = signer.count(signer.keys.sign(&id, "x".into())).await;
+        signature?;
         ensure!(cost == Counts::default(), "a signature: {cost:?}");
     }
     ensure!(signer.derivations() == derivations);
@@ -96,8 +96,8 @@ async fn a_new_repository_costs_few_statements_and_no_connection(server: Server)
         let signing = signer
             .keys
             .sign_both(&both[0], "x".into(), &both[1], sequel);
-        let (signed, cost) = signer.count(signing).await;
-        ensure!(signed.is_ok() && cost.connections == 0, "{cost:?}");
+        let (signature, cost) = signer.count(signing).await;
+        ensure!(signature.is_ok() && cost.connections == 0, "{cost:?}");
         ensure!(
             cost.statements == statements && cost.trips <= most_trips,
             "{cost:?}"
