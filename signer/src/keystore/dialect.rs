@@ -41,7 +41,7 @@ impl KeyDialect for Sqlite {
 
 impl KeyDialect for Postgres {
     /// Not a stricter level: its snapshot would be older than the lock. The time is that of
-    /// [`PATIENCE_SECONDS`], and also bounds the wait for a row.
+    /// `PATIENCE_SECONDS`, and also bounds the wait for a row.
     const BEGIN_LOCKED: &'static str =
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'";
 

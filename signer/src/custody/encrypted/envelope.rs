@@ -4,7 +4,7 @@
 //! derives a key from the passphrase, which wraps a random key, which encrypts with AES-GCM.
 //!
 //! Deriving is slow on purpose, and gives the same key for the same passphrase, salt and rounds: so
-//! envelopes that share a [`Derivation`] need it once.
+//! envelopes that share a `Derivation` need it once.
 
 use std::{num::NonZeroU32, sync::Arc};
 
