@@ -8,10 +8,10 @@
 //! it does not name is as it was. A poll that fails or is late is none: the reader asks for itself.
 //!
 //! Ids of the feed do not appear in their order. Those that are missing are asked for again with
-//! each poll ([`Position`]), until it is proven, in the background, that they are lost.
+//! each poll (`Position`), until it is proven, in the background, that they are lost.
 //!
 //! A server that is the only one on its database ([`Mode::Sole`]) knows what it has written itself
-//! ([`OwnWrites`]): a poll that began a moment ago is enough for its readers, and is made in the
+//! (`OwnWrites`): a poll that began a moment ago is enough for its readers, and is made in the
 //! background while there are any. With the first line that it did not write, it does as others do.
 //!
 //! While the database is away, no request waits for it: readers get what is remembered, for a
