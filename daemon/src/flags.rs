@@ -306,16 +306,8 @@ pub fn command_line(program: &Program) -> clap::Command {
                 clap::builder::NonEmptyStringValueParser::new()
                     .try_map(|text| text.parse::<LogFormat>()),
             ),
-            switch(
-                "debug",
-                "Serve /debug/health and /metrics on localhost:8080",
-            ),
-            switch(
-                "bootstrap",
-                "Set up storage and end (for RethinkDB only; use migrate)",
-            ),
-            switch("version", "Print the version and end"),
         ])
+        .args(of_the_service())
         .subcommands([
             clap::Command::new("serve").about("Run until told to stop (the default)"),
             clap::Command::new("migrate")
@@ -349,6 +341,32 @@ pub fn command_line(program: &Program) -> clap::Command {
                 ),
         ])
         .subcommands(program.commands.iter().cloned())
+        .mut_subcommands(|command| match command.get_name() {
+            "serve" => command,
+            _ => hide_service_flags(command),
+        })
+}
+
+/// The flags that mean something to the service alone. Notary takes them everywhere.
+fn of_the_service() -> [Arg; 3] {
+    [
+        switch(
+            "debug",
+            "Serve /debug/health and /metrics on localhost:8080",
+        ),
+        switch(
+            "bootstrap",
+            "Set up storage and end (for RethinkDB only; use migrate)",
+        ),
+        switch("version", "Print the version and end"),
+    ]
+}
+
+/// Leaves the flags of the service out of the help of `command` and of all below it.
+fn hide_service_flags(command: clap::Command) -> clap::Command {
+    command
+        .args(of_the_service().map(|flag| flag.hide(true)))
+        .mut_subcommands(hide_service_flags)
 }
 
 fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {

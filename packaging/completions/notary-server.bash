@@ -99,20 +99,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__auth)
-            opts="--help --config --logf --debug --bootstrap --version hash explain"
+            opts="--debug --bootstrap --version --help --config --logf hash explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -125,6 +117,14 @@ _notary__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -133,7 +133,7 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__auth__subcmd__explain)
-            opts="--user --anonymous --certificate --token --gun --action --role --json --help --config --logf --debug --bootstrap --version"
+            opts="--user --anonymous --certificate --token --gun --action --role --json --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,14 +163,6 @@ _notary__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -180,6 +172,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -191,20 +191,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__auth__subcmd__hash)
-            opts="--argon2id --help --config --logf --debug --bootstrap --version"
+            opts="--argon2id --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -214,6 +206,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -225,20 +225,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__backup)
-            opts="--allow-empty --help --config --logf --debug --bootstrap --version"
+            opts="--allow-empty --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -248,6 +240,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -259,20 +259,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__completions)
-            opts="--help --config --logf --debug --bootstrap --version bash elvish fish powershell zsh"
+            opts="--debug --bootstrap --version --help --config --logf bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -282,6 +274,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -293,20 +293,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__config)
-            opts="--help --config --logf --debug --bootstrap --version check"
+            opts="--debug --bootstrap --version --help --config --logf check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -316,6 +308,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -327,20 +327,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__config__subcmd__check)
-            opts="--all --help --config --logf --debug --bootstrap --version"
+            opts="--all --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -350,6 +342,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -361,20 +361,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__doctor)
-            opts="--json --help --config --logf --debug --bootstrap --version gun"
+            opts="--json --debug --bootstrap --version --help --config --logf gun"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -384,6 +376,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -395,21 +395,13 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__doctor__subcmd__gun)
-            opts="--from --json --help --config --logf --debug --bootstrap --version"
+            opts="--from --debug --bootstrap --version --json --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -422,6 +414,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -433,20 +433,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__health)
-            opts="--help --config --logf --debug --bootstrap --version"
+            opts="--debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -456,6 +448,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -467,20 +467,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__migrate)
-            opts="--plan --help --config --logf --debug --bootstrap --version"
+            opts="--plan --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -490,6 +482,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -501,20 +501,12 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__restore)
-            opts="--help --config --logf --debug --bootstrap --version"
+            opts="--debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -524,6 +516,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -569,7 +569,7 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__verify__subcmd__backup)
-            opts="--keys --escrow-key --allow-empty --help --config --logf --debug --bootstrap --version"
+            opts="--keys --escrow-key --allow-empty --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -583,14 +583,6 @@ _notary__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -600,6 +592,14 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

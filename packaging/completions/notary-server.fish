@@ -46,68 +46,68 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand serve" -l de
 complete -c notary-server -n "__fish_notary_server_using_subcommand serve" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand serve" -l version -d 'Print the version and end' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand serve" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l plan -d 'Only print what was found and what would be done'
 complete -c notary-server -n "__fish_notary_server_using_subcommand migrate" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and not __fish_seen_subcommand_from check" -f -a "check" -d 'Print what is configured, without secrets, and whether it is valid'
-complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l all -d 'Also print the settings that have their default'
 complete -c notary-server -n "__fish_notary_server_using_subcommand config; and __fish_seen_subcommand_from check" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand completions" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l json -d 'Print the findings as JSON'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -f -a "gun" -d 'Look at one repository as its clients would'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l from -d 'Look only at clients whose root is N versions old (default: all that are stored)' -r
-complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l json -d 'Print the findings as JSON'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -f -a "hash" -d 'Hash a password for the password file'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and not __fish_seen_subcommand_from hash explain" -f -a "explain" -d 'Say whether somebody may do something, and which rule decides'
-complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l argon2id -d 'Hash with argon2id, which this server alone can read, instead of bcrypt'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from hash" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l user -d 'A user of the password file, or the administrator' -r
@@ -121,33 +121,33 @@ rotate\t''
 delete\t''
 admin\t''"
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l role -d 'The role they want to push, such as targets/releases' -r
-complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l anonymous -d 'Somebody who shows nothing'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l json -d 'Print the answer as JSON'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l allow-empty -d 'Accept a backup without a single row'
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l help -d 'Print this help'
-complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand restore" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l keys -d 'The signer\'s backup of the same set: does it have the keys?' -r -F
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l escrow-key -d 'The private escrow key, if the signer\'s backup is sealed' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
-complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l allow-empty -d 'Accept a backup without a single row'
 complete -c notary-server -n "__fish_notary_server_using_subcommand verify-backup" -l help -d 'Print this help'

@@ -42,22 +42,22 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (migrate)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--plan[Only print what was found and what would be done]' \
 '--help[Print this help]' \
 && ret=0
 ;;
 (config)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ":: :_notary-server__subcmd__config_commands" \
 "*::: :->config" \
@@ -71,11 +71,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (check)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--all[Also print the settings that have their default]' \
 '--help[Print this help]' \
 && ret=0
@@ -86,32 +86,32 @@ esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ':shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
 (health)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 && ret=0
 ;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--json[Print the findings as JSON]' \
 '--help[Print this help]' \
 ":: :_notary-server__subcmd__doctor_commands" \
@@ -127,11 +127,11 @@ _arguments "${_arguments_options[@]}" : \
             (gun)
 _arguments "${_arguments_options[@]}" : \
 '--from=[Look only at clients whose root is N versions old (default\: all that are stored)]:N:_default' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--json[Print the findings as JSON]' \
 '--help[Print this help]' \
 ':name -- Its GUN, such as docker.io/library/alpine:_default' \
@@ -143,11 +143,11 @@ esac
 ;;
 (auth)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ":: :_notary-server__subcmd__auth_commands" \
 "*::: :->auth" \
@@ -161,11 +161,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (hash)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--argon2id[Hash with argon2id, which this server alone can read, instead of bcrypt]' \
 '--help[Print this help]' \
 '::user -- Print USER\:HASH instead of the hash alone:_default' \
@@ -179,11 +179,11 @@ _arguments "${_arguments_options[@]}" : \
 '--gun=[The repository, such as registry.example.com/team/app]:GUN:_default' \
 '--action=[What they want to do]:ACTION:(pull push delegate rotate delete admin)' \
 '--role=[The role they want to push, such as targets/releases]:ROLE:_default' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--anonymous[Somebody who shows nothing]' \
 '--json[Print the answer as JSON]' \
 '--help[Print this help]' \
@@ -195,11 +195,11 @@ esac
 ;;
 (backup)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--allow-empty[Accept a backup without a single row]' \
 '--help[Print this help]' \
 ':file -- The new file, or - for standard output:_files' \
@@ -207,11 +207,11 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (restore)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ':file -- The backup, or - for standard input:_files' \
 && ret=0
@@ -220,11 +220,11 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--keys=[The signer'\''s backup of the same set\: does it have the keys?]:FILE:_files' \
 '--escrow-key=[The private escrow key, if the signer'\''s backup is sealed]:FILE:_files' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--allow-empty[Accept a backup without a single row]' \
 '--help[Print this help]' \
 ':file -- The backup:_files' \

@@ -102,21 +102,13 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__backup)
-            opts="--escrow --allow-empty --help --config --logf --debug --bootstrap --version"
+            opts="--escrow --allow-empty --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --escrow)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -129,6 +121,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -140,20 +140,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__completions)
-            opts="--help --config --logf --debug --bootstrap --version bash elvish fish powershell zsh"
+            opts="--debug --bootstrap --version --help --config --logf bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -163,6 +155,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -174,20 +174,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__config)
-            opts="--help --config --logf --debug --bootstrap --version check"
+            opts="--debug --bootstrap --version --help --config --logf check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -197,6 +189,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -208,20 +208,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__config__subcmd__check)
-            opts="--all --help --config --logf --debug --bootstrap --version"
+            opts="--all --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -231,6 +223,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -242,20 +242,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__escrow__subcmd__key)
-            opts="--help --config --logf --debug --bootstrap --version generate"
+            opts="--debug --bootstrap --version --help --config --logf generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -265,6 +257,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -276,20 +276,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__escrow__subcmd__key__subcmd__generate)
-            opts="--help --config --logf --debug --bootstrap --version"
+            opts="--debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -299,6 +291,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -310,20 +310,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__health)
-            opts="--help --config --logf --debug --bootstrap --version"
+            opts="--debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -333,6 +325,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -344,20 +344,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__key)
-            opts="--help --config --logf --debug --bootstrap --version list check rotate-passphrase"
+            opts="--debug --bootstrap --version --help --config --logf list check rotate-passphrase"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -367,6 +359,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -378,20 +378,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__key__subcmd__check)
-            opts="--help --config --logf --debug --bootstrap --version"
+            opts="--debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -401,6 +393,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -412,20 +412,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__key__subcmd__list)
-            opts="--help --config --logf --debug --bootstrap --version"
+            opts="--debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -438,6 +430,14 @@ _notary__signer() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -446,7 +446,7 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__key__subcmd__rotate__subcmd__passphrase)
-            opts="--to --key --all --help --config --logf --debug --bootstrap --version"
+            opts="--to --key --all --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -460,14 +460,6 @@ _notary__signer() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -477,6 +469,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -488,20 +488,12 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__migrate)
-            opts="--plan --help --config --logf --debug --bootstrap --version"
+            opts="--plan --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -511,6 +503,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -522,21 +522,13 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__restore)
-            opts="--escrow-key --help --config --logf --debug --bootstrap --version"
+            opts="--escrow-key --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --escrow-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -549,6 +541,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -594,21 +594,13 @@ _notary__signer() {
             return 0
             ;;
         notary__subcmd__signer__subcmd__verify__subcmd__backup)
-            opts="--escrow-key --allow-empty --help --config --logf --debug --bootstrap --version"
+            opts="--escrow-key --allow-empty --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --escrow-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -621,6 +613,14 @@ _notary__signer() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

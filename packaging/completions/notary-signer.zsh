@@ -42,22 +42,22 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (migrate)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--plan[Only print what was found and what would be done]' \
 '--help[Print this help]' \
 && ret=0
 ;;
 (config)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ":: :_notary-signer__subcmd__config_commands" \
 "*::: :->config" \
@@ -71,11 +71,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (check)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--all[Also print the settings that have their default]' \
 '--help[Print this help]' \
 && ret=0
@@ -86,32 +86,32 @@ esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ':shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
 (health)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 && ret=0
 ;;
 (key)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ":: :_notary-signer__subcmd__key_commands" \
 "*::: :->key" \
@@ -125,21 +125,21 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (list)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 && ret=0
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 && ret=0
 ;;
@@ -147,11 +147,11 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--to=[The new alias; every running signer must have its passphrase already]:ALIAS:_default' \
 '--key=[This key only]:ID:_default' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--all[Every key]' \
 '--help[Print this help]' \
 && ret=0
@@ -163,11 +163,11 @@ esac
 (backup)
 _arguments "${_arguments_options[@]}" : \
 '--escrow=[Seal the backup, so that only the private half of this escrow key opens it]:PUBLIC:_files' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--allow-empty[Accept a backup without a single key]' \
 '--help[Print this help]' \
 ':file -- The new file, or - for standard output:_files' \
@@ -176,11 +176,11 @@ _arguments "${_arguments_options[@]}" : \
 (restore)
 _arguments "${_arguments_options[@]}" : \
 '--escrow-key=[The private escrow key, if the backup is sealed]:PRIVATE:_files' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ':file -- The backup, or - for standard input:_files' \
 && ret=0
@@ -188,11 +188,11 @@ _arguments "${_arguments_options[@]}" : \
 (verify-backup)
 _arguments "${_arguments_options[@]}" : \
 '--escrow-key=[The private escrow key, if the backup is sealed]:PRIVATE:_files' \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--allow-empty[Accept a backup without a single key]' \
 '--help[Print this help]' \
 ':file -- The backup, or - for standard input:_files' \
@@ -200,11 +200,11 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (escrow-key)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ":: :_notary-signer__subcmd__escrow-key_commands" \
 "*::: :->escrow-key" \
@@ -218,11 +218,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (generate)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
-'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
 '--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--help[Print this help]' \
 ':private -- The new file for the private half:_files' \
 ':public -- The new file for the public half:_files' \

@@ -154,3 +154,23 @@ fn a_shell_can_have_a_script_for_every_command() {
     }
     assert_eq!(parse(&["completions", "csh"]).unwrap_err().code, 2);
 }
+
+#[test]
+fn the_help_of_a_command_leaves_out_what_only_the_service_understands() {
+    let help = |arguments: &[&str]| parse(arguments).unwrap_err().text;
+    let of_service = ["--debug", "--bootstrap", "--version"];
+    for command in [
+        &["migrate", "-help"][..],
+        &["key", "rotate-passphrase", "-help"],
+    ] {
+        let text = help(command);
+        assert!(of_service.iter().all(|flag| !text.contains(flag)), "{text}");
+        assert!(text.contains("--config"), "{text}");
+    }
+    for service in [&["-help"][..], &["serve", "-help"]] {
+        let text = help(service);
+        assert!(of_service.iter().all(|flag| text.contains(flag)), "{text}");
+    }
+    // They are taken all the same, as Notary takes them.
+    assert!(parse(&["migrate", "-debug"]).unwrap().debug);
+}
