@@ -260,7 +260,7 @@ impl Preparation {
     }
 }
 
-/// Copies the certificates in `source`, written anew and without anything that is between them, to
+/// Copies the certificates in `source`, written again and without anything that is between them, to
 /// `target`; it is left alone where it is the same already.
 ///
 /// # Errors

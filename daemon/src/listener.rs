@@ -62,9 +62,9 @@ pub struct Limits {
     pub unread: usize,
     /// From accepting a connection to the end of its TLS handshake.
     pub handshake: Duration,
-    /// From the first octet of a request (or the start of the connection) to the end of its head.
+    /// From the first byte of a request (or the start of the connection) to the end of its head.
     pub header: Duration,
-    /// Without an octet either way; in HTTP/2, without a request that begins, moves on or ends. It
+    /// Without a byte either way; in HTTP/2, without a request that begins, moves on or ends. It
     /// must exceed the longest time that a request may take.
     pub idle: Duration,
     /// In the place of `idle` and `header` from when more than four of five places are taken until

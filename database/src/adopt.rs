@@ -299,7 +299,7 @@ fn hide_error() -> sqlx::Error {
     sqlx::Error::Protocol("it was done, but the database does not show it".to_owned())
 }
 
-/// Does one step after the other, looking anew after each: a step may make the next one possible,
+/// Does one step after the other, looking again after each: a step may make the next one possible,
 /// or another program may have done it.
 async fn perform<DB>(
     connection: &mut DB::Connection,

@@ -7,11 +7,11 @@ use std::{
 
 use crate::is_transient;
 
-/// How often one transaction is begun anew: more often than there are rivals that could have come
+/// How often one transaction is begun again: more often than there are rivals that could have come
 /// first, one after the other, in a pool of usual size.
 const MOST: u32 = 20;
 
-/// Counts how often a transaction was begun anew.
+/// Counts how often a transaction was begun again.
 ///
 /// ```ignore
 /// let mut retries = Retries::default();

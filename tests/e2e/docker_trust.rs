@@ -68,7 +68,7 @@ impl Scene {
         Ok(())
     }
 
-    /// The local image `tag` of the repository, made anew.
+    /// The local image `tag` of the repository, made again.
     fn image(&self, tag: &str) -> Result<String> {
         let image = format!("{}:{tag}", self.repository);
         self.admin.makes_image(&image, tag)?;
@@ -179,7 +179,7 @@ fn signers_with_only_a_delegation_key_sign_and_revoke(
 }
 
 /// CLI 28 removes nobody without having asked, and asks only about who alone signed the list of
-/// releases. That list then counts no more, as it should, and neither CLI can make it anew.
+/// releases. That list then counts no more, as it should, and neither CLI can make it again.
 fn a_signer_who_was_removed_signs_no_more(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let scene = Scene::set(sandbox, pair, cli)?;
     let one = scene.image("1")?;

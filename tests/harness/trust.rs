@@ -382,7 +382,7 @@ impl Trust {
         Ok(command)
     }
 
-    /// Ends the server and starts it anew, on what it left, with another `auth_setup`.
+    /// Ends the server and starts it again, on what it left, with another `auth_setup`.
     ///
     /// # Errors
     ///
@@ -395,7 +395,7 @@ impl Trust {
         self.start_server()
     }
 
-    /// Starts the server anew, with an empty database on a disk of its own that has `room` KiB.
+    /// Starts the server again, with an empty database on a disk of its own that has `room` KiB.
     ///
     /// # Errors
     ///

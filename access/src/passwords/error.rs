@@ -49,4 +49,4 @@ pub enum InvalidHash {
     Parameters,
 }
 
-const CURE: &str = "hash it anew with `htpasswd -B FILE USER` or `notary-server auth hash USER`";
+const CURE: &str = "hash it again with `htpasswd -B FILE USER` or `notary-server auth hash USER`";

@@ -236,7 +236,7 @@ fn each_other_way_to_keep_passwords_is_refused_by_its_name_and_with_the_cure() {
             refused(&text).to_string(),
             format!(
                 "line 3: the password of \"alice\" is stored as {kind}, which is not accepted; \
-                 hash it anew with `htpasswd -B FILE USER` or `notary-server auth hash USER`"
+                 hash it again with `htpasswd -B FILE USER` or `notary-server auth hash USER`"
             )
         );
     }

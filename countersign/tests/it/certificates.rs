@@ -1,4 +1,4 @@
-//! The development certificates: what is in them, and when they are made anew.
+//! The development certificates: what is in them, and when they are made again.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! What happens on a connection, beyond the octets that pass.
+//! What happens on a connection, beyond the bytes that pass.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ pub(super) struct Activity {
     running: AtomicUsize,
     /// Whether there ever was a request.
     begun: AtomicBool,
-    /// Whether an octet came in since the last request was answered (or ever, before the first).
+    /// Whether a byte came in since the last request was answered (or ever, before the first).
     speaking: AtomicBool,
     since: Instant,
     /// When a request last began, moved on or ended, in milliseconds of `since`.
@@ -95,7 +95,7 @@ impl Activity {
         self.running.load(Ordering::Relaxed) > 0
     }
 
-    /// Notes that octets came in; answers whether the client was speaking already.
+    /// Notes that bytes came in; answers whether the client was speaking already.
     pub(super) fn hear(&self) -> bool {
         self.speaking.swap(true, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! One connection, from its first octet to its last.
+//! One connection, from its first byte to its last.
 
 use std::{
     convert::Infallible,
@@ -43,16 +43,16 @@ use super::{
 };
 use crate::tls::ServerTls;
 
-/// How long the head of a request may be, in octets; longer ones are answered with 431.
+/// How long the head of a request may be, in bytes; longer ones are answered with 431.
 const MAX_HEAD: u16 = u16::MAX;
 
 /// How much of the body of a request in HTTP/2 a client may send before it is read, and of all
-/// bodies of a connection, in octets.
+/// bodies of a connection, in bytes.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
 
 /// How much of an answer is buffered for a stream of HTTP/2 beyond what is being written, in
-/// octets.
+/// bytes.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// How many streams of HTTP/2 a client may reset before they were looked at, and how many we may

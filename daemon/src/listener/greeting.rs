@@ -21,11 +21,11 @@ const WRONG_PORT: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 /// How much of a misdirected request is read, and for how long, so that the answer arrives: closing
-/// with octets unread would reset the connection and discard it.
+/// with bytes unread would reset the connection and discard it.
 const DISCARDED: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A stream whose first octets were looked at, and are read once more.
+/// A stream whose first bytes were looked at, and are read once more.
 #[derive(Debug)]
 pub(super) struct Greeted<IO> {
     seen: BytesMut,
@@ -33,7 +33,7 @@ pub(super) struct Greeted<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Greeted<IO> {
-    /// Waits for the first octets of `io`; `None` if there are none.
+    /// Waits for the first bytes of `io`; `None` if there are none.
     pub(super) async fn wait_for(mut io: IO) -> io::Result<Option<Self>> {
         let mut seen = BytesMut::with_capacity(PREFACE.len());
         let read = io.read_buf(&mut seen).await?;
@@ -89,9 +89,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Greeted<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, octets)
+        Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -105,9 +105,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Greeted<IO> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        octets: &[io::IoSlice<'_>],
+        bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, octets)
+        Pin::new(&mut self.io).poll_write_vectored(context, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {

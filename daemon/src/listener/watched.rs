@@ -1,4 +1,4 @@
-//! Time limits on a connection, where the octets pass.
+//! Time limits on a connection, where the bytes pass.
 //!
 //! hyper's own limit on request heads is also its limit on idle connections, and does not run
 //! before the protocol is known; so the limits are kept here, below hyper, for both protocols
@@ -29,7 +29,7 @@ fn too_long() -> io::Error {
 pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
-    /// Without an octet either way; in HTTP/2, where pings and settings are octets too, without a
+    /// Without a byte either way; in HTTP/2, where pings and settings are bytes too, without a
     /// request that begins, moves on or ends.
     idle: Duration,
     /// For the head of a request; none where heads are not whole before others begin (HTTP/2).
@@ -45,7 +45,7 @@ pub(super) struct Watched<IO> {
 }
 
 impl<IO> Watched<IO> {
-    /// Watches a connection whose first octets are there already.
+    /// Watches a connection whose first bytes are there already.
     pub(super) fn new(io: IO, activity: Arc<Activity>, limits: &Limits, http2: bool) -> Self {
         let now = Instant::now();
         let header = (!http2).then_some(limits.header);
@@ -111,7 +111,7 @@ impl<IO> Watched<IO> {
         }
     }
 
-    /// What came of a read or write: an octet, an end, or a wait that has its limits.
+    /// What came of a read or write: a byte, an end, or a wait that has its limits.
     fn judge<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -148,10 +148,10 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let outcome = Pin::new(&mut this.io).poll_write(context, octets);
+        let outcome = Pin::new(&mut this.io).poll_write(context, bytes);
         this.note_write(outcome.is_pending());
         this.judge(context, outcome)
     }
@@ -159,10 +159,10 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        octets: &[io::IoSlice<'_>],
+        bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let outcome = Pin::new(&mut this.io).poll_write_vectored(context, octets);
+        let outcome = Pin::new(&mut this.io).poll_write_vectored(context, bytes);
         this.note_write(outcome.is_pending());
         this.judge(context, outcome)
     }

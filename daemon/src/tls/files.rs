@@ -214,7 +214,7 @@ enum Seen {
 /// What is to be made of files.
 type Make<T> = Box<dyn Fn(&Material, &Files) -> Result<T, TlsError> + Send + Sync>;
 
-/// Something made of [`Files`], made anew when they change.
+/// Something made of [`Files`], made again when they change.
 pub(super) struct Reloading<T> {
     files: Files,
     make: Make<T>,

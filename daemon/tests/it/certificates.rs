@@ -1,4 +1,4 @@
-//! Certificates for tests, made anew each time.
+//! Certificates for tests, made again each time.
 
 use std::{fs, path::PathBuf};
 
@@ -130,7 +130,7 @@ impl Certificate {
     }
 }
 
-/// How many octets the tag and the length of a DER element have, and how many its content.
+/// How many bytes the tag and the length of a DER element have, and how many its content.
 fn sizes(der: &[u8]) -> (usize, usize) {
     match der[1] {
         short @ 0..0x80 => (2, short.into()),
@@ -138,7 +138,7 @@ fn sizes(der: &[u8]) -> (usize, usize) {
             let head = 2 + usize::from(long & 0x7f);
             let size = der[2..head]
                 .iter()
-                .fold(0, |size, octet| size << 8 | usize::from(*octet));
+                .fold(0, |size, byte| size << 8 | usize::from(*byte));
             (head, size)
         }
     }
@@ -163,7 +163,7 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let size = u16::try_from(content.len()).unwrap().to_be_bytes();
     match size {
         [0, short @ 0..0x80] => [&[tag, short], content].concat(),
-        [0, octet] => [&[tag, 0x81, octet], content].concat(),
+        [0, byte] => [&[tag, 0x81, byte], content].concat(),
         [high, low] => [&[tag, 0x82, high, low], content].concat(),
     }
 }

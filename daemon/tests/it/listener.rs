@@ -33,14 +33,14 @@ fn server_tls() -> Arc<ServerTls> {
 /// All that comes until the server ends the connection, and how long that took.
 async fn until_end(io: &mut (impl AsyncRead + Unpin)) -> (String, Duration) {
     let start = Instant::now();
-    let mut octets = Vec::new();
-    let end = timeout(ENOUGH, io.read_to_end(&mut octets))
+    let mut bytes = Vec::new();
+    let end = timeout(ENOUGH, io.read_to_end(&mut bytes))
         .await
         .expect("the server ends it");
     // A connection that is cut ends without a close of TLS.
     drop(end);
     (
-        String::from_utf8_lossy(&octets).into_owned(),
+        String::from_utf8_lossy(&bytes).into_owned(),
         start.elapsed(),
     )
 }

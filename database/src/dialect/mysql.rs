@@ -19,7 +19,7 @@ impl Dialect for MySql {
     /// Under SERIALIZABLE a read locks what it has looked at, gaps included, so that nobody puts a
     /// row there before the transaction ends. Two that looked at the same gap both want to write
     /// into it:
-    /// `InnoDB` sees the deadlock at once and takes one of them back, which then begins anew. The
+    /// `InnoDB` sees the deadlock at once and takes one of them back, which then begins again. The
     /// setting is for the next transaction only.
     const BEGIN: &'static str = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION";
     const EMBEDDED: bool = false;

@@ -39,7 +39,7 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Opens the path anew once it names another file than the one that is open, or none. Asked for
+    /// Opens the path again once it names another file than the one that is open, or none. Asked for
     /// each line: it costs less than the write.
     fn follow_path(&mut self) -> io::Result<()> {
         let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());

@@ -71,7 +71,7 @@ impl Second {
         }
     }
 
-    /// Begins to count anew; how many were left out until now.
+    /// Begins to count again; how many were left out until now.
     fn begin(&mut self, second: i64) -> Option<u64> {
         let left_out = self.seen.saturating_sub(MOST);
         *self = Self {

@@ -164,7 +164,7 @@ fn a_password_that_only_the_registry_takes_signs_nothing(
     scan_for_secrets(sandbox, &[Account::ALICE, OTHERWISE])
 }
 
-/// Readers and a publisher go on while the file is written anew, each time with another set of
+/// Readers and a publisher go on while the file is written again, each time with another set of
 /// strangers: no right password is ever refused, no wrong one let in, and nothing fails. The hashes
 /// of those who stay are the same, as Apache's tool leaves them.
 fn a_password_file_is_replaced_under_load(sandbox: &Sandbox, pair: Pair) -> Result<()> {

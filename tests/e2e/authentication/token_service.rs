@@ -278,7 +278,7 @@ fn keys_are_published_and_outlive_a_restart(sandbox: &Sandbox, pair: Pair) -> Re
 
     trust.restart_server(auth_setup)?;
 
-    ensure!(published(&trust)? == keys, "the keys were made anew");
+    ensure!(published(&trust)? == keys, "the keys were made again");
     let answer = trust.get_with_token(&token, &root_of(GUN))?;
     ensure!(answer.status == 404, "{answer}");
     scan_for_secrets(sandbox, &EVERYBODY)

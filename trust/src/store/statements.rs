@@ -1,6 +1,6 @@
 //! Every statement of the store, in the SQL that all databases share.
 //!
-//! A GUN is compared twice: once as the index does, once octet by octet (`EXACT`), for databases
+//! A GUN is compared twice: once as the index does, once byte by byte (`EXACT`), for databases
 //! whose collation merges names. Names of roles have nothing to merge: they are of lower case.
 //! Reads leave out rows that other software has marked as deleted; such a row still blocks its
 //! version, as it does for Notary.
