@@ -9,6 +9,7 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use database::{Pool, Transaction};
@@ -48,6 +49,8 @@ struct Job {
     base: Option<Head>,
     files: Vec<File>,
     now: OffsetDateTime,
+    /// Since when it waits.
+    since: Instant,
     answer: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -96,6 +99,7 @@ impl Group {
             base: addition.base.cloned(),
             files: addition.files.to_vec(),
             now: addition.now,
+            since: Instant::now(),
             answer,
         };
         if self.push(job) {
@@ -152,6 +156,19 @@ impl Writer {
         Some(jobs)
     }
 
+    /// Takes out all that have waited since `moment` or longer.
+    fn waiting_since(&self, moment: Instant) -> VecDeque<Job> {
+        let Some(group) = &self.0 else {
+            return VecDeque::new();
+        };
+        let mut waiting = group.lock();
+        let (old, new) = mem::take(&mut waiting.jobs)
+            .into_iter()
+            .partition(|job| job.since <= moment);
+        waiting.jobs = new;
+        old
+    }
+
     /// Puts `jobs` back to where they were.
     fn put_back(&self, jobs: impl DoubleEndedIterator<Item = Job>) {
         if let Some(group) = &self.0 {
@@ -188,11 +205,13 @@ where
     for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
 {
     while let Some(jobs) = writer.next() {
+        let begun = Instant::now();
         match pool.begin_with(DB::BEGIN).await {
             Ok(transaction) => write_together(&writer, transaction, jobs).await,
             Err(error) => {
                 let error = StoreError::from(error);
-                for job in jobs {
+                // Those behind them have waited for the same, and as long.
+                for job in jobs.into_iter().chain(writer.waiting_since(begun)) {
                     job.answer(Err(error.clone()));
                 }
             }
@@ -276,4 +295,41 @@ where
         Some(refusal) => refusal,
         None => addition.explain_collision(transaction).await,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn those_who_have_waited_as_long_as_an_attempt_that_failed_are_answered_with_it() {
+        let group = Arc::new(Group::default());
+        let start = Instant::now();
+        let jobs = ["a", "b", "c"].into_iter().zip(0..).map(|(name, seconds)| {
+            let (answer, answered) = oneshot::channel();
+            // They are not given up.
+            mem::forget(answered);
+            Job {
+                gun: Gun::parse(name).expect("a name"),
+                base: None,
+                files: Vec::new(),
+                now: OffsetDateTime::UNIX_EPOCH,
+                since: start + Duration::from_secs(seconds),
+                answer,
+            }
+        });
+        let is_first: Vec<bool> = jobs.map(|job| group.push(job)).collect();
+        assert_eq!(is_first, [true, false, false], "one task writes for all");
+
+        let mut writer = Writer(Some(group));
+        let old = writer.waiting_since(start + Duration::from_secs(1));
+        let names = |jobs: VecDeque<Job>| -> Vec<String> {
+            jobs.iter().map(|job| job.gun.as_str().to_owned()).collect()
+        };
+        assert_eq!(names(old), ["a", "b"]);
+        assert_eq!(names(writer.next().expect("one is left")), ["c"]);
+        assert!(writer.next().is_none());
+    }
 }
