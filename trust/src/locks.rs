@@ -2,9 +2,12 @@
 //! those who lost.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher as _},
+    hash::{BuildHasher as _, Hash, RandomState},
     pin::pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -47,11 +50,11 @@ impl GunLocks {
     }
 }
 
-/// Which of 64 places is that of `whom`.
+/// Which of 64 places is that of `whom`. Nobody outside can tell which names share one, and so make
+/// others wait.
 fn slot(whom: &impl Hash) -> usize {
-    let mut hasher = DefaultHasher::new();
-    whom.hash(&mut hasher);
-    usize::try_from(hasher.finish() % 64).expect("less than 64")
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    usize::try_from(HASHER.hash_one(whom) % 64).expect("less than 64")
 }
 
 impl Queue {

@@ -5,9 +5,10 @@
 //! walk is made once per timestamp; afterwards everything is remembered, and a read only has to
 //! know that nothing has changed ([`crate::follower`]).
 
-use std::sync::Arc;
+use std::{hash::Hash, sync::Arc};
 
-use tokio::sync::OwnedMutexGuard;
+use database::Lane;
+use tokio::sync::{MutexGuard, OwnedMutexGuard};
 use tuf::{Checksums, Damaged, File, Gun, MetadataFormat, Role, SnapshotView, TimestampView};
 
 pub use crate::error::ReadError;
@@ -16,6 +17,7 @@ use crate::{
     attempts::{ATTEMPTS, pause_before},
     cache::{Remembered, SIGHT, Ticket, View, count},
     follower::away,
+    locks::GunLocks,
     store::{Head, StoreError, StoredMetadata, VersionName},
 };
 
@@ -59,7 +61,7 @@ async fn loaded(
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
-    let _turn = repositories.cache.loads.wait(&(gun, role, sha256)).await;
+    let _turn = take_turn(&repositories.cache.loads, &(gun, role, sha256)).await;
     match repositories.cache.file(gun, role, sha256) {
         Some(file) => Ok(Some(file)),
         None => load(repositories, gun, role, sha256).await,
@@ -269,12 +271,21 @@ impl From<Remembered> for Found {
     }
 }
 
+/// A turn to ask the store for what others may want at the same time. A publish takes none: it
+/// would stand behind readers, who wait for the database in a queue of their own.
+async fn take_turn<'l>(line: &'l GunLocks, whom: &impl Hash) -> Option<MutexGuard<'l, ()>> {
+    if Lane::current() == Some(Lane::Write) {
+        return None;
+    }
+    line.wait(whom).await
+}
+
 /// Asks the store for the newest timestamp. Those who want the same at the same time ask once: what
 /// another one has asked for after this one came answers both.
 async fn ask(repositories: &Repositories, gun: &Gun) -> Result<Found, ReadError> {
     let cache = &repositories.cache;
     let arrived = cache.now();
-    let turn = cache.questions.wait(gun).await;
+    let turn = take_turn(&cache.questions, gun).await;
     if let Some((what, asked)) = cache.confirmed(gun)
         && asked > arrived
     {
@@ -479,4 +490,28 @@ pub(crate) async fn turn_if_large(
         return None;
     }
     Some(repositories.memory.turn_to_read().await)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_publish_does_not_stand_in_line_with_readers() {
+        let line = GunLocks::default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let first = Lane::Read.within(take_turn(&line, &"a")).now_or_never();
+            assert!(matches!(first, Some(Some(_))));
+            let reader = Lane::Read.within(take_turn(&line, &"a")).now_or_never();
+            assert!(reader.is_none(), "it waits");
+            let publish = Lane::Write.within(take_turn(&line, &"a")).now_or_never();
+            assert!(matches!(publish, Some(None)), "it goes on without a turn");
+        });
+    }
 }

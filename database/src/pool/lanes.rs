@@ -37,6 +37,12 @@ impl Lane {
     pub fn within<F: Future>(self, work: F) -> TaskLocalFuture<Self, F> {
         LANE.scope(self, work)
     }
+
+    /// The lane of this task, if it has one.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        LANE.try_with(|lane| *lane).ok()
+    }
 }
 
 /// The lanes to one pool.
@@ -76,10 +82,10 @@ impl Lanes {
         &self,
         until: Instant,
     ) -> Result<Option<OwnedSemaphorePermit>, sqlx::Error> {
-        match LANE.try_with(|lane| *lane) {
-            Ok(Lane::Read) => self.read.enter(until).await.map(Some),
-            Ok(Lane::Write) => self.write.enter(until).await.map(Some),
-            Err(_) => Ok(None),
+        match Lane::current() {
+            Some(Lane::Read) => self.read.enter(until).await.map(Some),
+            Some(Lane::Write) => self.write.enter(until).await.map(Some),
+            None => Ok(None),
         }
     }
 }

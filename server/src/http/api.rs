@@ -42,7 +42,18 @@ pub(super) async fn answer(
 pub(super) fn lane(route: &Route) -> Lane {
     match route {
         Route::Publish(_) | Route::Delete(_) | Route::Key(..) | Route::RotateKey(..) => Lane::Write,
-        _ => Lane::Read,
+        Route::Ping
+        | Route::AllChanges
+        | Route::ByChecksum(..)
+        | Route::ByVersion(..)
+        | Route::Current(..)
+        | Route::Changes(_)
+        | Route::Outside(_)
+        | Route::Unknown
+        | Route::UnknownPlain
+        | Route::MethodNotAllowed
+        | Route::TooLong
+        | Route::Redirect(_) => Lane::Read,
     }
 }
 

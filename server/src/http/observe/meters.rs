@@ -118,7 +118,7 @@ impl Meter {
 
     /// Whether a success changes trust data.
     pub(super) fn is_change(&self) -> bool {
-        matches!(self.operation, "UpdateTUF" | "DeleteTUF" | "RotateKey")
+        self.method != "GET"
     }
 
     /// Counts an answer.
