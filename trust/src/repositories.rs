@@ -132,8 +132,9 @@ impl Repositories {
         self.follower.expect(gun.as_str(), &sha256);
         let stored = self.store.publish(gun, base, files, now).await;
         match &stored {
+            Ok(()) => {}
             // Where the connection was lost, it may have been stored.
-            Ok(()) | Err(StoreError::Database(_)) => {}
+            Err(StoreError::Database(_)) => self.cache.doubt(gun),
             Err(_) => self.follower.withdraw(gun.as_str(), &sha256),
         }
         stored
@@ -144,6 +145,10 @@ impl Repositories {
         self.require_database()?;
         self.follower.expect(gun.as_str(), "");
         let removed = self.store.delete(gun, now).await;
+        if removed.is_err() {
+            // Where the connection was lost, it may be gone.
+            self.cache.forget(gun);
+        }
         if !matches!(removed, Ok(true)) {
             // If it was removed nevertheless, that counts as the work of another.
             self.follower.withdraw(gun.as_str(), "");

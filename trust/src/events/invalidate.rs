@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Attempt, Event, Failure, Subscriber, What};
-use crate::{cache::MetadataCache, error::PublishError};
+use super::{Event, Subscriber, What};
+use crate::cache::MetadataCache;
 
 /// Keeps the memory of this process in step with the store.
 pub(crate) struct Invalidation(pub(crate) Arc<MetadataCache>);
@@ -18,18 +18,13 @@ impl Subscriber for Invalidation {
                 }
                 None => cache.doubt(gun),
             },
-            // Where the connection was lost, it may have been done nevertheless.
-            What::Deleted { .. }
-            | What::Refused {
-                attempt: Attempt::Delete,
-                ..
-            } => cache.forget(gun),
+            What::Deleted { .. } => cache.forget(gun),
+            // What failed changed nothing; if the database may have done it nevertheless, that was
+            // noted where the database was asked.
             What::RenewalFailed(_)
-            | What::Refused {
-                failure: Failure::Publish(PublishError::Store(_)),
-                ..
-            } => cache.doubt(gun),
-            What::KeyCreated(_) | What::KeyRotated(_) | What::Refused { .. } => {}
+            | What::KeyCreated(_)
+            | What::KeyRotated(_)
+            | What::Refused { .. } => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use access::{Caller, Policy};
 use fixtures::Publisher;
 use model::{Bound, Go as _};
 use observed::{Dice, Observed};
@@ -22,12 +23,13 @@ use trust::{
     events::Requester,
     follower::{MOMENT, Mode, Rules},
     memory::MemoryLimits,
+    publish::{self, Authority, PublishError},
     reading,
     repository::{self, ReadError},
     signer::LocalSigner,
-    store::{MIGRATIONS, Page, SqlStore, StoredMetadata},
+    store::{MIGRATIONS, Page, SqlStore, StoreError, StoredMetadata},
 };
-use tuf::{Gun, Role};
+use tuf::{Gun, Role, Update};
 
 use crate::support::memory_pool;
 
@@ -151,6 +153,25 @@ impl Stage {
 
     async fn delete(&self, name: &str) {
         self.pool.delete(&gun(name), &Dice::new(0)).await;
+    }
+
+    /// Publishes as a client of this server does.
+    async fn try_publish(&self, name: &str, update: Update) -> Result<(), PublishError> {
+        let authority = Authority::new(Caller::anonymous(), Arc::new(Policy::Open));
+        publish::publish(
+            &self.repositories,
+            &gun(name),
+            &Requester::PROGRAM,
+            &Arc::new(authority),
+            update,
+            fixtures::clock(),
+        )
+        .await
+    }
+
+    async fn try_delete(&self, name: &str) -> Result<(), StoreError> {
+        let (requester, now) = (Requester::PROGRAM, fixtures::clock());
+        deletion::delete(&self.repositories, &gun(name), &requester, now).await
     }
 
     async fn current(&self, name: &str, role: &Role) -> Option<StoredMetadata> {
@@ -413,10 +434,7 @@ async fn what_a_server_by_itself_deletes_is_gone_at_once_and_no_work_of_another(
     stage.published("app").await;
     stage.pull("app").await;
     let sums = stage.pull("app").await;
-    let (requester, now) = (Requester::PROGRAM, fixtures::clock());
-    deletion::delete(&stage.repositories, &gun("app"), &requester, now)
-        .await
-        .unwrap();
+    stage.try_delete("app").await.unwrap();
     assert_eq!(stage.version("app").await, None);
     let (role, sum) = &sums[0];
     assert!(stage.named("app", role, sum).await.is_none());
@@ -476,16 +494,14 @@ async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
     for name in ["other", "absent", "unknown"] {
         assert!(is_temporary(stage.try_current(name).await), "{name}");
     }
-    let (app, other_gun, role, sum) = (gun("app"), gun("other"), Role::Root, [0; 32]);
+    let (app, role, sum) = (gun("app"), Role::Root, [0; 32]);
     let named = repository::named(&stage.repositories, &app, &role, &sum);
     assert!(is_temporary(named.await));
     let by_version = repository::by_version(&stage.repositories, &app, &role, 1);
     assert!(is_temporary(by_version.await));
     let page = Page::After { id: 0, limit: 1 };
     assert!(stage.repositories.changes(None, page).await.is_err());
-    let (requester, now) = (Requester::PROGRAM, fixtures::clock());
-    let deleted = deletion::delete(&stage.repositories, &other_gun, &requester, now);
-    assert!(deleted.await.is_err());
+    assert!(stage.try_delete("other").await.is_err());
     let asked = stage.store.take();
     // Nobody but the probe asks.
     assert!(
@@ -498,6 +514,42 @@ async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
     let (role, sum) = &sums[0];
     let named = repository::named(&stage.repositories, &app, role, sum);
     assert!(is_temporary(named.await));
+}
+
+#[tokio::test]
+async fn writes_that_are_refused_while_the_database_is_away_void_nothing() {
+    let stage = Stage::new().await;
+    stage.published("app").await;
+    stage.pull("app").await;
+    let sums = stage.pull("app").await;
+    stage.set_away(true);
+    assert_eq!(stage.version("app").await, Some(1));
+    assert!(stage.try_publish("app", Update::default()).await.is_err());
+    assert!(stage.try_delete("app").await.is_err());
+    // As many as share all the counters of changes.
+    for n in 0..20_000 {
+        let name = format!("other{n}");
+        assert!(stage.try_publish(&name, Update::default()).await.is_err());
+    }
+    assert_eq!(stage.version("app").await, Some(1));
+    for (role, sum) in &sums {
+        assert!(stage.named("app", role, sum).await.is_some(), "{role}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_the_database_may_have_done_voids_what_is_remembered() {
+    let stage = Stage::new().await;
+    stage.published("app").await;
+    stage.pull("app").await;
+    let sums = stage.pull("app").await;
+    *stage.store.fails_at.lock().unwrap() = "delete";
+    assert!(stage.try_delete("app").await.is_err());
+    *stage.store.fails_at.lock().unwrap() = "";
+    let cache = &stage.repositories.cache;
+    assert!(cache.undoubted(&gun("app")).is_none());
+    let (role, sum) = &sums[0];
+    assert!(cache.file(&gun("app"), role, sum).is_none());
 }
 
 #[tokio::test]
