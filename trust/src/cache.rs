@@ -121,7 +121,7 @@ pub const CONFIRMATION: Duration = Duration::from_secs(10);
 pub const SIGHT: Duration = Duration::from_secs(1);
 
 /// How many counters there are; GUNs share them, and what one changes the others ask for again.
-const COUNTERS: usize = 4096;
+const COUNTERS: usize = 1 << 16;
 
 /// A clock that no correction moves; tests bring their own.
 pub type SteadyClock = Arc<dyn Fn() -> Instant + Send + Sync>;

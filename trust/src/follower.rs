@@ -355,8 +355,8 @@ impl Shared {
         for change in &news {
             self.cache.notice(change);
             let is_own = lock(&self.own).take(change);
-            if !is_own && change.is_deletion() {
-                // Where a collation merges names, Notary deletes all that it takes for this one.
+            if !is_own && change.is_deletion() && self.store.merges_names() {
+                // Notary deletes all names that the collation takes for this one.
                 self.cache.doubt_all();
             }
             // What the first poll finds may be from before the start.

@@ -283,6 +283,10 @@ pub trait TrustStore: Send + Sync + 'static {
     /// Why a publish, or a deletion, would fail in the database.
     async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError>;
 
+    /// Whether the database takes some names for one another, so that what is done to one may be
+    /// done to others.
+    fn merges_names(&self) -> bool;
+
     /// How many connections are open.
     fn pool(&self) -> PoolState;
 

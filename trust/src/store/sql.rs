@@ -12,7 +12,7 @@ use std::sync::{
 use addition::Addition;
 use async_trait::async_trait;
 use bytes::Bytes;
-use database::{Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
+use database::{Backend, Condition, Dialect, Fault, Int, Pool, Retries, Transaction, fault};
 use group::Group;
 use sqlx::{Decode, Encode, Executor, FromRow, Row, Type};
 use time::OffsetDateTime;
@@ -402,6 +402,10 @@ where
 
     fn condition(&self) -> watch::Receiver<Condition> {
         self.pool.condition()
+    }
+
+    fn merges_names(&self) -> bool {
+        DB::BACKEND == Backend::MySql
     }
 
     async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError> {

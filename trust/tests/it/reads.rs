@@ -553,6 +553,20 @@ async fn a_write_that_the_database_may_have_done_voids_what_is_remembered() {
 }
 
 #[tokio::test]
+async fn what_another_server_deletes_takes_nothing_else_from_an_outage() {
+    let stage = Stage::new().await;
+    for name in ["app", "other"] {
+        stage.published(name).await;
+        stage.pull(name).await;
+        stage.pull(name).await;
+    }
+    stage.delete("other").await;
+    assert_eq!(stage.version("other").await, None);
+    stage.set_away(true);
+    assert_eq!(stage.version("app").await, Some(1));
+}
+
+#[tokio::test]
 async fn once_the_database_is_back_nothing_is_served_before_it_was_asked() {
     let stage = Stage::new().await;
     let mut publisher = stage.published("app").await;

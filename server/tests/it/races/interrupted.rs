@@ -152,6 +152,10 @@ impl TrustStore for Interrupted {
         self.store.condition()
     }
 
+    fn merges_names(&self) -> bool {
+        self.store.merges_names()
+    }
+
     async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         self.store.try_write(now).await
     }

@@ -222,6 +222,10 @@ impl TrustStore for Observed {
         self.condition.subscribe()
     }
 
+    fn merges_names(&self) -> bool {
+        self.store.merges_names()
+    }
+
     async fn try_write(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         self.ask("try_write", self.store.try_write(now)).await
     }
