@@ -15,21 +15,28 @@ const MOST: usize = 20_000;
 #[derive(Default)]
 pub(super) struct OwnWrites {
     hasher: RandomState,
-    counts: HashMap<u64, u32>,
-    /// In their order, those that were taken meanwhile included.
-    order: VecDeque<u64>,
+    /// The serial numbers of those that are still expected, by GUN and checksum.
+    expected: HashMap<u64, VecDeque<u64>>,
+    /// In their order, those that were taken meanwhile included. The serial number tells one that
+    /// was taken from a later one of the same GUN and checksum.
+    order: VecDeque<(u64, u64)>,
+    /// The serial number of the next one.
+    next: u64,
 }
 
 impl OwnWrites {
     /// Takes note of a write that is about to begin.
     pub(super) fn expect(&mut self, gun: &str, sha256: &str) {
         let key = self.hasher.hash_one((gun, sha256));
-        *self.counts.entry(key).or_default() += 1;
-        self.order.push_back(key);
+        let serial = self.next;
+        self.next += 1;
+        self.expected.entry(key).or_default().push_back(serial);
+        self.order.push_back((key, serial));
         if self.order.len() > MOST
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((key, serial)) = self.order.pop_front()
+            && self.expected.get(&key).and_then(VecDeque::front) == Some(&serial)
         {
-            self.take_key(oldest);
+            self.take_key(key);
         }
     }
 
@@ -47,14 +54,14 @@ impl OwnWrites {
     }
 
     fn take_key(&mut self, key: u64) -> bool {
-        let Some(count) = self.counts.get_mut(&key) else {
+        let Some(serials) = self.expected.get_mut(&key) else {
             return false;
         };
-        *count -= 1;
-        if *count == 0 {
-            self.counts.remove(&key);
+        serials.pop_front();
+        if serials.is_empty() {
+            self.expected.remove(&key);
         }
-        if self.counts.is_empty() {
+        if self.expected.is_empty() {
             self.order.clear();
         }
         true
@@ -98,8 +105,25 @@ mod tests {
         for n in 0..=MOST {
             own.expect("a", &n.to_string());
         }
-        assert_eq!(own.counts.len(), MOST);
+        assert_eq!(own.expected.len(), MOST);
         assert!(!own.take(&line("a", "0")));
         assert!(own.take(&line("a", "1")));
+    }
+
+    #[test]
+    fn a_write_that_was_taken_long_ago_takes_no_later_one_of_its_kind_along() {
+        let mut own = OwnWrites::default();
+        // The feed never tells of this one, so the order is kept.
+        own.expect("lost", "1");
+        own.expect("a", "");
+        assert!(own.take(&line("a", "")));
+        for n in 2..MOST {
+            let sha256 = n.to_string();
+            own.expect("b", &sha256);
+            assert!(own.take(&line("b", &sha256)));
+        }
+        own.expect("a", "");
+        own.expect("c", "1");
+        assert!(own.take(&line("a", "")));
     }
 }
