@@ -519,19 +519,26 @@ impl Shared {
 }
 
 /// Whether `error` says that the database cannot be reached. A pool that was closed says the same
-/// of itself.
+/// of itself, and [`away`] only repeats what was known.
 fn is_away(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database(error) => {
-            fault(error) == Fault::Away && !matches!(**error, sqlx::Error::PoolClosed)
-        }
-        _ => false,
+    let StoreError::Database(error) = error else {
+        return false;
+    };
+    match &**error {
+        sqlx::Error::PoolClosed => false,
+        sqlx::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<Away>()) => false,
+        error => fault(error) == Fault::Away,
     }
 }
 
+/// The database was known to be away, and was not asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is away")]
+struct Away;
+
 /// What everything is answered that would have to wait for a database that is away.
 pub(crate) fn away() -> StoreError {
-    let error = io::Error::new(io::ErrorKind::NotConnected, "the database is away");
+    let error = io::Error::new(io::ErrorKind::NotConnected, Away);
     StoreError::Database(Arc::new(error.into()))
 }
 
@@ -554,4 +561,17 @@ pub(crate) fn describe() {
         "Questions to the database for what changed, each for all readers who wait for it \
          (labels: outcome)."
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_repeats_that_the_database_is_away_begins_no_outage() {
+        assert!(away().is_temporary());
+        assert!(!is_away(&away()));
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert!(is_away(&StoreError::Database(Arc::new(refused.into()))));
+    }
 }
