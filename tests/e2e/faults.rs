@@ -18,7 +18,7 @@ use harness::{
     Answer, Condition, Entrance, Network, Pair, Routes, Sandbox, Trust,
     process::{eventually, soak},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::crashes::is_whole;
 
@@ -80,7 +80,9 @@ struct Service {
 
 impl Service {
     fn start(sandbox: &Sandbox, pair: Pair) -> Result<Self> {
-        let mut first = Trust::start(sandbox, pair)?;
+        // Else a server that is cut off from the database alone goes on showing what it remembers.
+        let strict = json!({"caching": {"serve_without_database_for": 0}});
+        let mut first = Trust::start_set(sandbox, pair, strict)?;
         let database = Network::to(first.database()?.address())?;
         let signer = Network::to(first.signer_address())?;
         first.reroute(Routes {

@@ -40,7 +40,7 @@ pub struct Placement {
     pub database: Option<Arc<Database>>,
     /// Where programs of ours are, if not where this one was built.
     pub programs: Option<PathBuf>,
-    /// More settings of the section `server` of `notary-server`.
+    /// More settings of `notary-server`, by section.
     pub settings: Value,
 }
 
@@ -82,7 +82,17 @@ impl Trust {
     ///
     /// If one of the two does not come up.
     pub fn start_with(sandbox: &Sandbox, pair: Pair, setup: Setup) -> Result<Self> {
-        Self::start_all(sandbox, pair, setup, AuthSetup::default())
+        Self::start_all(sandbox, pair, setup, AuthSetup::default(), Value::Null)
+    }
+
+    /// Starts `pair` with more settings of `notary-server`, by section.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two does not come up.
+    pub fn start_set(sandbox: &Sandbox, pair: Pair, settings: Value) -> Result<Self> {
+        let auth_setup = AuthSetup::default();
+        Self::start_all(sandbox, pair, Setup::Issued, auth_setup, settings)
     }
 
     /// Starts `pair` with a server that lets in whom `auth_setup` says.
@@ -91,7 +101,7 @@ impl Trust {
     ///
     /// If one of the two does not come up.
     pub fn start_guarded(sandbox: &Sandbox, pair: Pair, auth_setup: AuthSetup) -> Result<Self> {
-        Self::start_all(sandbox, pair, Setup::Issued, auth_setup)
+        Self::start_all(sandbox, pair, Setup::Issued, auth_setup, Value::Null)
     }
 
     fn start_all(
@@ -99,6 +109,7 @@ impl Trust {
         pair: Pair,
         setup: Setup,
         auth_setup: AuthSetup,
+        settings: Value,
     ) -> Result<Self> {
         let folder = sandbox.folder("trust")?;
         let mut trust = Self {
@@ -113,7 +124,7 @@ impl Trust {
             server: None,
             auth_setup,
             programs: None,
-            settings: Value::Null,
+            settings,
             database: Database::start(sandbox.backend())?.map(Arc::new),
             folder,
         };
@@ -468,8 +479,10 @@ impl Trust {
     /// The same, as every scenario has it.
     fn usual_server_config(&self, database: &Path) -> Value {
         let mut config = self.plain_server_config(database);
-        for (name, value) in self.settings.as_object().into_iter().flatten() {
-            config["server"][name] = value.clone();
+        for (section, settings) in self.settings.as_object().into_iter().flatten() {
+            for (name, value) in settings.as_object().into_iter().flatten() {
+                config[section][name] = value.clone();
+            }
         }
         config
     }

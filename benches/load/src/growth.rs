@@ -209,7 +209,7 @@ fn age(sandbox: &Sandbox, stack: &Stack, owner: &mut Owner, size: usize) -> Resu
     let helper = Placement {
         name: format!("{}-helper", stack.kind.name()),
         database: stack.database.clone(),
-        settings: json!({"key_requests_per_minute": 0}),
+        settings: json!({"server": {"key_requests_per_minute": 0}}),
         ..Placement::default()
     };
     let helper = harness::Trust::place(sandbox, Pair::COUNTERSIGN, helper)?;

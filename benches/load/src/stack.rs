@@ -90,7 +90,7 @@ impl Stack {
                     database: database.clone(),
                     programs: programs.cloned(),
                     // All load comes from one address here.
-                    settings: json!({"key_requests_per_minute": 0}),
+                    settings: json!({"server": {"key_requests_per_minute": 0}}),
                 };
                 Ok(Self {
                     kind,
