@@ -8,7 +8,8 @@
 //! it does not name is as it was. A poll that fails or is late is none: the reader asks for itself.
 //!
 //! Ids of the feed do not appear in their order. Those that are missing are asked for again with
-//! each poll (`Position`), until it is proven, in the background, that they are lost.
+//! each poll (`Position`), until it is proven, in the background, that they are lost. If there are
+//! too many of them, reading rests until then: polls fail, and readers ask for themselves.
 //!
 //! A server that is the only one on its database ([`Mode::Sole`]) knows what it has written itself
 //! (`OwnWrites`): a poll that began a moment ago is enough for its readers, and is made in the
@@ -46,7 +47,8 @@ use crate::{
 /// How many changes are read with one statement.
 const PAGE: u32 = 1_000;
 
-/// How many pages one poll reads. If that is not the end, the next poll goes on.
+/// How many pages one poll reads, or more if it takes as many to where the last one ended. If that
+/// is not the end of the feed, the next poll goes on.
 const PAGES: usize = 5;
 
 /// How long to wait before an id that is missing is looked into: most appear by themselves.
@@ -166,12 +168,24 @@ struct Proof {
     settled: Option<i64>,
 }
 
+/// What a poll begins with.
+struct Start {
+    /// The id to ask from.
+    from: i64,
+    /// The highest id that was read before.
+    highest: i64,
+    /// Whether [too many](Position::is_full) ids are unsettled to read on.
+    is_full: bool,
+    /// Up to where the feed is settled.
+    settled: Option<i64>,
+}
+
 /// Why a poll did not reach the end of the feed.
 #[derive(Debug, thiserror::Error)]
 enum PollError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the feed is another one than before, or too much of it is unsettled")]
+    #[error("the feed is another one than before")]
     Lost,
     #[error("there is more to read")]
     Behind,
@@ -326,32 +340,32 @@ impl Shared {
 
     async fn poll_once(self: &Arc<Self>) -> Result<(), PollError> {
         let is_first = lock(&self.position).is_none();
-        let (mut from, settled) = self.begin_reading().await?;
-        let (mut lines, mut is_end) = (Vec::new(), false);
-        for _ in 0..PAGES {
-            let page = self.store.changes_from(from, PAGE).await?;
-            is_end = page.len() < PAGE as usize;
-            lines.extend(page);
-            match lines.last() {
-                Some(last) if !is_end => from = last.id + 1,
-                _ => break,
-            }
+        let start = self.begin_reading().await?;
+        if start.is_full {
+            return Err(self.probe(start.highest).await?);
         }
+        let (mut from, settled) = (start.from, start.settled);
+        let (mut lines, mut pages) = (Vec::new(), 0);
+        let is_end = loop {
+            let page = self.store.changes_from(from, PAGE).await?;
+            let is_end = page.len() < PAGE as usize;
+            lines.extend(page);
+            pages += 1;
+            match lines.last() {
+                Some(last) if !is_end && (pages < PAGES || last.id < start.highest) => {
+                    from = last.id + 1;
+                }
+                _ => break is_end,
+            }
+        };
         let advanced = {
             let mut position = lock(&self.position);
             let place = position.as_mut().expect("only a poll takes it away");
             let advanced = place.advance(lines, settled);
             let has_gaps = place.has_gaps();
-            if advanced.is_err() {
-                *position = None;
-            }
             advanced.map(|news| (news, has_gaps))
         };
-        let (news, has_gaps) = advanced.map_err(|Lost| {
-            self.cache.forget_all();
-            self.share("the changefeed");
-            PollError::Lost
-        })?;
+        let (news, has_gaps) = advanced.map_err(|Lost| self.lose())?;
         for change in &news {
             self.cache.notice(change);
             let is_own = lock(&self.own).take(change);
@@ -374,22 +388,54 @@ impl Shared {
         }
     }
 
-    /// The id to ask from, and up to where the feed is settled.
-    async fn begin_reading(&self) -> Result<(i64, Option<i64>), StoreError> {
+    /// Asks for the last line that was read and for nothing behind it, which shows whether the
+    /// database and the feed are still there. Answers why the poll fails all the same.
+    async fn probe(&self, highest: i64) -> Result<PollError, StoreError> {
+        let found = self.store.changes_from(highest, 1).await?;
+        let is_same = lock(&self.position)
+            .as_ref()
+            .is_some_and(|position| position.is_same(found.first()));
+        Ok(if is_same {
+            PollError::Behind
+        } else {
+            self.lose()
+        })
+    }
+
+    /// Forgets everything, because the feed is another one than before.
+    fn lose(&self) -> PollError {
+        *lock(&self.position) = None;
+        self.cache.forget_all();
+        self.share("the changefeed");
+        PollError::Lost
+    }
+
+    /// Where to read from, and up to where the feed is settled.
+    async fn begin_reading(&self) -> Result<Start, StoreError> {
         if let Some(position) = &*lock(&self.position) {
             let mut proof = lock(&self.proof);
             let is_for_this = proof.position == self.positions.load(Ordering::Acquire);
             let settled = proof.settled.take().filter(|_| is_for_this);
-            return Ok((position.next(), settled));
+            return Ok(Start {
+                from: position.next(),
+                highest: position.highest(),
+                is_full: position.is_full(settled),
+                settled,
+            });
         }
         let settled = self.store.settled().await?;
         // What was read before may be older than a change up to here, which is not read.
         self.cache.forget_all();
         let position = Position::behind(settled);
-        let from = position.next();
+        let start = Start {
+            from: position.next(),
+            highest: position.highest(),
+            is_full: false,
+            settled: None,
+        };
         self.positions.fetch_add(1, Ordering::AcqRel);
         *lock(&self.position) = Some(position);
-        Ok((from, None))
+        Ok(start)
     }
 
     /// Takes note that another process writes to the database: `what` shows it.
@@ -502,8 +548,7 @@ impl Shared {
                 }
             }
             Err(PollError::Behind) => {}
-            // The pool tells that the database is away, and the feed of a busy server may be lost
-            // for a moment.
+            // The pool tells that the database is away.
             Err(PollError::Store(error)) if error.is_temporary() => {}
             Err(PollError::Lost) => tracing::info!("reading the changefeed from its end again"),
             Err(error) => {

@@ -1,13 +1,13 @@
 //! How far the changefeed has been read, with the ids that may still appear below.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Bound};
 
 use crate::store::Change;
 
-/// How many ids are remembered above a gap.
+/// How many ids above a gap make a position [full](Position::is_full).
 const MOST_KNOWN: usize = 2_000;
 
-/// The feed is not the one that was read before, or more of it is unsettled than is remembered.
+/// The feed is not the one that was read before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lost;
 
@@ -48,6 +48,28 @@ impl Position {
         !self.known.is_empty()
     }
 
+    /// Whether so many ids above a gap were read that no more are to be read for now: each poll asks
+    /// for all of them again. Reading goes on once most of them are `settled`.
+    pub(super) fn is_full(&self, settled: Option<i64>) -> bool {
+        let above = |settled| {
+            let above = (Bound::Excluded(settled), Bound::Unbounded);
+            self.known.range(above).count()
+        };
+        self.known.len() > MOST_KNOWN
+            && settled.is_none_or(|settled| above(settled) > MOST_KNOWN / 2)
+    }
+
+    /// Whether `first`, the first line from [`highest`](Self::highest) on, shows that the feed is
+    /// still the same.
+    pub(super) fn is_same(&self, first: Option<&Change>) -> bool {
+        let highest = self.highest();
+        match &self.last {
+            _ if highest <= 0 => true,
+            Some(last) => first == Some(last),
+            None => first.is_some_and(|first| first.id == highest),
+        }
+    }
+
     /// Goes on to the end of `lines`, which are all there are from [`next`](Self::next) on; returns
     /// those that were not read before. No line up to `settled` appeared after `lines` were asked
     /// for.
@@ -56,17 +78,9 @@ impl Position {
         lines: Vec<Change>,
         settled: Option<i64>,
     ) -> Result<Vec<Change>, Lost> {
-        let last = self.highest();
-        if last > 0 {
-            let found = lines.iter().find(|line| line.id == last);
-            let is_same = match (&self.last, found) {
-                (Some(last), Some(found)) => last == found,
-                (None, found) => found.is_some(),
-                (Some(_), None) => false,
-            };
-            if !is_same {
-                return Err(Lost);
-            }
+        let highest = self.highest();
+        if !self.is_same(lines.iter().find(|line| line.id >= highest)) {
+            return Err(Lost);
         }
         self.last = lines.last().cloned().or(self.last.take());
         let mut news = lines;
@@ -78,13 +92,11 @@ impl Position {
         while self.known.remove(&(self.floor + 1)) {
             self.floor += 1;
         }
-        if self.known.len() > MOST_KNOWN {
-            return Err(Lost);
-        }
         Ok(news)
     }
 
-    fn highest(&self) -> i64 {
+    /// The highest id that was read.
+    pub(super) fn highest(&self) -> i64 {
         self.known.last().copied().unwrap_or(self.floor)
     }
 }
@@ -159,12 +171,39 @@ mod tests {
     }
 
     #[test]
-    fn no_more_ids_are_remembered_than_there_is_room_for() {
+    fn a_full_position_waits_until_most_of_it_is_settled() {
         let mut position = Position::behind(0);
         // As a Galera cluster of three gives them out.
         let most = i64::try_from(MOST_KNOWN).unwrap();
         let ids = |count: i64| (0..count).map(|n| 3 * n + 2);
         assert!(advance(&mut position, ids(most), None).is_ok());
-        assert_eq!(advance(&mut position, ids(most + 1), None), Err(Lost));
+        assert!(!position.is_full(None));
+        assert_eq!(
+            advance(&mut position, ids(most + 1), None),
+            Ok(vec![3 * most + 2])
+        );
+        assert!(position.is_full(None));
+        assert!(position.is_full(Some(2)));
+        let half = 3 * (most / 2) + 2;
+        assert!(!position.is_full(Some(half)));
+        assert_eq!(
+            advance(&mut position, ids(most + 1), Some(half)),
+            Ok(vec![])
+        );
+        assert!(!position.is_full(None));
+        assert!(position.has_gaps());
+    }
+
+    #[test]
+    fn the_first_line_from_the_highest_on_shows_whether_the_feed_is_the_same() {
+        let mut position = Position::behind(10);
+        assert!(position.is_same(Some(&line(10))));
+        assert!(!position.is_same(Some(&line(11))));
+        assert!(advance(&mut position, [10, 12], None).is_ok());
+        assert!(position.is_same(Some(&line(12))));
+        assert!(!position.is_same(None));
+        let mut other = line(12);
+        other.sha256.push('0');
+        assert!(!position.is_same(Some(&other)));
     }
 }

@@ -408,6 +408,47 @@ async fn a_database_that_was_restored_is_read_again() {
 }
 
 #[tokio::test]
+async fn a_feed_of_which_too_much_is_unsettled_is_not_read_again_and_again() {
+    let stage = Stage::new().await;
+    stage.published("app").await;
+    *stage.store.settled.lock().unwrap() = Some(1);
+    stage.pull("app").await;
+    let sums = stage.pull("app").await;
+    // As a Galera cluster of three gives out ids.
+    sqlx::query(
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 2501) \
+         INSERT INTO changefeed (id, gun, version, sha256, category, created_at) \
+         SELECT 3 * i, 'busy', i, '', 'update', CURRENT_TIMESTAMP FROM n",
+    )
+    .execute(&stage.pool)
+    .await
+    .unwrap();
+    stage.store.take();
+    for _ in 0..5 {
+        assert_eq!(stage.version("app").await, Some(1));
+    }
+    // Three pages once, and then one line for each poll.
+    let asked = stage.store.take()["changes_from"];
+    assert!(asked < 15, "{asked}");
+    let cache = &stage.repositories.cache;
+    for (role, sum) in &sums {
+        assert!(cache.file(&gun("app"), role, sum).is_some(), "{role}");
+    }
+    // Once it is settled, one poll serves all that is remembered.
+    *stage.store.settled.lock().unwrap() = Some(3 * 2501);
+    let begun = Instant::now();
+    loop {
+        stage.store.take();
+        stage.pull("app").await;
+        if !stage.store.take().contains_key("head") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_server_by_itself_asks_nothing_for_a_warm_pull() {
     let stage = Stage::following_by(rules(Mode::Sole)).await;
     stage.published("app").await;

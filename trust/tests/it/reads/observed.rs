@@ -60,6 +60,8 @@ pub(crate) struct Observed {
     pub(crate) condition: watch::Sender<Condition>,
     /// What it answers as if the database were away; empty: nothing.
     pub(crate) fails_at: Mutex<&'static str>,
+    /// What it says of how far the feed is settled, instead of the truth.
+    pub(crate) settled: Mutex<Option<i64>>,
     /// Held by a test to keep all questions waiting.
     pub(crate) gate: RwLock<()>,
     /// Held by a test to keep all answers back.
@@ -76,6 +78,7 @@ impl Observed {
             delay: None,
             condition: watch::Sender::default(),
             fails_at: Mutex::default(),
+            settled: Mutex::default(),
             gate: RwLock::default(),
             after: RwLock::default(),
             answers: AtomicUsize::default(),
@@ -90,6 +93,7 @@ impl Observed {
             delay: Some((Dice::new(seed), milliseconds)),
             condition: watch::Sender::default(),
             fails_at: Mutex::default(),
+            settled: Mutex::default(),
             gate: RwLock::default(),
             after: RwLock::default(),
             answers: AtomicUsize::default(),
@@ -206,7 +210,14 @@ impl TrustStore for Observed {
     }
 
     async fn settled(&self) -> Result<i64, StoreError> {
-        self.ask("settled", self.store.settled()).await
+        let settled = *self.settled.lock().unwrap();
+        let question = async {
+            match settled {
+                Some(settled) => Ok(settled),
+                None => self.store.settled().await,
+            }
+        };
+        self.ask("settled", question).await
     }
 
     async fn timestamps(&self, after: &str, limit: u32) -> Result<Vec<Aging>, StoreError> {
