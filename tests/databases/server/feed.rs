@@ -23,6 +23,7 @@ use crate::{
 on_both!(
     a_follower_gets_a_slow_change_before_a_fast_one_with_a_higher_id,
     a_change_that_takes_too_long_is_waited_for_no_longer_than_five_minutes,
+    after_a_restore_a_follower_passes_no_change_that_may_still_appear,
     however_many_changes_are_new_a_server_that_starts_passes_none_that_may_still_appear,
 );
 
@@ -219,6 +220,78 @@ where
     newcomer.read(&*store(ahead.clock())).await?;
     assert_eq!(newcomer.versions(), [("ex.com/fast", 1)]);
     hanging.rollback().await;
+    Ok(())
+}
+
+async fn after_a_restore_a_follower_passes_no_change_that_may_still_appear(
+    server: Server,
+) -> Result<()> {
+    let fresh = server.notarys()?;
+    match connect(&fresh).await? {
+        Connected::Postgres(pool) => {
+            let store = |clock| Arc::new(SqlStore::new(pool.clone()).with_clock(clock)) as _;
+            restored_while_waiting(&pool, store).await
+        }
+        Connected::MySql(pool) => {
+            let store = |clock| Arc::new(SqlStore::new(pool.clone()).with_clock(clock)) as _;
+            restored_while_waiting(&pool, store).await
+        }
+        Connected::Sqlite(_) => unreachable!("no harness makes one"),
+    }
+}
+
+/// The restored feed has the line up to which the old one was settled, and ends before the line
+/// that was the newest when the wait began.
+async fn restored_while_waiting<DB>(
+    pool: &Pool<DB>,
+    store: impl Fn(FeedClock) -> Arc<dyn TrustStore>,
+) -> Result<()>
+where
+    DB: Dialect,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let ahead = Ahead::default();
+    let store = store(ahead.clock());
+    let mut follower = Follower::default();
+    change(&*store, 1).await?;
+    follower.read(&*store).await?;
+    let settled = follower.last;
+    let mut hanging = pool.begin_with("BEGIN").await?;
+    hanging.executor().execute(slow("hanging")).await?;
+    for version in 2..=5 {
+        change(&*store, version).await?;
+    }
+    follower.read(&*store).await?;
+    assert_eq!(follower.versions(), [("ex.com/fast", 1)]);
+    hanging.rollback().await;
+
+    let remove = format!("DELETE FROM changefeed WHERE id > {settled}");
+    let mut restore = pool.begin_with("BEGIN").await?;
+    restore.executor().execute(AssertSqlSafe(remove)).await?;
+    restore.commit().await?;
+    let with_id = |id: i32, name: &str| {
+        AssertSqlSafe(format!(
+            "INSERT INTO changefeed (id, gun, version, sha256, category, created_at) \
+             VALUES ({id}, '{name}', 1, '', 'update', CURRENT_TIMESTAMP)"
+        ))
+    };
+    let mut first = pool.begin_with("BEGIN").await?;
+    first
+        .executor()
+        .execute(with_id(settled + 1, "first"))
+        .await?;
+    let mut second = pool.begin_with("BEGIN").await?;
+    second
+        .executor()
+        .execute(with_id(settled + 2, "second"))
+        .await?;
+    second.commit().await?;
+    ahead.set(Duration::from_mins(6));
+    follower.read(&*store).await?;
+    assert_eq!(follower.versions(), [("ex.com/fast", 1)]);
+    first.commit().await?;
+    follower.read_until(&*store, 3).await?;
+    assert_eq!(follower.versions()[1..], [("first", 1), ("second", 1)]);
     Ok(())
 }
 

@@ -115,6 +115,18 @@ impl Feed {
                 .bind(PAGE)
                 .fetch_all(pool)
                 .await?;
+            let is_end = ids.len() < usize::try_from(PAGE).expect("a page is small");
+            let newest = ids.last().map_or(0, |row| row.id.0);
+            if is_end
+                && known
+                    .awaited
+                    .as_ref()
+                    .is_some_and(|old| newest < old.newest)
+            {
+                // The line that was the newest is gone: a backup was restored, and its ids may be
+                // given out again.
+                known.awaited = None;
+            }
             match ids.first() {
                 Some(row) if row.id.0 == settled => _ = ids.remove(0),
                 // Before the first change there is none.
