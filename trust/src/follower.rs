@@ -23,6 +23,7 @@ mod own;
 mod position;
 
 use std::{
+    error::Error,
     io, mem,
     panic::AssertUnwindSafe,
     sync::{
@@ -571,7 +572,7 @@ fn is_away(error: &StoreError) -> bool {
     };
     match &**error {
         sqlx::Error::PoolClosed => false,
-        sqlx::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<Away>()) => false,
+        sqlx::Error::Io(error) if is_repeated(error) => false,
         error => fault(error) == Fault::Away,
     }
 }
@@ -580,6 +581,12 @@ fn is_away(error: &StoreError) -> bool {
 #[derive(Debug, thiserror::Error)]
 #[error("the database is away")]
 struct Away;
+
+/// Whether `error` is the one of [`away`].
+fn is_repeated(error: &io::Error) -> bool {
+    let cause: Option<&(dyn Error + Send + Sync)> = error.get_ref();
+    cause.is_some_and(<dyn Error + Send + Sync>::is::<Away>)
+}
 
 /// What everything is answered that would have to wait for a database that is away.
 pub(crate) fn away() -> StoreError {
