@@ -172,6 +172,7 @@ impl Keys {
             return Err(KeyError::TooManyPending(self.pending_limit.most()));
         }
         let custody = self.custodies.for_new_keys();
+        let removals = self.cache.removals();
         let created = custody.create(purpose, self.store(), self.now()).await?;
         let key = match created {
             Created::Before(key) => return Ok(key),
@@ -182,8 +183,8 @@ impl Keys {
         let public = key.public().clone();
         // Most new keys sign soon: this one need not be read and opened for that.
         let open = Arc::new(OpenKey::new(key, purpose.role.clone(), false));
-        self.cache
-            .insert(KeyId::from(public.id()), open, Instant::now());
+        let id = KeyId::from(public.id());
+        self.cache.insert_new(id, open, Instant::now(), removals);
         Ok(public)
     }
 

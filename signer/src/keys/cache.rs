@@ -9,7 +9,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -75,6 +75,8 @@ impl OpenKey {
 pub struct KeyCache {
     limits: CacheLimits,
     entries: Mutex<HashMap<KeyId, Entry>>,
+    /// How often a key was removed; written while `entries` is locked.
+    removals: AtomicU64,
     locks: KeyLocks,
 }
 
@@ -98,6 +100,7 @@ impl KeyCache {
         Self {
             limits,
             entries: Mutex::default(),
+            removals: AtomicU64::default(),
             locks: KeyLocks::default(),
         }
     }
@@ -116,7 +119,31 @@ impl KeyCache {
 
     /// Keeps `key`; the key that was longest unused goes if there is no room.
     pub fn insert(&self, id: KeyId, key: Arc<OpenKey>, now: Instant) {
+        self.insert_into(&mut self.entries(), id, key, now);
+    }
+
+    /// Keeps `key`, which was made after `removals` was read; unless some key was removed since
+    /// then, which may have been this one. Its id was not known before, so no lock could keep a
+    /// deletion from coming between its row and this call.
+    pub fn insert_new(&self, id: KeyId, key: Arc<OpenKey>, now: Instant, removals: u64) {
         let mut entries = self.entries();
+        if self.removals() == removals {
+            self.insert_into(&mut entries, id, key, now);
+        }
+    }
+
+    /// How often a key was removed so far, for [`insert_new`](Self::insert_new).
+    pub fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Acquire)
+    }
+
+    fn insert_into(
+        &self,
+        entries: &mut HashMap<KeyId, Entry>,
+        id: KeyId,
+        key: Arc<OpenKey>,
+        now: Instant,
+    ) {
         if entries.len() >= self.limits.keys.get() && !entries.contains_key(&id) {
             let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
@@ -137,6 +164,7 @@ impl KeyCache {
     /// Forgets the key called `id`.
     pub fn remove(&self, id: &KeyId) {
         let mut entries = self.entries();
+        self.removals.fetch_add(1, Ordering::Release);
         entries.remove(id);
         metrics::cache_size(entries.len());
     }

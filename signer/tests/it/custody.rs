@@ -30,11 +30,13 @@ use crate::support::{TestSigner, custodies, environment, now};
 
 const PASSPHRASE: [(&str, &str); 1] = [("NOTARY_SIGNER_TIMESTAMP_1", "throwaway-pass-1")];
 
-/// What there is of a device: its pairs by label, and whether it is plugged in.
+/// What there is of a device: its pairs by label, whether it is plugged in, and what it waits for
+/// between storing a key and answering it.
 #[derive(Clone, Default)]
 struct Device {
     pairs: Arc<Mutex<HashMap<String, Arc<PrivateKey>>>>,
     is_away: Arc<AtomicBool>,
+    answering: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Device {
@@ -83,14 +85,15 @@ impl Custody for Device {
         };
         let pending = rows.insert_pending(&new, now).await?;
         let key = pending.expect("there is no precondition");
-        let mut pairs = self.pairs.lock().unwrap();
         if key != public {
-            pairs.remove(&label);
+            self.pairs.lock().unwrap().remove(&label);
             return Ok(Created::Before(key));
         }
+        let pair = Arc::clone(&self.pairs.lock().unwrap()[&label]);
+        let _turn = self.answering.lock().await;
         Ok(Created::Now(Arc::new(Handle {
             device: self.clone(),
-            pair: Arc::clone(&pairs[&label]),
+            pair,
         })))
     }
 
@@ -197,6 +200,33 @@ async fn keys_of_two_custodies_stand_beside_each_other_in_one_table() {
         signer.sign(&resident, b"x").await.unwrap_err().code(),
         Code::NotFound
     );
+}
+
+#[tokio::test]
+async fn a_key_that_is_deleted_before_its_maker_answers_does_not_stay_open() {
+    let device = Device::default();
+    let start = TestSigner::start().await;
+    let signer = with_device(&start, &device).await;
+    let turn = device.answering.lock().await;
+    let delete_then_answer = async {
+        let id = loop {
+            let id = "SELECT COALESCE(MAX(key_id), '') FROM private_keys";
+            match signer.text(id).await {
+                Some(id) if !id.is_empty() => break id,
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        signer.delete(&id).await.unwrap();
+        drop(turn);
+        id
+    };
+    let (created, deleted) = tokio::join!(signer.create_id("a"), delete_then_answer);
+    assert_eq!(created, deleted);
+    assert!(signer.keys.cache().is_empty());
+    let status = signer.describe(&deleted).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    signer.create_id("b").await;
+    assert_eq!(signer.keys.cache().len(), 1, "the next one stays open");
 }
 
 #[tokio::test]
