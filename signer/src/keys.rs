@@ -29,7 +29,8 @@ use crate::{
 /// How many keys may wait for their first signature, unless the operator says otherwise.
 pub const MAX_PENDING: u32 = 10_000;
 
-/// Bytes of content from which on checksums are computed off the threads that serve requests.
+/// Bytes from which on the second of two contents is written, and its checksums are computed, off
+/// the threads that serve requests.
 const LARGE: usize = 64 * 1024;
 
 /// The keys, and all that is done with them.
@@ -418,7 +419,7 @@ fn note_outcome(open: &OpenKey, is_signed: bool, start: Instant) {
 
 /// What is signed after `first`.
 async fn write_sequel(sequel: Sequel, first: &Signed) -> Bytes {
-    if first.content.len() < LARGE {
+    if sequel.size(first.content.len()) < LARGE {
         return sequel.write(&first.content, &first.signature);
     }
     let (content, signature) = (first.content.clone(), first.signature.clone());
