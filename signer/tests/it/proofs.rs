@@ -492,6 +492,41 @@ async fn one_key_of_another_alias_that_does_not_open_stops_nobody_and_is_told() 
 }
 
 #[tokio::test]
+async fn what_a_passphrase_gave_is_wiped_by_the_check_after_it_is_gone() {
+    let stage = Stage::new().await;
+    let signer = &stage.signer;
+    let id = signer.create_id("a").await;
+    let derived = || signer.keys.custodies().encrypted().derivations();
+    signer.forget(&id);
+    signer.describe(&id).await.unwrap();
+    assert_eq!(derived(), 1, "it is kept");
+
+    fs::remove_file(&stage.file).unwrap();
+    assert_eq!(signer.keys.check().await.unwrap().faults.len(), 1);
+    stage.change(RIGHT);
+    signer.forget(&id);
+    signer.describe(&id).await.unwrap();
+    assert_eq!(derived(), 2);
+}
+
+#[tokio::test]
+async fn what_a_passphrase_gave_is_wiped_by_the_check_after_its_last_key_moved() {
+    let variables = [
+        ("NOTARY_SIGNER_TIMESTAMP_1", RIGHT),
+        ("NOTARY_SIGNER_NEXT", "another"),
+    ];
+    let signer = TestSigner::with(environment(&variables)).await;
+    signer.create_id("a").await;
+    rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
+    rotate_all(&signer.keys, ALIAS, |_, _| ()).await.unwrap();
+    let derived = || signer.keys.custodies().encrypted().derivations();
+    assert_eq!(derived(), 2, "one for each alias");
+    signer.keys.check().await.unwrap();
+    rotate_all(&signer.keys, "next", |_, _| ()).await.unwrap();
+    assert_eq!(derived(), 3, "again for the alias that had no key");
+}
+
+#[tokio::test]
 async fn one_key_that_does_not_open_among_others_is_named_and_stops_nobody() {
     let signer = TestSigner::with(with(RIGHT)).await;
     let mut ids = Vec::new();

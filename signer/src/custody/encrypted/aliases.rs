@@ -25,7 +25,8 @@ enum State {
 }
 
 /// Tries the passphrase of every alias in use, and of the alias of new keys if there may be any,
-/// on keys in `rows`. Those that open some are proven by it.
+/// on keys in `rows`. Those that open some are proven by it. What was derived for other aliases is
+/// wiped.
 pub(super) async fn check(
     custody: &EncryptedRows,
     rows: &dyn KeyStore,
@@ -37,6 +38,7 @@ pub(super) async fn check(
     if takes_new_keys && !aliases.iter().any(|alias| alias == default) {
         aliases.push(default.to_owned());
     }
+    custody.cipher.forget_unlisted(&aliases);
     let (mut opens_any, mut rejected) = (false, Vec::new());
     for alias in aliases {
         let (state, warning) = check_alias(custody, rows, &alias).await?;

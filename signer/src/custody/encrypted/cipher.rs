@@ -143,6 +143,11 @@ impl Cipher {
         self.slowly(move || Ok(keyring.present(&alias)?)).await
     }
 
+    /// Wipes what was derived for aliases other than `listed`.
+    pub(super) fn forget_unlisted(&self, listed: &[String]) {
+        self.derived.forget_unlisted(listed);
+    }
+
     /// What an operator should hear about the passphrase of `alias`.
     pub(super) async fn advice(&self, alias: &str) -> Vec<String> {
         let (passphrases, alias) = (Arc::clone(&self.passphrases), alias.to_owned());
@@ -270,9 +275,11 @@ struct Keyring {
 }
 
 impl Keyring {
-    /// The passphrase that `alias` has at this moment.
+    /// The passphrase that `alias` has at this moment. If it cannot be had, nothing derived from the
+    /// one before is kept.
     fn present(&self, alias: &str) -> Result<Arc<Passphrase>, PassphraseError> {
-        let present = Arc::new(self.passphrases.get(alias)?);
+        let present = self.passphrases.get(alias);
+        let present = Arc::new(present.inspect_err(|_| self.derived.forget(alias))?);
         self.derived.note_present(alias, &present);
         Ok(present)
     }

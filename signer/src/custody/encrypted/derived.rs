@@ -106,6 +106,17 @@ impl DerivedKeys {
         state.aliases.insert(alias.to_owned(), of_alias);
     }
 
+    /// Wipes all that belongs to the passphrase of `alias`, which cannot be had any more.
+    pub(super) fn forget(&self, alias: &str) {
+        self.state().retain(|of| of != alias);
+    }
+
+    /// Wipes all that belongs to aliases other than `listed`: no key is under those any more.
+    pub(super) fn forget_unlisted(&self, listed: &[String]) {
+        self.state()
+            .retain(|of| listed.iter().any(|alias| alias == of));
+    }
+
     /// The key that `derivation` gives, if it is kept.
     pub(super) fn recall(
         &self,
@@ -201,6 +212,12 @@ impl DerivedKeys {
 }
 
 impl State {
+    /// Keeps what belongs to the aliases that `keeps` names.
+    fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        self.aliases.retain(|alias, _| keeps(alias));
+        self.kept.retain(|(alias, _), _| keeps(alias));
+    }
+
     /// Whether `passphrase` is the present one of `alias`.
     fn has_present(&self, alias: &str, passphrase: &Passphrase) -> bool {
         let present = self.aliases.get(alias);
@@ -349,6 +366,29 @@ mod tests {
         assert!(derived.recall("a", &old, &derivation).is_none());
         let (_, again) = open(&derived, "a", &old);
         assert!(again.upgrade().is_none());
+    }
+
+    #[test]
+    fn nothing_stays_of_an_alias_that_is_forgotten_or_not_listed_any_more() {
+        type Forget = fn(&DerivedKeys);
+        let by_name: Forget = |derived| derived.forget("a");
+        let unlisted: Forget = |derived| derived.forget_unlisted(&["b".to_owned()]);
+        for forget in [by_name, unlisted] {
+            let derived = derived(64, 100);
+            let (of_a, of_b) = (passphrase(), passphrase());
+            derived.note_present("a", &of_a);
+            derived.note_present("b", &of_b);
+            let (_, key) = open(&derived, "a", &of_a);
+            let (_, of_other) = open(&derived, "b", &of_b);
+            let salt = write(&derived, "a", &of_a);
+            let remembered = Arc::downgrade(&of_a);
+            forget(&derived);
+            assert!(key.upgrade().is_none(), "still in memory");
+            assert!(of_other.upgrade().is_some(), "of another alias");
+            assert_ne!(write(&derived, "a", &of_a), salt);
+            drop(of_a);
+            assert!(remembered.upgrade().is_none(), "the passphrase");
+        }
     }
 
     #[test]
