@@ -16,10 +16,13 @@ use std::{
 
 use crate::{custody::SigningKey, keystore::KeyId, metrics};
 
+/// Which part of a full cache pending keys may take: one in so many.
+const PENDING_SHARE: usize = 10;
+
 /// How much the cache may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheLimits {
-    /// The most keys.
+    /// The most keys. Of those, one in ten may be pending once there is no room for more.
     pub keys: NonZeroUsize,
     /// How long a key stays after its last use.
     pub idle: Duration,
@@ -117,7 +120,7 @@ impl KeyCache {
         Some(Arc::clone(&entry.key))
     }
 
-    /// Keeps `key`; the key that was longest unused goes if there is no room.
+    /// Keeps `key`; if there is no room, [another](Self::choose_next_out) goes.
     pub fn insert(&self, id: KeyId, key: Arc<OpenKey>, now: Instant) {
         self.insert_into(&mut self.entries(), id, key, now);
     }
@@ -144,11 +147,11 @@ impl KeyCache {
         key: Arc<OpenKey>,
         now: Instant,
     ) {
-        if entries.len() >= self.limits.keys.get() && !entries.contains_key(&id) {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used);
-            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
-                entries.remove(&oldest);
-            }
+        if entries.len() >= self.limits.keys.get()
+            && !entries.contains_key(&id)
+            && let Some(next) = self.choose_next_out(entries)
+        {
+            entries.remove(&next);
         }
         entries.insert(
             id,
@@ -159,6 +162,20 @@ impl KeyCache {
             },
         );
         metrics::cache_size(entries.len());
+    }
+
+    /// The key that makes room: the one that was longest unused, of the pending ones if those have
+    /// all of their share. Whoever may begin repositories makes pending keys by the thousand, and
+    /// they must not push out the keys that sign.
+    fn choose_next_out(&self, entries: &HashMap<KeyId, Entry>) -> Option<KeyId> {
+        let share = self.limits.keys.get().div_ceil(PENDING_SHARE);
+        let pending = entries.values().filter(|entry| entry.key.is_pending());
+        let is_full_of_pending = pending.count() >= share;
+        let candidates = entries
+            .iter()
+            .filter(|(_, entry)| !is_full_of_pending || entry.key.is_pending());
+        let next = candidates.min_by_key(|(_, entry)| entry.used);
+        next.map(|(id, _)| id.clone())
     }
 
     /// Forgets the key called `id`.
@@ -280,6 +297,37 @@ mod tests {
         assert_eq!(cache.len(), 2);
         assert!(second_key.upgrade().is_none(), "still in memory");
         assert!(first_key.upgrade().is_some());
+    }
+
+    #[test]
+    fn pending_keys_push_out_no_more_than_their_share_of_those_that_sign() {
+        let (cache, start) = (cache(20), Instant::now());
+        let mut signing = Vec::new();
+        for _ in 0..20 {
+            let (_, key) = put(&cache, start);
+            key.upgrade().unwrap().set_used();
+            signing.push(key);
+        }
+        let still_open = |keys: &[Weak<OpenKey>]| {
+            let open = keys.iter().filter(|key| key.upgrade().is_some());
+            open.count()
+        };
+        let mut pending = Vec::new();
+        for age in 1..50 {
+            let (_, key) = put(&cache, start + Duration::from_millis(age));
+            pending.push(key);
+        }
+        assert_eq!((still_open(&signing), still_open(&pending)), (18, 2));
+        assert_eq!(still_open(&pending[47..]), 2, "the newest");
+        // Keys that sign take the place of pending ones that had it while there was room.
+        let cache = self::cache(20);
+        let late = start + Duration::from_secs(2);
+        let pending: Vec<_> = (0..20).map(|_| put(&cache, late).1).collect();
+        for _ in 0..30 {
+            let (_, key) = put(&cache, start + Duration::from_secs(1));
+            key.upgrade().unwrap().set_used();
+        }
+        assert_eq!((cache.len(), still_open(&pending)), (20, 1));
     }
 
     #[test]
