@@ -211,8 +211,8 @@ pub trait KeyStore: Send + Sync {
     /// What the key called `id` was made for; reads nothing that is secret.
     async fn origin(&self, id: &KeyId) -> Result<Option<Origin>, StoreError>;
 
-    /// Notes when keys last signed, all or none; they are pending no more. Answers those that are
-    /// gone.
+    /// Notes when keys last signed; they are pending no more. Answers those that are gone. After an
+    /// error, any of them may be noted.
     async fn mark_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<Vec<KeyId>, StoreError>;
 
     /// Deletes the key called `id`; answers whether there was one.

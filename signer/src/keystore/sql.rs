@@ -109,8 +109,9 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Notes `uses`, all or none: one, and two at the same time, by a statement that commits by itself.
-/// Answers the keys that are gone.
+/// Notes `uses` of the keys that are there, and answers those that are gone. One use, and two at
+/// the same time, are noted by a statement that commits by itself. Where one of two keys is gone,
+/// the other may therefore be noted even after an error.
 async fn note_uses<DB>(
     pool: &Pool<DB>,
     uses: &[(KeyId, OffsetDateTime)],
