@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::PublicKey;
 
-use self::pending::{Inserted, PendingRow, altered, choose, insert_unless_pending};
+use self::pending::{Inserted, PendingRow, WrittenRow, altered, choose, insert_unless_pending};
 use super::{
     Holding, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError, StoredKey,
     algorithm_name, dialect::KeyDialect,
@@ -265,6 +265,7 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
     for<'r> PendingRow: FromRow<'r, DB::Row>,
+    for<'r> WrittenRow: FromRow<'r, DB::Row>,
     for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
     for<'r> ListRow<DB::Time>: FromRow<'r, DB::Row>,
 {

@@ -93,7 +93,16 @@ async fn a_new_key_signs_without_being_read_and_is_pending_until_then() {
 #[tokio::test]
 async fn a_key_whose_row_is_not_what_was_written_is_not_handed_out() {
     let signer = TestSigner::start().await;
-    for column in ["private", "public", "passphrase_alias", "gun", "role"] {
+    for column in [
+        "encryption_alg",
+        "keywrap_alg",
+        "algorithm",
+        "passphrase_alias",
+        "public",
+        "private",
+        "gun",
+        "role",
+    ] {
         signer
             .execute(&format!(
                 "CREATE TRIGGER lossy AFTER INSERT ON private_keys BEGIN \

@@ -5,9 +5,9 @@ use sqlx::{Encode, Executor, FromRow, Type};
 use time::OffsetDateTime;
 use tuf::{KeyType, PublicKey};
 
-use super::{KeyRow, precondition, statements};
+use super::{precondition, statements};
 use crate::keystore::{
-    NewKey, Purpose, StoreError, StoredKey, algorithm_name,
+    NewKey, Purpose, StoreError, algorithm_name,
     dialect::{KeyDialect, Lock},
 };
 
@@ -34,7 +34,7 @@ where
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> PendingRow: FromRow<'r, DB::Row>,
-    for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
+    for<'r> WrittenRow: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     let mut transaction = pool.begin_with(DB::BEGIN_LOCKED).await?;
@@ -59,7 +59,7 @@ where
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> PendingRow: FromRow<'r, DB::Row>,
-    for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
+    for<'r> WrittenRow: FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
     let locks: Vec<_> = [Lock::for_purpose(&key.purpose)]
@@ -75,29 +75,46 @@ where
     }
     insert(transaction, key, now).await?;
     // By its id: without an index, reading the purpose again would read the whole table.
-    let written = find(transaction, key.public.id().as_str()).await?;
+    let written = read_back(transaction, key.public.id().as_str()).await?;
     Ok(match written {
-        Some(written) if is_as_made(&written, key) => Inserted::Pending(key.public.clone()),
+        Some(written) if written.is_as_made(key) => Inserted::Pending(key.public.clone()),
         _ => Inserted::Altered,
     })
 }
 
-/// Whether the row of `key` holds all that it is to hold, to the letter. It will be used without
-/// being read again, for as long as this signer runs.
-fn is_as_made(written: &StoredKey, key: &NewKey) -> bool {
-    let NewKey {
-        public,
-        purpose,
-        holding,
-    } = key;
-    written.id == public.id().as_str()
-        && written.public == public.public_bytes()
-        && written.algorithm == algorithm_name(purpose.algorithm)
-        && written.gun == purpose.gun
-        && written.role == purpose.role
-        && written.alias == holding.alias
-        && written.private == holding.private
-        && !written.used
+/// Columns of [`statements::WRITTEN`].
+#[derive(FromRow)]
+pub(super) struct WrittenRow {
+    key_id: String,
+    encryption_alg: String,
+    keywrap_alg: String,
+    algorithm: String,
+    passphrase_alias: String,
+    public: Vec<u8>,
+    private: Vec<u8>,
+    gun: String,
+    role: String,
+}
+
+impl WrittenRow {
+    /// Whether it holds all that the row of `key` is to hold, to the letter. The key will be used
+    /// without being read again, for as long as this signer runs.
+    fn is_as_made(&self, key: &NewKey) -> bool {
+        let NewKey {
+            public,
+            purpose,
+            holding,
+        } = key;
+        self.key_id == public.id().as_str()
+            && self.encryption_alg == holding.encryption
+            && self.keywrap_alg == holding.wrapping
+            && self.algorithm == algorithm_name(purpose.algorithm)
+            && self.passphrase_alias == holding.alias
+            && self.public == public.public_bytes()
+            && self.private == holding.private
+            && self.gun == purpose.gun
+            && self.role == purpose.role
+    }
 }
 
 /// Columns of [`statements::PENDING`].
@@ -153,23 +170,22 @@ where
         .await
 }
 
-/// The key called `id` as a transaction sees it.
-async fn find<DB>(
+/// The row of the new key called `id` as a transaction sees it.
+async fn read_back<DB>(
     transaction: &mut Transaction<DB>,
     id: &str,
-) -> Result<Option<StoredKey>, sqlx::Error>
+) -> Result<Option<WrittenRow>, sqlx::Error>
 where
     DB: KeyDialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'r> KeyRow<DB::Time>: FromRow<'r, DB::Row>,
+    for<'r> WrittenRow: FromRow<'r, DB::Row>,
 {
-    let row: Option<KeyRow<DB::Time>> = sqlx::query_as(DB::sql(statements::FIND))
+    sqlx::query_as(DB::sql(statements::WRITTEN))
         .bind(id)
         .bind(id)
         .fetch_optional(transaction.executor())
-        .await?;
-    Ok(row.map(StoredKey::from))
+        .await
 }
 
 /// Inserts `key` in a transaction.

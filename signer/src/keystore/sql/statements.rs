@@ -10,6 +10,10 @@ pub const STILL_PENDING: &str = "SELECT key_id, algorithm, public, gun, role FRO
 pub const INSERT: &str = "INSERT INTO private_keys (created_at, updated_at, key_id, \
      encryption_alg, keywrap_alg, algorithm, passphrase_alias, public, private, gun, role) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Everything that [`INSERT`] wrote of one key; nothing if that has signed already.
+pub const WRITTEN: &str = "SELECT key_id, encryption_alg, keywrap_alg, algorithm, \
+     passphrase_alias, public, private, gun, role FROM private_keys \
+     WHERE key_id = ? AND EXACT(key_id) = ? AND last_used IS NULL AND deleted_at IS NULL";
 /// One key.
 pub const FIND: &str = "SELECT key_id, algorithm, passphrase_alias, public, private, gun, \
      role, last_used FROM private_keys \
@@ -76,10 +80,11 @@ pub const PUT: &str = "INSERT INTO private_keys (id, created_at, updated_at, del
      last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// All of them.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 20] = [
     PENDING,
     STILL_PENDING,
     INSERT,
+    WRITTEN,
     FIND,
     ORIGIN,
     MARK_USED,
