@@ -107,6 +107,33 @@ async fn unless_both_keys_are_there_neither_signs() {
 }
 
 #[tokio::test]
+async fn an_open_pending_key_that_another_signer_deleted_seals_nothing() {
+    let signer = TestSigner::start().await;
+    let other = signer.beside().await;
+    let (_, kept) = key(&signer, "ecdsa", "snapshot").await;
+    for gone_is_first in [true, false] {
+        let (_, gone) = key(&signer, "ecdsa", "timestamp").await;
+        other.delete(&gone).await.unwrap();
+        signer.describe(&gone).await.expect("it is still open");
+        let request = if gone_is_first {
+            asking(&gone, &kept)
+        } else {
+            asking(&kept, &gone)
+        };
+        let status = seal(&signer, request).await.unwrap_err();
+        let expected = format!("signing key not found: {gone}");
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::NotFound, &*expected)
+        );
+        let described = signer.describe(&gone).await;
+        assert_eq!(described.unwrap_err().code(), Code::NotFound, "it left");
+    }
+    let (_, new) = key(&signer, "ecdsa", "timestamp").await;
+    seal(&signer, asking(&kept, &new)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_makes_no_sense_or_would_grow_is_refused() {
     let signer = TestSigner::start().await;
     let (_, id) = key(&signer, "ecdsa", "snapshot").await;

@@ -81,11 +81,11 @@ async fn a_new_key_signs_without_being_read_and_is_pending_until_then() {
     assert_eq!(derived(), before, "nothing is derived for a new key");
     assert_ne!(other.create_id("a").await, id, "it is pending no more");
     assert_eq!(other.create_id("b").await, idle, "this one still is");
-    // A key that another signer deleted, or used, before it signed here.
+    // A key that another signer used, or deleted, before it signed here.
     let used = format!("UPDATE private_keys SET last_used = '2026-01-01' WHERE key_id = '{idle}'");
     signer.execute(&used).await;
     assert_ne!(signer.create_id("b").await, idle);
-    signer.delete(&warm).await.unwrap();
+    other.delete(&warm).await.unwrap();
     let status = signer.sign(&warm, b"x").await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
 }
