@@ -5,7 +5,6 @@
 //! the server this one is made last: it then has every key that the other names.
 
 use std::{
-    ffi::OsString,
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -13,9 +12,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use archive::{Emptiness, Header, Kind, Output, Transfer, escrow};
 use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
-use daemon::{Command, clock, words};
+use daemon::{Flags, clock, words};
 use database::{Connected, OpenMode};
 
+use super::Environment;
 use crate::{
     config::{Config, Storage},
     custody::registry::Custodies,
@@ -28,7 +28,7 @@ use crate::{
 const PROGRAM: &str = concat!("notary-signer ", env!("CARGO_PKG_VERSION"));
 
 /// What the command line asks for that needs the configuration.
-pub(crate) enum Task {
+enum Task {
     /// Write all keys to a new file.
     Backup {
         file: PathBuf,
@@ -44,14 +44,14 @@ pub(crate) enum Task {
 }
 
 /// An archive that may be sealed.
-pub(crate) struct Sealed {
+struct Sealed {
     file: PathBuf,
     /// The private escrow key that opens it.
     key: Option<PathBuf>,
 }
 
 /// The commands, for the help.
-pub(crate) fn commands() -> [clap::Command; 4] {
+pub(super) fn commands() -> [clap::Command; 4] {
     let path = |name: &'static str, value: &'static str| {
         Arg::new(name)
             .value_name(value)
@@ -109,15 +109,35 @@ pub(crate) fn commands() -> [clap::Command; 4] {
     ]
 }
 
-/// Makes an escrow key, if that is what `command` asks for; answers whether it was. Needs no
-/// configuration.
-pub(crate) fn generate(command: &Command) -> anyhow::Result<bool> {
-    let Command::Other { name, arguments } = command else {
-        return Ok(false);
+/// Runs the command `name`, which is one of [`commands`].
+pub(super) async fn run(
+    name: &str,
+    arguments: &ArgMatches,
+    flags: &Flags,
+    environment: Environment,
+) -> anyhow::Result<()> {
+    let sealed = || Sealed {
+        file: required_path(arguments, "file"),
+        key: arguments.get_one("escrow-key").cloned(),
     };
-    let Some(("generate", arguments)) = arguments.subcommand().filter(|_| name == "escrow-key")
-    else {
-        return Ok(false);
+    let task = match name {
+        "backup" => Task::Backup {
+            file: required_path(arguments, "file"),
+            escrow: arguments.get_one("escrow").cloned(),
+            emptiness: emptiness(arguments),
+        },
+        "restore" => Task::Restore(sealed()),
+        "verify-backup" => Task::Verify(sealed(), emptiness(arguments)),
+        _ => return generate(arguments),
+    };
+    let config = super::load(flags, &environment)?;
+    task.run(&config, environment).await
+}
+
+/// Makes an escrow key. Needs no configuration.
+fn generate(arguments: &ArgMatches) -> anyhow::Result<()> {
+    let Some(("generate", arguments)) = arguments.subcommand() else {
+        unreachable!("clap requires the sub-command");
     };
     let key = escrow::PrivateKey::generate()?;
     let (private, public) = (
@@ -135,37 +155,12 @@ pub(crate) fn generate(command: &Command) -> anyhow::Result<bool> {
         "{}: keep it in a safe and not on this machine; nothing else opens a sealed backup",
         private.display()
     );
-    Ok(true)
+    Ok(())
 }
 
 impl Task {
-    /// What `command` asks for, if it is one of these.
-    pub(crate) fn of(command: &Command) -> Option<Self> {
-        let Command::Other { name, arguments } = command else {
-            return None;
-        };
-        let sealed = || Sealed {
-            file: required_path(arguments, "file"),
-            key: arguments.get_one("escrow-key").cloned(),
-        };
-        match name.as_str() {
-            "backup" => Some(Self::Backup {
-                file: required_path(arguments, "file"),
-                escrow: arguments.get_one("escrow").cloned(),
-                emptiness: emptiness(arguments),
-            }),
-            "restore" => Some(Self::Restore(sealed())),
-            "verify-backup" => Some(Self::Verify(sealed(), emptiness(arguments))),
-            _ => None,
-        }
-    }
-
     /// Does it, with the database and the passphrases that `config` and `environment` name.
-    pub(crate) async fn run(
-        self,
-        config: &Config,
-        environment: Vec<(OsString, OsString)>,
-    ) -> anyhow::Result<()> {
+    async fn run(self, config: &Config, environment: Environment) -> anyhow::Result<()> {
         match self {
             Self::Backup {
                 file,

@@ -3,24 +3,30 @@
 use anyhow::{Context, bail};
 use archive::Progress;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches};
-use daemon::words;
+use daemon::{Flags, words};
+use database::OpenMode;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::print;
+use super::{Environment, print};
 use crate::{
+    config::Storage,
     custody::custody_name,
     keys::Keys,
     keystore::{KeyId, ListedKey},
+    open,
     rotation::{self, Rotated},
     trial::{self, Checked},
 };
+
+/// The name of the command.
+pub(super) const NAME: &str = "key";
 
 /// How many keys are listed at a time.
 const PAGE: u16 = 500;
 
 /// What `notary-signer key` understands.
 pub(super) fn command() -> clap::Command {
-    clap::Command::new("key")
+    clap::Command::new(NAME)
         .about("List and checks stored keys, and changes their passphrase")
         .subcommand_required(true)
         .subcommand(clap::Command::new("list").about("List stored keys, without secrets"))
@@ -58,8 +64,23 @@ fn rotate_command() -> clap::Command {
         .group(ArgGroup::new("which").args(["key", "all"]).required(true))
 }
 
-/// Does what `arguments` say.
-pub(super) async fn run(arguments: &ArgMatches, keys: &Keys) -> anyhow::Result<()> {
+/// Does what `arguments` say with the keys of the configuration.
+pub(super) async fn run(
+    arguments: &ArgMatches,
+    flags: &Flags,
+    environment: Environment,
+) -> anyhow::Result<()> {
+    let config = super::load(flags, &environment)?;
+    if matches!(config.storage, Storage::Memory) {
+        bail!("storage.backend is memory: there are no stored keys");
+    }
+    let keys = open::open(&config, environment, OpenMode::MustExist).await?;
+    let outcome = run_on(&keys, arguments).await;
+    keys.store().close().await;
+    outcome
+}
+
+async fn run_on(keys: &Keys, arguments: &ArgMatches) -> anyhow::Result<()> {
     match arguments.subcommand() {
         Some(("list", _)) => list(keys).await,
         Some(("check", _)) => check(keys).await,
