@@ -224,6 +224,12 @@ impl<DB: Dialect> Pool<DB> {
         (self.shared.open.load(Ordering::Relaxed), idle)
     }
 
+    /// How many requests wait for a connection in `lane`.
+    #[must_use]
+    pub fn waiting(&self, lane: Lane) -> usize {
+        self.shared.lanes.waiting(lane)
+    }
+
     /// How the database is doing, as the last requests saw it; tells of changes at once.
     #[must_use]
     pub fn condition(&self) -> watch::Receiver<Condition> {

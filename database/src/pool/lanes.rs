@@ -72,6 +72,15 @@ impl Lanes {
         }
     }
 
+    /// How many wait in `lane`.
+    pub(super) fn waiting(&self, lane: Lane) -> usize {
+        let queue = match lane {
+            Lane::Read => &self.read,
+            Lane::Write => &self.write,
+        };
+        queue.waiting.load(Ordering::Relaxed)
+    }
+
     /// A place in the lane of this task, to be kept as long as the connection; `Ok(None)` for a
     /// task without a lane.
     ///

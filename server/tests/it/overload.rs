@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use database::{Lane, OpenMode, PoolLimits, SqliteUrl};
 use http::StatusCode;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::{task::JoinHandle, time::sleep};
 use trust::store::MIGRATIONS;
 
 use crate::support::{Answer, TestServer};
@@ -41,20 +41,23 @@ async fn stall(pool: &Pool, lane: Lane) -> Vec<database::Transaction<sqlx::Sqlit
     stalled
 }
 
-/// Sends `count` requests, and lets each go as far as it gets by itself.
+/// Sends `count` requests, and waits until each waits in its lane or is answered.
 async fn send(
     server: &Arc<TestServer>,
+    (pool, lane): (&Pool, Lane),
     count: usize,
     method: &'static str,
     path: &'static str,
 ) -> Vec<JoinHandle<Answer>> {
+    let before = pool.waiting(lane);
     let ask = |_| {
         let server = Arc::clone(server);
         tokio::spawn(async move { server.request(method, path).await })
     };
-    let asked = (0..count).map(ask).collect();
-    for _ in 0..10 {
-        yield_now().await;
+    let asked: Vec<_> = (0..count).map(ask).collect();
+    let answered = || asked.iter().filter(|request| request.is_finished()).count();
+    while pool.waiting(lane) - before + answered() < count {
+        sleep(Duration::from_millis(1)).await;
     }
     asked
 }
@@ -69,13 +72,13 @@ async fn reads_that_wait_for_the_database_do_not_hold_up_a_publish_and_are_bound
     let mut publisher = server.published("a").await;
     let stalled = stall(&pool, Lane::Read).await;
 
-    let waiting = send(&server, 500, "GET", CHANGES).await;
+    let waiting = send(&server, (&pool, Lane::Read), 500, "GET", CHANGES).await;
     let answer = server.publish("a", &publisher.next(&["targets"])).await;
     answer.ok();
     assert!(waiting.iter().all(|read| !read.is_finished()));
 
     let full = OF_A_LANE * QUEUE - waiting.len();
-    let more = send(&server, full + 30, "GET", CHANGES).await;
+    let more = send(&server, (&pool, Lane::Read), full + 30, "GET", CHANGES).await;
     let (refused, more): (Vec<_>, Vec<_>) = more.into_iter().partition(JoinHandle::is_finished);
     assert_eq!(refused.len(), 30, "at once, while the others still wait");
     for answer in refused {
@@ -102,7 +105,14 @@ async fn writes_that_wait_for_the_database_do_not_hold_up_a_read_and_are_bounded
     let stalled = stall(&pool, Lane::Write).await;
 
     let deletions = OF_A_LANE * QUEUE;
-    let waiting = send(&server, deletions, "DELETE", "/v2/b/_trust/tuf/").await;
+    let waiting = send(
+        &server,
+        (&pool, Lane::Write),
+        deletions,
+        "DELETE",
+        "/v2/b/_trust/tuf/",
+    )
+    .await;
     server.get(CHANGES).await.ok();
     assert!(waiting.iter().all(|write| !write.is_finished()));
     let refused = server.request("DELETE", "/v2/b/_trust/tuf/").await;

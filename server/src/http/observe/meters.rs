@@ -118,7 +118,7 @@ impl Meter {
 
     /// Whether a success changes trust data.
     pub(super) fn is_change(&self) -> bool {
-        self.method != "GET"
+        self.method != "get"
     }
 
     /// Counts an answer.
