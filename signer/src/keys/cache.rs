@@ -120,7 +120,7 @@ impl KeyCache {
         Some(Arc::clone(&entry.key))
     }
 
-    /// Keeps `key`; if there is no room, [another](Self::choose_next_out) goes.
+    /// Keeps `key`; if there is no room, another one goes.
     pub fn insert(&self, id: KeyId, key: Arc<OpenKey>, now: Instant) {
         self.insert_into(&mut self.entries(), id, key, now);
     }
