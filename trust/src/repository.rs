@@ -225,17 +225,14 @@ fn recall_without_database(
     })
 }
 
-/// Follows the newest timestamp of `gun`.
+/// Follows the newest timestamp of `gun` that the database has now, for those who go on to write.
+/// What is remembered is not enough for them, however fresh: a server that takes itself for the
+/// only one would refuse what builds on a write of another, or make keys that there are.
 ///
 /// # Errors
 ///
 /// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
 pub(crate) async fn open(repositories: &Repositories, gun: &Gun) -> Result<Found, ReadError> {
-    repositories.require_database()?;
-    if let Some(remembered) = recall(repositories, gun).await {
-        return Ok(remembered.into());
-    }
-    // The poll may have found that it is.
     repositories.require_database()?;
     ask(repositories, gun).await
 }

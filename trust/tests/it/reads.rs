@@ -650,3 +650,21 @@ async fn nothing_is_served_without_the_database_if_that_is_switched_off() {
     stage.set_away(true);
     assert!(is_temporary(stage.try_current("app").await));
 }
+
+#[tokio::test]
+async fn who_goes_on_to_write_sees_what_another_program_wrote_a_moment_ago() {
+    let stage = Stage::following_by(rules(Mode::Sole)).await;
+    for _ in 0..3 {
+        assert_eq!(stage.version("app").await, None);
+    }
+    stage.published("app").await;
+    stage.store.take();
+    assert_eq!(
+        stage.version("app").await,
+        None,
+        "readers wait for the next poll"
+    );
+    stage.asked(&[]);
+    let root = repository::root(&stage.repositories, &gun("app")).await;
+    assert!(root.unwrap().is_some(), "no key may be made for it");
+}
