@@ -213,6 +213,12 @@ impl MetadataCache {
         found
     }
 
+    /// Whether a file is remembered.
+    pub fn holds_file(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> bool {
+        self.files
+            .contains_key(&(gun.clone(), role.clone(), *sha256))
+    }
+
     /// Remembers a file, unless something was deleted since the ticket was issued.
     pub fn keep_file(
         &self,

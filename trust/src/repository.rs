@@ -98,12 +98,15 @@ pub async fn named(
         return loaded(repositories, gun, role, sha256).await;
     };
     let follower = &repositories.follower;
-    let is_there = !follower.is_out()
+    let is_seen = !follower.is_out()
         && (is_in_sight(repositories, gun)
             || matches!(
                 recall(repositories, gun).await,
                 Some(Remembered::Repository(_))
             ));
+    // A poll may just have told of a deletion, and another reader have found the repository that
+    // came afterwards.
+    let is_there = is_seen && repositories.cache.holds_file(gun, role, sha256);
     let is_there = is_there
         || match recall_without_database(repositories, gun) {
             Some(remembered) => remembered?.view().is_some(),
@@ -124,16 +127,17 @@ pub async fn named(
     load(repositories, gun, role, sha256).await
 }
 
-/// Whether the repository was seen a moment ago, by a poll or by a question of its own.
+/// Whether a poll has seen the repository a moment ago.
 fn is_in_sight(repositories: &Repositories, gun: &Gun) -> bool {
     let cache = &repositories.cache;
     let now = cache.now();
-    let Some((Remembered::Repository(_), asked)) = cache.confirmed(gun) else {
+    // A question for the repository does not count: there may have been another one of its name,
+    // whose files only a poll makes this process forget.
+    let Some(polled) = repositories.follower.last_poll() else {
         return false;
     };
-    let polled = repositories.follower.last_poll();
-    let seen = polled.map_or(asked, |polled| polled.max(asked));
-    now.saturating_duration_since(seen) < SIGHT
+    matches!(cache.confirmed(gun), Some((Remembered::Repository(_), _)))
+        && now.saturating_duration_since(polled) < SIGHT
 }
 
 /// What is remembered of `gun`, if the database holds that now, or has held it since this was

@@ -668,3 +668,22 @@ async fn who_goes_on_to_write_sees_what_another_program_wrote_a_moment_ago() {
     let root = repository::root(&stage.repositories, &gun("app")).await;
     assert!(root.unwrap().is_some(), "no key may be made for it");
 }
+
+#[tokio::test]
+async fn a_file_of_a_repository_that_was_replaced_is_not_served_for_the_new_one() {
+    let stage = Stage::new().await;
+    stage.published("app").await;
+    stage.pull("app").await;
+    let sums = stage.pull("app").await;
+    // Another server deletes it, and another one begins again.
+    stage.delete("app").await;
+    let mut publisher = Publisher::new("app");
+    publisher.add_target("targets", "other", b"other");
+    let parts = publisher.first_publish();
+    stage.write(&mut publisher, parts).await;
+    // This server finds the new one by a question of its own, without a poll.
+    stage.advance(CONFIRMATION);
+    assert!(stage.version("app").await.is_some());
+    let (role, sum) = sums.iter().find(|(role, _)| *role == Role::Targets).unwrap();
+    assert!(stage.named("app", role, sum).await.is_none());
+}
