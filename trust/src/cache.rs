@@ -104,7 +104,21 @@ struct Entry {
     stamp: Stamp,
     /// A moment before the database was asked for it.
     asked: Instant,
+    /// When this process came to know it: a moment after the database answered.
+    known: Instant,
     what: Remembered,
+}
+
+impl Entry {
+    /// Keeps the moment from which `old` was known, if both are of the same timestamp.
+    fn known_as(mut self, old: &Self) -> Self {
+        if let (Some(new), Some(before)) = (self.what.view(), old.what.view())
+            && new.head == before.head
+        {
+            self.known = old.known;
+        }
+        self
+    }
 }
 
 type FileKey = (Gun, Role, [u8; 32]);
@@ -263,6 +277,15 @@ impl MetadataCache {
         (entry.stamp == self.stamp(gun)).then_some((entry.what, entry.asked))
     }
 
+    /// Since when the repository is known that is confirmed of `gun`. What happened before that was
+    /// told of by every poll that began later.
+    pub fn known_since(&self, gun: &Gun) -> Option<Instant> {
+        let entry = self.guns.get(gun)?;
+        let age = self.now().saturating_duration_since(entry.asked);
+        let is_confirmed = entry.stamp == self.stamp(gun) && age < CONFIRMATION;
+        (is_confirmed && entry.what.view().is_some()).then_some(entry.known)
+    }
+
     /// Remembers what the database answered to a question that was asked after the ticket was
     /// issued, unless `gun` has changed since.
     pub fn keep(&self, ticket: Ticket, gun: &Gun, what: Remembered) {
@@ -297,6 +320,7 @@ impl MetadataCache {
             let new = Entry {
                 stamp: ticket.stamp,
                 asked: ticket.asked,
+                known: self.now(),
                 what: Remembered::Repository(Arc::clone(view)),
             };
             self.guns.entry_by_ref(gun).and_compute_with(|old| {
@@ -413,12 +437,18 @@ impl MetadataCache {
 
     /// Puts an entry in the place of an older one.
     fn put(&self, gun: &Gun, stamp: Stamp, asked: Instant, what: Remembered) {
-        let new = Entry { stamp, asked, what };
+        let new = Entry {
+            stamp,
+            asked,
+            known: self.now(),
+            what,
+        };
         self.guns.entry_by_ref(gun).and_compute_with(|old| {
             let is_newer = |old: &Entry| (old.stamp, old.asked) > (new.stamp, new.asked);
             match old {
                 Some(old) if is_newer(old.value()) => Op::Nop,
-                _ => Op::Put(new),
+                Some(old) => Op::Put(new.known_as(old.value())),
+                None => Op::Put(new),
             }
         });
     }
@@ -567,6 +597,29 @@ mod tests {
         assert_eq!(confirmed(&cache, &a), Some(2));
         *seconds.lock().unwrap() += 1;
         assert_eq!(confirmed(&cache, &a), None);
+    }
+
+    #[test]
+    fn a_repository_is_known_from_when_its_timestamp_came_to_be_known() {
+        let (start, seconds) = (Instant::now(), Arc::new(Mutex::new(0)));
+        let clock = Arc::clone(&seconds);
+        let cache = MetadataCache::new(1 << 20)
+            .with_clock(move || start + Duration::from_secs(*clock.lock().unwrap()));
+        let a = gun("a");
+        let known = || Some(cache.known_since(&a)?.duration_since(start).as_secs());
+        assert_eq!(known(), None);
+        let ticket = cache.ticket(&a);
+        *seconds.lock().unwrap() = 1;
+        keep(&cache, ticket, &a, 1);
+        assert_eq!(known(), Some(1), "not from when it was asked for");
+        *seconds.lock().unwrap() = 2;
+        keep(&cache, cache.ticket(&a), &a, 1);
+        assert_eq!(known(), Some(1), "the same as before");
+        *seconds.lock().unwrap() = 3;
+        cache.keep_published(cache.ticket(&a), &a, None, &view(2));
+        assert_eq!(known(), Some(3));
+        cache.keep(cache.ticket(&a), &a, Remembered::Absent);
+        assert_eq!(known(), None);
     }
 
     #[test]

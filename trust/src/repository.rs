@@ -100,10 +100,7 @@ pub async fn named(
     let follower = &repositories.follower;
     let is_seen = !follower.is_out()
         && (is_in_sight(repositories, gun)
-            || matches!(
-                recall(repositories, gun).await,
-                Some(Remembered::Repository(_))
-            ));
+            || recall(repositories, gun).await.is_some() && is_in_sight(repositories, gun));
     // A poll may just have told of a deletion, and another reader have found the repository that
     // came afterwards.
     let is_there = is_seen && repositories.cache.holds_file(gun, role, sha256);
@@ -127,17 +124,17 @@ pub async fn named(
     load(repositories, gun, role, sha256).await
 }
 
-/// Whether a poll has seen the repository a moment ago.
+/// Whether a poll has seen the repository that is remembered, and a moment ago. Another one may
+/// have had its name before: only a poll that began later makes this process forget that one's
+/// files.
 fn is_in_sight(repositories: &Repositories, gun: &Gun) -> bool {
     let cache = &repositories.cache;
     let now = cache.now();
-    // A question for the repository does not count: there may have been another one of its name,
-    // whose files only a poll makes this process forget.
-    let Some(polled) = repositories.follower.last_poll() else {
+    let (Some(known), Some(polled)) = (cache.known_since(gun), repositories.follower.last_poll())
+    else {
         return false;
     };
-    matches!(cache.confirmed(gun), Some((Remembered::Repository(_), _)))
-        && now.saturating_duration_since(polled) < SIGHT
+    polled >= known && now.saturating_duration_since(polled) < SIGHT
 }
 
 /// What is remembered of `gun`, if the database holds that now, or has held it since this was
