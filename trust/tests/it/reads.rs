@@ -684,6 +684,9 @@ async fn a_file_of_a_repository_that_was_replaced_is_not_served_for_the_new_one(
     // This server finds the new one by a question of its own, without a poll.
     stage.advance(CONFIRMATION);
     assert!(stage.version("app").await.is_some());
-    let (role, sum) = sums.iter().find(|(role, _)| *role == Role::Targets).unwrap();
+    let (role, sum) = sums
+        .iter()
+        .find(|(role, _)| *role == Role::Targets)
+        .unwrap();
     assert!(stage.named("app", role, sum).await.is_none());
 }
