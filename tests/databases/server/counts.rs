@@ -122,6 +122,10 @@ fn files(roles: &[Role], version: i64) -> Vec<File> {
     roles.iter().map(file).collect()
 }
 
+/// How long to wait between two questions for what waits. InnoDB answers from a copy for as long
+/// as it is asked again within 100 ms.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(150);
+
 /// How many transactions wait for a lock.
 fn waiting(server: &Server, fresh: &Fresh) -> Result<usize> {
     let count = server.pick(
@@ -160,7 +164,7 @@ async fn publishes_of_different_repositories_are_under_way_at_the_same_time(
         let start = Instant::now();
         while waiting(&server, &fresh)? < 2 {
             ensure!(start.elapsed() < PATIENCE, "one waits for the other");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(BETWEEN_QUESTIONS).await;
         }
         other.rollback().await;
         for publish in publishes {
@@ -200,7 +204,7 @@ async fn a_rival_is_told_which_role_it_lost(server: Server) -> Result<()> {
         let start = Instant::now();
         while waiting(&server, &fresh)? < 1 {
             ensure!(start.elapsed() < Duration::from_secs(20), "it does not wait");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(BETWEEN_QUESTIONS).await;
         }
         rival.commit().await?;
         let lost = publish.await?;
