@@ -266,24 +266,33 @@ impl MetadataCache {
     /// What was confirmed of `gun` and not changed since, as far as this process was told, and the
     /// moment before the database was asked. It counts for [`CONFIRMATION`].
     pub fn confirmed(&self, gun: &Gun) -> Option<(Remembered, Instant)> {
-        let now = self.now();
-        self.undoubted(gun)
-            .filter(|(_, asked)| now.saturating_duration_since(*asked) < CONFIRMATION)
+        let entry = self.confirmed_entry(gun)?;
+        Some((entry.what, entry.asked))
     }
 
     /// The same, however long ago it was.
     pub fn undoubted(&self, gun: &Gun) -> Option<(Remembered, Instant)> {
-        let entry = self.guns.get(gun)?;
-        (entry.stamp == self.stamp(gun)).then_some((entry.what, entry.asked))
+        let entry = self.undoubted_entry(gun)?;
+        Some((entry.what, entry.asked))
     }
 
-    /// Since when the repository is known that is confirmed of `gun`. What happened before that was
-    /// told of by every poll that began later.
+    /// Since when the repository is known that is confirmed of `gun`. A poll that began later has
+    /// told of everything that happened to the name before.
     pub fn known_since(&self, gun: &Gun) -> Option<Instant> {
-        let entry = self.guns.get(gun)?;
-        let age = self.now().saturating_duration_since(entry.asked);
-        let is_confirmed = entry.stamp == self.stamp(gun) && age < CONFIRMATION;
-        (is_confirmed && entry.what.view().is_some()).then_some(entry.known)
+        let entry = self.confirmed_entry(gun)?;
+        entry.what.view().map(|_| entry.known)
+    }
+
+    fn confirmed_entry(&self, gun: &Gun) -> Option<Entry> {
+        let now = self.now();
+        self.undoubted_entry(gun)
+            .filter(|entry| now.saturating_duration_since(entry.asked) < CONFIRMATION)
+    }
+
+    fn undoubted_entry(&self, gun: &Gun) -> Option<Entry> {
+        self.guns
+            .get(gun)
+            .filter(|entry| entry.stamp == self.stamp(gun))
     }
 
     /// Remembers what the database answered to a question that was asked after the ticket was
