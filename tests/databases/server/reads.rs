@@ -6,7 +6,12 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Result, ensure};
 use database::Connected;
 use trust::{
-    Repositories, cache::MetadataCache, memory::MemoryLimits, reading, signer::LocalSigner,
+    Repositories,
+    cache::MetadataCache,
+    follower::{MOMENT, Mode, Rules},
+    memory::MemoryLimits,
+    reading,
+    signer::LocalSigner,
     store::SqlStore,
 };
 use tuf::{Gun, Role};
@@ -19,26 +24,42 @@ use crate::{
 
 on_both!(
     nobody_reads_what_is_older_than_the_request,
+    nobody_reads_what_is_older_than_a_moment_where_a_server_takes_itself_for_the_only_one,
     a_repository_that_is_not_there_costs_one_question,
 );
 
 const TIME: Duration = Duration::from_secs(8);
 
 async fn nobody_reads_what_is_older_than_the_request(server: Server) -> Result<()> {
+    let foreign = Duration::ZERO;
+    play_model(&server, Mode::Shared, Bound { foreign }).await
+}
+
+async fn nobody_reads_what_is_older_than_a_moment_where_a_server_takes_itself_for_the_only_one(
+    server: Server,
+) -> Result<()> {
+    let foreign = MOMENT;
+    play_model(&server, Mode::Sole, Bound { foreign }).await
+}
+
+async fn play_model(server: &Server, mode: Mode, bound: Bound) -> Result<()> {
     let fresh = server.notarys()?;
-    let bound = Bound {
-        foreign: Duration::ZERO,
+    let follow = |repositories: Repositories| {
+        repositories.following_by(Rules {
+            mode,
+            ..Rules::default()
+        })
     };
     match connect(&fresh).await? {
         Connected::Postgres(pool) => {
             let store = || Arc::new(SqlStore::new(pool.clone())) as _;
             let go = Arc::new(pool.clone());
-            nobody_reads_what_is_older_than_allowed(store, go, |same| same, bound, TIME).await;
+            nobody_reads_what_is_older_than_allowed(store, go, follow, bound, TIME).await;
         }
         Connected::MySql(pool) => {
             let store = || Arc::new(SqlStore::new(pool.clone())) as _;
             let go = Arc::new(pool.clone());
-            nobody_reads_what_is_older_than_allowed(store, go, |same| same, bound, TIME).await;
+            nobody_reads_what_is_older_than_allowed(store, go, follow, bound, TIME).await;
         }
         Connected::Sqlite(_) => unreachable!("no harness makes one"),
     }
