@@ -185,9 +185,9 @@ impl ClientTls {
 
 /// The one implementation of cryptography that the programs use.
 ///
-/// Its suites are ring's. Those with AES-128 come first: nobody breaks either, and AES-256 brings
-/// SHA-384 with it, for which most processors have no instructions. A handshake hashes much and
-/// encrypts little.
+/// Its suites are ring's. Those with AES-128 come first: no attack on it is in reach, and AES-256
+/// brings SHA-384 with it, for which most processors have no instructions. A handshake hashes much
+/// and encrypts little.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::ring::default_provider();
     provider

@@ -162,7 +162,7 @@ impl Ground {
         clients: usize,
         parts: impl Fn(Pulled) -> Vec<(String, bytes::Bytes)>,
     ) -> Result<Vec<Work>> {
-        // A size of its own, so that nobody publishes into them.
+        // A size of its own, so that no other case publishes into them.
         const TARGETS: usize = 11;
         let mut works = Vec::new();
         for number in 0..clients {

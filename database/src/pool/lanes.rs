@@ -1,8 +1,8 @@
 //! Lanes: reads must not keep writes from the database, nor writes reads.
 //!
 //! A storm of requests of one kind waits in a lane of its own, which never takes all connections.
-//! Its queue is bounded: whoever would stand behind the bound is told at once that the database is
-//! busy, instead of after a long wait that ends the same way.
+//! Its queue is bounded: a request that finds it full fails at once, because the database is busy,
+//! instead of after a long wait that ends the same way.
 
 use std::sync::{
     Arc,
@@ -22,12 +22,12 @@ tokio::task_local! {
     static LANE: Lane;
 }
 
-/// What a task wants of the database.
+/// What a task does with the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// To answer somebody who only reads.
+    /// It reads.
     Read,
-    /// To change something for somebody.
+    /// It changes something.
     Write,
 }
 

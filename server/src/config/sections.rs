@@ -241,19 +241,19 @@ section! {
 section! {
     /// What the server keeps in memory, and when it asks the database.
     pub(crate) struct Caching at "caching" {
-        /// Who else may write to the database: `shared` for other servers, `sole` for nobody,
-        /// `auto` for `sole` if the database is SQLite, and else `shared`. With `shared`, each read
-        /// waits for a question to the database, which it shares with others. With `sole`, a
-        /// question within the last 50 milliseconds is enough; the first change by another program
-        /// makes it `shared` until the server ends. Other words are refused.
+        /// Which programs write to the database. `shared`: other servers may, so each read asks the
+        /// database what has changed; readers who wait share one query. `sole`: this server alone,
+        /// so a query of the last 50 milliseconds is enough. The first change by another program
+        /// switches to `shared` until the server ends. `auto`: `sole` with SQLite, else `shared`.
+        /// Other words are refused.
         #[setting(default_text("auto"))]
         mode: String,
         /// For how long what was last confirmed is served while the database is away, never beyond
         /// its expiry; 0 means not at all. Health fails meanwhile.
         #[setting(default(3_600), between(0, 604_800), unit("seconds"))]
         serve_without_database_for: u32,
-        /// Without effect: a server of an earlier version asked less often by it whether another
-        /// one had deleted a repository.
+        /// Has no effect any more. In earlier versions, the server asked the database less often
+        /// whether another server had deleted a repository.
         #[setting(default(0), between(0, YEAR), unit("seconds"))]
         memory_seconds: u32,
         /// The memory for metadata that was read before.

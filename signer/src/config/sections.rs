@@ -117,7 +117,8 @@ section! {
 section! {
     /// Which decrypted keys stay in memory.
     pub(crate) struct Cache at "cache" {
-        /// The most decrypted keys in memory.
+        /// The most decrypted keys in memory. When there are as many, keys that have not signed yet
+        /// take at most a tenth of them.
         #[setting(default(10_000), between(1, 10_000_000))]
         keys: NonZeroUsize,
         /// How long an unused key stays decrypted in memory.
