@@ -49,6 +49,11 @@ impl Ground {
         }
     }
 
+    /// Forgets the repositories that publishes may have left half known.
+    pub(crate) fn forget_owners(&mut self) {
+        self.owners.clear();
+    }
+
     /// Measures one round of `case` on `stack`.
     pub(crate) fn round(
         &mut self,

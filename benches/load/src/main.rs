@@ -8,6 +8,7 @@
 mod case;
 mod client;
 mod counts;
+mod crowd;
 mod drive;
 mod ground;
 mod growth;
@@ -27,6 +28,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use case::{CASES, Case};
 use clap::Parser;
+use drive::Outcome;
 use ground::Ground;
 use growth::Axis;
 use harness::{Callgrind, Sandbox, play};
@@ -54,7 +56,7 @@ struct Arguments {
     /// How long a round takes
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
-    /// Leave out how operations slow down as repositories, versions and targets grow
+    /// Leave out how operations slow down in a crowd, and as repositories, versions and targets grow
     #[arg(long)]
     no_growth: bool,
     /// Write all figures into this file
@@ -250,13 +252,22 @@ impl Plan {
             say(&format!("counts of {}", stack.kind.name()));
             report.counts.extend(counts::count(stack, ground)?);
         }
+        for (stack, ground) in stacks.iter_mut().zip(&mut grounds).filter(|_| self.grows) {
+            say(&format!("pulls in a crowd, {}", stack.kind.name()));
+            if let Err(error) = crowd::measure(stack, ground, &mut report.crowded) {
+                eprintln!("     {} failed: {error:#}", stack.kind.name());
+                stack.revive()?;
+            }
+        }
         for axis in Axis::ALL {
             for stack in stacks.iter_mut().filter(|_| self.grows) {
                 say(&format!("growth of {}, {}", axis.name(), stack.kind.name()));
-                let grown = growth::grow(sandbox, stack, axis, self.is_quick, self.now);
-                report.grown.extend(grown.with_context(|| {
-                    format!("growth of {} on {}", axis.name(), stack.kind.name())
-                })?);
+                let all = &mut report.grown;
+                let outcome = growth::grow(sandbox, stack, axis, self.is_quick, self.now, all);
+                if let Err(error) = outcome {
+                    eprintln!("     {} failed: {error:#}", stack.kind.name());
+                    stack.revive()?;
+                }
             }
         }
         say("done");
@@ -272,6 +283,7 @@ impl Plan {
                 scenario: case.scenario.name(),
                 clients: case.clients,
                 rounds: Vec::new(),
+                crashes: 0,
                 failure: None,
             })
             .collect();
@@ -281,7 +293,7 @@ impl Plan {
                 if measured.failure.is_some() {
                     continue;
                 }
-                match ground.round(stack, case, self.time) {
+                match round(ground, stack, case, self.time, &mut measured.crashes) {
                     Ok(outcome) => measured.rounds.push(Round::of(&outcome)),
                     Err(error) => {
                         let failure = format!("{error:#}");
@@ -307,6 +319,29 @@ impl Plan {
             }
         }
         all
+    }
+}
+
+/// Measures a round of `case`, again if the programs end by themselves meanwhile.
+fn round(
+    ground: &mut Ground,
+    stack: &mut Stack,
+    case: Case,
+    time: Duration,
+    crashes: &mut u32,
+) -> Result<Outcome> {
+    const MOST: u32 = 5;
+    loop {
+        let error = match ground.round(stack, case, time) {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        ground.forget_owners();
+        if !stack.revive()? || *crashes == MOST {
+            return Err(error);
+        }
+        *crashes += 1;
+        eprintln!("     {} ended by itself: {error:#}", stack.kind.name());
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) struct Measured {
     pub(crate) scenario: String,
     pub(crate) clients: usize,
     pub(crate) rounds: Vec<Round>,
-    /// Why there is none.
+    /// How often the programs ended by themselves; those rounds do not count.
+    #[serde(default)]
+    pub(crate) crashes: u32,
+    /// Why there are no more.
     pub(crate) failure: Option<String>,
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     case::{CASES, Case},
     counts::Counts,
+    crowd::{Crowd, Crowded},
     growth::{Axis, Grown},
     instructions::Instructions,
     measure::{Measured, Round},
@@ -30,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) counts: Vec<Counts>,
     pub(crate) grown: Vec<Grown>,
     pub(crate) started: Vec<Started>,
+    #[serde(default)]
+    pub(crate) crowded: Vec<Crowded>,
 }
 
 /// The time of one of the operations that were measured.
@@ -67,6 +70,7 @@ impl Report {
             ("databases", self.databases()?),
             ("counts", self.count_table()?),
             ("start", self.start_table()?),
+            ("crowd", self.crowd_table()?),
             ("growth", self.growth_table()?),
         ])
     }
@@ -138,10 +142,22 @@ impl Report {
             }
         }
         for measured in &self.measured {
-            if let Some(failure) = &measured.failure {
-                let Measured {
-                    stack, scenario, ..
-                } = measured;
+            let Measured {
+                stack,
+                scenario,
+                clients,
+                crashes,
+                failure,
+                ..
+            } = measured;
+            if *crashes > 0 {
+                writeln!(
+                    text,
+                    "\nAt {scenario} with {clients} clients, the server of {stack} ended by itself \
+                     {crashes} times."
+                )?;
+            }
+            if let Some(failure) = failure {
                 writeln!(text, "\n{stack} failed at {scenario}: {failure}")?;
             }
         }
@@ -278,6 +294,32 @@ impl Report {
                 short(started.milliseconds),
                 short(f64::from(started.at_start) / 1024.0),
                 short(f64::from(started.after_load) / 1024.0),
+            )?;
+        }
+        Ok(text)
+    }
+
+    fn crowd_table(&self) -> Result<String> {
+        let mut text = String::from(
+            "| programs | beside | pulls /s | p50, ms | p99, ms | p99 by that alone |\n\
+             | --- | --- | ---: | ---: | ---: | ---: |\n",
+        );
+        for crowded in &self.crowded {
+            let alone = self
+                .crowded
+                .iter()
+                .find(|other| other.stack == crowded.stack && other.crowd == Crowd::Nobody);
+            let factor = alone.map_or("–".to_owned(), |alone| {
+                short(f64::from(crowded.p99) / f64::from(alone.p99.max(1)))
+            });
+            writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {factor} |",
+                crowded.stack,
+                crowded.crowd.title(),
+                short(crowded.rate),
+                short(f64::from(crowded.p50) / 1e3),
+                short(f64::from(crowded.p99) / 1e3),
             )?;
         }
         Ok(text)

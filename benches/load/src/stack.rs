@@ -18,6 +18,9 @@ use crate::{
     process::{cpu_of, memory_of, own_cpu},
 };
 
+/// More than any measurement holds.
+const CONNECTIONS: usize = 12_000;
+
 /// Whose programs stand on which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -90,7 +93,11 @@ impl Stack {
                     database: database.clone(),
                     programs: programs.cloned(),
                     // All load comes from one address here.
-                    settings: json!({"server": {"key_requests_per_minute": 0}}),
+                    settings: json!({"server": {
+                        "key_requests_per_minute": 0,
+                        "max_connections": CONNECTIONS,
+                        "max_connections_per_address": CONNECTIONS,
+                    }}),
                 };
                 Ok(Self {
                     kind,
@@ -140,6 +147,16 @@ impl Stack {
         self.trust.start_at_once()?;
         self.first_answer()?;
         Ok(started.elapsed())
+    }
+
+    /// Starts both programs again if one of them ended by itself; says whether that was so.
+    pub(crate) fn revive(&mut self) -> Result<bool> {
+        let is_up = self.first_answer().is_ok() && self.memory().is_ok();
+        if !is_up {
+            self.restart()?;
+            self.settle()?;
+        }
+        Ok(!is_up)
     }
 
     /// Waits until both programs have done what they do after a start, such as the walk that looks
