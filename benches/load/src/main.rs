@@ -56,6 +56,9 @@ struct Arguments {
     /// How long a round takes
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
+    /// Measure growth and crowds also if scenarios are chosen
+    #[arg(long)]
+    growth: bool,
     /// Leave out how operations slow down in a crowd, and as repositories, versions and targets grow
     #[arg(long)]
     no_growth: bool,
@@ -217,7 +220,7 @@ impl Plan {
             cases: CASES.into_iter().filter(is_wanted).collect(),
             rounds: arguments.rounds.unwrap_or(rounds).max(1),
             time: Duration::try_from_secs_f64(arguments.seconds.unwrap_or(seconds))?,
-            grows: !arguments.no_growth && arguments.scenario.is_empty(),
+            grows: arguments.growth || (!arguments.no_growth && arguments.scenario.is_empty()),
             is_quick: arguments.quick,
             programs: arguments.programs.clone(),
             now: now(),
