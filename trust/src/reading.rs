@@ -4,15 +4,20 @@
 //! (see [`crate::renewal`]), and one that is still valid is always served. Only a reader who comes
 //! upon an expired timestamp has to wait for a renewal.
 
+use std::{panic::resume_unwind, sync::Arc};
+
+use database::Lane;
 use time::OffsetDateTime;
 use tuf::{Gun, Role};
 
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
+    cache::View,
     error::ReadError,
     renewal::{Horizon, renew},
     repository::{listed, open_to_read},
+    signer::REQUEST_ID,
     store::StoredMetadata,
 };
 
@@ -43,7 +48,7 @@ async fn current_once(
         return Ok(None);
     };
     if matches!(role, Role::Timestamp | Role::Snapshot) && view.is_expired(now) {
-        view = match renew(repositories, gun, Horizon::expired(now), now).await? {
+        view = match renew_to_the_end(repositories, gun, now).await? {
             Some(renewed) => renewed,
             None => return Ok(None),
         };
@@ -52,4 +57,19 @@ async fn current_once(
         return Ok(Some(view.timestamp.clone()));
     }
     listed(repositories, gun, &view, role).await
+}
+
+/// Renews what has expired in a task of its own: if the reader hangs up, a renewal that is committed
+/// is still told.
+async fn renew_to_the_end(
+    repositories: &Repositories,
+    gun: &Gun,
+    now: OffsetDateTime,
+) -> Result<Option<Arc<View>>, ReadError> {
+    let (repositories, gun) = (repositories.clone(), gun.clone());
+    let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    let work = async move { renew(&repositories, &gun, Horizon::expired(now), now).await };
+    tokio::spawn(REQUEST_ID.scope(id, Lane::Read.within(work)))
+        .await
+        .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
 }

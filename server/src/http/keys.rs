@@ -8,7 +8,7 @@ use tuf::{PublicKey, Role};
 use super::{
     ApiError, forbid_storing,
     grant::{Granted, OnGun, Publish, Rotate},
-    text,
+    observe, text,
 };
 use crate::{
     App,
@@ -56,9 +56,10 @@ async fn create<A: OnGun>(
         granted.record(app, act, Outcome::Failed(error.code()));
         return Err(error);
     }
-    let (repositories, requester) = (&app.repositories, granted.requester());
-    let key = keys::create(repositories, &gun, role, &requester, occasion).await?;
-    Ok(document(&key))
+    let (repositories, requester) = (app.repositories.clone(), granted.requester());
+    let role = role.clone();
+    let work = async move { keys::create(&repositories, &gun, &role, &requester, occasion).await };
+    Ok(document(&observe::finish(work).await?))
 }
 
 fn document(key: &PublicKey) -> Response {

@@ -8,7 +8,7 @@ use trust::{deletion, reading, repository, store::StoredMetadata};
 use super::{
     ApiError, RoleName, empty,
     grant::{Delete, Granted, Pull},
-    text,
+    observe, text,
 };
 use crate::{
     App,
@@ -72,8 +72,10 @@ pub(super) async fn by_version(
 pub(super) async fn delete(app: &App, granted: &Granted<Delete>) -> Result<Response, ApiError> {
     match granted.gun() {
         Some(gun) => {
-            let (repositories, requester) = (&app.repositories, granted.requester());
-            deletion::delete(repositories, &gun, &requester, app.now()).await?;
+            let (repositories, requester) = (app.repositories.clone(), granted.requester());
+            let now = app.now();
+            let work = async move { deletion::delete(&repositories, &gun, &requester, now).await };
+            observe::finish(work).await?;
         }
         // Nothing can be stored under such a name.
         None => granted.record(app, Act::Delete, Outcome::Done),

@@ -15,11 +15,11 @@ use std::{
 
 use axum::{body::Body, response::Response};
 use daemon::logging::{Context, context};
+use database::Lane;
 use http::{HeaderValue, Method, Uri, header, request::Parts as Head};
 use http_body::Body as _;
 use meters::{AUTH, Meter};
 pub(super) use meters::{Decided, Meters};
-use tokio::task::JoinHandle;
 use tracing::Level;
 use trust::signer::REQUEST_ID;
 
@@ -146,16 +146,17 @@ impl fmt::Debug for Asked {
     }
 }
 
-/// Spawns `work`, which goes on with the request of this task.
-pub(super) fn spawn<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> JoinHandle<T> {
+/// Runs `work`, which writes, to its end, even if the client hangs up: whatever is committed is also
+/// told and remembered.
+pub(super) async fn finish<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-    let work = REQUEST_ID.scope(id, work);
-    match context::current() {
+    let work = REQUEST_ID.scope(id, Lane::Write.within(work));
+    let task = match context::current() {
         Some(context) => tokio::spawn(context::within(context, work)),
         None => tokio::spawn(work),
-    }
+    };
+    task.await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// The text of a header; empty if it is none, or not there.

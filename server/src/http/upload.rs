@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
-use database::Lane;
 use http::{StatusCode, header, request::Parts as Head};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -67,9 +66,7 @@ pub(super) async fn publish(
         drop(reserved);
         outcome
     };
-    observe::spawn(Lane::Write.within(work))
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    observe::finish(work).await
 }
 
 /// A body, and what stands between its parts.

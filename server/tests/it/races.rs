@@ -2,14 +2,18 @@
 
 mod interrupted;
 
-use std::sync::atomic::Ordering;
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use fixtures::{Key, Publisher};
 use http::StatusCode;
-use interrupted::{Interrupted, Moment};
+use interrupted::{Hold, Interrupted, Moment};
+use server::audit::Audit;
 use time::Duration;
 
-use crate::support::{Part, TestServer};
+use crate::support::{Part, Settings, TestServer};
 
 const GUN: &str = "docker.io/library/alpine";
 
@@ -76,6 +80,78 @@ async fn a_publish_goes_on_to_its_end_when_its_client_hangs_up() {
         assert!(tokio::time::Instant::now() < deadline, "it was given up");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
+}
+
+/// A server that writes its audit log into `file`, and waits after each deletion.
+fn audited(server: &TestServer, file: &Path, hold: &Arc<Hold>) -> TestServer {
+    let settings = Settings {
+        audit: Audit::to_file(file).unwrap(),
+        ..Settings::default()
+    };
+    server.sibling_with(settings, Interrupted::hold_deletions(hold.clone()))
+}
+
+/// Waits until the audit log in `file` has a line about `event`.
+async fn await_line(file: &Path, event: &str) {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !std::fs::read_to_string(file).unwrap().contains(event) {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{event} is not told"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_is_written_down_though_its_client_hung_up() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), TestServer::start().await);
+    let (file, hold) = (folder.path().join("audit.log"), Arc::default());
+    server.published(GUN).await;
+    let sibling = audited(&server, &file, &hold);
+
+    tokio::select! {
+        () = delete(&sibling) => panic!("the store holds it"),
+        () = hold.until_held() => {}
+    }
+    hold.release();
+
+    await_line(&file, r#""event":"delete""#).await;
+}
+
+#[tokio::test]
+async fn a_key_is_written_down_though_its_client_hung_up() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), TestServer::start().await);
+    let file = folder.path().join("audit.log");
+    let sibling = audited(&server, &file, &Arc::default());
+    server.signer.holds_next.store(true, Ordering::SeqCst);
+
+    tokio::select! {
+        answer = sibling.file(GUN, "timestamp.key") => panic!("it is held: {}", answer.text()),
+        () = server.signer.until_held() => {}
+    }
+    server.signer.release();
+
+    await_line(&file, r#""event":"key.create""#).await;
+}
+
+#[tokio::test]
+async fn a_renewal_is_written_down_though_its_reader_hung_up() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), TestServer::start().await);
+    let file = folder.path().join("audit.log");
+    server.published(GUN).await;
+    server.advance(Duration::days(15));
+    let sibling = audited(&server, &file, &Arc::default());
+    sibling.advance(Duration::days(15));
+    server.signer.holds_next.store(true, Ordering::SeqCst);
+
+    tokio::select! {
+        answer = sibling.file(GUN, "timestamp.json") => panic!("it is held: {}", answer.text()),
+        () = server.signer.until_held() => {}
+    }
+    server.signer.release();
+
+    await_line(&file, r#""event":"renew""#).await;
 }
 
 #[tokio::test]

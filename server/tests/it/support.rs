@@ -107,14 +107,21 @@ pub(crate) struct MoodySigner {
     pub(crate) is_full: AtomicBool,
     /// The ids of the requests that keys were made for.
     pub(crate) request_ids: Mutex<Vec<String>>,
-    /// Set to hold the next signature back until [`MoodySigner::release`].
+    /// Set to hold the next signature, or a key that was made, back until [`MoodySigner::release`].
     pub(crate) holds_next: AtomicBool,
     held: Notify,
     released: Notify,
 }
 
 impl MoodySigner {
-    /// Waits until a signature is held back.
+    async fn hold_back(&self) {
+        if self.holds_next.swap(false, Ordering::SeqCst) {
+            self.held.notify_one();
+            self.released.notified().await;
+        }
+    }
+
+    /// Waits until a signature or a key is held back.
     pub(crate) async fn until_held(&self) {
         self.held.notified().await;
     }
@@ -150,7 +157,9 @@ impl Signer for MoodySigner {
         if self.is_away.load(Ordering::SeqCst) {
             self.mood()?;
         }
-        self.keys.create_key(gun, role).await
+        let key = self.keys.create_key(gun, role).await;
+        self.hold_back().await;
+        key
     }
 
     async fn public_key(&self, id: &KeyId) -> Result<PublicKey, SignerError> {
@@ -170,10 +179,7 @@ impl Signer for MoodySigner {
 
     async fn sign(&self, key: &PublicKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         self.signatures.fetch_add(1, Ordering::SeqCst);
-        if self.holds_next.swap(false, Ordering::SeqCst) {
-            self.held.notify_one();
-            self.released.notified().await;
-        }
+        self.hold_back().await;
         self.mood()?;
         self.keys.sign(key, message).await
     }
@@ -311,9 +317,18 @@ impl TestServer {
         &self,
         wrap: impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore>,
     ) -> Self {
+        self.sibling_with(Settings::default(), wrap)
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn sibling_with(
+        &self,
+        settings: Settings,
+        wrap: impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore>,
+    ) -> Self {
         let (pool, signer) = (self.pool.clone(), self.signer.clone());
         let store = wrap(Arc::new(SqlStore::new(pool.clone())));
-        Self::storing(store, pool, signer.clone(), signer, Settings::default())
+        Self::storing(store, pool, signer.clone(), signer, settings)
     }
 
     fn storing(

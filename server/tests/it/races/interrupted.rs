@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use database::Condition;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use trust::store::{
     Aging, Change, Head, Page, PoolState, StoreError, StoredMetadata, TrustStore, VersionName,
 };
@@ -21,6 +21,27 @@ pub(super) enum Moment {
     File(&'static str),
     /// Before an update is stored: a rival was first.
     Publish,
+    /// After a repository was deleted: the store waits.
+    Deleted,
+}
+
+/// A point at which the store waits.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    is_held: Notify,
+    is_released: Notify,
+}
+
+impl Hold {
+    /// Waits until the store is there.
+    pub(super) async fn until_held(&self) {
+        self.is_held.notified().await;
+    }
+
+    /// Lets the store go on.
+    pub(super) fn release(&self) {
+        self.is_released.notify_one();
+    }
 }
 
 /// What a reader meets while others are at work.
@@ -29,27 +50,41 @@ pub(super) struct Interrupted {
     moment: Moment,
     is_over: AtomicBool,
     is_once: bool,
+    hold: Arc<Hold>,
 }
 
 impl Interrupted {
+    /// Waits after each deletion until it is released.
+    pub(super) fn hold_deletions(
+        hold: Arc<Hold>,
+    ) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
+        move |store| Self::wrap(store, Moment::Deleted, false, hold)
+    }
+
     /// Interrupts the first time.
     pub(super) fn once(moment: Moment) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
-        move |store| Self::wrap(store, moment, true)
+        move |store| Self::wrap(store, moment, true, Arc::default())
     }
 
     /// Interrupts each time.
     pub(super) fn always(
         moment: Moment,
     ) -> impl FnOnce(Arc<dyn TrustStore>) -> Arc<dyn TrustStore> {
-        move |store| Self::wrap(store, moment, false)
+        move |store| Self::wrap(store, moment, false, Arc::default())
     }
 
-    fn wrap(store: Arc<dyn TrustStore>, moment: Moment, is_once: bool) -> Arc<dyn TrustStore> {
+    fn wrap(
+        store: Arc<dyn TrustStore>,
+        moment: Moment,
+        is_once: bool,
+        hold: Arc<Hold>,
+    ) -> Arc<dyn TrustStore> {
         Arc::new(Self {
             store,
             moment,
             is_over: AtomicBool::new(false),
             is_once,
+            hold,
         })
     }
 
@@ -125,7 +160,12 @@ impl TrustStore for Interrupted {
     }
 
     async fn delete(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, StoreError> {
-        self.store.delete(gun, now).await
+        let deleted = self.store.delete(gun, now).await;
+        if self.is_now(Moment::Deleted) {
+            self.hold.is_held.notify_one();
+            self.hold.is_released.notified().await;
+        }
+        deleted
     }
 
     async fn changes(&self, gun: Option<&Gun>, page: Page) -> Result<Vec<Change>, StoreError> {
