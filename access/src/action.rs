@@ -98,7 +98,7 @@ impl Actions {
     /// # Errors
     ///
     /// [`InvalidAction`]
-    pub fn named(word: &str) -> Result<Self, InvalidAction> {
+    pub fn parse(word: &str) -> Result<Self, InvalidAction> {
         if word == "*" {
             return Ok(Self::all());
         }

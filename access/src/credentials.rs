@@ -76,7 +76,7 @@ fn basic(encoded: &[u8]) -> Option<Credentials> {
     if !encoded.starts_with(b" ") {
         return None;
     }
-    let plain = decoded(encoded.trim_ascii_start())?;
+    let plain = decode(encoded.trim_ascii_start())?;
     let (user, password) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
     is_name(user).then(|| Credentials {
         user: user.to_owned(),
@@ -102,7 +102,7 @@ pub(crate) fn is_name(user: &str) -> bool {
 }
 
 /// The bytes that standard base64, padded or not, stands for.
-fn decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     // At full length from the start: a buffer that grows leaves copies of itself behind.
     let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
     let length = BASE64.decode_slice(text, &mut bytes).ok()?;

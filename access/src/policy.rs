@@ -127,7 +127,7 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, caller: &Caller, permission: Permission<'_>) -> Decision {
         if matches!(self, Self::Open) {
-            return Decision::granted(Reason::Open);
+            return Decision::grant(Reason::Open);
         }
         self.judge(caller, || permission.scope(), permission.query())
     }
@@ -182,14 +182,14 @@ impl Policy {
         if let Some(access) = limits(caller, query) {
             let scope = scope();
             if !scope.is_covered_by(access) {
-                return Decision::refused(Reason::TokenLacks {
+                return Decision::refuse(Reason::TokenLacks {
                     needed: scope,
-                    listed: listed(access),
+                    listed: describe_listed(access),
                 });
             }
         }
         if matches!(caller.identity, Identity::Administrator(_)) {
-            return Decision::granted(Reason::Administrator);
+            return Decision::grant(Reason::Administrator);
         }
         match (self, query) {
             (_, None) => decide_authenticated(caller),
@@ -211,40 +211,40 @@ fn limits<'c>(caller: &'c Caller, query: Option<Query<'_>>) -> Option<&'c [Acces
 /// Decides about authentication, which is not a matter of rules.
 fn decide_authenticated(caller: &Caller) -> Decision {
     match caller.identity {
-        Identity::Outside(_) if caller.access.is_some() => Decision::granted(Reason::TokenLists),
-        _ if caller.identity.is_anonymous() => Decision::refused(Reason::Unknown),
-        _ => Decision::granted(Reason::Authenticated),
+        Identity::Outside(_) if caller.access.is_some() => Decision::grant(Reason::TokenLists),
+        _ if caller.identity.is_anonymous() => Decision::refuse(Reason::Unknown),
+        _ => Decision::grant(Reason::Authenticated),
     }
 }
 
 fn decide_by_rules(rules: &Rules, identity: &Identity, query: Query<'_>) -> Decision {
     match rules.grant(identity, query) {
-        Some(rule) => Decision::granted(Reason::Rule(rule.number, rule.to_string())),
-        None => Decision::refused(Reason::NoRule),
+        Some(rule) => Decision::grant(Reason::Rule(rule.number, rule.to_string())),
+        None => Decision::refuse(Reason::NoRule),
     }
 }
 
 /// Decides, within the limits of a token, where there are no rules.
 fn decide_without_rules(caller: &Caller) -> Decision {
     match &caller.identity {
-        Identity::Outside(_) if caller.access.is_some() => Decision::granted(Reason::TokenLists),
-        Identity::Outside(_) => Decision::refused(Reason::NoRule),
-        Identity::Anonymous => Decision::refused(Reason::Unknown),
+        Identity::Outside(_) if caller.access.is_some() => Decision::grant(Reason::TokenLists),
+        Identity::Outside(_) => Decision::refuse(Reason::NoRule),
+        Identity::Anonymous => Decision::refuse(Reason::Unknown),
         Identity::User(_) | Identity::Administrator(_) | Identity::Certificate(_) => {
-            Decision::granted(Reason::Known)
+            Decision::grant(Reason::Known)
         }
     }
 }
 
 impl Decision {
-    const fn granted(reason: Reason) -> Self {
+    const fn grant(reason: Reason) -> Self {
         Self {
             is_granted: true,
             reason,
         }
     }
 
-    const fn refused(reason: Reason) -> Self {
+    const fn refuse(reason: Reason) -> Self {
         Self {
             is_granted: false,
             reason,
@@ -279,7 +279,7 @@ const MOST_LISTED: usize = 5;
 const LONGEST_LISTED: usize = 100;
 
 /// What a token lists, for an operator who wonders why that is not enough.
-fn listed(access: &[Access]) -> String {
+fn describe_listed(access: &[Access]) -> String {
     let mut shown: Vec<String> = access
         .iter()
         .take(MOST_LISTED)

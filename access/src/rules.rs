@@ -130,19 +130,19 @@ impl Rule {
 impl fmt::Display for Rule {
     /// The rule as a sentence in the words of the file, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", listed(&self.who))?;
+        write!(f, "{}", list(&self.who))?;
         if let Some(issuer) = &self.issuer {
             write!(f, " of {issuer}")?;
         }
-        write!(f, " may {} on {}", self.may, listed(&self.on))?;
+        write!(f, " may {} on {}", self.may, list(&self.on))?;
         if !self.roles.is_empty() {
-            write!(f, " in {}", listed(&self.roles))?;
+            write!(f, " in {}", list(&self.roles))?;
         }
         Ok(())
     }
 }
 
-fn listed<T: ToString>(items: &[T]) -> String {
+fn list<T: ToString>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(T::to_string).collect();
     items.join(", ")
 }

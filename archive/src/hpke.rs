@@ -42,7 +42,7 @@ impl Context {
         let encapsulated = point(&ephemeral.public_key());
         let agreed = ephemeral.diffie_hellman(recipient);
         let secret = shared_secret(agreed.raw_secret_bytes(), &encapsulated, recipient);
-        (encapsulated, Self::scheduled(&secret, info))
+        (encapsulated, Self::schedule(&secret, info))
     }
 
     /// The side that opens.
@@ -58,7 +58,7 @@ impl Context {
             encapsulated,
             &secret.public_key(),
         );
-        Ok(Self::scheduled(&secret, info))
+        Ok(Self::schedule(&secret, info))
     }
 
     /// Encrypts the next message in place and appends its tag.
@@ -82,7 +82,7 @@ impl Context {
     }
 
     /// The key schedule of base mode (RFC 9180, 5.1): no pre-shared key.
-    fn scheduled(shared_secret: &[u8; HASH], info: &[u8]) -> Self {
+    fn schedule(shared_secret: &[u8; HASH], info: &[u8]) -> Self {
         let psk_id_hash = labeled_extract(SUITE, &[], b"psk_id_hash", &[]);
         let info_hash = labeled_extract(SUITE, &[], b"info_hash", info);
         let context = [&[0][..], psk_id_hash.as_slice(), info_hash.as_slice()].concat();

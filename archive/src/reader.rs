@@ -106,7 +106,7 @@ impl<R: Read> Reader<R> {
         };
         let record = reader.record()?;
         if record.tag != tag::HEADER {
-            return Err(reader.damaged("it does not begin with a header"));
+            return Err(reader.describe_damage("it does not begin with a header"));
         }
         reader.header = reader.head(&record.head)?;
         Ok(reader)
@@ -140,7 +140,7 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         let row = T::read(record.tag, &record.head, record.body)
-            .ok_or_else(|| self.damaged("a record is of an unknown kind"))?
+            .ok_or_else(|| self.describe_damage("a record is of an unknown kind"))?
             .map_err(|_| self.unknown_columns())?;
         self.rows += 1;
         Ok(Some(row))
@@ -170,10 +170,10 @@ impl<R: Read> Reader<R> {
 
     fn end(&mut self, rows: u64) -> Result<(), ArchiveError> {
         if rows != self.rows {
-            return Err(self.damaged("its end mark counts other rows"));
+            return Err(self.describe_damage("its end mark counts other rows"));
         }
         if self.input.read(&mut [0])? > 0 {
-            return Err(self.damaged("something follows its end mark"));
+            return Err(self.describe_damage("something follows its end mark"));
         }
         self.is_done = true;
         Ok(())
@@ -186,14 +186,14 @@ impl<R: Read> Reader<R> {
         };
         let (head, body) = (number(1), number(5));
         if head > MAX_HEAD || body > MAX_BODY {
-            return Err(self.damaged("a length is out of bounds"));
+            return Err(self.describe_damage("a length is out of bounds"));
         }
         let head = self.exactly(head as usize)?;
         let body = self.exactly(body as usize)?;
         let link = self.exactly(LINK)?;
         self.link = next_link(self.link, &[&prefix, &head, &body]);
         if link != self.link {
-            return Err(self.damaged("a checksum does not fit"));
+            return Err(self.describe_damage("a checksum does not fit"));
         }
         Ok(Record {
             tag: prefix[0],
@@ -221,10 +221,10 @@ impl<R: Read> Reader<R> {
     }
 
     fn unknown_columns(&self) -> ArchiveError {
-        self.damaged("the columns of a row are unknown")
+        self.describe_damage("the columns of a row are unknown")
     }
 
-    fn damaged(&self, what: &'static str) -> ArchiveError {
+    fn describe_damage(&self, what: &'static str) -> ArchiveError {
         ArchiveError::Damaged {
             row: self.rows,
             what,

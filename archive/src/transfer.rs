@@ -236,10 +236,12 @@ pub async fn backup<T: Row>(
     });
     let exported = store.export(sender).await;
     // Its failure is the cause when both failed: nobody listened to the rows any more.
-    let outgoing = joined(writing.await)?;
+    let outgoing = expect_joined(writing.await)?;
     exported?;
     emptiness.check(outgoing.rows())?;
-    Ok(joined(spawn_blocking(move || outgoing.finish()).await)?)
+    Ok(expect_joined(
+        spawn_blocking(move || outgoing.finish()).await,
+    )?)
 }
 
 /// Puts everything that `reader` reads into `store`, which must be empty: all or nothing. `size` is
@@ -287,7 +289,7 @@ pub struct Reading(JoinHandle<Result<u64, ArchiveError>>);
 impl Reading {
     /// How many rows were read, or what is wrong with the archive.
     pub async fn outcome(self) -> Result<u64, ArchiveError> {
-        joined(self.0.await)
+        expect_joined(self.0.await)
     }
 }
 
@@ -310,6 +312,6 @@ impl Tables {
     }
 }
 
-fn joined<T>(outcome: Result<T, JoinError>) -> T {
+fn expect_joined<T>(outcome: Result<T, JoinError>) -> T {
     outcome.expect("reading and writing archives does not panic")
 }

@@ -137,7 +137,7 @@ impl Passwords {
                 slots.remember(&credentials.user, address, now);
                 Ok(verified)
             } else {
-                attempt.failed();
+                attempt.keep_counted();
                 throttle.log_failure(&credentials.user, address, "wrong user or password", now);
                 Err(AuthenticationError::WrongPassword(credentials.user))
             };

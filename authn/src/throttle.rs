@@ -148,7 +148,7 @@ impl Throttle {
 
 impl Attempt {
     /// Leaves the attempt counted.
-    pub(crate) fn failed(mut self) {
+    pub(crate) fn keep_counted(mut self) {
         self.counted.clear();
     }
 
@@ -222,7 +222,7 @@ mod tests {
     ) -> usize {
         (0..attempts)
             .filter_map(|_| throttle.begin(user, address(from), now).ok())
-            .map(Attempt::failed)
+            .map(Attempt::keep_counted)
             .count()
     }
 

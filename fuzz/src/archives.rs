@@ -5,7 +5,7 @@ use archive::{ArchiveError, Fingerprint, Header, Kind, ReadRow, Reader, Row, Wri
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::edits::edited;
+use crate::edits::edit_some;
 
 /// Reads `data` as an archive, and as choices of which one is made, and changed.
 ///
@@ -14,11 +14,11 @@ use crate::edits::edited;
 /// If an archive is not read as it was written, or if a change goes unnoticed.
 pub fn run(data: &[u8]) {
     if let Ok((header, rows)) = read(data) {
-        let again = written(&header, &rows);
+        let again = write_archive(&header, &rows);
         assert_eq!(read(&again).expect("it was just written"), (header, rows));
     }
     // The choices end before a row does in a seed of a few bytes.
-    let _ = changed(&mut Unstructured::new(data));
+    let _ = change_one(&mut Unstructured::new(data));
 }
 
 /// An archive to its end mark.
@@ -32,7 +32,7 @@ fn read(archive: &[u8]) -> std::result::Result<(Header, Vec<Entry>), ArchiveErro
     Ok((header, rows))
 }
 
-fn written(header: &Header, rows: &[Entry]) -> Vec<u8> {
+fn write_archive(header: &Header, rows: &[Entry]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), header).expect("memory takes it");
     for row in rows {
         writer.write(row).expect("memory takes it");
@@ -40,7 +40,7 @@ fn written(header: &Header, rows: &[Entry]) -> Vec<u8> {
     writer.finish().expect("memory takes it")
 }
 
-fn changed(choices: &mut Unstructured<'_>) -> Result<()> {
+fn change_one(choices: &mut Unstructured<'_>) -> Result<()> {
     let header = Header {
         kind: Kind::TrustData,
         taken_at: OffsetDateTime::UNIX_EPOCH,
@@ -48,10 +48,10 @@ fn changed(choices: &mut Unstructured<'_>) -> Result<()> {
     };
     let count = choices.int_in_range(0..=3)?;
     let rows: Vec<Entry> = (0..count).map(|_| row(choices)).collect::<Result<_>>()?;
-    let archive = written(&header, &rows);
+    let archive = write_archive(&header, &rows);
     assert_eq!(read(&archive).expect("it is whole"), (header, rows));
 
-    let other = edited(&archive, choices)?;
+    let other = edit_some(&archive, choices)?;
     // Nobody reads what stands behind the end mark.
     if !other.starts_with(&archive) {
         assert!(read(&other).is_err(), "a change goes unnoticed");

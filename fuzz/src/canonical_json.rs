@@ -18,7 +18,7 @@ pub fn run(data: &[u8]) {
     };
     let expected = fixtures::canonical(&value);
     for _ in 0..2 {
-        let Ok(text) = values::written(&value, &mut choices) else {
+        let Ok(text) = values::spell(&value, &mut choices) else {
             return;
         };
         let form = canonical::encode(text.as_bytes());

@@ -21,7 +21,7 @@ const BACKENDS: [Backend; 4] = [
 pub fn run(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         for backend in BACKENDS {
-            let _ = shown(backend, text);
+            let _ = show(backend, text);
         }
     }
     // The choices end before a URL does in a seed of a few bytes.
@@ -29,7 +29,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// What people get to see of a URL.
-fn shown(backend: Backend, text: &str) -> String {
+fn show(backend: Backend, text: &str) -> String {
     match DatabaseUrl::parse(backend, text) {
         Ok(url) => format!("{url} {url:?}"),
         Err(error) => format!("{error} {error:?}"),
@@ -51,7 +51,7 @@ fn urls(choices: &mut Unstructured<'_>) -> Result<()> {
     ])?;
     let url = format!("{scheme}{user}:{before}{SECRET}{after}@{place}{name}");
     for backend in [Backend::Postgres, Backend::MySql] {
-        let shown = shown(backend, &url);
+        let shown = show(backend, &url);
         assert!(!shown.contains(SECRET), "{url}: {shown}");
     }
     Ok(())

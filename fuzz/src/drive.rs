@@ -4,7 +4,7 @@ use std::{fs, panic, path::Path, time::Duration};
 
 use arbitrary::Unstructured;
 
-use crate::{edits::edited, random::Random};
+use crate::{edits::edit_some, random::Random};
 
 /// How much work of the processor one execution may be. Without optimisation, that is far more
 /// than any of them takes.
@@ -63,7 +63,7 @@ fn data(seeds: &[Vec<u8>], choices: &mut Unstructured<'_>) -> arbitrary::Result<
         );
         return Ok([&seed[..end], &other[from..]].concat());
     }
-    edited(seed, choices)
+    edit_some(seed, choices)
 }
 
 fn execute(target: fn(&[u8]), data: &[u8]) {

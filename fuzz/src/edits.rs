@@ -7,7 +7,7 @@ const MEANINGFUL: &[u8] = b"{}[]:,\"\\/%.=;&?@()*#+- \t\r\n\0\x1b\x7f\x80\xc2\xe
 
 /// `text` after up to 8 changes. Only [`text`](self) that is empty, or choices that say so, leave
 /// it as it was.
-pub(crate) fn edited(text: &[u8], choices: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+pub(crate) fn edit_some(text: &[u8], choices: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut text = text.to_vec();
     for _ in 0..choices.int_in_range(1..=8)? {
         edit(&mut text, choices)?;

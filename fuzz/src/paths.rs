@@ -28,29 +28,29 @@ pub fn run(data: &[u8]) {
         return;
     };
     let method = &METHODS[usize::from(*first) % METHODS.len()];
-    let (path, query) = parted(target);
+    let (path, query) = split(target);
     let found = route(method, path, query);
     if let Route::Redirect(to) = &found {
-        let (path, query) = parted(to);
+        let (path, query) = split(to);
         assert!(path.starts_with('/'), "{to}");
         let next = route(method, path, query);
         assert!(!matches!(next, Route::Redirect(_)), "{to}: {next:?}");
     }
     if let Some(gun) = found.gun() {
-        let path = format!("/v2/{}/_trust/tuf/", escaped(gun.as_str()));
+        let path = format!("/v2/{}/_trust/tuf/", escape(gun.as_str()));
         let folder = route(&Method::DELETE, &path, None);
         let is_same = folder == Route::Delete(gun.clone());
         assert!(is_same || folder == Route::TooLong, "{folder:?}");
     }
     // One slash too many at the beginning is taken for none, which an escape is not.
     if !path.starts_with("//") && !path.contains('%') {
-        let other = route(method, &escaped(path), None);
+        let other = route(method, &escape(path), None);
         let found = route(method, path, None);
         assert!(other == found || other == Route::TooLong, "{other:?}");
     }
 }
 
-fn parted(target: &str) -> (&str, Option<&str>) {
+fn split(target: &str) -> (&str, Option<&str>) {
     match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
@@ -58,7 +58,7 @@ fn parted(target: &str) -> (&str, Option<&str>) {
 }
 
 /// Every byte as an escape.
-fn escaped(text: &str) -> String {
+fn escape(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         write!(out, "%{byte:02X}").expect("a string takes it");
         out

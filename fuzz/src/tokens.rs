@@ -8,7 +8,7 @@ use rcgen::{CertificateParams, KeyPair};
 use secrecy::ExposeSecret as _;
 use time::{Duration, OffsetDateTime};
 
-use crate::edits::edited;
+use crate::edits::edit_some;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -28,7 +28,7 @@ pub fn run(data: &[u8]) {
         }
     }
     let ours = Ours::get();
-    if let Ok(other) = edited(ours.token.as_bytes(), &mut Unstructured::new(data))
+    if let Ok(other) = edit_some(ours.token.as_bytes(), &mut Unstructured::new(data))
         && let Ok(other) = String::from_utf8(other)
         && other != ours.token
     {

@@ -61,7 +61,7 @@ fn text(choices: &mut Unstructured<'_>) -> Result<String> {
 
 /// `value` as somebody might write it: members in any order, white space, escapes, numbers with
 /// exponents, and members that are there twice, of which the last one counts.
-pub(crate) fn written(value: &Value, choices: &mut Unstructured<'_>) -> Result<String> {
+pub(crate) fn spell(value: &Value, choices: &mut Unstructured<'_>) -> Result<String> {
     let mut out = String::new();
     write(value, choices, &mut out)?;
     Ok(out)

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Credentials, decoded};
+use super::{Credentials, decode};
 
 /// A `NOTARY_AUTH` that names no administrator. The texts say what was expected, and never what was
 /// found: it may be a password.
@@ -74,7 +74,7 @@ pub fn administrator(text: &str) -> Result<Credentials, InvalidAdministrator> {
 
 /// Reads `base64("user:password")`.
 fn together(text: &str) -> Result<Credentials, InvalidAdministrator> {
-    let bytes = decoded(text.as_bytes()).ok_or(InvalidAdministrator::NotBase64)?;
+    let bytes = decode(text.as_bytes()).ok_or(InvalidAdministrator::NotBase64)?;
     let plain = std::str::from_utf8(&bytes).map_err(|_| InvalidAdministrator::NotUtf8)?;
     let (user, password) = plain.split_once(':').ok_or(InvalidAdministrator::NoColon)?;
     credentials(user, without_newline(password))
@@ -82,8 +82,8 @@ fn together(text: &str) -> Result<Credentials, InvalidAdministrator> {
 
 /// Reads `base64(user):base64(password)`.
 fn apart(user: &str, password: &str) -> Result<Credentials, InvalidAdministrator> {
-    let user = decoded(user.as_bytes()).ok_or(InvalidAdministrator::NotEncoded)?;
-    let password = decoded(password.as_bytes()).ok_or(InvalidAdministrator::NotEncoded)?;
+    let user = decode(user.as_bytes()).ok_or(InvalidAdministrator::NotEncoded)?;
+    let password = decode(password.as_bytes()).ok_or(InvalidAdministrator::NotEncoded)?;
     // A plain word may happen to be base64, but hardly ever base64 of UTF-8.
     let user = std::str::from_utf8(&user).map_err(|_| InvalidAdministrator::NotEncoded)?;
     let password = std::str::from_utf8(&password).map_err(|_| InvalidAdministrator::NotEncoded)?;

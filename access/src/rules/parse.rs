@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr as _};
 use serde_json::{Map, Value};
 
 use super::{
-    Groups, InvalidRules, Rule, RuleFault, Rules, listed,
+    Groups, InvalidRules, Rule, RuleFault, Rules, list,
     who::{Who, exact},
 };
 use crate::{Action, Actions, GunPattern, RolePattern};
@@ -100,7 +100,7 @@ impl Terms<'_> {
             who: member("who").each(WHO, |who| self.who(who))?,
             issuer: member("issuer").text_if_any(A_NAME)?,
             may: member("may")
-                .each(MAY, |word| Ok(Actions::named(word)?))?
+                .each(MAY, |word| Ok(Actions::parse(word)?))?
                 .into_iter()
                 .fold(Actions::default(), Actions::with),
             on: member("on").each(ON, |pattern| Ok(GunPattern::parse(pattern)?))?,
@@ -166,7 +166,7 @@ fn check_admin(rule: &Rule, content: &Map<String, Value>) -> Result<(), RuleFaul
     };
     if is_written && !rule.on.iter().any(GunPattern::is_everything) {
         return Err(RuleFault::AdminOnSome {
-            found: listed(&rule.on),
+            found: list(&rule.on),
         });
     }
     Ok(())
@@ -308,5 +308,5 @@ fn or_none<T: ToString>(names: &[T]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    listed(names)
+    list(names)
 }

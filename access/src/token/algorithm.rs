@@ -17,7 +17,7 @@ pub(crate) enum Algorithm {
 
 impl Algorithm {
     /// The algorithm of this name, spelled exactly so.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "ES256" => Self::Es256,
             "ES384" => Self::Es384,

@@ -16,7 +16,7 @@ use webpki::{
 };
 use x509_parser::{certificate::X509Certificate, prelude::FromDer, x509::X509Version};
 
-use super::{TokenError, error::shown, public_key::PublicKey};
+use super::{TokenError, error::make_harmless, public_key::PublicKey};
 
 /// A certificate that chains may end at.
 #[derive(Clone)]
@@ -107,26 +107,26 @@ pub(crate) fn verify(
         .map_err(|_| TokenError::Malformed("x5c"))?;
     let (leaf, intermediates) = chain
         .split_first()
-        .ok_or_else(|| untrusted("it is empty"))?;
+        .ok_or_else(|| chain_error("it is empty"))?;
     let mut valid = roots.iter().filter(|root| root.is_valid(now)).peekable();
     if valid.peek().is_none() {
-        return Err(untrusted("no root certificate is valid now"));
+        return Err(chain_error("no root certificate is valid now"));
     }
     let at = unix_time(now);
     let mut reason = None;
     for root in valid {
         if root.der == *leaf {
-            return certificate_key(leaf).map_err(untrusted);
+            return certificate_key(leaf).map_err(chain_error);
         }
         if !root.may_sign {
             continue;
         }
         match root.vouches_for(leaf, intermediates, at) {
-            Ok(()) => return certificate_key(leaf).map_err(untrusted),
+            Ok(()) => return certificate_key(leaf).map_err(chain_error),
             Err(error) => reason = Some(most_telling(reason, error)),
         }
     }
-    Err(untrusted(&reason.map_or_else(
+    Err(chain_error(&reason.map_or_else(
         || "no root certificate may sign others".to_owned(),
         |error| error.to_string(),
     )))
@@ -152,8 +152,8 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
     }
 }
 
-fn untrusted(reason: &str) -> TokenError {
-    TokenError::Chain(shown(reason))
+fn chain_error(reason: &str) -> TokenError {
+    TokenError::Chain(make_harmless(reason))
 }
 
 /// Before 1970 no certificate is valid, so that 1970 will do.

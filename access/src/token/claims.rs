@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{Issuer, LEEWAY, TokenError, error::shown, parse::string};
+use super::{Issuer, LEEWAY, TokenError, error::make_harmless, parse::string};
 use crate::Access;
 
 /// The claims that are checked or handed on.
@@ -38,7 +38,7 @@ impl Registered {
     pub(crate) fn check(&self, issuer: &Issuer, now: OffsetDateTime) -> Result<(), TokenError> {
         if !self.audience.contains(&issuer.audience) {
             return Err(TokenError::WrongAudience {
-                found: shown(&format!("{:?}", self.audience)),
+                found: make_harmless(&format!("{:?}", self.audience)),
                 expected: issuer.audience.clone(),
             });
         }

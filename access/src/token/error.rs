@@ -80,7 +80,7 @@ pub enum TokenError {
 
 /// A string from a token, fit for a log: bounded, and nothing that moves a cursor or turns text
 /// around.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn make_harmless(text: &str) -> String {
     let harmless = |c: char| c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
     text.chars()
         .map(|c| if harmless(c) { c } else { '\u{fffd}' })

@@ -113,7 +113,7 @@ fn usable(jwk: Jwk<'_>) -> Result<Option<(Option<&str>, TrustedKey)>, &'static s
     if !jwk.is_for_signatures() {
         return Ok(None);
     }
-    let only = match jwk.text("alg")?.map(Algorithm::named) {
+    let only = match jwk.text("alg")?.map(Algorithm::from_name) {
         Some(None) => return Ok(None),
         Some(known) => known,
         None => None,

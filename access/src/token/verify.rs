@@ -8,7 +8,7 @@ use super::{
     algorithm::Algorithm,
     chain,
     claims::Registered,
-    error::shown,
+    error::make_harmless,
     jwk::Jwk,
     parse::{Header, Token, string, strings},
     trusted::TrustedKey,
@@ -80,7 +80,7 @@ fn issuer<'a>(token: &Token<'_>, issuers: &[&'a Issuer]) -> Result<&'a Issuer, T
         .copied()
         .find(|issuer| issuer.name == found)
         .ok_or_else(|| TokenError::UnknownIssuer {
-            found: shown(found),
+            found: make_harmless(found),
             expected: names(issuers),
         })
 }
@@ -99,16 +99,16 @@ fn check_signature(
     now: OffsetDateTime,
 ) -> Result<(), TokenError> {
     let name = &token.header.algorithm;
-    let algorithm = Algorithm::named(name)
+    let algorithm = Algorithm::from_name(name)
         .filter(|algorithm| issuer.is_open_id || algorithm.is_notarys())
-        .ok_or_else(|| TokenError::Algorithm(shown(name)))?;
+        .ok_or_else(|| TokenError::Algorithm(make_harmless(name)))?;
     let key = if issuer.is_open_id {
         open_id_key(&token.header, &issuer.keys, algorithm)?
     } else {
         notary_key(&token.header, &issuer.keys, now)?
     };
     if !key.is_for(algorithm) {
-        return Err(TokenError::KeyMismatch(shown(name)));
+        return Err(TokenError::KeyMismatch(make_harmless(name)));
     }
     key.key
         .verifies(algorithm, token.signed.as_bytes(), &token.signature)
@@ -133,7 +133,7 @@ fn notary_key(
     let id = header.key_id.as_deref().ok_or(TokenError::NoKey)?;
     keys.get(id)
         .cloned()
-        .ok_or_else(|| TokenError::UnknownKey(shown(id)))
+        .ok_or_else(|| TokenError::UnknownKey(make_harmless(id)))
 }
 
 /// A key that a token brings: believed if it is one of the trusted ones, or if it brings a chain,
@@ -168,7 +168,7 @@ fn open_id_key(
         return keys
             .get(id)
             .cloned()
-            .ok_or_else(|| TokenError::UnknownKey(shown(id)));
+            .ok_or_else(|| TokenError::UnknownKey(make_harmless(id)));
     }
     match keys.suiting(algorithm).as_slice() {
         [only] => Ok((*only).clone()),

@@ -86,20 +86,20 @@ pub(super) fn refuse_writable_folder(path: &Path) -> io::Result<()> {
 fn is_writable_by_others(metadata: &fs::Metadata) -> bool {
     const WRITE: u32 = 0o222;
     let is_ours = metadata.uid() == geteuid().as_raw();
-    metadata.mode() & WRITE & closed(is_ours, is_our_group(metadata.gid())) != 0
+    metadata.mode() & WRITE & closed_bits(is_ours, is_our_group(metadata.gid())) != 0
 }
 
 /// Whether another user may read it.
 fn is_open_to_others(metadata: &fs::Metadata) -> bool {
     let is_ours = metadata.uid() == geteuid().as_raw();
-    metadata.mode() & closed(is_ours, is_our_group(metadata.gid())) != 0
+    metadata.mode() & closed_bits(is_ours, is_our_group(metadata.gid())) != 0
 }
 
 /// The bits that a private key must not have. A group of the process itself may do everything: that
 /// is how orchestrators hand over volumes (Kubernetes gives files of a volume to the group
 /// `fsGroup`, which may then read and write them). Another group may read where the file belongs to
 /// another user, since the file could not be handed over otherwise. The world never may.
-fn closed(is_ours: bool, is_our_group: bool) -> u32 {
+fn closed_bits(is_ours: bool, is_our_group: bool) -> u32 {
     match (is_ours, is_our_group) {
         (_, true) => 0o007,
         (true, false) => 0o077,
@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_group_that_is_not_ours_may_read_only_what_belongs_to_somebody_else() {
-        let is_open = |mode: u32, is_ours, is_our_group| mode & closed(is_ours, is_our_group) != 0;
+        let is_open =
+            |mode: u32, is_ours, is_our_group| mode & closed_bits(is_ours, is_our_group) != 0;
         assert!(is_open(0o640, true, false));
         assert!(!is_open(0o440, false, false));
         assert!(is_open(0o460, false, false), "it could be replaced");

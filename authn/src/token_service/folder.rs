@@ -75,7 +75,7 @@ impl Folder {
             match self.add_leaf(&authority, now) {
                 Ok(leaf) => leafs.insert(0, leaf),
                 Err(error) if leafs.is_empty() => return Err(error),
-                Err(error) => warnings.push(not_made(&error)),
+                Err(error) => warnings.push(describe_failure(&error)),
             }
         }
         self.clean(now);
@@ -117,7 +117,7 @@ impl Folder {
             match self.could_add_leaf(&authority, now) {
                 Ok(()) => {}
                 Err(error) if leafs.is_empty() => return Err(error),
-                Err(error) => warnings.push(not_made(&error)),
+                Err(error) => warnings.push(describe_failure(&error)),
             }
         }
         Ok(Some(KeyState {
@@ -314,7 +314,7 @@ fn read_leaf(
     Ok(Some(leaf))
 }
 
-fn not_made(error: &FolderError) -> String {
+fn describe_failure(error: &FolderError) -> String {
     format!("the next key cannot be made: {error}")
 }
 

@@ -25,13 +25,13 @@ pub(super) struct Memory {
 impl Memory {
     /// A new authority, without keys.
     pub(super) fn new(now: OffsetDateTime) -> Result<Self, TokenServiceError> {
-        let key = certificates::new_key().map_err(not_made)?;
-        let pem = certificates::self_signed(&key, now).map_err(not_made)?;
+        let key = certificates::new_key().map_err(making_error)?;
+        let pem = certificates::self_signed(&key, now).map_err(making_error)?;
         Ok(Self {
             authority: Authority::parse(pem.as_bytes())
-                .ok_or_else(|| not_made("it is of no authority"))?,
+                .ok_or_else(|| making_error("it is of no authority"))?,
             key,
-            trusted: TrustedKeys::from_bundle(pem.as_bytes()).map_err(not_made)?,
+            trusted: TrustedKeys::from_bundle(pem.as_bytes()).map_err(making_error)?,
             leafs: Mutex::default(),
         })
     }
@@ -53,16 +53,19 @@ impl Memory {
 
     fn new_leaf(&self, now: OffsetDateTime) -> Result<Leaf, TokenServiceError> {
         const STRANGE: &str = "it is of another authority";
-        let pair = self.authority.new_leaf(&self.key, now).map_err(not_made)?;
-        let pair = pair.ok_or_else(|| not_made(STRANGE))?;
+        let pair = self
+            .authority
+            .new_leaf(&self.key, now)
+            .map_err(making_error)?;
+        let pair = pair.ok_or_else(|| making_error(STRANGE))?;
         let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes())
-            .map_err(|_| not_made("it is no certificate"))?;
+            .map_err(|_| making_error("it is no certificate"))?;
         let validity = self.authority.leaf_validity(&certificate);
-        let validity = validity.ok_or_else(|| not_made(STRANGE))?;
-        Leaf::new(&certificate, validity, &pair.key).map_err(not_made)
+        let validity = validity.ok_or_else(|| making_error(STRANGE))?;
+        Leaf::new(&certificate, validity, &pair.key).map_err(making_error)
     }
 }
 
-fn not_made(reason: impl std::fmt::Display) -> TokenServiceError {
+fn making_error(reason: impl std::fmt::Display) -> TokenServiceError {
     TokenServiceError(format!("a key or certificate could not be made: {reason}"))
 }
