@@ -38,7 +38,7 @@ fn a_secret_in_a_log_is_found() -> Result<()> {
     for (line, is_secret) in [
         ("alice has logged in".to_owned(), false),
         (format!("password={}", alice.password), true),
-        (format!("Authorization: Basic {}", alice.encoded()), true),
+        (format!("Authorization: Basic {}", alice.to_base64()), true),
         (format!("Bearer {token}"), true),
     ] {
         harness::play(|sandbox| {

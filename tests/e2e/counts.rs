@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use fixtures::Publisher;
 use harness::{
     Backend, Callgrind, Database, Pair, Placement, Routes, Sandbox, Talk, Trust, Wiretap,
-    pair::built, play_on,
+    pair::find_built, play_on,
 };
 
 /// The most that one operation may cost: of both programs together, over direct connections.
@@ -119,7 +119,7 @@ const ALLOCATIONS: [(Operation, u64); 2] =
 fn no_operation_allocates_more_than_its_limit() -> Result<()> {
     const TIMES: usize = 4;
     play_on(Backend::Own, |sandbox| {
-        let programs = built("notary-server")?;
+        let programs = find_built("notary-server")?;
         let programs = programs.parent().context("it is in a folder")?;
         let callgrind = Callgrind::wrap(&sandbox.path().join("callgrind"), programs)?;
         let placement = Placement {

@@ -78,7 +78,7 @@ fn reads_go_on_while_the_signer_is_away(sandbox: &Sandbox, pair: Pair) -> Result
 
     Collaborator::new(sandbox, "reader", &trust)?.sees(GUN, &["v1:targets"])?;
     let refused = owner.notary(&["add", GUN, "v2", &owner.file("v2")?, "--publish"])?;
-    ensure!(!refused.succeeded(), "nobody was there to sign: {refused}");
+    ensure!(!refused.is_success(), "nobody was there to sign: {refused}");
     trust.start_signer()?;
     until_published(&owner, GUN)?;
     Collaborator::new(sandbox, "other", &trust)?.sees(GUN, &["v1:targets", "v2:targets"])
@@ -99,7 +99,7 @@ fn a_full_disk_refuses_publishes_until_there_is_room_and_loses_nothing() -> Resu
         let refused = loop {
             let target = format!("v{:04}", acknowledged.len());
             let said = owner.notary(&["add", GUN, &target, &file, "--publish"])?;
-            if !said.succeeded() {
+            if !said.is_success() {
                 break said;
             }
             acknowledged.push(format!("{target}:targets"));
@@ -128,7 +128,7 @@ fn a_full_disk_refuses_publishes_until_there_is_room_and_loses_nothing() -> Resu
 fn until_published(owner: &Collaborator, gun: &str) -> Result<()> {
     const TRIES: usize = 60;
     for _ in 0..TRIES {
-        if owner.notary(&["publish", gun])?.succeeded() {
+        if owner.notary(&["publish", gun])?.is_success() {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(250));
@@ -229,7 +229,7 @@ impl Stream {
                 staged.push(target);
                 // While a program is away the publish fails, and the next one carries everything
                 // staged.
-                if owner.notary(&["publish", gun])?.succeeded() {
+                if owner.notary(&["publish", gun])?.is_success() {
                     stream.targets.append(&mut staged);
                     stream.publishes += 1;
                     acknowledged.fetch_add(1, Ordering::Relaxed);

@@ -21,7 +21,7 @@ struct Countersign {
 
 impl Countersign {
     fn up(sandbox: &Sandbox, home: &Path, server: SocketAddr, signer: SocketAddr) -> Result<Self> {
-        let mut command = program(pair::built("countersign")?);
+        let mut command = program(pair::find_built("countersign")?);
         command.current_dir(home).env("HOME", home).args([
             "up",
             "--listen",
@@ -131,7 +131,7 @@ fn a_sealed_backup_makes_the_service_again_where_everything_was_lost() -> Result
         let home = sandbox.folder("people/operator")?;
         let (server, signer) = (sandbox.address()?, sandbox.address()?);
         let runs = |arguments: &[&str]| -> Result<String> {
-            let mut command = client(pair::built("countersign")?);
+            let mut command = client(pair::find_built("countersign")?);
             command.current_dir(&home).env("HOME", &home);
             command.args(arguments);
             Said::by(command, "")?.succeeds()

@@ -110,7 +110,7 @@ fn what_the_plan_adds_is_fine_for_a_running_notary(sandbox: &Sandbox) -> Result<
     let url = scene.trust.database()?.administrators_url(Owner::Signer);
     // The users of Notary's programs may not add an index.
     let refused = scene.trust.signer_command(&["migrate"])?;
-    ensure!(!refused.succeeded(), "{refused}");
+    ensure!(!refused.is_success(), "{refused}");
 
     let said = scene
         .trust

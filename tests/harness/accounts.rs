@@ -44,7 +44,7 @@ impl Account {
 
     /// The same in base64, as the notary CLI takes it from `NOTARY_AUTH`.
     #[must_use]
-    pub fn encoded(self) -> String {
+    pub fn to_base64(self) -> String {
         STANDARD.encode(self.plain())
     }
 
@@ -52,7 +52,7 @@ impl Account {
     fn forms(self) -> [String; 4] {
         [
             self.password.to_owned(),
-            self.encoded(),
+            self.to_base64(),
             STANDARD.encode(self.password),
             STANDARD.encode(format!("{}\n", self.plain())),
         ]

@@ -232,7 +232,7 @@ impl Visitors {
     ///
     /// If a file cannot be written.
     pub fn admit(&self, name: &str) -> Result<Pair> {
-        let (key, mut params) = (KeyPair::generate()?, named(name, &[])?);
+        let (key, mut params) = (KeyPair::generate()?, params_of(name, &[])?);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.authority.issuer)?.pem();
         let file = |kind| self.folder.join(format!("{name}.{kind}"));
@@ -256,7 +256,7 @@ pub(crate) struct Chain {
 /// A certificate for `key` from an authority of its own.
 pub(crate) fn chain(key: &KeyPair) -> Result<Chain> {
     let authority = Authority::new("Token authority")?;
-    let leaf = named("Token signer", &[])?.signed_by(key, &authority.issuer)?;
+    let leaf = params_of("Token signer", &[])?.signed_by(key, &authority.issuer)?;
     Ok(Chain {
         root_pem: authority.certificate,
         leaf_pem: leaf.pem(),
@@ -304,14 +304,14 @@ impl Leaf {
 }
 
 fn authority(name: &str) -> Result<CertificateParams> {
-    let mut params = named(name, &[])?;
+    let mut params = params_of(name, &[])?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     Ok(params)
 }
 
 /// A certificate for either end of a connection on this machine, as Notary's samples have it.
 fn peer(name: &str) -> Result<CertificateParams> {
-    let mut params = named(name, &["localhost", "127.0.0.1"])?;
+    let mut params = params_of(name, &["localhost", "127.0.0.1"])?;
     params.extended_key_usages = vec![
         ExtendedKeyUsagePurpose::ServerAuth,
         ExtendedKeyUsagePurpose::ClientAuth,
@@ -319,7 +319,7 @@ fn peer(name: &str) -> Result<CertificateParams> {
     Ok(params)
 }
 
-fn named(name: &str, hosts: &[&str]) -> Result<CertificateParams> {
+fn params_of(name: &str, hosts: &[&str]) -> Result<CertificateParams> {
     let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
     let mut params = CertificateParams::new(hosts)?;
     params.distinguished_name.push(DnType::CommonName, name);

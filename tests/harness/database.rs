@@ -191,7 +191,7 @@ impl Postgres {
         self.sql("postgres", &format!("CREATE DATABASE {name} OWNER {USER}"))?;
         let plain_url = format!(
             "postgres://{USER}:{}@{}/{name}?sslmode=disable",
-            encoded(PASSWORD),
+            encode(PASSWORD),
             self.address()
         );
         Ok(Fresh {
@@ -648,7 +648,7 @@ pub(crate) fn mysql_fresh(address: SocketAddr, name: &str) -> Fresh {
     Fresh {
         backend: "mysql",
         url: format!("{USER}:{PASSWORD}@tcp({address})/{name}?parseTime=True"),
-        plain_url: format!("mysql://{USER}:{}@{address}/{name}", encoded(PASSWORD)),
+        plain_url: format!("mysql://{USER}:{}@{address}/{name}", encode(PASSWORD)),
         name: name.to_owned(),
     }
 }
@@ -667,7 +667,7 @@ pub(crate) fn ids_of(user: &str) -> Result<(u32, u32)> {
 }
 
 /// `text` as it stands in a URL.
-fn encoded(text: &str) -> String {
+fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),

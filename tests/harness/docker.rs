@@ -144,7 +144,7 @@ fn start_dockerd(sandbox: &Sandbox, socket: &Path) -> Result<Daemon> {
         "dockerd has to be started as root"
     );
     let folder = sandbox.folder("dockerd")?;
-    let dockerd = installed("/usr/sbin/dockerd", "docker.io")?;
+    let dockerd = require_installed("/usr/sbin/dockerd", "docker.io")?;
     // Its mounts are its own, and gone with it however it ends.
     let mut command = program("unshare");
     command
@@ -176,7 +176,7 @@ fn start_dockerd(sandbox: &Sandbox, socket: &Path) -> Result<Daemon> {
     Ok(dockerd)
 }
 
-pub(crate) fn installed(path: &str, package: &str) -> Result<Command> {
+pub(crate) fn require_installed(path: &str, package: &str) -> Result<Command> {
     ensure!(
         Path::new(path).exists(),
         "{path} is missing: apt-get install {package}"

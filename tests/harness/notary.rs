@@ -112,7 +112,7 @@ impl Collaborator {
             .arg("--trustDir")
             .arg(self.folder.join("trust"));
         if let Some(account) = self.account {
-            command.env("NOTARY_AUTH", account.encoded());
+            command.env("NOTARY_AUTH", account.to_base64());
         }
         if let Some(shown) = &self.certificate {
             command.arg("--tlscert").arg(&shown.certificate);

@@ -53,7 +53,7 @@ impl Pair {
 /// The program `name` of `make`.
 pub(crate) fn notary_program(make: Make, name: &str) -> Result<Command> {
     match make {
-        Make::Countersign => built(name).map(program),
+        Make::Countersign => find_built(name).map(program),
         Make::Notary => {
             let path = Path::new("/usr/bin").join(name);
             ensure!(
@@ -71,7 +71,7 @@ pub(crate) fn notary_program(make: Make, name: &str) -> Result<Command> {
 /// # Errors
 ///
 /// If it has not been built.
-pub fn built(name: &str) -> Result<PathBuf> {
+pub fn find_built(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     let mut folder = this.parent().context("a program lives in target/PROFILE")?;
     if folder.ends_with("deps") {

@@ -103,7 +103,7 @@ impl Said {
 
     /// Whether the client reports success.
     #[must_use]
-    pub fn succeeded(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         self.status.success()
     }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::{docker::installed, process::Daemon, sandbox::Sandbox};
+use crate::{docker::require_installed, process::Daemon, sandbox::Sandbox};
 
 /// How a registry lets people in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(crate) fn start_registry(
         "auth": auth.section(),
     });
     let config = sandbox.file("registry.yml", config.to_string())?;
-    let mut command = installed("/usr/bin/docker-registry", "docker-registry")?;
+    let mut command = require_installed("/usr/bin/docker-registry", "docker-registry")?;
     command.arg("serve").arg(config);
     Daemon::start("docker-registry", &command, &sandbox.log("registry"))?.until_listening(address)
 }

@@ -133,7 +133,7 @@ fn measure_all(arguments: &Arguments) -> Result<Report> {
 /// Counts the instructions of the programs in `folder`, or of those built with this one.
 fn count_instructions(build: &str, folder: Option<&Path>) -> Result<()> {
     check_programs(folder)?;
-    let server = harness::pair::built("notary-server")?;
+    let server = harness::pair::find_built("notary-server")?;
     let folder = match folder {
         Some(folder) => folder.canonicalize()?,
         None => server.parent().context("it is in a folder")?.to_owned(),
@@ -165,7 +165,7 @@ fn check_programs(programs: Option<&Path>) -> Result<()> {
                 "{} is missing: --programs takes the folder of both programs",
                 folder.join(name).display()
             ),
-            None => drop(harness::pair::built(name)?),
+            None => drop(harness::pair::find_built(name)?),
         }
     }
     if cfg!(debug_assertions) {

@@ -60,7 +60,7 @@ fn auth_setup(sandbox: &Sandbox, variable: &str) -> AuthSetup {
 
 /// A server that is told who the administrator is, and nothing else.
 fn usual(sandbox: &Sandbox) -> AuthSetup {
-    auth_setup(sandbox, &ADMIN.encoded())
+    auth_setup(sandbox, &ADMIN.to_base64())
 }
 
 /// The same, which asks for the password with each request.

@@ -75,7 +75,7 @@ fn docker_signs(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     build.does_untrusted(&["tag", &image, &others])?;
     // docker does not even ask where it has no password to show.
     let refused = nobody.docker(&["push", &others])?;
-    ensure!(!refused.succeeded(), "{refused}");
+    ensure!(!refused.is_success(), "{refused}");
     has_nothing(&trust, &other, Account::ALICE)?;
     build.forgets(&[&image])?;
     let pulled = build.does(&["pull", &image])?;

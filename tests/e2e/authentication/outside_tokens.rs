@@ -133,7 +133,7 @@ fn notary_publishes_and_strangers_read(sandbox: &Sandbox, pair: Pair) -> Result<
     let mistaken = Account::of("alice", "something-else");
     let mistaken = Collaborator::new(sandbox, "mistaken", &trust)?.known_as(mistaken);
     let refused = mistaken.notary(&["init", "example.com/mine", "--publish"])?;
-    ensure!(!refused.succeeded(), "{refused}");
+    ensure!(!refused.is_success(), "{refused}");
     alice.does(&["delete", GUN, "--remote"])?;
     search(sandbox, pair)
 }

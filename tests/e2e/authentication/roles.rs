@@ -140,10 +140,10 @@ fn who_may_push_neither_rotates_nor_deletes(sandbox: &Sandbox, pair: Pair) -> Re
         }
         for role in ["targets", "root"] {
             let rotated = person.notary(&["key", "rotate", GUN, role])?;
-            ensure!(!rotated.succeeded(), "{rotated}");
+            ensure!(!rotated.is_success(), "{rotated}");
         }
         let deleted = person.notary(&["delete", GUN, "--remote"])?;
-        ensure!(!deleted.succeeded(), "{deleted}");
+        ensure!(!deleted.is_success(), "{deleted}");
     }
     ensure!(root()? == before, "somebody changed the keys");
     ensure!(targets(&trust, GUN, Account::BOB)? == ["v1", "v2"]);

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use harness::{
     Account, AuthSetup, Collaborator, Pair, Sandbox, Trust,
     issuer::{ISSUER, Named, SERVICE, Span, TokenServer, access},
-    pair::built,
+    pair::find_built,
     process::{Said, client},
     scan_for_secrets,
 };
@@ -109,7 +109,7 @@ fn what_makes_no_sense_stops_the_start(sandbox: &Sandbox, pair: Pair) -> Result<
 
 fn hashes_that_are_made_here_let_people_in(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     let hash = |arguments: &[&str], account: Account| {
-        let mut command = client(built("notary-server")?);
+        let mut command = client(find_built("notary-server")?);
         command
             .args(["auth", "hash"])
             .args(arguments)
@@ -140,7 +140,7 @@ fn hashes_that_are_made_here_let_people_in(sandbox: &Sandbox, pair: Pair) -> Res
 /// What `auth explain` says, and its status.
 fn explains(trust: &Trust, arguments: &[&str]) -> Result<(bool, Value)> {
     let said = trust.server_command(&[&["auth", "explain", "--json"], arguments].concat())?;
-    let granted = said.succeeded();
+    let granted = said.is_success();
     let answer = serde_json::from_str(&said.output).with_context(|| said.to_string())?;
     Ok((granted, answer))
 }
@@ -196,7 +196,7 @@ fn it_is_explained_which_rule_decides(sandbox: &Sandbox, pair: Pair) -> Result<(
     ];
     let said = trust.server_command(&unknown)?;
     ensure!(
-        !said.succeeded() && said.has("there is no user \"nobody\""),
+        !said.is_success() && said.has("there is no user \"nobody\""),
         "{said}"
     );
     Ok(())
@@ -247,7 +247,7 @@ fn what_is_done_and_refused_is_written_down(sandbox: &Sandbox, pair: Pair) -> Re
     alice.does(&["key", "rotate", GUN, "snapshot", "--server-managed"])?;
     ensure!(targets(&trust, GUN, Account::BOB)? == ["v1"]);
     let deleted = bob.notary(&["delete", GUN, "--remote"])?;
-    ensure!(!deleted.succeeded(), "{deleted}");
+    ensure!(!deleted.is_success(), "{deleted}");
     alice.does(&["delete", GUN, "--remote"])?;
 
     let lines = fs::read_to_string(sandbox.log("audit"))?;

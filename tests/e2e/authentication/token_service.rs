@@ -106,7 +106,7 @@ fn people_sign(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     ensure!(inspected.contains(r#""SignedTag": "1""#), "{inspected}");
     for (who, image) in [(&stranger, &image), (&stranger, &secret), (&bob, &secret)] {
         let refused = who.docker(&["push", image])?;
-        ensure!(!refused.succeeded(), "{refused}");
+        ensure!(!refused.is_success(), "{refused}");
     }
     for who in [&stranger, &bob] {
         who.docker(&["pull", &secret])?
@@ -142,7 +142,7 @@ fn a_login_dies_with_its_password(sandbox: &Sandbox, alice: &Person, image: &str
     htpasswd(&sandbox.path().join("htpasswd"), &[Account::BOB])?;
 
     eventually("alice is refused", TAKEN_UP, || {
-        Ok(!alice.docker(&["push", image])?.succeeded())
+        Ok(!alice.docker(&["push", image])?.is_success())
     })
 }
 
@@ -204,7 +204,7 @@ fn notary_reads_as_nobody_and_publishes_as_somebody(sandbox: &Sandbox, pair: Pai
     let bob = person("bob")?.known_as(Account::BOB);
     for person in [&stranger, &bob] {
         let refused = person.notary(&["init", "example.com/open/other", "--publish"])?;
-        ensure!(!refused.succeeded(), "{refused}");
+        ensure!(!refused.is_success(), "{refused}");
     }
     has_no_gun(&trust, "example.com/open/other")?;
 
@@ -212,7 +212,7 @@ fn notary_reads_as_nobody_and_publishes_as_somebody(sandbox: &Sandbox, pair: Pai
     carol.notary(&rotate)?.fails_saying(NOT_AUTHORIZED)?;
     for person in [&carol, &stranger] {
         let refused = person.notary(&["delete", GUN, "--remote"])?;
-        ensure!(!refused.succeeded(), "{refused}");
+        ensure!(!refused.is_success(), "{refused}");
     }
     alice.does(&rotate)?;
     alice.publishes(GUN, "v3")?;
