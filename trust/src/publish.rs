@@ -263,7 +263,7 @@ async fn publish_once(
         });
     }
     check_new_keys(&*repositories.signer, gun, &accepted).await?;
-    let files = sealed(repositories, accepted, now).await?;
+    let files = seal_update(repositories, accepted, now).await?;
     repositories
         .store_files(gun, current.head.as_ref(), &files, now)
         .await?;
@@ -345,7 +345,7 @@ fn refuse_taken(accepted: &Accepted, stored: &Stored) -> Result<(), StoreError> 
 
 /// Everything there is to store for an update: its files, then the snapshot and timestamp that
 /// vouch for them.
-async fn sealed(
+async fn seal_update(
     repositories: &Repositories,
     accepted: Accepted,
     now: OffsetDateTime,
@@ -361,14 +361,14 @@ async fn sealed(
         let draft = accepted.timestamp_to_make(snapshot, now);
         seal(signer, draft).await.map(|timestamp| vec![timestamp])
     };
-    let made = made.map_err(refused)?;
+    let made = made.map_err(publish_error)?;
     let mut files = accepted.into_files();
     files.extend(made);
     Ok(files)
 }
 
 /// A key that the signer does not hold is the update's fault, not the server's: root names it.
-fn refused(error: SealError) -> PublishError {
+fn publish_error(error: SealError) -> PublishError {
     match error {
         SealError::KeysMissing(role) => PublishError::Refused(Refusal::missing_key(&role)),
         SealError::Signer(error) => error.into(),
@@ -411,7 +411,7 @@ impl Current {
             return Ok(Self::default());
         };
         let bytes = async |role: &Role| -> Result<Option<bytes::Bytes>, ReadError> {
-            let file = repository::listed(repositories, gun, view, role).await?;
+            let file = repository::load_listed(repositories, gun, view, role).await?;
             Ok(file.map(|file| file.bytes))
         };
         let mut stored = Stored::new(view.head.format);
@@ -424,7 +424,7 @@ impl Current {
             bytes_read += snapshot.len();
             stored.insert_bytes(Role::Snapshot, snapshot);
         }
-        for role in update.needed(view.listed.names()) {
+        for role in update.needed_roles(view.listed.names()) {
             if let Some(bytes) = bytes(&role).await? {
                 let length = bytes.len();
                 space.add(length as u64).await.map_err(ReadError::NoSpace)?;

@@ -16,7 +16,7 @@ use crate::{
     cache::View,
     error::ReadError,
     renewal::{Horizon, renew},
-    repository::{listed, open_to_read},
+    repository::{load_listed, open_to_read},
     signer::REQUEST_ID,
     store::StoredMetadata,
 };
@@ -56,7 +56,7 @@ async fn current_once(
     if *role == Role::Timestamp {
         return Ok(Some(view.timestamp.clone()));
     }
-    listed(repositories, gun, &view, role).await
+    load_listed(repositories, gun, &view, role).await
 }
 
 /// Renews what has expired in a task of its own: if the reader hangs up, a renewal that is committed

@@ -30,7 +30,7 @@ pub async fn by_checksum(
 ) -> Result<Option<StoredMetadata>, ReadError> {
     match repositories.cache.file(gun, role, sha256) {
         Some(file) => Ok(Some(file)),
-        None => loaded(repositories, gun, role, sha256).await,
+        None => load_shared(repositories, gun, role, sha256).await,
     }
 }
 
@@ -55,7 +55,7 @@ pub async fn by_version(
 }
 
 /// The same from the store, to be remembered. Of several who want the same file one loads it.
-async fn loaded(
+async fn load_shared(
     repositories: &Repositories,
     gun: &Gun,
     role: &Role,
@@ -76,7 +76,7 @@ async fn load(
 ) -> Result<Option<StoredMetadata>, ReadError> {
     repositories.require_database()?;
     let ticket = repositories.cache.ticket(gun);
-    let found = stored(repositories, gun, role, sha256).await?;
+    let found = read_stored(repositories, gun, role, sha256).await?;
     if let Some(file) = &found {
         repositories
             .cache
@@ -88,14 +88,14 @@ async fn load(
 /// Like [`by_checksum`], for a checksum that a client supplied: another server on the same database
 /// may have deleted the repository. Files never change, so a file is there as long as its
 /// repository is; within [`SIGHT`] of having seen that, nothing is asked.
-pub async fn named(
+pub async fn by_supplied_checksum(
     repositories: &Repositories,
     gun: &Gun,
     role: &Role,
     sha256: &[u8; 32],
 ) -> Result<Option<StoredMetadata>, ReadError> {
     let Some(file) = repositories.cache.file(gun, role, sha256) else {
-        return loaded(repositories, gun, role, sha256).await;
+        return load_shared(repositories, gun, role, sha256).await;
     };
     let follower = &repositories.follower;
     let is_seen = !follower.is_out()
@@ -152,7 +152,7 @@ async fn recall(repositories: &Repositories, gun: &Gun) -> Option<Remembered> {
 
 /// The same from the store, and only if the bytes are what their checksum says: the last line of
 /// defence against a database that was tampered with or has rotted.
-async fn stored(
+async fn read_stored(
     repositories: &Repositories,
     gun: &Gun,
     role: &Role,
@@ -160,7 +160,7 @@ async fn stored(
 ) -> Result<Option<StoredMetadata>, ReadError> {
     let found = repositories.store.by_checksum(gun, role, sha256).await?;
     match found {
-        Some(file) if Checksums::of(&file.bytes).sha256 != *sha256 => Err(damaged(
+        Some(file) if Checksums::of(&file.bytes).sha256 != *sha256 => Err(describe_damage(
             gun,
             role.clone(),
             &"its bytes do not have the checksum stored beside them",
@@ -198,7 +198,7 @@ impl Found {
         match self {
             Self::Whole(view) => Ok(Some(view)),
             Self::Nothing => Ok(None),
-            Self::Broken(role) => Err(damaged(
+            Self::Broken(role) => Err(describe_damage(
                 gun,
                 role,
                 &"the one that the newest timestamp leads to is not stored",
@@ -309,18 +309,18 @@ async fn follow(
     ticket: Ticket,
     head: Head,
 ) -> Result<Found, ReadError> {
-    let timestamp = stored(repositories, gun, &Role::Timestamp, &head.sha256).await?;
+    let timestamp = read_stored(repositories, gun, &Role::Timestamp, &head.sha256).await?;
     let Some(timestamp) = unless_outdated(repositories, gun, &head, timestamp).await? else {
         return Ok(Found::Broken(Role::Timestamp));
     };
     let opened = TimestampView::parse(head.format, &timestamp.bytes)
-        .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
+        .map_err(|error| describe_damage(gun, Role::Timestamp, &error))?;
     let snapshot = by_checksum(repositories, gun, &Role::Snapshot, &opened.snapshot_sha256).await?;
     let Some(snapshot) = unless_outdated(repositories, gun, &head, snapshot).await? else {
         return Ok(Found::Broken(Role::Snapshot));
     };
     let listed = listing(repositories, head.format, &snapshot.bytes).await;
-    let listed = listed.map_err(|error| damaged(gun, Role::Snapshot, &error))?;
+    let listed = listed.map_err(|error| describe_damage(gun, Role::Snapshot, &error))?;
     let view = Arc::new(open_view(head, timestamp, &opened, listed));
     let remembered = Remembered::Repository(Arc::clone(&view));
     repositories.cache.keep(ticket, gun, remembered);
@@ -350,7 +350,7 @@ pub(crate) fn open_view(
 /// # Errors
 ///
 /// [`ReadError::Outdated`] if the repository was deleted meanwhile: begin again.
-pub(crate) async fn listed(
+pub(crate) async fn load_listed(
     repositories: &Repositories,
     gun: &Gun,
     view: &View,
@@ -380,17 +380,17 @@ async fn unless_outdated(
     Ok(found)
 }
 
-pub(crate) fn parsed(
+pub(crate) fn parse_file(
     gun: &Gun,
     view: &View,
     role: Role,
     stored: &StoredMetadata,
 ) -> Result<File, ReadError> {
     let file = File::parse(view.head.format, role.clone(), stored.bytes.clone());
-    file.map_err(|error| damaged(gun, role, &error))
+    file.map_err(|error| describe_damage(gun, role, &error))
 }
 
-pub(crate) fn damaged(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
+pub(crate) fn describe_damage(gun: &Gun, role: Role, reason: &dyn std::fmt::Display) -> ReadError {
     ReadError::Damaged {
         gun: gun.clone(),
         role,
@@ -412,7 +412,7 @@ pub async fn load_replaced(
     let Some(view) = open(repositories, gun).await?.view_or_new(gun)? else {
         return Ok(None);
     };
-    let file = listed(repositories, gun, &view, role).await?;
+    let file = load_listed(repositories, gun, &view, role).await?;
     Ok(file.map(|file| (view.head.format, file)))
 }
 
@@ -423,14 +423,14 @@ pub(crate) async fn current_root(
     view: &View,
 ) -> Result<StoredMetadata, ReadError> {
     let found = if view.head.format.lists_root() {
-        listed(repositories, gun, view, &Role::Root).await?
+        load_listed(repositories, gun, view, &Role::Root).await?
     } else {
         repositories
             .store
             .before_version(gun, &Role::Root, i64::MAX)
             .await?
     };
-    found.ok_or_else(|| damaged(gun, Role::Root, &"it is not stored"))
+    found.ok_or_else(|| describe_damage(gun, Role::Root, &"it is not stored"))
 }
 
 /// The root in force, as the key endpoint needs it; `None` if the GUN has no trust data.
@@ -449,7 +449,7 @@ async fn root_once(repositories: &Repositories, gun: &Gun) -> Result<Option<File
     match open(repositories, gun).await?.view_or_new(gun)? {
         Some(view) => {
             let root = current_root(repositories, gun, &view).await?;
-            parsed(gun, &view, Role::Root, &root).map(Some)
+            parse_file(gun, &view, Role::Root, &root).map(Some)
         }
         None => Ok(None),
     }

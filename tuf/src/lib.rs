@@ -5,7 +5,8 @@
 //! verdicts and files go out. A caller that publishes walks through these, in this order:
 //!
 //! 1. [`Uploaded::read`] for every part of an upload, [`Update::insert`] for each file;
-//! 2. [`Update::needed`] says which stored files of the targets tree to bring along in [`Stored`];
+//! 2. [`Update::needed_roles`] says which stored files of the targets tree to bring along in
+//!    [`Stored`];
 //! 3. [`check`] judges; its [`Accepted`] holds the files to store and the [`Draft`]s that the
 //!    server has to sign;
 //! 4. [`Draft::seal`] turns signatures into a [`File`] again.

@@ -188,7 +188,7 @@ fn any_file_may_delegate_to_any_name_and_one_has_to() {
     let repository = Repository::new();
     let update = repository.update(&[("sketch-b", repository.targets(2, &[]))]);
     let listed = ["targets", "sketch-a", "sketch-b"].map(|name| Role::parse(name).expect("a role"));
-    let needed = update.needed(listed.iter().map(Role::as_str));
+    let needed = update.needed_roles(listed.iter().map(Role::as_str));
     assert_eq!(needed, BTreeSet::from(listed), "names tell nothing");
 
     let mut repository = repository;

@@ -47,7 +47,7 @@ impl MetadataFormat {
 
     /// The format of that [name](Self::name).
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .iter()
             .copied()

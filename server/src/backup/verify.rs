@@ -217,7 +217,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// What clients would have complained about when the backup was taken.
 fn remarks(gun: &Gun, walked: &ClientOutcome) -> Vec<String> {
-    let expired = walked.expired().map(|met| {
+    let expired = walked.expired_files().map(|met| {
         let healing = match met.role {
             Role::Timestamp | Role::Snapshot => " (the server renews it)",
             _ => " (its publisher has to renew it)",

@@ -43,7 +43,7 @@ pub(super) async fn by_checksum(
         .zip(role.role())
         .ok_or(ApiError::MetadataNotFound)?;
     let sha256 = sha256.ok_or(ApiError::MetadataNotFound)?;
-    let found = repository::named(&app.repositories, &gun, &role, sha256).await?;
+    let found = repository::by_supplied_checksum(&app.repositories, &gun, &role, sha256).await?;
     let file = found.ok_or(ApiError::MetadataNotFound)?;
     Ok(serve(&file, app.cached().consistent(granted.is_public())))
 }

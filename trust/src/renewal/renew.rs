@@ -11,7 +11,7 @@ use crate::{
     cache::View,
     error::ReadError,
     events::{Cause, Requester, What},
-    repository::{current_root, damaged, listed, open, parsed, turn_if_large},
+    repository::{current_root, describe_damage, load_listed, open, parse_file, turn_if_large},
     signer::{SealError, seal},
     store::StoreError,
 };
@@ -79,7 +79,7 @@ async fn renew_once(
     if view.timestamp_expires >= horizon.timestamp && view.snapshot_expires >= horizon.snapshot {
         return Ok(Some(view));
     }
-    let Some(files) = renewed(repositories, gun, &view, horizon, now).await? else {
+    let Some(files) = make_renewal(repositories, gun, &view, horizon, now).await? else {
         return Ok(Some(view));
     };
     repositories
@@ -96,29 +96,29 @@ async fn renew_once(
 
 /// The files of a renewal; `None` if there is nothing this server can renew and nothing has
 /// expired.
-async fn renewed(
+async fn make_renewal(
     repositories: &Repositories,
     gun: &Gun,
     view: &View,
     horizon: Horizon,
     now: OffsetDateTime,
 ) -> Result<Option<Vec<File>>, ReadError> {
-    let root = parsed(
+    let root = parse_file(
         gun,
         view,
         Role::Root,
         &current_root(repositories, gun, view).await?,
     )?;
-    let previous = listed(repositories, gun, view, &Role::Snapshot)
+    let previous = load_listed(repositories, gun, view, &Role::Snapshot)
         .await?
-        .ok_or_else(|| damaged(gun, Role::Snapshot, &"it is not stored"))?;
+        .ok_or_else(|| describe_damage(gun, Role::Snapshot, &"it is not stored"))?;
     let _turn = turn_if_large(repositories, &previous.bytes).await;
-    let previous = parsed(gun, view, Role::Snapshot, &previous)?;
-    let timestamp = parsed(gun, view, Role::Timestamp, &view.timestamp)?;
+    let previous = parse_file(gun, view, Role::Snapshot, &previous)?;
+    let timestamp = parse_file(gun, view, Role::Timestamp, &view.timestamp)?;
     let mut files = Vec::new();
     if view.snapshot_expires < horizon.snapshot {
         let draft = tuf::renew_snapshot(&root, &previous, now)
-            .map_err(|error| damaged(gun, Role::Snapshot, &error))?;
+            .map_err(|error| describe_damage(gun, Role::Snapshot, &error))?;
         match seal(&repositories.signer, draft).await {
             Ok(snapshot) => files.push(snapshot),
             Err(SealError::KeysMissing(role)) if view.snapshot_expires < now => {
@@ -136,7 +136,7 @@ async fn renewed(
     }
     let snapshot = files.first().unwrap_or(&previous);
     let draft = tuf::renew_timestamp(&root, snapshot, &timestamp, now)
-        .map_err(|error| damaged(gun, Role::Timestamp, &error))?;
+        .map_err(|error| describe_damage(gun, Role::Timestamp, &error))?;
     let timestamp = seal(&repositories.signer, draft)
         .await
         .map_err(|error| match error {

@@ -251,7 +251,7 @@ impl RemoteSigner {
                 keys.get_key_info(request(asked)).await
             })
             .await?;
-        let key = checked(found.key_info.clone(), &found.public_key)?;
+        let key = check_key(found.key_info.clone(), &found.public_key)?;
         if key.id() != id {
             return Err(SignerError::BadAnswer(format!("key {} for {id}", key.id())));
         }
@@ -357,7 +357,7 @@ fn request<T>(message: T) -> Request<T> {
 }
 
 /// Takes a key only if it is one we can use and it is the key its id says.
-fn checked(info: Option<KeyInfo>, public: &Bytes) -> Result<PublicKey, SignerError> {
+fn check_key(info: Option<KeyInfo>, public: &Bytes) -> Result<PublicKey, SignerError> {
     let info = info.ok_or_else(|| SignerError::BadAnswer("a key without its id".into()))?;
     let algorithm = info.algorithm.map(|a| a.algorithm).unwrap_or_default();
     let key = PublicKey::new(KeyType::from(algorithm.as_str()), public.to_vec());
@@ -391,7 +391,7 @@ impl Signer for RemoteSigner {
             })
             .await;
         match made {
-            Ok(made) => checked(made.key_info, &made.public_key),
+            Ok(made) => check_key(made.key_info, &made.public_key),
             Err(status) if status.code() == Code::ResourceExhausted => {
                 Err(SignerError::Full(status.message().to_owned()))
             }

@@ -192,7 +192,7 @@ impl Stage {
     }
 
     async fn named(&self, name: &str, role: &Role, sum: &[u8; 32]) -> Option<StoredMetadata> {
-        repository::named(&self.repositories, &gun(name), role, sum)
+        repository::by_supplied_checksum(&self.repositories, &gun(name), role, sum)
             .await
             .unwrap()
     }
@@ -536,7 +536,7 @@ async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
         assert!(is_temporary(stage.try_current(name).await), "{name}");
     }
     let (app, role, sum) = (gun("app"), Role::Root, [0; 32]);
-    let named = repository::named(&stage.repositories, &app, &role, &sum);
+    let named = repository::by_supplied_checksum(&stage.repositories, &app, &role, &sum);
     assert!(is_temporary(named.await));
     let by_version = repository::by_version(&stage.repositories, &app, &role, 1);
     assert!(is_temporary(by_version.await));
@@ -553,7 +553,7 @@ async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
     stage.advance(Duration::from_secs(1));
     assert!(is_temporary(stage.try_current("app").await));
     let (role, sum) = &sums[0];
-    let named = repository::named(&stage.repositories, &app, role, sum);
+    let named = repository::by_supplied_checksum(&stage.repositories, &app, role, sum);
     assert!(is_temporary(named.await));
 }
 

@@ -40,7 +40,7 @@ impl RootChain {
         let version = current.version();
         let by_version = source.read(&Role::Root, FileRequest::Version(version))?;
         if by_version.bytes() != current.bytes() {
-            return Err(WalkError::refused(&by_version)(RootFault::NotTheListed));
+            return Err(WalkError::refuse(&by_version)(RootFault::NotTheListed));
         }
         let mut roots = vec![current];
         for version in (1..version).rev() {
@@ -120,7 +120,7 @@ impl RootChain {
                 verify(&self.gun, &pair[1], Some(&pair[0]), dates)?;
             }
         }
-        newest.check_expiry(now).map_err(WalkError::refused(newest))
+        newest.check_expiry(now).map_err(WalkError::refuse(newest))
     }
 
     /// Where the root of a version is.
@@ -133,7 +133,7 @@ fn find(source: &Source<'_>, version: i64) -> Result<Option<File>, WalkError> {
     let found = source.find(&Role::Root, FileRequest::Version(version))?;
     match found.as_ref().filter(|file| file.version() != version) {
         None => Ok(found),
-        Some(file) => Err(WalkError::refused(file)(RootFault::StoredAs(version))),
+        Some(file) => Err(WalkError::refuse(file)(RootFault::StoredAs(version))),
     }
 }
 
@@ -150,7 +150,7 @@ fn no_gap(source: &Source<'_>, missing: i64) -> Result<(), WalkError> {
 }
 
 fn verify(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Result<(), WalkError> {
-    let refused = WalkError::refused(file);
+    let refused = WalkError::refuse(file);
     let previous = previous.map(File::root).transpose().map_err(&refused)?;
     let effort = Effort::unlimited();
     let terms = Terms::stored_root(dates, &effort);

@@ -39,11 +39,11 @@ pub enum WalkError {
 
 impl WalkError {
     /// For `map_err`: what is wrong with `file`.
-    pub(super) fn refused<F: Into<Fault>>(file: &File) -> impl Fn(F) -> Self {
-        Self::refused_version(file.role(), file.version())
+    pub(super) fn refuse<F: Into<Fault>>(file: &File) -> impl Fn(F) -> Self {
+        Self::refuse_version(file.role(), file.version())
     }
 
-    pub(super) fn refused_version<F: Into<Fault>>(role: &Role, version: i64) -> impl Fn(F) -> Self {
+    pub(super) fn refuse_version<F: Into<Fault>>(role: &Role, version: i64) -> impl Fn(F) -> Self {
         move |fault| Self::Refused {
             role: role.clone(),
             version,

@@ -60,7 +60,7 @@ impl ClientOutcome {
 
     /// The files that have expired: clients refuse them, except for delegations, which they pass
     /// over.
-    pub fn expired(&self) -> impl Iterator<Item = &ClientFile> {
+    pub fn expired_files(&self) -> impl Iterator<Item = &ClientFile> {
         self.files.iter().filter(|file| file.is_expired)
     }
 }

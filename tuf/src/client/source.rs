@@ -25,9 +25,9 @@ impl Source<'_> {
         };
         let file = File::parse(self.format, role.clone(), bytes)
             .map_err(EnvelopeFault::Malformed)
-            .map_err(WalkError::refused_version(role, 0))?;
+            .map_err(WalkError::refuse_version(role, 0))?;
         file.check(Strictness::Stored)
-            .map_err(WalkError::refused(&file))?;
+            .map_err(WalkError::refuse(&file))?;
         file.check_reading()
             .map_err(|reason| WalkError::Unreadable {
                 role: role.clone(),
@@ -47,7 +47,7 @@ impl Source<'_> {
     /// The snapshot that a timestamp names; nothing vouches for either yet.
     pub(super) fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
         let view = TimestampView::parse(self.format, timestamp.bytes())
-            .map_err(|damaged| WalkError::refused(timestamp)(damaged.reason))?;
+            .map_err(|damaged| WalkError::refuse(timestamp)(damaged.reason))?;
         self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
     }
 
@@ -58,7 +58,7 @@ impl Source<'_> {
             return self.read(&Role::Root, FileRequest::Newest);
         }
         let view = SnapshotView::parse(self.format, snapshot.bytes())
-            .map_err(|damaged| WalkError::refused(snapshot)(damaged.reason))?;
+            .map_err(|damaged| WalkError::refuse(snapshot)(damaged.reason))?;
         let sha256 = view
             .listed
             .sha256("root")
@@ -71,7 +71,7 @@ impl Source<'_> {
 pub(super) fn check_listed(meta: &Meta, file: &File) -> Result<(), WalkError> {
     rules::meta::check_listed(meta, file)
         .and_then(|()| check_length(meta, file.role(), file.checksums()))
-        .map_err(WalkError::refused(file))
+        .map_err(WalkError::refuse(file))
 }
 
 /// The file of `role` that `meta` lists; none if it lists none, as before a delegation's first

@@ -40,7 +40,7 @@ impl Tree {
         let targets = read_listed(meta, &Role::Targets, source)?
             .expect("the check of the snapshot found a checksum of targets");
         verify_targets(&root.verifier(&Role::Targets), &targets)
-            .map_err(WalkError::refused(&targets))?;
+            .map_err(WalkError::refuse(&targets))?;
         tree.files.push(targets);
         let mut next = 0;
         while let Some(parent) = tree.files.get(next).cloned() {
@@ -63,7 +63,7 @@ impl Tree {
         let delegations = parent
             .check(Strictness::Stored)
             .and_then(Checked::delegations)
-            .map_err(WalkError::refused(parent))?;
+            .map_err(WalkError::refuse(parent))?;
         for delegation in &delegations.roles {
             let role = source.format.role(&delegation.name);
             let role = role.expect("the check of its parent found the name of a role");
@@ -80,7 +80,7 @@ impl Tree {
     /// Adds a delegation, or passes over it if too few signed.
     fn add(&mut self, parent: &File, file: File) -> Result<(), WalkError> {
         let role = file.role().clone();
-        let verifier = delegate(parent, &role).map_err(WalkError::refused(parent))?;
+        let verifier = delegate(parent, &role).map_err(WalkError::refuse(parent))?;
         match verify_delegation(&verifier, &file) {
             Ok(()) => {
                 self.roles.insert(role);
@@ -89,7 +89,7 @@ impl Tree {
             Err(reason @ Fault::Signatures(SignatureFault::Threshold { .. })) => {
                 self.skipped.push(SkippedDelegation { role, reason });
             }
-            Err(fault) => return Err(WalkError::refused(&file)(fault)),
+            Err(fault) => return Err(WalkError::refuse(&file)(fault)),
         }
         Ok(())
     }

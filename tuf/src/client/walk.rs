@@ -66,5 +66,5 @@ fn verify_meta<'f>(root: &Root, file: &'f File) -> Result<&'f Meta, WalkError> {
         verifier.verify(checked, &Effort::unlimited())?;
         checked.meta()
     };
-    verified().map_err(WalkError::refused(file))
+    verified().map_err(WalkError::refuse(file))
 }

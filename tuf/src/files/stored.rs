@@ -146,7 +146,7 @@ impl StoredFile {
 
     /// The file as the root of `gun`, if `judge` trusts it. The verdict is remembered: it depends on
     /// nothing but the two.
-    pub(crate) fn trusted(
+    pub(crate) fn as_trusted_root(
         &self,
         gun: &Gun,
         judge: impl Fn(&File) -> Result<(), Damaged>,
@@ -181,8 +181,8 @@ impl fmt::Debug for StoredFile {
 /// The current files of a repository, as stored; none of them for a new one.
 ///
 /// [`check`](crate::check) wants the root, unless the repository has none; the files of the roles
-/// in [`Update::needed`](crate::Update::needed), as far as there are any; the timestamp of the
-/// highest version, and the snapshot that it names.
+/// in [`Update::needed_roles`](crate::Update::needed_roles), as far as there are any; the timestamp
+/// of the highest version, and the snapshot that it names.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
     /// The format of all these files.

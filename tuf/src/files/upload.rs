@@ -71,8 +71,8 @@ impl CheckedUpload {
         let sizes = check_text(&bytes)
             .and_then(|()| format.spelling().check_reading(&role, &bytes, &most))
             .map_err(|fault| match fault {
-                ReadingFault::Syntax(fault) => malformed(DecodeError::Syntax(fault)),
-                ReadingFault::Malformed(fault) => malformed(Box::new(fault)),
+                ReadingFault::Syntax(fault) => malformed_upload(DecodeError::Syntax(fault)),
+                ReadingFault::Malformed(fault) => malformed_upload(Box::new(fault)),
                 ReadingFault::Refused(fault) if limits.allow(format, &role, &bytes) => {
                     InvalidUpload::Refused(refusal(&role, fault))
                 }
@@ -116,7 +116,7 @@ impl CheckedUpload {
                     let fault = Misreading::of_file(None, ReadingProblem::TooManyValues);
                     InvalidUpload::Refused(refusal(&role, fault))
                 }
-                fault => malformed(fault),
+                fault => malformed_upload(fault),
             })
     }
 }
@@ -164,7 +164,7 @@ fn check_text(bytes: &[u8]) -> Result<(), ReadingFault> {
     Ok(())
 }
 
-fn malformed(fault: impl Into<MalformedJson>) -> InvalidUpload {
+fn malformed_upload(fault: impl Into<MalformedJson>) -> InvalidUpload {
     InvalidUpload::Malformed(fault.into())
 }
 

@@ -109,7 +109,7 @@ impl TimestampView {
     /// Reads a stored timestamp; signatures were checked when it was made.
     pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
         let envelope = read(format, &Role::Timestamp, bytes)?;
-        let meta = listed(format, &envelope, &Role::Timestamp)?;
+        let meta = read_meta(format, &envelope, &Role::Timestamp)?;
         let snapshot_sha256 = meta
             .get(Role::Snapshot.as_str())
             .and_then(sha256)
@@ -127,7 +127,7 @@ impl SnapshotView {
     pub fn parse(format: MetadataFormat, bytes: &[u8]) -> Result<Self, Damaged> {
         let envelope = read(format, &Role::Snapshot, bytes)?;
         // A map, and so in the order of the names.
-        let listed = listed(format, &envelope, &Role::Snapshot)?
+        let listed = read_meta(format, &envelope, &Role::Snapshot)?
             .iter()
             .filter_map(|(role, file)| Some((role.as_str(), sha256(file)?)))
             .collect();
@@ -147,7 +147,7 @@ fn read(format: MetadataFormat, role: &Role, bytes: &[u8]) -> Result<Envelope, D
         .map_err(Damaged::of(role))
 }
 
-fn listed<'e>(
+fn read_meta<'e>(
     format: MetadataFormat,
     envelope: &'e Envelope,
     role: &'e Role,

@@ -92,7 +92,7 @@ impl KeyId {
         let mut text = b"{\"keytype\":".to_vec();
         canonical::write_string(key_type.as_str(), &mut text);
         text.extend_from_slice(b",\"keyval\":{\"private\":null,\"public\":");
-        text.extend_from_slice(quoted(public).as_bytes());
+        text.extend_from_slice(quote(public).as_bytes());
         text.extend_from_slice(b"}}");
         Self(hex::encode(digest(&SHA256, &text)).into())
     }
@@ -111,7 +111,7 @@ impl fmt::Display for KeyId {
 }
 
 /// Public bytes as a JSON value.
-pub(super) fn quoted(public: Option<&[u8]>) -> String {
+pub(super) fn quote(public: Option<&[u8]>) -> String {
     public.map_or_else(
         || "null".to_owned(),
         |bytes| format!("\"{}\"", base64::encode(bytes)),

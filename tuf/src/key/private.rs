@@ -178,7 +178,7 @@ fn p256(private: &[u8], point: &[u8]) -> Result<Signer, StoredKeyError> {
         &random,
     )
     .map(Signer::P256)
-    .map_err(rejected)
+    .map_err(rejection)
 }
 
 fn p384(private: &[u8], point: &[u8]) -> Result<Signer, StoredKeyError> {
@@ -213,11 +213,11 @@ fn ed25519(private: &[u8], public: &[u8]) -> Result<Signer, StoredKeyError> {
     }
     Ed25519KeyPair::from_seed_and_public_key(seed, public)
         .map(Signer::Ed25519)
-        .map_err(rejected)
+        .map_err(rejection)
 }
 
 fn rsa(private: &[u8], public: &[u8]) -> Result<Signer, StoredKeyError> {
-    let key = RsaKeyPair::from_der(private).map_err(rejected)?;
+    let key = RsaKeyPair::from_der(private).map_err(rejection)?;
     let belongs = key.public_key().as_ref() == public;
     if belongs {
         Ok(Signer::Rsa(Box::new(key)))
@@ -251,7 +251,7 @@ fn scalar(
     Ok(scalar)
 }
 
-fn rejected(why: ring::error::KeyRejected) -> StoredKeyError {
+fn rejection(why: ring::error::KeyRejected) -> StoredKeyError {
     if why.to_string() == "InconsistentComponents" {
         StoredKeyError::Mismatch
     } else {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     certificate::Certificate,
     material::Material,
-    name::{KeyId, KeyType, Method, quoted},
+    name::{KeyId, KeyType, Method, quote},
 };
 use crate::encoding::json;
 
@@ -71,7 +71,7 @@ impl PublicKey {
         let mut key_type = Vec::new();
         json::write_string(self.key_type().as_str(), &mut key_type);
         let key_type = String::from_utf8(key_type).expect("a JSON string is UTF-8");
-        let public = quoted(self.0.public.as_deref());
+        let public = quote(self.0.public.as_deref());
         format!(r#"{{"keytype":{key_type},"keyval":{{"public":{public},"private":null}}}}"#)
     }
 

@@ -40,7 +40,7 @@ impl NextVersion {
     /// The version that follows `file`, whose signatures and expiry do not matter (Notary 0.7).
     pub(crate) fn after(file: &File) -> Result<Self, Damaged> {
         let role = file.role().clone();
-        let meta = listed(file).map_err(Damaged::of(&role))?;
+        let meta = read_meta(file).map_err(Damaged::of(&role))?;
         if file.version() >= i64::from(i32::MAX) {
             return Err(Damaged::of(&role)(Fault::LastVersion(file.version())));
         }
@@ -98,7 +98,7 @@ impl NextVersion {
 }
 
 /// What a stored snapshot or timestamp lists, if it is whole and could be signed again.
-fn listed(file: &File) -> Result<&Meta, Fault> {
+fn read_meta(file: &File) -> Result<&Meta, Fault> {
     let checked = file.check(Strictness::Stored)?;
     checked.message()?;
     checked.meta()

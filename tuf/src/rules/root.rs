@@ -71,7 +71,7 @@ pub(crate) fn check_trust(
     }
     let bundles = trusted_bundles(gun, root, terms.dates);
     if bundles.is_empty() {
-        let dates = outdated(gun, root, terms.dates);
+        let dates = find_outdated(gun, root, terms.dates);
         return Err(RootFault::NoCertificate { dates }.into());
     }
     let mut signers = BTreeSet::new();
@@ -117,7 +117,7 @@ fn check_chain(
 }
 
 /// The dates of a certificate that would do if it were current.
-fn outdated(gun: &Gun, root: &Root, dates: Dates) -> Option<Box<CertificateDates>> {
+fn find_outdated(gun: &Gun, root: &Root, dates: Dates) -> Option<Box<CertificateDates>> {
     let Dates::Checked(now) = dates else {
         return None;
     };

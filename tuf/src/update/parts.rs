@@ -54,7 +54,7 @@ impl Update {
     /// the update, for their versions, and all that may delegate to them. `listed` are the names that
     /// the stored snapshot lists.
     #[must_use]
-    pub fn needed<'n>(&self, listed: impl IntoIterator<Item = &'n str>) -> BTreeSet<Role> {
+    pub fn needed_roles<'n>(&self, listed: impl IntoIterator<Item = &'n str>) -> BTreeSet<Role> {
         let mut needed = BTreeSet::new();
         let tree = self.files().filter(|file| file.role().is_in_targets_tree());
         for file in tree.clone() {

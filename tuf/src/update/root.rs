@@ -33,7 +33,7 @@ pub(super) fn load_current(gun: &Gun, stored: &Stored) -> Result<Option<File>, D
         let verdict = check_trust(gun, file, None, terms);
         verdict.map(drop).map_err(Damaged::of(&Role::Root))
     };
-    root.trusted(gun, judge).cloned().map(Some)
+    root.as_trusted_root(gun, judge).cloned().map(Some)
 }
 
 /// Checks that `new` may follow `current`, or may be the first root. Answers whose signatures were

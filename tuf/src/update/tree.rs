@@ -50,7 +50,7 @@ pub(super) fn load<'r>(
         delegators: BTreeMap::new(),
         signed_by: Vec::new(),
     };
-    let mut needed = update.needed(stored.roles().map(Role::as_str));
+    let mut needed = update.needed_roles(stored.roles().map(Role::as_str));
     // Names that tell who delegates are ordered parents first, so a file's ancestors are loaded
     // before it. Other roles are loaded as soon as a file that was loaded delegates to them.
     while let Some(role) = tree.take_next(&mut needed, update) {

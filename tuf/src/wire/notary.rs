@@ -171,7 +171,7 @@ fn read(role: &Role, bytes: &[u8], most: usize, whole: Option<&Bytes>) -> Decode
         },
         body: signed.map(|_| body::read(role, common, version, expires, detail)),
         trailing,
-        unexpected: unexpected(members),
+        unexpected: find_unexpected(members),
     })
 }
 
@@ -213,7 +213,7 @@ fn signature(value: &Value<'_>) -> Decoded<Signature> {
 }
 
 /// The first member that is neither the signed part nor the signatures.
-fn unexpected(members: &[Member<'_>]) -> Option<String> {
+fn find_unexpected(members: &[Member<'_>]) -> Option<String> {
     let is_known = |name: &Cow<'_, str>| {
         ["signed", "signatures"]
             .iter()

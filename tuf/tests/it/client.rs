@@ -152,7 +152,7 @@ fn a_whole_repository_is_met_from_root_to_nested_delegations() {
     ];
     assert_eq!(names(&walked), expected);
     assert_eq!(walked.skipped, []);
-    assert_eq!(walked.expired().count(), 0);
+    assert_eq!(walked.expired_files().count(), 0);
     assert_eq!(walked.files[1].version, 2);
     assert_eq!(walked.check_new_client(clock()), Ok(()));
 }
@@ -421,7 +421,10 @@ fn what_has_expired_is_listed_and_an_expired_delegation_is_not_followed() {
     owner.expire("targets/a", clock() + Duration::DAY);
     archive.publish(&owner.next(&["targets/a"]));
     let walked = archive.walk_at(clock() + Duration::days(20)).unwrap();
-    let expired: Vec<_> = walked.expired().map(|met| met.role.as_str()).collect();
+    let expired: Vec<_> = walked
+        .expired_files()
+        .map(|met| met.role.as_str())
+        .collect();
     assert_eq!(expired, ["timestamp", "targets/a"]);
     assert!(!names(&walked).contains(&"targets/a/b"));
 }

@@ -165,11 +165,11 @@ fn a_first_root_alone_is_not_enough_for_a_snapshot() {
 #[test]
 fn the_needed_files_are_those_in_the_update_and_all_above_them() {
     let mut update = update(&[]);
-    assert!(update.needed([]).is_empty());
+    assert!(update.needed_roles([]).is_empty());
     for role in ["root", "snapshot", "targets/a/b", "targets/c"] {
         update.insert(uploaded(role, b"{}").unwrap());
     }
-    let needed: Vec<Role> = update.needed([]).into_iter().collect();
+    let needed: Vec<Role> = update.needed_roles([]).into_iter().collect();
     assert_eq!(
         needed,
         ["targets", "targets/a", "targets/c", "targets/a/b"].map(role_named)

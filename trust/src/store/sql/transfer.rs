@@ -103,7 +103,7 @@ impl<T: Time> From<FileColumns<T>> for TrustRow {
             gun: row.gun,
             role: row.role,
             version: row.version,
-            sha256: row.sha256.map(unpadded),
+            sha256: row.sha256.map(strip_padding),
             data: row.data,
         })
     }
@@ -127,14 +127,14 @@ impl<T: Time> From<ChangeColumns<T>> for TrustRow {
             created_at: row.created_at.map(Time::utc),
             gun: row.gun,
             version: row.version,
-            sha256: row.sha256.map(unpadded),
+            sha256: row.sha256.map(strip_padding),
             category: row.category,
         })
     }
 }
 
 /// Without the blanks that fill a fixed width.
-fn unpadded(mut sha256: String) -> String {
+fn strip_padding(mut sha256: String) -> String {
     sha256.truncate(sha256.trim_end().len());
     sha256
 }

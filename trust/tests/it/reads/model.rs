@@ -426,7 +426,8 @@ async fn read(stage: Arc<Stage>, client: usize, dice: Dice) {
                     .and_then(|state| state.targets)
             };
             if let Some(targets) = targets {
-                let found = repository::named(repositories, name, &Role::Targets, &targets);
+                let found =
+                    repository::by_supplied_checksum(repositories, name, &Role::Targets, &targets);
                 if found.await.unwrap().is_some() {
                     let named = Named {
                         asked,

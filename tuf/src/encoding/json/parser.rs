@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     decode::folds_to,
     raw::canonical_object,
-    scanner::{Scanner, Token, is_space, unexpected},
+    scanner::{Scanner, Token, is_space, unexpected_character},
     syntax::{Place, SyntaxError},
     value::{Member, Value},
 };
@@ -89,7 +89,7 @@ pub(crate) fn parse_file(text: &str, most: usize) -> Result<ParsedFile<'_>, Synt
 pub(crate) fn expect_end(text: &str, end: usize) -> Result<(), SyntaxError> {
     match text.as_bytes()[end..].iter().find(|byte| !is_space(**byte)) {
         None => Ok(()),
-        Some(byte) => Err(unexpected(*byte, Place::AfterText)),
+        Some(byte) => Err(unexpected_character(*byte, Place::AfterText)),
     }
 }
 

@@ -34,8 +34,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn value(&mut self) -> Option<()> {
         match self.peek()? {
-            b'{' => self.nested(Self::members),
-            b'[' => self.nested(Self::items),
+            b'{' => self.read_nested(Self::members),
+            b'[' => self.read_nested(Self::items),
             b'"' => self.string().map(drop),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn nested(&mut self, read: fn(&mut Self) -> Option<()>) -> Option<()> {
+    fn read_nested(&mut self, read: fn(&mut Self) -> Option<()>) -> Option<()> {
         (self.depth < MAX_INNER_DEPTH).then_some(())?;
         self.depth += 1;
         self.at += 1;

@@ -80,7 +80,7 @@ impl<'a> Scanner<'a> {
             b'f' => self.literal("false", Token::Bool(false)),
             b'n' => self.literal("null", Token::Null),
             b'-' | b'0'..=b'9' => self.number(),
-            byte => Err(unexpected(byte, Place::Value)),
+            byte => Err(unexpected_character(byte, Place::Value)),
         }
     }
 
@@ -110,20 +110,20 @@ impl<'a> Scanner<'a> {
                 return Ok(None);
             }
             b',' if !is_first => self.at += 1,
-            byte if !is_first => return Err(unexpected(byte, Place::AfterMember)),
+            byte if !is_first => return Err(unexpected_character(byte, Place::AfterMember)),
             _ => {}
         }
         match self.look()? {
             b'"' => {}
             byte => {
-                return Err(unexpected(byte, Place::Name));
+                return Err(unexpected_character(byte, Place::Name));
             }
         }
         let at = self.at;
         let name = self.string()?;
         match self.look()? {
             b':' => self.at += 1,
-            byte => return Err(unexpected(byte, Place::AfterName)),
+            byte => return Err(unexpected_character(byte, Place::AfterName)),
         }
         Ok(Some((name, at)))
     }
@@ -136,7 +136,7 @@ impl<'a> Scanner<'a> {
                 return Ok(false);
             }
             b',' if !is_first => self.at += 1,
-            byte if !is_first => return Err(unexpected(byte, Place::AfterItem)),
+            byte if !is_first => return Err(unexpected_character(byte, Place::AfterItem)),
             _ => {}
         }
         Ok(true)
@@ -157,7 +157,10 @@ impl<'a> Scanner<'a> {
         for expected in word.bytes() {
             let byte = self.peek()?;
             if byte != expected {
-                return Err(unexpected(byte, Place::Literal { word, expected }));
+                return Err(unexpected_character(
+                    byte,
+                    Place::Literal { word, expected },
+                ));
             }
             self.at += 1;
         }
@@ -170,7 +173,7 @@ impl<'a> Scanner<'a> {
         match self.peek()? {
             b'0' => self.at += 1,
             b'1'..=b'9' => self.skip_digits(),
-            byte => return Err(unexpected(byte, Place::Number)),
+            byte => return Err(unexpected_character(byte, Place::Number)),
         }
         if self.bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
@@ -187,7 +190,7 @@ impl<'a> Scanner<'a> {
     fn digits(&mut self, place: Place) -> Result<(), SyntaxError> {
         match self.peek()? {
             b'0'..=b'9' => self.skip_digits(),
-            byte => return Err(unexpected(byte, place)),
+            byte => return Err(unexpected_character(byte, place)),
         }
         Ok(())
     }
@@ -249,7 +252,7 @@ impl<'a> Scanner<'a> {
         self.at += length;
         match rest[length] {
             b'"' | b'\\' => Ok(&self.text[start..self.at]),
-            byte => Err(unexpected(byte, Place::String)),
+            byte => Err(unexpected_character(byte, Place::String)),
         }
     }
 
@@ -265,7 +268,7 @@ impl<'a> Scanner<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode_escape(),
-            _ => return Err(unexpected(byte, Place::Escape)),
+            _ => return Err(unexpected_character(byte, Place::Escape)),
         })
     }
 
@@ -294,7 +297,7 @@ impl<'a> Scanner<'a> {
         for _ in 0..4 {
             let byte = self.peek()?;
             let digit = char::from(byte).to_digit(16);
-            unit = unit * 16 + digit.ok_or_else(|| unexpected(byte, Place::Unicode))?;
+            unit = unit * 16 + digit.ok_or_else(|| unexpected_character(byte, Place::Unicode))?;
             self.at += 1;
         }
         Ok(unit)
@@ -317,6 +320,6 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-pub(super) fn unexpected(byte: u8, place: Place) -> SyntaxError {
+pub(super) fn unexpected_character(byte: u8, place: Place) -> SyntaxError {
     SyntaxError::Character { byte, place }
 }

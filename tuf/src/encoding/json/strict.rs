@@ -260,7 +260,7 @@ impl<'a> Checker<'a> {
             Shape::Map(inner, limit) => (*inner, *limit),
             Shape::Struct(_) | Shape::Free => (FREE, None),
             other => {
-                self.mistyped(at, "an object".into(), other);
+                self.note_mistyped(at, "an object".into(), other);
                 (FREE, None)
             }
         };
@@ -298,7 +298,7 @@ impl<'a> Checker<'a> {
         };
         if !matches!(name, Cow::Borrowed(name) if name == field.name) {
             self.note(|| ReadingProblem::Spelling {
-                name: quoted(&name),
+                name: quote(&name),
                 at,
                 field: field.name,
             });
@@ -312,7 +312,7 @@ impl<'a> Checker<'a> {
             Shape::List(inner, limit) => (*inner, *limit),
             Shape::Free => (FREE, None),
             other => {
-                self.mistyped(at, "a list".into(), other);
+                self.note_mistyped(at, "a list".into(), other);
                 (FREE, None)
             }
         };
@@ -338,9 +338,9 @@ impl<'a> Checker<'a> {
                 let has_escapes = matches!(text, Cow::Owned(_));
                 self.text(*form, text, has_escapes, at);
             }
-            (shape, Token::Bool(_)) => self.mistyped(at, "a boolean".into(), shape),
-            (shape, Token::Number(_)) => self.mistyped(at, "a number".into(), shape),
-            (shape, _) => self.mistyped(at, "a string".into(), shape),
+            (shape, Token::Bool(_)) => self.note_mistyped(at, "a boolean".into(), shape),
+            (shape, Token::Number(_)) => self.note_mistyped(at, "a number".into(), shape),
+            (shape, _) => self.note_mistyped(at, "a string".into(), shape),
         }
     }
 
@@ -359,7 +359,7 @@ impl<'a> Checker<'a> {
     fn integer(&mut self, literal: &str, most: i64, at: usize) {
         let Ok(integer) = literal.parse::<i64>() else {
             let found = Cow::Owned(format!("the number {literal}"));
-            return self.mistyped(at, found, &Shape::Integer(most));
+            return self.note_mistyped(at, found, &Shape::Integer(most));
         };
         if !(-MAX_EXACT..=MAX_EXACT).contains(&integer) {
             self.refuse(at, || ReadingProblem::Inexact);
@@ -435,7 +435,7 @@ impl<'a> Checker<'a> {
         if let Some(hash) = alike.map(|pair| pair[0])
             && let Some((name, at)) = self.second(hash, at)?
         {
-            let name = quoted(&name);
+            let name = quote(&name);
             self.note(|| ReadingProblem::Repeated { name, at });
         }
         Ok(())
@@ -458,7 +458,7 @@ impl<'a> Checker<'a> {
         Ok(None)
     }
 
-    fn mistyped(&mut self, at: usize, found: Cow<'static, str>, shape: &Shape) {
+    fn note_mistyped(&mut self, at: usize, found: Cow<'static, str>, shape: &Shape) {
         // There may be millions of them, and only the first of each kind is reported.
         if self.malformed.is_some() || (!self.is_envelope && self.refused.is_some()) {
             return;
@@ -512,7 +512,7 @@ impl<'a> Checker<'a> {
             let written = match step {
                 Step::Field(name) if place.is_empty() => write!(place, "{name}"),
                 Step::Field(name) => write!(place, ".{name}"),
-                Step::Entry(name) => write!(place, "[{}]", quoted(name)),
+                Step::Entry(name) => write!(place, "[{}]", quote(name)),
                 Step::Item(index) => write!(place, "[{index}]"),
             };
             written.expect("a string takes all that is written");
@@ -528,7 +528,7 @@ impl<'a> Checker<'a> {
 }
 
 /// A name for a message, cut off where it gets long.
-fn quoted(name: &str) -> String {
+fn quote(name: &str) -> String {
     let mut short: String = name.chars().take(QUOTED_CHARACTERS).collect();
     if short.len() < name.len() {
         short.push('…');
@@ -568,21 +568,21 @@ mod tests {
         },
     ]);
 
-    fn checked(text: &str) -> Result<(), ReadingFault> {
+    fn check_text(text: &str) -> Result<(), ReadingFault> {
         check(text, &FILE, &|_| 3).map(drop)
     }
 
     #[track_caller]
-    fn refused(text: &str, reason: &str) {
-        let Err(ReadingFault::Refused(misreading)) = checked(text) else {
+    fn assert_refused(text: &str, reason: &str) {
+        let Err(ReadingFault::Refused(misreading)) = check_text(text) else {
             panic!("{text} is refused")
         };
         assert_eq!(misreading.to_string(), reason, "{text}");
     }
 
     #[track_caller]
-    fn malformed(text: &str, reason: &str) {
-        let Err(fault @ (ReadingFault::Malformed(_) | ReadingFault::Syntax(_))) = checked(text)
+    fn assert_malformed(text: &str, reason: &str) {
+        let Err(fault @ (ReadingFault::Malformed(_) | ReadingFault::Syntax(_))) = check_text(text)
         else {
             panic!("{text} is malformed")
         };
@@ -598,21 +598,21 @@ mod tests {
             r#"{"time":"2030-01-01T00:00:00Z","other":{"x":1,"X":[{"Keys":1.5}]},"Other":1e3}"#,
             r#"{"keys":null,"list":null,"time":null,"flag":null}"#,
         ] {
-            assert_eq!(checked(text), Ok(()), "{text}");
+            assert_eq!(check_text(text), Ok(()), "{text}");
         }
     }
 
     #[test]
     fn repeated_members_are_refused_at_any_place() {
-        refused(
+        assert_refused(
             r#"{"flag":true,"flag":true}"#,
             r#"the file has the member "flag" twice, the second time at byte 13"#,
         );
-        refused(
+        assert_refused(
             r#"{"keys":{"a":{},"b":{},"\u0061":{}}}"#,
             r#"keys has the member "a" twice, the second time at byte 23"#,
         );
-        refused(
+        assert_refused(
             r#"{"other":[{"a":1,"a":2}]}"#,
             r#"["other"][0] has the member "a" twice, the second time at byte 17"#,
         );
@@ -620,7 +620,7 @@ mod tests {
 
     #[test]
     fn fields_have_one_spelling() {
-        refused(
+        assert_refused(
             r#"{"Flag":true}"#,
             r#"the file has a member "Flag" at byte 1, which some clients take for "flag" and others do not"#,
         );
@@ -631,7 +631,7 @@ mod tests {
             r#"{"li\u017ft":[]}"#,
         ] {
             assert!(
-                matches!(checked(text), Err(ReadingFault::Refused(_))),
+                matches!(check_text(text), Err(ReadingFault::Refused(_))),
                 "{text}"
             );
         }
@@ -639,19 +639,19 @@ mod tests {
 
     #[test]
     fn wrong_types_are_named_with_their_place() {
-        refused(r#"{"flag":1}"#, "flag at byte 8 is a number, not a boolean");
-        refused(
+        assert_refused(r#"{"flag":1}"#, "flag at byte 8 is a number, not a boolean");
+        assert_refused(
             r#"{"keys":{"a":{"length":"1"}}}"#,
             r#"keys["a"].length at byte 23 is a string, not a whole number"#,
         );
-        refused(r#"{"keys":[]}"#, "keys at byte 8 is a list, not an object");
-        refused(r#"{"keys":{"a":null}}"#, r#"keys["a"] at byte 13 is null"#);
-        malformed("[]", "the file at byte 0 is a list, not an object");
-        malformed(
+        assert_refused(r#"{"keys":[]}"#, "keys at byte 8 is a list, not an object");
+        assert_refused(r#"{"keys":{"a":null}}"#, r#"keys["a"] at byte 13 is null"#);
+        assert_malformed("[]", "the file at byte 0 is a list, not an object");
+        assert_malformed(
             r#"{"list":[1]}"#,
             "list[0] at byte 9 is a number, not a string",
         );
-        malformed(
+        assert_malformed(
             r#"{"list":["!!"]}"#,
             "list[0] at byte 9 is not base64: byte 0 of the text does not belong into base64",
         );
@@ -659,11 +659,11 @@ mod tests {
 
     #[test]
     fn times_are_read_as_they_stand_in_the_text() {
-        malformed(
+        assert_malformed(
             r#"{"time":"2030\u002d01-01T00:00:00Z"}"#,
             "time at byte 8 is a time with an escape in it",
         );
-        malformed(
+        assert_malformed(
             r#"{"time":"2030-01-01T00:00:00+25:59"}"#,
             "time at byte 8 is not a time as RFC 3339 writes it",
         );
@@ -677,10 +677,10 @@ mod tests {
             r#"["\ud800\u0041"]"#,
         ] {
             let text = format!(r#"{{"other":{text}}}"#);
-            let found = checked(&text);
+            let found = check_text(&text);
             assert!(matches!(found, Err(ReadingFault::Refused(_))), "{text}");
         }
-        assert_eq!(checked(r#"{"other":"\ud83d\ude00\ufffd"}"#), Ok(()));
+        assert_eq!(check_text(r#"{"other":"\ud83d\ude00\ufffd"}"#), Ok(()));
     }
 
     #[test]
@@ -692,32 +692,32 @@ mod tests {
         ] {
             let text = format!(r#"{{"keys":{{"a":{{"length":{literal}}}}}}}"#);
             assert!(
-                matches!(checked(&text), Err(ReadingFault::Refused(_))),
+                matches!(check_text(&text), Err(ReadingFault::Refused(_))),
                 "{text}"
             );
             let text = format!(r#"{{"other":{literal}}}"#);
             assert!(
-                matches!(checked(&text), Err(ReadingFault::Refused(_))),
+                matches!(check_text(&text), Err(ReadingFault::Refused(_))),
                 "{text}"
             );
         }
-        refused(
+        assert_refused(
             r#"{"other":1e400}"#,
             r#"["other"] at byte 9 is too large a number to be signed exactly"#,
         );
         assert_eq!(
-            checked(r#"{"keys":{"a":{"length":9007199254740991}}}"#),
+            check_text(r#"{"keys":{"a":{"length":9007199254740991}}}"#),
             Ok(())
         );
     }
 
     #[test]
     fn counts_are_bounded() {
-        refused(
+        assert_refused(
             r#"{"keys":{"a":{},"b":{},"c":{},"d":{}}}"#,
             "keys at byte 30 has more than 3 keys",
         );
-        assert!(checked(r#"{"list":["","","",""]}"#).is_err());
+        assert!(check_text(r#"{"list":["","","",""]}"#).is_err());
     }
 
     #[test]
@@ -755,11 +755,11 @@ mod tests {
 
     #[test]
     fn what_is_malformed_is_said_before_what_is_refused() {
-        malformed(
+        assert_malformed(
             r#"{"flag":1,"list":{}}"#,
             "list at byte 17 is an object, not a list",
         );
-        malformed(r#"{"flag":1,"#, "the JSON breaks off");
+        assert_malformed(r#"{"flag":1,"#, "the JSON breaks off");
     }
 
     #[test]
@@ -771,20 +771,20 @@ mod tests {
             r#"{"keys":{"a":{"length":null}},"list":[null,"AAAA"],"flag":null,"other":[{"z":3}]}"#;
         let normal = normalise(&value, &FILE);
         assert_eq!(normal, super::super::parser::parse(expected).expect("JSON"));
-        assert_eq!(checked(expected), Ok(()));
+        assert_eq!(check_text(expected), Ok(()));
         assert_eq!(normalise(&normal, &FILE), normal);
     }
 
     #[test]
     fn long_names_are_cut_off_in_messages() {
         let text = format!(r#"{{"keys":{{"{}":null}}}}"#, "n".repeat(1000));
-        let Err(ReadingFault::Refused(reason)) = checked(&text) else {
+        let Err(ReadingFault::Refused(reason)) = check_text(&text) else {
             panic!("null is refused");
         };
         let reason = reason.to_string();
         assert!(reason.len() < 200, "{reason}");
         let (open, close) = ("{\"n\":".repeat(100), "}".repeat(100));
-        let Err(ReadingFault::Refused(reason)) = checked(&format!("{open}1e99{close}")) else {
+        let Err(ReadingFault::Refused(reason)) = check_text(&format!("{open}1e99{close}")) else {
             panic!("the number is refused");
         };
         let reason = reason.to_string();

@@ -30,8 +30,8 @@ fn changed_roles(
 ) -> Option<BTreeSet<Role>> {
     let nothing = StoredFile::nothing(sent.format(), Role::Snapshot);
     let stored = stored.unwrap_or(&nothing);
-    let before = listed(stored.file().ok()?)?;
-    let after = listed(sent)?;
+    let before = read_meta(stored.file().ok()?)?;
+    let after = read_meta(sent)?;
     // A name that is no role's is the snapshot's own affair.
     let role_named = |name: &str| sent.format().role(name).unwrap_or(Role::Snapshot);
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -52,7 +52,7 @@ fn changed_roles(
 /// What the first snapshot replaces.
 static NOTHING: Meta = Meta::new();
 
-fn listed(snapshot: &File) -> Option<&Meta> {
+fn read_meta(snapshot: &File) -> Option<&Meta> {
     let checked = snapshot.check(Strictness::Lenient).ok()?;
     if checked.is_empty() {
         return Some(&NOTHING);

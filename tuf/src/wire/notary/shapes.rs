@@ -54,7 +54,7 @@ pub(super) const FILES: Shape = Shape::Map(&FILE, None);
 
 static ROOT: Shape = file(&[
     signatures(),
-    signed(&[
+    signed_part(&[
         TYPE,
         field("consistent_snapshot", Shape::Bool),
         EXPIRES,
@@ -66,7 +66,7 @@ static ROOT: Shape = file(&[
 
 static TARGETS: Shape = file(&[
     signatures(),
-    signed(&[
+    signed_part(&[
         TYPE,
         field(
             "delegations",
@@ -83,7 +83,7 @@ static TARGETS: Shape = file(&[
 
 static META: Shape = file(&[
     signatures(),
-    signed(&[
+    signed_part(&[
         TYPE,
         EXPIRES,
         field("meta", Shape::Map(&FILE, Some(Count::MetaFiles))),
@@ -104,7 +104,7 @@ const fn file(members: &'static [Field]) -> Shape {
     Shape::Struct(members)
 }
 
-const fn signed(members: &'static [Field]) -> Field {
+const fn signed_part(members: &'static [Field]) -> Field {
     envelope("signed", Shape::Struct(members))
 }
 
