@@ -275,9 +275,9 @@ fn main() -> ExitCode {
         Some(Command::Config(ConfigCommand::Check { both, all: false })) => {
             run_both(both, &["config", "check"])
         }
-        Some(Command::Prepare(prepare)) => prepared(prepare.run()),
+        Some(Command::Prepare(prepare)) => exit_code(prepare.run()),
         Some(Command::CopyCertificate { source, target }) => {
-            prepared(prepare::copy_certificate(&source, &target))
+            exit_code(prepare::copy_certificate(&source, &target))
         }
         Some(Command::Completions { shell }) => {
             let script = daemon::flags::completions(&mut Arguments::command(), shell);
@@ -402,7 +402,7 @@ fn whereabouts() -> Result<(PathBuf, PathBuf), String> {
         .map_err(|error| format!("cannot find this program's own file: {error}"))
 }
 
-fn prepared(outcome: Result<(), PrepareError>) -> ExitCode {
+fn exit_code(outcome: Result<(), PrepareError>) -> ExitCode {
     outcome.map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 

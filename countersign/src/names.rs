@@ -116,7 +116,7 @@ mod tests {
 
     use super::{InvalidName, Name};
 
-    fn parsed(text: &str) -> Result<String, InvalidName> {
+    fn parse(text: &str) -> Result<String, InvalidName> {
         text.parse::<Name>().map(|name| name.as_str().to_owned())
     }
 
@@ -132,7 +132,7 @@ mod tests {
             ("0:0::1", "::1"),
             ("[::1]", "::1"),
         ] {
-            assert_eq!(parsed(text).as_deref(), Ok(expected), "{text}");
+            assert_eq!(parse(text).as_deref(), Ok(expected), "{text}");
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
             ("a.*.example.com", "`*.` may stand"),
             ("a*.example.com", "`*.` may stand"),
         ] {
-            let error = parsed(text).unwrap_err().to_string();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
             assert!(error.contains("such as trust.example.com"), "{error}");
             assert!(error.starts_with(&format!("{:?}", text.trim())), "{error}");
@@ -171,8 +171,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics_and_a_name_is_its_own_name(text in "\\PC{0,40}|[a-z0-9.:*\\[\\]/-]{0,80}") {
-            if let Ok(name) = parsed(&text) {
-                prop_assert_eq!(parsed(&name), Ok(name));
+            if let Ok(name) = parse(&text) {
+                prop_assert_eq!(parse(&name), Ok(name));
             }
         }
     }

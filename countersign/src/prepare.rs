@@ -45,7 +45,7 @@ use crate::{
     files::{self, Access, FileError},
     names::Name,
     pki::{self, Authority, Leaf, Outcome, Purpose},
-    setup::quoted,
+    setup::quote,
 };
 
 /// The folders of all services, and what they are for.
@@ -80,7 +80,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn failed(error: PrepareError) -> Self {
+    fn of_failure(error: PrepareError) -> Self {
         Self {
             problems: vec![error],
             ..Self::default()
@@ -123,7 +123,7 @@ impl Preparation {
     /// The first thing that could not be done; the others were told to `say`. What could be done
     /// was done, and a second try goes on from there.
     pub fn make(&self, now: OffsetDateTime, say: &dyn Fn(&str)) -> Result<(), PrepareError> {
-        let _lock = Lock::wait(&self.locked()?, say)?;
+        let _lock = Lock::wait(&self.make_locked_folder()?, say)?;
         let outcome = self.turn(now).done(say);
         authority::remind(self, now, say);
         outcome
@@ -245,7 +245,7 @@ impl Preparation {
 
     /// The folder that one process works with at a time: containers share what is mounted there,
     /// and nothing above it.
-    fn locked(&self) -> Result<PathBuf, FileError> {
+    fn make_locked_folder(&self) -> Result<PathBuf, FileError> {
         let folder = self.folder.join("authority");
         files::make_folder(&folder)?;
         Ok(folder)
@@ -253,9 +253,9 @@ impl Preparation {
 
     /// This run once more, with `flags`.
     fn again(&self, flags: &str) -> Again {
-        let folder = quoted(&self.folder.to_string_lossy());
+        let folder = quote(&self.folder.to_string_lossy());
         let names: Vec<_> = self.names.iter().map(Name::as_str).collect();
-        let hosts = quoted(&names.join(","));
+        let hosts = quote(&names.join(","));
         Again(format!("--folder={folder} --host={hosts} {flags}"))
     }
 }

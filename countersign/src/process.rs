@@ -102,7 +102,7 @@ impl Running {
     }
 
     /// Waits for its end and says why it came. May be dropped and asked again.
-    pub async fn ended(&mut self) -> String {
+    pub async fn wait_for_end(&mut self) -> String {
         let status = self.child.wait().await;
         if !self.log.is_finished() {
             // A grandchild could hold the pipe open; the last lines come at once or never.
@@ -175,7 +175,7 @@ impl Line {
     /// The line of the program `name` as people read it. It is one line, whatever its text holds:
     /// much of it comes from requests.
     #[must_use]
-    pub fn shown(&self, name: &str) -> String {
+    pub fn show(&self, name: &str) -> String {
         let Self {
             level,
             text,
@@ -207,7 +207,7 @@ async fn follow(
     while let Ok(Some(bytes)) = lines.next_segment().await {
         let line = Line::parse(String::from_utf8_lossy(&bytes).trim_end());
         if display.shows(&line) {
-            eprintln!("{}", line.shown(name));
+            eprintln!("{}", line.show(name));
         }
         remember(
             &mut complaint.lock().unwrap_or_else(PoisonError::into_inner),

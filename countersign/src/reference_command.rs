@@ -17,8 +17,8 @@ pub(crate) fn write(folder: &Path, own: clap::Command) -> io::Result<()> {
         (server::command_line(), "8"),
         (signer::command_line(), "8"),
     ];
-    let pages = created(folder.join("man"))?;
-    let completions = created(folder.join("completions"))?;
+    let pages = create(folder.join("man"))?;
+    let completions = create(folder.join("completions"))?;
     for (mut program, section) in programs {
         let name = program.get_name().to_owned();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
@@ -31,7 +31,7 @@ pub(crate) fn write(folder: &Path, own: clap::Command) -> io::Result<()> {
     Ok(())
 }
 
-fn created(folder: PathBuf) -> io::Result<PathBuf> {
+fn create(folder: PathBuf) -> io::Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }

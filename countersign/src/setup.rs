@@ -25,7 +25,7 @@ use std::{
 };
 
 pub use instructions::Instructions;
-pub(crate) use instructions::quoted;
+pub(crate) use instructions::quote;
 use time::OffsetDateTime;
 
 use crate::{

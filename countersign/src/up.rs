@@ -91,7 +91,7 @@ impl Up {
         let mut server = Supervised::start(self.server(&setup), &display)?;
         let outcome = tokio::select! {
             outcome = self.watch(&setup, &mut signer, &mut server, &display) => outcome,
-            () = stop.asked() => Ok(()),
+            () = stop.wait_for_signal() => Ok(()),
         };
         end(server, signer, &mut stop).await;
         outcome
@@ -255,7 +255,7 @@ impl Supervised {
     {
         let name = self.program.name;
         let mut answer = "it did not answer".to_owned();
-        let mut ended = pin!(self.running.ended());
+        let mut ended = pin!(self.running.wait_for_end());
         let mut too_long = pin!(sleep(STARTING));
         loop {
             tokio::select! {
@@ -275,7 +275,7 @@ impl Supervised {
     pub async fn keep(&mut self) -> std::convert::Infallible {
         let mut pause = PAUSE;
         loop {
-            let cause = self.running.ended().await;
+            let cause = self.running.wait_for_end().await;
             if self.started.elapsed() >= STEADY {
                 pause = PAUSE;
             }
@@ -326,7 +326,7 @@ impl Stop {
         })
     }
 
-    async fn asked(&mut self) {
+    async fn wait_for_signal(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -338,7 +338,7 @@ impl Stop {
     async fn asked_again(&mut self) {
         let first = Instant::now();
         loop {
-            self.asked().await;
+            self.wait_for_signal().await;
             if first.elapsed() >= SAME_SIGNAL {
                 return;
             }

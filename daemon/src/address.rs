@@ -30,7 +30,7 @@ impl Address {
 
     /// The host that people write: `localhost` for every address that leads back to this machine.
     #[must_use]
-    pub fn shown_host(&self) -> &str {
+    pub fn show_host(&self) -> &str {
         match self.reachable_host().parse::<IpAddr>() {
             Ok(ip) if ip.is_loopback() => "localhost",
             _ => &self.host,
@@ -39,8 +39,8 @@ impl Address {
 
     /// `HOST:PORT` as people write it, with brackets round an IPv6 address.
     #[must_use]
-    pub fn shown(&self) -> String {
-        with_port(self.shown_host(), self.port)
+    pub fn show(&self) -> String {
+        with_port(self.show_host(), self.port)
     }
 
     /// The same port on another host.
@@ -154,7 +154,7 @@ mod tests {
         ] {
             let address: Address = text.parse().expect(text);
             assert_eq!(
-                (address.shown().as_str(), address.reachable().as_str()),
+                (address.show().as_str(), address.reachable().as_str()),
                 (shown, reachable)
             );
         }

@@ -141,7 +141,7 @@ pub async fn serve<S>(
             },
             limits: Arc::clone(&limits),
             outgoing: Arc::clone(&outgoing),
-            crowded: places.crowded(),
+            crowded: places.watch_crowding(),
             shutdown: shutdown.clone(),
         };
         let cut = cut.clone();

@@ -60,7 +60,7 @@ pub async fn within(
 pub async fn page(address: &Address, path: &str, tls: Option<ClientTls>) -> Result<(), Unwell> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let request = Request::get(format!("{scheme}://{}{path}", address.reachable()))
-        .header(header::HOST, address.shown())
+        .header(header::HOST, address.show())
         .body(Bytes::new())
         .map_err(Unwell::because)?;
     let answer = Client::new(tls, BOUNDS).send(request).await?;

@@ -155,7 +155,7 @@ impl Settings {
     /// The paths of the file that no key has. The program ignores them, as Notary did, but
     /// should warn: see [`warnings`](Self::warnings).
     #[must_use]
-    pub fn unknown(&self) -> &[String] {
+    pub fn unknown_paths(&self) -> &[String] {
         &self.unknown
     }
 
@@ -179,7 +179,7 @@ impl Settings {
         let found = self.found.get(path);
         let value = found.map_or_else(
             || "nothing".to_owned(),
-            |found| self.shown_wrong(path, found),
+            |found| self.show_wrong(path, found),
         );
         SettingsError::Invalid {
             origin: self.origin(path),
@@ -189,7 +189,7 @@ impl Settings {
         }
     }
 
-    fn refused(&self, path: &str, reason: impl Display) -> SettingsError {
+    fn refuse(&self, path: &str, reason: impl Display) -> SettingsError {
         SettingsError::Refused {
             origin: self.origin(path),
             key: path.to_owned(),
@@ -197,23 +197,23 @@ impl Settings {
         }
     }
 
-    /// The error for a path of [`unknown`](Self::unknown) where nothing may be unknown; it names
-    /// the key that was likely meant.
+    /// The error for a path of [`unknown_paths`](Self::unknown_paths) where nothing may be unknown;
+    /// it names the key that was likely meant.
     #[must_use]
     pub fn refuse_unknown(&self, path: &str) -> SettingsError {
         let meant = self.likely(path);
         let meant = meant.map(|key| format!("; did you mean {key:?}?"));
-        self.refused(
+        self.refuse(
             path,
             format_args!("there is no such setting{}", meant.unwrap_or_default()),
         )
     }
 
-    /// The error for a name of [`unknown`](Self::unknown) that was likely meant to be the section
-    /// `meant`, in which nothing may be unknown.
+    /// The error for a name of [`unknown_paths`](Self::unknown_paths) that was likely meant to be
+    /// the section `meant`, in which nothing may be unknown.
     #[must_use]
-    pub fn refused_section(&self, path: &str, meant: &str) -> SettingsError {
-        self.refused(
+    pub fn refuse_section(&self, path: &str, meant: &str) -> SettingsError {
+        self.refuse(
             path,
             format_args!("there is no such section; did you mean {meant:?}?"),
         )

@@ -27,7 +27,7 @@ impl Backend {
     /// The backend that Notary's configuration calls `name`, in just these letters; `mariadb` is
     /// the same as `mysql`.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         if name == "mariadb" {
             return Some(Self::MySql);
         }
@@ -197,7 +197,7 @@ impl DatabaseUrl {
 
     /// `error` as a sentence that names this database.
     #[must_use]
-    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
+    pub fn explain(&self, error: sqlx::Error) -> DatabaseError {
         DatabaseError::Failed {
             place: self.to_string(),
             fault: fault(&error),
@@ -207,7 +207,7 @@ impl DatabaseUrl {
 
     async fn try_out<DB: Dialect>(&self, pool: Pool<DB>) -> Result<Pool<DB>, DatabaseError> {
         let outcome = pool.try_out().await;
-        outcome.map_err(|error| self.failed(error))?;
+        outcome.map_err(|error| self.explain(error))?;
         Ok(pool)
     }
 }

@@ -133,12 +133,12 @@ impl SqliteUrl {
                 file_pool(file, limits).await
             }
         };
-        pool.map_err(|error| self.failed(error))
+        pool.map_err(|error| self.explain(error))
     }
 
     /// `error` as a sentence that names this database.
     #[must_use]
-    pub fn failed(&self, error: sqlx::Error) -> DatabaseError {
+    pub fn explain(&self, error: sqlx::Error) -> DatabaseError {
         DatabaseError::Failed {
             place: self.to_string(),
             fault: fault(&error),

@@ -101,7 +101,7 @@ pub struct Reading {
 
 impl Reading {
     fn read(caching: &Caching<'_>, backend: Backend) -> Result<Self, SettingsError> {
-        let (mode, reason) = match caching.mode.required()? {
+        let (mode, reason) = match caching.mode.require()? {
             "shared" => (Mode::Shared, "as caching.mode says"),
             "sole" => (Mode::Sole, "as caching.mode says"),
             "auto" if backend.is_embedded() => (Mode::Sole, "the database is in this program"),
@@ -271,7 +271,7 @@ fn has_port(address: &str) -> bool {
 }
 
 fn http_addr(server: &Server<'_>) -> Result<String, SettingsError> {
-    let address = server.http_addr.required()?;
+    let address = server.http_addr.require()?;
     if !has_port(address) {
         return Err(server
             .http_addr
@@ -302,14 +302,14 @@ fn client_ca_optional(server: &Server<'_>) -> Result<bool, SettingsError> {
     if optional && !server.client_ca_file.is_set() {
         return Err(server
             .client_ca_optional
-            .refused("has no effect without server.client_ca_file"));
+            .refuse("has no effect without server.client_ca_file"));
     }
     Ok(optional)
 }
 
 fn trust_service(settings: &Settings) -> Result<TrustService, SettingsError> {
     let section = sections::TrustService::of(settings);
-    match section.kind.required()? {
+    match section.kind.require()? {
         "local" => Ok(TrustService::Local),
         "remote" => remote(&section),
         _ => Err(section.kind.invalid("\"remote\" or \"local\"")),
@@ -317,13 +317,13 @@ fn trust_service(settings: &Settings) -> Result<TrustService, SettingsError> {
 }
 
 fn remote(section: &sections::TrustService<'_>) -> Result<TrustService, SettingsError> {
-    let key_algorithm = section.key_algorithm.required()?;
+    let key_algorithm = section.key_algorithm.require()?;
     if !matches!(key_algorithm, "ecdsa" | "ed25519") {
         return Err(section
             .key_algorithm
             .invalid("\"ecdsa\" or \"ed25519\" (no signer makes RSA keys)"));
     }
-    let port = section.port.required()?.parse();
+    let port = section.port.require()?.parse();
     let cert = section.tls_client_cert.path();
     let key = section.tls_client_key.path();
     let client = match (cert, key) {
@@ -333,7 +333,7 @@ fn remote(section: &sections::TrustService<'_>) -> Result<TrustService, Settings
         (None, Some(_)) => return Err(section.tls_client_cert.missing()),
     };
     Ok(TrustService::Remote {
-        hostname: section.hostname.required()?.to_owned(),
+        hostname: section.hostname.require()?.to_owned(),
         port: port.map_err(|_| section.port.invalid("a port such as 7899"))?,
         key_algorithm: key_algorithm.to_owned(),
         ca: section.tls_ca_file.path(),
@@ -343,7 +343,7 @@ fn remote(section: &sections::TrustService<'_>) -> Result<TrustService, Settings
 
 fn storage(settings: &Settings) -> Result<Storage, SettingsError> {
     let section = sections::Storage::of(settings);
-    let Some(backend) = Backend::named(section.backend.required()?) else {
+    let Some(backend) = Backend::from_name(section.backend.require()?) else {
         return Err(section.backend.invalid(
             "\"mysql\" (or MariaDB), \"postgres\", \"sqlite3\" or \"memory\" (Notary's fifth, \
              RethinkDB, is not supported)",
@@ -351,7 +351,7 @@ fn storage(settings: &Settings) -> Result<Storage, SettingsError> {
     };
     let url = match backend {
         Backend::Memory => DatabaseUrl::MEMORY,
-        _ => DatabaseUrl::parse(backend, section.db_url.required()?)
+        _ => DatabaseUrl::parse(backend, section.db_url.require()?)
             .and_then(|url| url.within(settings.folder()))
             .map_err(|error| {
                 section

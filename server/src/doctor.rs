@@ -27,7 +27,7 @@ const NOTICE: Duration = Duration::days(30);
 /// Examines what a server with this configuration needs: database, clock, certificates, who is let
 /// in, signer.
 pub async fn examine(config: &Config, now: OffsetDateTime) -> Report {
-    let mut report = Report::configured(config);
+    let mut report = Report::of_config(config);
     if let Some(store) = database::open(&mut report, &config.storage).await {
         database::check_clock(&mut report, store.as_ref(), now).await;
         store.close().await;
@@ -158,7 +158,7 @@ impl Report {
     }
 
     /// A report that begins with a configuration that makes sense.
-    fn configured(config: &Config) -> Self {
+    fn of_config(config: &Config) -> Self {
         let mut report = Self::default();
         report.ok(Check::Configuration, "the configuration makes sense");
         // The check of access says the same with a cure.

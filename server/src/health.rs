@@ -43,7 +43,7 @@ impl Health {
     }
 
     /// What does not work although the server serves, each with its reason.
-    pub fn limited(&self) -> BTreeMap<&'static str, String> {
+    pub fn limitations(&self) -> BTreeMap<&'static str, String> {
         self.limited
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -203,7 +203,7 @@ impl Endpoints {
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let server = sections::Server::of(settings);
         Ok(Self {
-            listen: required(&server.grpc_addr, "grpc listen address required for server")?
+            listen: require(&server.grpc_addr, "grpc listen address required for server")?
                 .to_owned(),
             cert: required_path(&server.tls_cert_file)?,
             key: required_path(&server.tls_key_file)?,
@@ -213,7 +213,7 @@ impl Endpoints {
     }
 }
 
-fn required<'s>(setting: &Setting<'s, String>, notary: &str) -> Result<&'s str, ConfigError> {
+fn require<'s>(setting: &Setting<'s, String>, notary: &str) -> Result<&'s str, ConfigError> {
     setting.text().ok_or_else(|| missing(setting, notary))
 }
 
@@ -238,7 +238,7 @@ fn bugsnag(settings: &Settings) -> Result<Option<String>, ConfigError> {
 fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
     let backend = sections::Storage::of(settings).backend;
     let name = backend.text().unwrap_or_default();
-    match Backend::named(name) {
+    match Backend::from_name(name) {
         Some(Backend::Memory) => Ok(Storage::Memory),
         Some(backend) => database(settings, folder, backend),
         None if name == "rethinkdb" => Err(ConfigError::Backend(
@@ -255,7 +255,7 @@ fn storage(settings: &Settings, folder: &Path) -> Result<Storage, ConfigError> {
 fn database(settings: &Settings, folder: &Path, backend: Backend) -> Result<Storage, ConfigError> {
     let notary = format!("must provide a non-empty database source for {backend}");
     let stored = sections::Storage::of(settings);
-    let url = required(&stored.db_url, &notary)?;
+    let url = require(&stored.db_url, &notary)?;
     let alias = stored
         .default_alias
         .text()

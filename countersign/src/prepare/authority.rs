@@ -48,7 +48,7 @@ const RENEWED: &str = "renewed the CA's certificate (root-ca.crt) with its key k
 
 /// Refuses to go on without the CA that services and clients know.
 pub(super) fn compare(to: &Preparation) -> Result<(), PrepareError> {
-    let (certificate, key) = own(to);
+    let (certificate, key) = own_files(to);
     let again = || to.again("--new-authority");
     let copies = copies(to)?;
     if pki::read_key(&key)?.is_none() {
@@ -76,7 +76,7 @@ pub(super) fn compare(to: &Preparation) -> Result<(), PrepareError> {
 /// goes on refusing; after that, any start makes everything for the new one. Whether there was
 /// anything.
 fn give_up(to: &Preparation) -> Result<bool, PrepareError> {
-    let (certificate, key) = own(to);
+    let (certificate, key) = own_files(to);
     let mut strangers: Vec<_> = copies(to)?;
     strangers.retain(|(_, is_of)| !is_of);
     let is_lost = pki::read_key(&key)?.is_none();
@@ -84,7 +84,7 @@ fn give_up(to: &Preparation) -> Result<bool, PrepareError> {
         files::remove(copy)?;
     }
     if is_lost {
-        files::remove(&before(to))?;
+        files::remove(&former_file(to))?;
         files::remove(&certificate)?;
     }
     Ok(is_lost || !strangers.is_empty())
@@ -92,7 +92,7 @@ fn give_up(to: &Preparation) -> Result<bool, PrepareError> {
 
 /// The copies that are there, and whether each is of the CA's key.
 fn copies(to: &Preparation) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
-    let key = files::read_filled(&own(to).1)?.map(zeroize::Zeroizing::new);
+    let key = files::read_filled(&own_files(to).1)?.map(zeroize::Zeroizing::new);
     let is_of = |pem: &[u8]| {
         // A damaged copy speaks of nobody, and is replaced.
         key.as_ref()
@@ -110,8 +110,8 @@ fn copies(to: &Preparation) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
 
 /// Keeps the certificate that is about to be replaced: while it goes on, clients have it.
 fn keep_what_ends(to: &Preparation, now: OffsetDateTime) -> Result<(), FileError> {
-    match files::read_filled(&own(to).0)? {
-        Some(pem) if pki::is_authority_ending(&pem, now) => place(&before(to), &pem),
+    match files::read_filled(&own_files(to).0)? {
+        Some(pem) if pki::is_authority_ending(&pem, now) => place(&former_file(to), &pem),
         _ => Ok(()),
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn remind(to: &Preparation, now: OffsetDateTime, say: &dyn Fn(&str)) 
 }
 
 fn reminder(to: &Preparation, now: OffsetDateTime) -> Option<String> {
-    let old = files::read_filled(&before(to)).ok()??;
+    let old = files::read_filled(&former_file(to)).ok()??;
     let end = pki::end(&old).filter(|_| pki::is_authority_ending(&old, now))?;
     Some(format!(
         "the CA's certificate was renewed: clients that still have the former one stop believing the server on \
@@ -135,13 +135,13 @@ fn reminder(to: &Preparation, now: OffsetDateTime) -> Option<String> {
     ))
 }
 
-fn own(to: &Preparation) -> (PathBuf, PathBuf) {
+fn own_files(to: &Preparation) -> (PathBuf, PathBuf) {
     (
         to.file("authority", "ca.crt"),
         to.file("authority", "ca.key"),
     )
 }
 
-fn before(to: &Preparation) -> PathBuf {
+fn former_file(to: &Preparation) -> PathBuf {
     to.file("authority", "former-ca.crt")
 }

@@ -71,7 +71,7 @@ pub(super) fn compare(to: &Preparation) -> Result<(), PrepareError> {
     let Some(asked) = to.database else {
         return Ok(());
     };
-    match noted(to)? {
+    match read_note(to)? {
         Some(noted) if noted != asked => Err(PrepareError::DatabaseChanged {
             noted,
             note: note(to),
@@ -91,7 +91,7 @@ pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     };
     if !to.permitted.change_database {
         compare(to)?;
-        if noted(to)?.is_some() {
+        if read_note(to)?.is_some() {
             return Ok(Vec::new());
         }
     }
@@ -100,7 +100,7 @@ pub(super) fn make(to: &Preparation) -> Result<Vec<String>, PrepareError> {
     Ok(vec![format!("noted the database: the data is in {asked}")])
 }
 
-fn noted(to: &Preparation) -> Result<Option<Database>, PrepareError> {
+fn read_note(to: &Preparation) -> Result<Option<Database>, PrepareError> {
     let Some(bytes) = files::read_filled(&note(to))? else {
         return Ok(None);
     };

@@ -69,7 +69,7 @@ impl Preparation {
                 turn = self.turn_awake(now, &say) => turn,
                 () = end.comes() => return Ok(()),
             };
-            turn.unwrap_or_else(|error| Turn::failed(error.into()))
+            turn.unwrap_or_else(|error| Turn::of_failure(error.into()))
                 .tell(&say);
             if asked || passed % HOURS_OF_A_DAY == 0 {
                 authority::remind(self, now(), &say);
@@ -82,7 +82,7 @@ impl Preparation {
         now: fn() -> OffsetDateTime,
         say: &dyn Fn(&str),
     ) -> Result<Turn, crate::files::FileError> {
-        let _lock = Lock::wait_awake(&self.locked()?, say).await?;
+        let _lock = Lock::wait_awake(&self.make_locked_folder()?, say).await?;
         Ok(self.turn(now()))
     }
 

@@ -54,7 +54,7 @@ pub(super) fn make_relative(place: &Place) -> Result<Vec<String>, SetupError> {
         let own = place.file(database);
         if is_same(Path::new(&url), &own) {
             let text = String::from_utf8_lossy(&text);
-            let text = text.replace(&quoted(&url), &quoted(database));
+            let text = text.replace(&quote(&url), &quote(database));
             files::write(&path, text.as_bytes(), Access::Owner)?;
             news.push(format!(
                 "{configuration} now names {database} relative to its folder"
@@ -88,7 +88,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || folder(one).is_some_and(|one| folder(other) == Some(one))
 }
 
-fn quoted(text: &str) -> String {
+fn quote(text: &str) -> String {
     Value::from(text).to_string()
 }
 

@@ -11,10 +11,10 @@ impl fmt::Display for Instructions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let server = &self.0.server;
         let shown = match self.0.hosts.iter().find(|name| !name.is_wildcard()) {
-            Some(name) => server.with_host(name.as_str()).shown(),
-            None => server.shown(),
+            Some(name) => server.with_host(name.as_str()).show(),
+            None => server.show(),
         };
-        let ca = quoted(&self.0.place.ca.to_string_lossy());
+        let ca = quote(&self.0.place.ca.to_string_lossy());
         let folder = format!("~/.docker/tls/{shown}");
         writeln!(f, "export DOCKER_CONTENT_TRUST=1")?;
         writeln!(f, "export DOCKER_CONTENT_TRUST_SERVER=https://{shown}")?;
@@ -23,7 +23,7 @@ impl fmt::Display for Instructions<'_> {
 }
 
 /// `text` as one word of a shell.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte);
     if text.bytes().all(plain) {
         text.to_owned()
@@ -34,12 +34,12 @@ pub(crate) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::quote;
 
     #[test]
     fn a_path_with_a_blank_a_star_or_a_quote_is_one_word_to_the_shell() {
-        assert_eq!(quoted("/srv/trust/ca.crt"), "/srv/trust/ca.crt");
-        assert_eq!(quoted("*.example.com"), "'*.example.com'");
-        assert_eq!(quoted("/my trust/it's"), r"'/my trust/it'\''s'");
+        assert_eq!(quote("/srv/trust/ca.crt"), "/srv/trust/ca.crt");
+        assert_eq!(quote("*.example.com"), "'*.example.com'");
+        assert_eq!(quote("/my trust/it's"), r"'/my trust/it'\''s'");
     }
 }

@@ -46,7 +46,7 @@ async fn a_fatal_log_line_is_the_cause_whatever_comes_after_it() {
            echo 'and this' >&2; exit 1"#,
     );
     assert_eq!(
-        timeout(SOON, child.ended()).await.unwrap(),
+        timeout(SOON, child.wait_for_end()).await.unwrap(),
         "the disk is full"
     );
 }
@@ -61,7 +61,10 @@ async fn without_a_log_line_the_last_words_or_the_status_are_the_cause() {
         ("exit 3", "it ended with exit status 3"),
         ("kill -9 $$", "it was ended by signal 9"),
     ] {
-        assert_eq!(timeout(SOON, start(script).ended()).await.unwrap(), cause);
+        assert_eq!(
+            timeout(SOON, start(script).wait_for_end()).await.unwrap(),
+            cause
+        );
     }
 }
 
@@ -138,10 +141,10 @@ fn a_log_line_is_shown_on_one_line_whatever_a_client_has_sent() {
             "level":"warning","msg":"refused\nfake","time":"2026-11-22T12:34:56Z"}"#,
     );
     assert_eq!(
-        line.shown("server"),
+        line.show("server"),
         "12:34:56 server warning refused\\nfake gun=\"a\\nfake gun=b\" \
          uri=/v2/\\u{1b}[31m\\u{9b}\\u{85}\\u{2028}\\u{202e}\\r"
     );
     let stray = Line::parse("panicked\u{1b}[2J");
-    assert!(!stray.shown("server").contains('\u{1b}'));
+    assert!(!stray.show("server").contains('\u{1b}'));
 }

@@ -76,14 +76,14 @@ impl Activity {
     }
 
     /// When a request last moved on; the beginning of the connection before the first.
-    pub(super) fn moved(&self) -> Instant {
+    pub(super) fn last_moved(&self) -> Instant {
         self.since + Duration::from_millis(self.moved.load(Ordering::Relaxed))
     }
 
     /// Since when there has been no request; `None` while there is one.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let is_idle = !self.is_running() && self.answers().is_empty();
-        is_idle.then(|| self.moved())
+        is_idle.then(|| self.last_moved())
     }
 
     /// Whether the client never said anything, so that nothing is lost if the connection ends now.
@@ -135,7 +135,7 @@ impl Activity {
         let mut next: Option<Instant> = None;
         let mut overdue = Vec::new();
         for reading in self.answers().values() {
-            let mut until = reading.moved() + limit;
+            let mut until = reading.last_moved() + limit;
             if until <= now {
                 overdue.push(Arc::clone(reading));
                 until += GRACE;

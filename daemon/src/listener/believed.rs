@@ -72,7 +72,7 @@ impl Believed {
     }
 
     /// Waits until it is no longer believed.
-    pub(super) async fn lost(this: Option<&Arc<Self>>) {
+    pub(super) async fn wait_until_lost(this: Option<&Arc<Self>>) {
         let Some(this) = this else {
             return pending().await;
         };

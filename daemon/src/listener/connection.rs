@@ -108,7 +108,7 @@ where
             let http2 = greeted.is_http2().await?;
             Ok(Some((greeted, http2)))
         };
-        let limit = self.hurried(self.limits.header);
+        let limit = self.hurry(self.limits.header);
         let opened = open_within(limit, self.peer.addr, &self.shutdown, greeting);
         if let Some((stream, http2)) = opened.await {
             self.serve(stream, http2, None).await;
@@ -116,7 +116,7 @@ where
     }
 
     /// `limit`, or less while places are scarce.
-    fn hurried(&self, limit: Duration) -> Duration {
+    fn hurry(&self, limit: Duration) -> Duration {
         if *self.crowded.borrow() {
             limit.min(self.limits.crowded_idle)
         } else {
@@ -136,7 +136,7 @@ where
             }
         };
         let opened = open_within(
-            self.hurried(self.limits.handshake),
+            self.hurry(self.limits.handshake),
             self.peer.addr,
             &self.shutdown,
             handshake,
@@ -195,10 +195,10 @@ where
             ended = connection.as_mut() => return tell_end(addr, ended),
             () = activity.cut.cancelled() => return,
             () = shutdown.cancelled() => None,
-            () = crowded_out(crowded, limits.crowded_idle, &activity) => {
+            () = wait_until_crowded_out(crowded, limits.crowded_idle, &activity) => {
                 Some(limits.crowded_idle)
             }
-            () = Believed::lost(believed.as_ref()) => Some(limits.drain),
+            () = Believed::wait_until_lost(believed.as_ref()) => Some(limits.drain),
         };
         if !http2 && activity.is_untouched() {
             // hyper would wait for a first request.
@@ -227,7 +227,11 @@ async fn after(patience: Option<Duration>) {
 }
 
 /// Waits until places are scarce and the connection has had no request for `limit`.
-async fn crowded_out(mut crowded: watch::Receiver<bool>, limit: Duration, activity: &Activity) {
+async fn wait_until_crowded_out(
+    mut crowded: watch::Receiver<bool>,
+    limit: Duration,
+    activity: &Activity,
+) {
     loop {
         if crowded.wait_for(|crowded| *crowded).await.is_err() {
             return pending().await;
@@ -343,7 +347,7 @@ where
     served.activity.until_read_to(served.share).await;
     let response = match refusal(&request, &served) {
         Some(refusal) => refusal,
-        None => answered(app, request, &served).await?,
+        None => call(app, request, &served).await?,
     };
     let (head, body) = response.into_parts();
     let cut = STREAM.try_with(Clone::clone);
@@ -361,7 +365,7 @@ where
     })
 }
 
-async fn answered<S>(
+async fn call<S>(
     app: S,
     request: Request<Incoming>,
     served: &Served,

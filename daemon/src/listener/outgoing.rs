@@ -186,7 +186,7 @@ impl Outgoing {
         cut: &CancellationToken,
     ) -> Option<Waiting> {
         let (buffer, length) = (bytes.as_ptr().addr(), bytes.len());
-        let mut held = self.held();
+        let mut held = self.lock();
         let is_shared = held.buffers.contains_key(&buffer);
         let most = match length {
             ..=SMALL => self.most + self.most / 4,
@@ -216,7 +216,7 @@ impl Outgoing {
     }
 
     fn release(&self, number: u64, buffer: usize) {
-        let mut held = self.held();
+        let mut held = self.lock();
         held.answers.remove(&number);
         if let Some((length, answers)) = held.buffers.get_mut(&buffer) {
             *answers -= 1;
@@ -233,9 +233,9 @@ impl Outgoing {
     /// Ends the requests whose clients do not read the answers.
     fn cut_stalled(&self) {
         let stalled: Vec<_> = {
-            let held = self.held();
+            let held = self.lock();
             let answers = held.answers.values();
-            let stalled = answers.filter(|it| it.moved().elapsed() >= STALLED && !it.is_cut());
+            let stalled = answers.filter(|it| it.last_moved().elapsed() >= STALLED && !it.is_cut());
             stalled.cloned().collect()
         };
         for reading in &stalled {
@@ -250,7 +250,7 @@ impl Outgoing {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

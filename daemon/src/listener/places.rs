@@ -67,7 +67,7 @@ impl Places {
     pub(super) fn give(self: &Arc<Self>, place: Reserved, address: IpAddr) -> Option<Place> {
         let network = network(address);
         let is_proxy = self.limits.is_trusted_proxy(address);
-        let mut taken = self.taken();
+        let mut taken = self.lock();
         let own = taken.by_network.get(&network).copied().unwrap_or_default();
         let most = self.limits.connections_per_address;
         if self.is_crowded() && own >= most && !is_proxy {
@@ -94,7 +94,7 @@ impl Places {
     }
 
     /// Tells whether places are scarce.
-    pub(super) fn crowded(&self) -> watch::Receiver<bool> {
+    pub(super) fn watch_crowding(&self) -> watch::Receiver<bool> {
         self.crowded.subscribe()
     }
 
@@ -124,14 +124,14 @@ impl Places {
         });
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.places.lock();
         if let Some(own) = taken.by_network.get_mut(&self.network) {
             *own -= 1;
             if *own == 0 {
@@ -188,16 +188,16 @@ mod tests {
         held.push(take(&places, OTHER).await);
         held.push(take(&places, OTHER).await);
         assert!(held.iter().all(Option::is_some));
-        assert!(*places.crowded().borrow());
+        assert!(*places.watch_crowding().borrow());
         held.clear();
-        assert!(!*places.crowded().borrow());
+        assert!(!*places.watch_crowding().borrow());
         assert!(take(&places, ONE).await.is_some());
     }
 
     #[tokio::test]
     async fn connections_are_not_woken_each_time_that_one_comes_or_goes_at_the_border() {
         let places = places(&["192.0.2.0/24"]);
-        let mut crowded = places.crowded();
+        let mut crowded = places.watch_crowding();
         let mut held = Vec::new();
         for _ in 0..9 {
             held.push(take(&places, ONE).await.unwrap());

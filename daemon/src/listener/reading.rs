@@ -27,7 +27,7 @@ impl Reading {
         }
     }
 
-    pub(super) fn moved(&self) -> Instant {
+    pub(super) fn last_moved(&self) -> Instant {
         self.since + Duration::from_millis(self.moved.load(Ordering::Relaxed))
     }
 

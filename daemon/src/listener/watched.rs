@@ -82,7 +82,7 @@ impl<IO> Watched<IO> {
     fn until(&self) -> Instant {
         let active = match self.header {
             Some(_) => self.last_octet,
-            None => self.activity.moved(),
+            None => self.activity.last_moved(),
         };
         let head = self.head_until.filter(|_| self.activity.is_head_open());
         let blocked = self.blocked.map(|since| since + self.write);

@@ -33,7 +33,7 @@ impl Settings {
 
     /// `found`, the value of `path` that is not as it should be, in quotes. A URL that is wrong may
     /// have its password anywhere, or be one: nothing is seen of it.
-    pub(super) fn shown_wrong(&self, path: &str, found: &Found) -> String {
+    pub(super) fn show_wrong(&self, path: &str, found: &Found) -> String {
         match self.secrecy(path, found) {
             Secrecy::None => mask(path, &found.value).to_string(),
             Secrecy::Inside(_) | Secrecy::Whole => HIDDEN.to_owned(),
@@ -41,7 +41,7 @@ impl Settings {
     }
 
     /// `found`, the value of `path`, in quotes and without secrets.
-    fn shown(&self, path: &str, found: &Found) -> String {
+    fn show(&self, path: &str, found: &Found) -> String {
         match (self.secrecy(path, found), &found.value) {
             (Secrecy::None, value) => mask(path, value).to_string(),
             (Secrecy::Inside(show), Value::String(text)) => {
@@ -73,7 +73,7 @@ impl Settings {
                     Origin::Variable(name) => format!("environment, {name}"),
                     secret => secret.to_string(),
                 };
-                format!("{path} = {} ({source})", self.shown(path, found))
+                format!("{path} = {} ({source})", self.show(path, found))
             }
         }
     }

@@ -194,7 +194,7 @@ impl Key {
     /// compile.
     #[doc(hidden)]
     #[must_use]
-    pub const fn checked<T: Held>(self) -> Self {
+    pub const fn check<T: Held>(self) -> Self {
         if let Some((lowest, highest)) = T::NUMBERS {
             let Some((least, most)) = self.range else {
                 panic!("a number needs `between`")

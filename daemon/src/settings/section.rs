@@ -77,7 +77,7 @@ macro_rules! section {
                         concat!($($doc, "\n"),+),
                     )
                     $($(.$option($($($value)*)?))+)?
-                    .checked::<$held>()
+                    .check::<$held>()
                 ),+],
             };
 
@@ -229,8 +229,8 @@ impl Entry<'_> {
     /// The error for a value that does not go with something else, or is wrong in a part of it;
     /// `reason` is a whole sentence and must not quote secrets.
     #[must_use]
-    pub fn refused(&self, reason: impl Display) -> SettingsError {
-        self.settings.refused(self.key.path, reason)
+    pub fn refuse(&self, reason: impl Display) -> SettingsError {
+        self.settings.refuse(self.key.path, reason)
     }
 
     /// The error for a setting that must be set and is not; it names the variable that would set
@@ -275,7 +275,7 @@ impl<'s> Setting<'s, String> {
     /// # Errors
     ///
     /// [`SettingsError::Missing`] if it is unset and has no default.
-    pub fn required(&self) -> Result<&'s str, SettingsError> {
+    pub fn require(&self) -> Result<&'s str, SettingsError> {
         self.text().ok_or_else(|| self.missing())
     }
 }

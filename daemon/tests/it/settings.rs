@@ -164,7 +164,7 @@ fn the_three_formats_say_the_same() {
         let options = Auth::of(&settings).options.get();
         assert_eq!(options["realm"], json!("R"), "{name}");
         assert_eq!(options["autoredirect"], json!(true), "{name}");
-        assert!(settings.unknown().is_empty(), "{name}");
+        assert!(settings.unknown_paths().is_empty(), "{name}");
     }
 }
 
@@ -250,7 +250,7 @@ fn empty_texts_and_nulls_count_as_unset() {
     assert!(!Root::of(&settings).flag.is_set());
     let error = Server::of(&settings)
         .http_addr
-        .required()
+        .require()
         .unwrap_err()
         .to_string();
     assert!(error.ends_with(
@@ -263,7 +263,7 @@ fn unknown_keys_are_named_with_what_was_likely_meant() {
     let content = r#"{"server": {"htp_addr": "x", "tls_cert": "y"}, "sevrer": {"a": 1}, "loging": {"level": "x"}}"#;
     let settings = load("c.json", content, &[]).unwrap();
     assert_eq!(
-        settings.unknown(),
+        settings.unknown_paths(),
         ["loging", "server.htp_addr", "server.tls_cert", "sevrer"]
     );
     let warnings = settings.warnings();
@@ -466,7 +466,7 @@ fn a_refusal_names_who_set_the_key_and_keeps_its_value() {
     let settings = load("c.json", "{}", &[("NOTARY_AUTH", "hunter2")]).unwrap();
     let error = Auth::of(&settings)
         .administrator
-        .refused("does not fit")
+        .refuse("does not fit")
         .to_string();
     assert_eq!(
         error,
@@ -531,7 +531,7 @@ fn names_in_a_section_have_no_case_unless_the_key_keeps_it() {
 fn a_setting_that_is_not_set_is_its_default() {
     let settings = load("c.json", "{}", &[]).unwrap();
     assert_eq!(
-        Auth::of(&settings).realm.required().unwrap(),
+        Auth::of(&settings).realm.require().unwrap(),
         "notary-server"
     );
     assert_eq!(MaxAge::of(&settings).current_metadata.get().unwrap(), 300);

@@ -103,7 +103,7 @@ fn a_secret_is_taken_from_a_variable_a_file_or_a_command_and_named_by_where_it_w
         for text in [
             effective,
             Auth::of(&settings).administrator.invalid("x").to_string(),
-            Auth::of(&settings).administrator.refused("x").to_string(),
+            Auth::of(&settings).administrator.refuse("x").to_string(),
             format!("{settings:?}"),
         ] {
             assert!(!text.contains(SEEDED), "{text}");
@@ -136,7 +136,7 @@ fn a_file_and_a_command_may_stand_in_the_configuration() {
     let settings = stage.load(json, &[]).unwrap();
     assert_eq!(Auth::of(&settings).administrator.text(), Some(SEEDED));
     assert_eq!(Storage::of(&settings).db_url.text(), Some("a"));
-    assert!(settings.unknown().is_empty());
+    assert!(settings.unknown_paths().is_empty());
     let effective = settings.effective();
     assert!(
         effective.contains("(named by auth.administrator_file in "),
@@ -236,7 +236,7 @@ fn what_is_no_secret_or_a_whole_section_is_in_no_file_and_of_no_command() {
     ];
     let settings = stage.load(json, &variables).unwrap();
     assert_eq!(
-        settings.unknown(),
+        settings.unknown_paths(),
         ["auth.options_command", "server.http_addr_file"]
     );
     assert!(!Server::of(&settings).http_addr.is_set() && !Auth::of(&settings).options.is_set());

@@ -201,7 +201,7 @@ async fn a_full_disk_is_told_apart_and_leaves_nothing_behind() {
     assert_eq!(fault(&error), Fault::Full);
     assert!(
         SqliteUrl::MEMORY
-            .failed(error)
+            .explain(error)
             .to_string()
             .contains("the disk is full")
     );

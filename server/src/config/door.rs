@@ -87,7 +87,7 @@ pub(super) fn refuse_open(
         .into_iter()
         .find(|address| !address.to_canonical().is_loopback());
     match (others, &authentication.scheme) {
-        (Some(address), SchemeSettings::None { is_written: false }) => Err(server.published_addresses.refused(
+        (Some(address), SchemeSettings::None { is_written: false }) => Err(server.published_addresses.refuse(
             format_args!(
                 "{address} is reachable from other machines, and the configuration has no authentication: everyone who reaches this server there could publish for everybody; set NOTARY_AUTH_FILE (or NOTARY_AUTH), or auth.type \"htpasswd\" or \"token\"; if everybody is meant to, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)"
             ),

@@ -77,12 +77,12 @@ impl AuthenticationNote {
 fn refuse_lost(server: &Server<'_>, path: &Path) -> Result<(), SettingsError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(server.authentication_note.refused(format_args!(
+        Err(error) => Err(server.authentication_note.refuse(format_args!(
                 "cannot tell whether authentication was on: {}: {error}",
                 path.display()
             ),
         )),
-        Ok(_) => Err(server.authentication_note.refused(format_args!(
+        Ok(_) => Err(server.authentication_note.refuse(format_args!(
                 "authentication was on at an earlier start (noted in {}), and the configuration has none now: put back the variable, the line of .env or the file that was lost (NOTARY_AUTH_FILE or NOTARY_AUTH, or auth.type \"htpasswd\" or \"token\"); to switch authentication off on purpose, say so with auth.type \"none\" (NOTARY_SERVER_AUTH_TYPE=none)",
                 path.display()
             ),

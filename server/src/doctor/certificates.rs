@@ -94,7 +94,7 @@ impl Chain {
     }
 
     /// Those that can be read, in the same order.
-    pub(super) fn parsed(&self) -> impl Iterator<Item = X509Certificate<'_>> {
+    pub(super) fn parse(&self) -> impl Iterator<Item = X509Certificate<'_>> {
         self.0
             .iter()
             .filter_map(|der| parse_x509_certificate(der).ok().map(|(_, parsed)| parsed))
@@ -102,7 +102,7 @@ impl Chain {
 
     /// The hosts that the leaf names.
     pub(super) fn names(&self) -> Vec<String> {
-        let leaf = self.parsed().next();
+        let leaf = self.parse().next();
         let Some(Ok(Some(names))) = leaf.as_ref().map(|leaf| leaf.subject_alternative_name())
         else {
             return Vec::new();
@@ -112,7 +112,7 @@ impl Chain {
 
     /// When the first of them expires, as the end of a sentence.
     fn end(&self) -> String {
-        let ends = self.parsed();
+        let ends = self.parse();
         ends.map(|one| one.validity().not_after.to_datetime())
             .min()
             .map_or_else(String::new, |end| {
@@ -122,7 +122,7 @@ impl Chain {
 
     /// Who issued the last one.
     pub(super) fn issuer(&self) -> String {
-        self.parsed()
+        self.parse()
             .last()
             .map_or_else(String::new, |last| last.issuer().to_string())
     }
@@ -148,7 +148,7 @@ pub(super) fn check_dates(
     now: OffsetDateTime,
 ) -> bool {
     let before = report.findings.len();
-    for (position, certificate) in chain.parsed().enumerate() {
+    for (position, certificate) in chain.parse().enumerate() {
         let what = match position {
             0 => what.to_owned(),
             _ => format!("the authority {} above {what}", certificate.subject()),
@@ -195,7 +195,7 @@ fn check_date(
 
 /// Looks at whether each certificate was issued by the next one.
 fn check_order(report: &mut Report, what: &str, chain: &Chain) -> bool {
-    let parsed: Vec<_> = chain.parsed().collect();
+    let parsed: Vec<_> = chain.parse().collect();
     let broken = parsed.windows(2).any(|pair| {
         pair[0].issuer() != pair[1].subject()
             || pair[0]
@@ -220,7 +220,7 @@ fn check_purpose(
     whose: &str,
     allows: fn(&ExtendedKeyUsage<'_>) -> bool,
 ) -> bool {
-    let leaf = chain.parsed().next();
+    let leaf = chain.parse().next();
     let Some(Ok(Some(usage))) = leaf.as_ref().map(|leaf| leaf.extended_key_usage()) else {
         return true;
     };
@@ -241,7 +241,7 @@ fn check_authorities(report: &mut Report, key: &str, file: &Path, now: OffsetDat
     let chain = Chain::read(file);
     let place = format!("{key} ({})", file.display());
     let end = |one: &X509Certificate<'_>| one.validity().not_after.to_datetime();
-    let ending = chain.parsed().filter(|one| end(one) < now + NOTICE);
+    let ending = chain.parse().filter(|one| end(one) < now + NOTICE);
     let ending: Vec<String> = ending
         .map(|one| {
             let tense = if end(&one) < now {
@@ -253,11 +253,11 @@ fn check_authorities(report: &mut Report, key: &str, file: &Path, now: OffsetDat
         })
         .collect();
     let renew = "add the authority's new certificate to the file";
-    if chain.parsed().all(|one| end(&one) < now) {
+    if chain.parse().all(|one| end(&one) < now) {
         let text = format!("all authorities in {place} have expired: {}", some(ending));
         report.wrong(Check::Certificates, text, renew);
     } else if ending.is_empty() {
-        let text = match chain.parsed().map(|one| end(&one)).min() {
+        let text = match chain.parse().map(|one| end(&one)).min() {
             Some(first) => format!(
                 "the authorities in {place} are current; the first expires on {}",
                 words::day(first)

@@ -137,7 +137,7 @@ async fn held_roles(
     if let Some(signer) = signer::check(report, &config.trust_service, now).await {
         for role in roles.clone() {
             let needed = walked.root().threshold(&role);
-            let held = held(&signer, walked, &role).await;
+            let held = count_held(&signer, walked, &role).await;
             if held.as_ref().is_ok_and(|held| *held < needed) {
                 roles.retain(|known| *known != role);
             }
@@ -200,7 +200,7 @@ async fn check_origins(
 }
 
 /// How many of a role's keys the signer holds.
-async fn held(
+async fn count_held(
     signer: &RemoteSigner,
     walked: &ClientOutcome,
     role: &Role,

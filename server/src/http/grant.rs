@@ -225,7 +225,7 @@ impl Auth<'_> {
     /// Grants `permission` to the caller, or says what to answer instead.
     pub(super) async fn grant<A: Grantable>(&self, permission: A) -> Result<Granted<A>, Refused> {
         let authenticator = &self.app.authenticator;
-        let caller = match authenticator.identify(self.presented()).await {
+        let caller = match authenticator.identify(self.read_presented()).await {
             Ok(caller) => caller,
             Err(why) => return Err(Refused(self.refuse_credentials(&permission, &why))),
         };
@@ -247,7 +247,7 @@ impl Auth<'_> {
     }
 
     /// What the request presents to prove who sends it.
-    fn presented(&self) -> Presented<'_> {
+    fn read_presented(&self) -> Presented<'_> {
         let authorization = self.head.headers.get_all(header::AUTHORIZATION);
         // A proxy's certificate says who the proxy is: behind it, all callers would be the same.
         let peer = self.head.extensions.get::<Peer>();

@@ -15,7 +15,7 @@ pub(super) fn report(app: &App) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let mut shown = app.health.limited();
+    let mut shown = app.health.limitations();
     shown.extend(failing);
     let json = serde_json::to_string(&shown).expect("a map of strings is JSON");
     typed(status, "application/json; charset=utf-8", html_safe(&json))

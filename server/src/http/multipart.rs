@@ -212,7 +212,7 @@ fn parameter(parameters: &str, name: &str) -> Option<String> {
     while let Some((key, value, after)) = next_parameter(rest) {
         let key = key.to_ascii_lowercase();
         let value = match key.strip_suffix('*') {
-            Some(plain) if plain == name => extended(&value),
+            Some(plain) if plain == name => decode_extended(&value),
             _ if key == name => Some(value),
             _ => {
                 rest = after;
@@ -250,7 +250,7 @@ fn next_parameter(list: &str) -> Option<(&str, String, &str)> {
 }
 
 /// Decodes `charset'language'percent-encoded`; only UTF-8 and ASCII are known.
-fn extended(value: &str) -> Option<String> {
+fn decode_extended(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_, encoded) = rest.split_once('\'')?;
     if !(charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii")) {

@@ -53,21 +53,21 @@ const PRIVATE_KEYS: Table = Table {
         Column::new("public", Kind::Bytes),
         Column::new("private", Kind::Bytes),
         // Since Notary 0.4; the rows of before have it empty.
-        added(
+        added_column(
             "gun",
             Kind::Text,
             Spelled::alike(
                 "ALTER TABLE private_keys ADD COLUMN gun VARCHAR(255) NOT NULL DEFAULT ''",
             ),
         ),
-        added(
+        added_column(
             "role",
             Kind::Text,
             Spelled::alike(
                 "ALTER TABLE private_keys ADD COLUMN role VARCHAR(255) NOT NULL DEFAULT ''",
             ),
         ),
-        added(
+        added_column(
             "last_used",
             Kind::Time,
             Spelled {
@@ -99,7 +99,7 @@ const PRIVATE_KEYS: Table = Table {
 };
 
 /// A column that older tables are without.
-const fn added(name: &'static str, kind: Kind, add: Spelled) -> Column {
+const fn added_column(name: &'static str, kind: Kind, add: Spelled) -> Column {
     Column {
         name,
         kind,

@@ -13,7 +13,9 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use tuf::PublicKey;
 
-use self::pending::{Inserted, PendingRow, WrittenRow, altered, choose, insert_unless_pending};
+use self::pending::{
+    Inserted, PendingRow, WrittenRow, alteration_error, choose, insert_unless_pending,
+};
 use super::{
     Holding, KeyId, KeyStore, ListedKey, NewKey, Origin, Purpose, Resealed, StoreError, StoredKey,
     algorithm_name, dialect::KeyDialect,
@@ -317,7 +319,7 @@ where
                     return match outcome? {
                         Inserted::Pending(key) => Ok(Some(key)),
                         Inserted::PreconditionFailed => Ok(None),
-                        Inserted::Altered => Err(altered()),
+                        Inserted::Altered => Err(alteration_error()),
                     };
                 }
             }

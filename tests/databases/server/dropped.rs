@@ -36,7 +36,7 @@ fn files(version: i64) -> Vec<File> {
 
 /// A store with so few connections that every one of them is used again at once.
 async fn store(fresh: &Fresh) -> Result<Arc<dyn TrustStore>> {
-    let backend = Backend::named(fresh.backend).expect("the harness names it as Notary does");
+    let backend = Backend::from_name(fresh.backend).expect("the harness names it as Notary does");
     let storage = Storage {
         url: DatabaseUrl::parse(backend, &fresh.url)?,
         limits: PoolLimits {

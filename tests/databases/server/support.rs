@@ -130,7 +130,7 @@ impl Server {
 
 /// What the configuration would say of `fresh`.
 pub(crate) fn storage(fresh: &Fresh) -> Storage {
-    let backend = Backend::named(fresh.backend).expect("the harness names it as Notary does");
+    let backend = Backend::from_name(fresh.backend).expect("the harness names it as Notary does");
     Storage {
         url: DatabaseUrl::parse(backend, &fresh.url).expect("the harness writes it as Notary does"),
         limits: PoolLimits::default(),

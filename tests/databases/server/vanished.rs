@@ -102,7 +102,7 @@ fn files(version: i64) -> Vec<File> {
 }
 
 async fn store(fresh: &Fresh, server: &Server, at: SocketAddr) -> Result<Arc<dyn TrustStore>> {
-    let backend = Backend::named(fresh.backend).expect("the harness names it as Notary does");
+    let backend = Backend::from_name(fresh.backend).expect("the harness names it as Notary does");
     let url = fresh
         .url
         .replace(&address(server).to_string(), &at.to_string());

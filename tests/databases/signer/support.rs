@@ -149,7 +149,7 @@ impl Server {
 
 /// The configuration of a signer on `fresh`, impatient so that outages are noticed soon.
 pub(crate) fn storage(fresh: &Fresh) -> Storage {
-    let backend = Backend::named(fresh.backend).expect("the harness has Notary's names");
+    let backend = Backend::from_name(fresh.backend).expect("the harness has Notary's names");
     Storage::Database {
         url: DatabaseUrl::parse(backend, &fresh.url).expect("the harness makes good URLs"),
         limits: PoolLimits {

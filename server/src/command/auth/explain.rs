@@ -71,7 +71,7 @@ pub(super) async fn run(
     environment: Vec<(OsString, OsString)>,
     arguments: &ArgMatches,
 ) -> Result<ExitCode> {
-    let question = Question::asked(arguments)?;
+    let question = Question::parse(arguments)?;
     let file = file.context(flags::NO_CONFIGURATION)?;
     let config = Config::read(&config::load(file, environment)?)?;
     let policy = authn::load_policy(&config.authentication)?;
@@ -88,7 +88,7 @@ pub(super) async fn run(
 }
 
 impl<'q> Question<'q> {
-    fn asked(arguments: &'q ArgMatches) -> Result<Self> {
+    fn parse(arguments: &'q ArgMatches) -> Result<Self> {
         let text = |name| arguments.get_one::<String>(name).map(String::as_str);
         let action: Action = text("action").expect("clap requires it").parse()?;
         let (gun, role) = (text("gun"), text("role"));

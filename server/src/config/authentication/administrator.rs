@@ -12,5 +12,5 @@ pub(super) fn read(auth: &Auth<'_>) -> Result<Option<Credentials>, SettingsError
     };
     administrator(text)
         .map(Some)
-        .map_err(|error| auth.administrator.refused(error))
+        .map_err(|error| auth.administrator.refuse(error))
 }

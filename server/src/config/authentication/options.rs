@@ -44,7 +44,7 @@ pub(super) fn read(
     warnings: &mut Vec<String>,
 ) -> Result<OutsideTokenSettings, SettingsError> {
     if !auth.options.is_set() {
-        return Err(auth.options.refused(
+        return Err(auth.options.refuse(
             "auth.type \"token\" needs a section with realm, service, issuer and rootcertbundle (or the variables NOTARY_SERVER_AUTH_OPTIONS_REALM, …_SERVICE, …_ISSUER and …_ROOTCERTBUNDLE)",
         ));
     }
@@ -52,21 +52,21 @@ pub(super) fn read(
         setting: *auth.options,
         members: auth.options.get().into_iter().collect(),
     };
-    for name in options.unknown(&OPTIONS) {
+    for name in options.unknown_members(&OPTIONS) {
         if let Some(meant) = likely(name, &OPTIONS) {
-            return Err(options.refused(format_args!(
+            return Err(options.refuse(format_args!(
                 "there is no option {name:?}; did you mean {meant:?}?"
             )));
         }
         warnings.push(format!("auth.options.{name} is unknown and has no effect"));
     }
-    let realm = options.required("realm")?;
+    let realm = options.require("realm")?;
     let several = options.several()?;
     let is_alone = several.is_empty() || options.members.contains_key("issuer");
     if is_alone {
-        options.required("issuer")?;
+        options.require("issuer")?;
     }
-    let service = options.required("service")?;
+    let service = options.require("service")?;
     let mut issuers = Vec::new();
     if is_alone {
         issuers.push(options.issuer(&service)?);
@@ -86,11 +86,11 @@ pub(super) fn read(
 }
 
 impl Options<'_> {
-    fn refused(&self, reason: impl std::fmt::Display) -> SettingsError {
-        self.setting.refused(reason)
+    fn refuse(&self, reason: impl std::fmt::Display) -> SettingsError {
+        self.setting.refuse(reason)
     }
 
-    fn unknown<'o>(&'o self, known: &'o [&str]) -> impl Iterator<Item = &'o str> {
+    fn unknown_members<'o>(&'o self, known: &'o [&str]) -> impl Iterator<Item = &'o str> {
         let names = self.members.keys().map(String::as_str);
         names.filter(|name| !known.contains(name))
     }
@@ -103,13 +103,13 @@ impl Options<'_> {
         }
     }
 
-    fn required(&self, name: &str) -> Result<String, SettingsError> {
+    fn require(&self, name: &str) -> Result<String, SettingsError> {
         self.text(name)?.ok_or_else(|| self.lacks(name))
     }
 
     /// Notary's words.
     fn lacks(&self, name: &str) -> SettingsError {
-        self.refused(format_args!(
+        self.refuse(format_args!(
             "token auth requires a valid option string: {name:?}"
         ))
     }
@@ -118,7 +118,7 @@ impl Options<'_> {
         match self.members.get("autoredirect") {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(wanted)) => Ok(*wanted),
-            Some(_) => Err(self.refused("token auth requires a valid option bool: autoredirect")),
+            Some(_) => Err(self.refuse("token auth requires a valid option bool: autoredirect")),
         }
     }
 
@@ -127,19 +127,19 @@ impl Options<'_> {
         let entries = match self.members.get("issuers") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(entries)) => entries,
-            Some(_) => return Err(self.refused("issuers must be a list of sections")),
+            Some(_) => return Err(self.refuse("issuers must be a list of sections")),
         };
         entries.iter().map(|entry| self.entry(entry)).collect()
     }
 
     fn entry(&self, entry: &Value) -> Result<Self, SettingsError> {
         let Value::Object(members) = entry else {
-            return Err(self.refused("issuers must be a list of sections"));
+            return Err(self.refuse("issuers must be a list of sections"));
         };
         let mut lowered = Map::new();
         for (name, value) in members {
             if lowered.insert(name.to_lowercase(), value.clone()).is_some() {
-                return Err(self.refused(format_args!(
+                return Err(self.refuse(format_args!(
                     "issuers: {name} is given twice; names are the same whatever their case"
                 )));
             }
@@ -148,8 +148,8 @@ impl Options<'_> {
             setting: self.setting,
             members: lowered,
         };
-        if let Some(name) = entry.unknown(&OF_ISSUER).next() {
-            return Err(self.refused(format_args!(
+        if let Some(name) = entry.unknown_members(&OF_ISSUER).next() {
+            return Err(self.refuse(format_args!(
                 "issuers: {name} is unknown; accepted: {}",
                 OF_ISSUER.join(", ")
             )));
@@ -159,7 +159,7 @@ impl Options<'_> {
 
     fn issuer(&self, service: &str) -> Result<IssuerSettings, SettingsError> {
         let issuer = IssuerSettings {
-            name: self.required("issuer")?,
+            name: self.require("issuer")?,
             audience: self.text("service")?.unwrap_or_else(|| service.to_owned()),
             bundle: self.text("rootcertbundle")?.map(PathBuf::from),
             jwks: self.jwks()?,
@@ -180,7 +180,7 @@ impl Options<'_> {
                 ca,
             })),
             (None, None) => Ok(place.map(|file| JwksSettings::File(file.into()))),
-            (None, Some(_)) => Err(self.refused(
+            (None, Some(_)) => Err(self.refuse(
                 "jwks_ca_file says whom to believe when a jwks is fetched, but no jwks is an address here",
             )),
         }
@@ -195,7 +195,7 @@ impl Options<'_> {
         };
         match url.filter(is_safe) {
             Some(url) if url.username().is_empty() && url.password().is_none() => Ok(url.into()),
-            _ => Err(self.refused(
+            _ => Err(self.refuse(
                 "jwks must be a path or an https:// address without a user (http:// only on the loopback)",
             )),
         }
@@ -226,6 +226,6 @@ fn refuse_twice(auth: &Auth<'_>, issuers: &[IssuerSettings]) -> Result<(), Setti
         None => Ok(()),
         Some(pair) => Err(auth
             .options
-            .refused(format_args!("issuer {:?} is there twice", pair[0]))),
+            .refuse(format_args!("issuer {:?} is there twice", pair[0]))),
     }
 }

@@ -15,13 +15,13 @@ pub(super) fn read(auth: &Auth<'_>) -> Result<PasswordSettings, SettingsError> {
         "goes with auth.type \"token\" alone: what \"htpasswd\" needs stands beside auth.type",
     )?;
     let passwords = PasswordSettings {
-        realm: auth.realm.required()?.to_owned(),
+        realm: auth.realm.require()?.to_owned(),
         file: auth.htpasswd_file.path(),
         administrator: administrator::read(auth)?,
         token_service: token_service(auth)?,
     };
     if passwords.file.is_none() && passwords.administrator.is_none() {
-        return Err(auth.htpasswd_file.refused(
+        return Err(auth.htpasswd_file.refuse(
             "no user could log in: name a password file, or an administrator in NOTARY_AUTH",
         ));
     }
@@ -46,13 +46,13 @@ fn token_service(auth: &Auth<'_>) -> Result<Option<TokenServiceSettings>, Settin
     let folder = auth.token_folder.path();
     let registries = registries(auth)?;
     if folder.is_none() && !registries.is_empty() {
-        return Err(auth.token_registries.refused(
+        return Err(auth.token_registries.refuse(
             "needs auth.token_folder: a registry trusts the ca.crt in it, which has to outlive this process",
         ));
     }
     Ok(Some(TokenServiceSettings {
-        issuer: auth.token_issuer.required()?.to_owned(),
-        audience: auth.token_audience.required()?.to_owned(),
+        issuer: auth.token_issuer.require()?.to_owned(),
+        audience: auth.token_audience.require()?.to_owned(),
         folder,
         lifetime: Duration::from_secs(seconds),
         registries,
@@ -62,7 +62,7 @@ fn token_service(auth: &Auth<'_>) -> Result<Option<TokenServiceSettings>, Settin
 fn registries(auth: &Auth<'_>) -> Result<BTreeMap<String, String>, SettingsError> {
     let prefix = |(service, prefix): (String, Value)| match prefix {
         Value::String(prefix) if is_prefix(&prefix) => Ok((service, prefix)),
-        _ => Err(auth.token_registries.refused(format_args!(
+        _ => Err(auth.token_registries.refuse(format_args!(
             "{service:?} needs a prefix of GUNs that ends in a slash, such as registry.example.com/"
         ))),
     };

@@ -62,11 +62,11 @@ pub(in crate::config) fn read(
 /// Elsewhere, an unknown setting is a warning; here it may be one that was meant to keep callers
 /// out.
 fn refuse_unknown(settings: &Settings) -> Result<(), SettingsError> {
-    for path in settings.unknown() {
+    for path in settings.unknown_paths() {
         match path.split('.').next() {
             Some("auth") => return Err(settings.refuse_unknown(path)),
             Some(section) if likely(section, &["auth"]).is_some() => {
-                return Err(settings.refused_section(path, "auth"));
+                return Err(settings.refuse_section(path, "auth"));
             }
             _ => {}
         }
@@ -135,7 +135,7 @@ fn client_certificates(auth: &Auth<'_>, server: &Server<'_>) -> Result<bool, Set
     if wanted && !server.client_ca_file.is_set() {
         return Err(auth
             .client_certificates
-            .refused("needs server.client_ca_file, which says whose certificates are believed"));
+            .refuse("needs server.client_ca_file, which says whose certificates are believed"));
     }
     Ok(wanted)
 }
@@ -153,7 +153,7 @@ fn require_rules_for_open_id(
     };
     match outside.issuers.iter().find(|issuer| issuer.is_open_id()) {
         None => Ok(()),
-        Some(issuer) => Err(auth.options.refused(
+        Some(issuer) => Err(auth.options.refuse(
             format_args!(
                 "issuer {:?} has a jwks and no rootcertbundle, so its tokens do not say what they are good for: name a file of rules in auth.rules_file",
                 issuer.name

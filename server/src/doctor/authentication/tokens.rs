@@ -108,7 +108,7 @@ fn check_bundle(report: &mut Report, issuer: &IssuerSettings, file: &Path, now: 
     }
     let chain = Chain::read(file);
     let expired: Vec<String> = chain
-        .parsed()
+        .parse()
         .filter(|one| one.validity().not_after.to_datetime() < now)
         .map(|one| one.subject().to_string())
         .collect();

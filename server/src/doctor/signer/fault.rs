@@ -122,7 +122,7 @@ impl Visit<'_> {
         let issuer = shown.issuer();
         self.ca.is_some_and(|file| {
             Chain::read(file)
-                .parsed()
+                .parse()
                 .any(|listed| listed.subject().to_string() == issuer)
         })
     }

@@ -38,12 +38,12 @@ pub(super) fn query(text: &str) -> Result<(Wanted, Option<String>), Refusal> {
 pub(super) fn form(bytes: &[u8]) -> Result<(Wanted, Proof), Refusal> {
     let mut fields = Fields::read(bytes)?;
     let offline = fields.take("access_type").as_deref() == Some("offline");
-    let proof = match fields.needed("grant_type")?.as_str() {
+    let proof = match fields.take_needed("grant_type")?.as_str() {
         "password" => Proof::Password(Credentials {
-            user: fields.needed("username")?,
-            password: fields.needed("password")?.into(),
+            user: fields.take_needed("username")?,
+            password: fields.take_needed("password")?.into(),
         }),
-        "refresh_token" => Proof::Refresh(fields.needed("refresh_token")?.into()),
+        "refresh_token" => Proof::Refresh(fields.take_needed("refresh_token")?.into()),
         _ => return Err(Refusal::UnsupportedGrant),
     };
     Ok((fields.into_wanted(offline)?, proof))
@@ -96,7 +96,7 @@ impl Fields {
         self.single.remove(name)
     }
 
-    fn needed(&mut self, name: &str) -> Result<String, Refusal> {
+    fn take_needed(&mut self, name: &str) -> Result<String, Refusal> {
         self.take(name)
             .filter(|value| !value.is_empty())
             .ok_or(Refusal::Invalid("a parameter is missing"))
@@ -104,7 +104,7 @@ impl Fields {
 
     fn into_wanted(mut self, offline: bool) -> Result<Wanted, Refusal> {
         Ok(Wanted {
-            service: self.needed("service")?,
+            service: self.take_needed("service")?,
             scopes: Scopes::parse(self.scopes.iter().map(String::as_str)),
             offline,
         })

@@ -162,7 +162,7 @@ impl Cipher {
         before: Option<Arc<Passphrase>>,
     ) -> Result<PrivateKey, RowError> {
         let keyring = self.keyring();
-        self.timed(move || {
+        self.open_timed(move || {
             let present = keyring.present(&stored.alias)?;
             let opened = keyring.open(&stored, &present);
             match (&opened, before) {
@@ -184,7 +184,8 @@ impl Cipher {
         passphrase: &Arc<Passphrase>,
     ) -> Result<PrivateKey, RowError> {
         let (keyring, passphrase) = (self.keyring(), Arc::clone(passphrase));
-        self.timed(move || keyring.open(&stored, &passphrase)).await
+        self.open_timed(move || keyring.open(&stored, &passphrase))
+            .await
     }
 
     /// Encrypts `private` under `alias`. The caller has proven that the passphrase is the right
@@ -243,7 +244,7 @@ impl Cipher {
     }
 
     /// Opens a key off the threads that serve requests, and notes how long that took.
-    async fn timed(
+    async fn open_timed(
         &self,
         open: impl FnOnce() -> Result<PrivateKey, RowError> + Send + 'static,
     ) -> Result<PrivateKey, RowError> {

@@ -100,7 +100,7 @@ impl Findings {
         passphrase: &Passphrase,
         now: Instant,
     ) -> Option<Finding> {
-        let all = self.known();
+        let all = self.lock();
         let known = all.get(alias)?;
         let verified = known.verified.as_ref();
         let verified = verified.filter(|verified| verified.passphrase.is_same(passphrase));
@@ -115,7 +115,7 @@ impl Findings {
 
     /// The passphrase of `alias` that opened keys when it was last tried, if one did.
     pub(super) fn last_verified(&self, alias: &str) -> Option<Arc<Passphrase>> {
-        let all = self.known();
+        let all = self.lock();
         Some(Arc::clone(&all.get(alias)?.verified.as_ref()?.passphrase))
     }
 
@@ -129,7 +129,7 @@ impl Findings {
 
     /// The sample key is gone from `alias`: the next use needs another proof.
     pub(super) fn forget_sample_key(&self, alias: &str) {
-        let mut all = self.known();
+        let mut all = self.lock();
         let known = all.get_mut(alias);
         if let Some(verified) = known.and_then(|known| known.verified.as_mut()) {
             verified.sample_key = None;
@@ -143,13 +143,13 @@ impl Findings {
             sample_key: Some(sample_key.to_owned()),
         });
         let rejected = None;
-        self.known()
+        self.lock()
             .insert(alias.to_owned(), Known { verified, rejected });
     }
 
     /// `passphrase` does not open `key`.
     pub(super) fn reject(&self, alias: &str, passphrase: &Arc<Passphrase>, key: &str, at: Instant) {
-        let mut all = self.known();
+        let mut all = self.lock();
         let known = all.entry(alias.to_owned()).or_default();
         let verified = known.verified.as_mut();
         // It was right once, and is no longer: only the other ones that it may open are left.
@@ -163,7 +163,7 @@ impl Findings {
         });
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

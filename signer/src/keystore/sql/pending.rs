@@ -219,7 +219,7 @@ where
 }
 
 /// The error for a row that was just inserted and reads as another.
-pub(super) fn altered() -> StoreError {
+pub(super) fn alteration_error() -> StoreError {
     StoreError {
         fault: Fault::Unstorable,
         error: sqlx::Error::Protocol("the key did not come back as it was written".to_owned()),
