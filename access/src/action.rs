@@ -1,8 +1,8 @@
-//! What somebody may do.
+//! What a caller may do.
 
 use std::{fmt, str::FromStr};
 
-/// What somebody may do to the trust data of a GUN.
+/// What a caller may do to the trust data of a GUN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Read metadata and the changefeed of the GUN.

@@ -15,10 +15,10 @@ pub struct Caller {
     pub access: Option<Vec<Access>>,
 }
 
-/// Who somebody is.
+/// Who a caller is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Identity {
-    /// Nobody that is known.
+    /// An unknown caller.
     Anonymous,
     /// A user of the password file.
     User(String),
@@ -43,7 +43,7 @@ pub struct OutsideToken {
 }
 
 impl Caller {
-    /// Somebody without a token.
+    /// A caller without a token.
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Caller {
         }
     }
 
-    /// Somebody who showed nothing.
+    /// A caller without credentials.
     #[must_use]
     pub fn anonymous() -> Self {
         Self::new(Identity::Anonymous)
@@ -60,7 +60,7 @@ impl Caller {
 }
 
 impl Identity {
-    /// Whether nobody knows who it is.
+    /// Whether the caller is unknown.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         match self {
@@ -70,7 +70,7 @@ impl Identity {
         }
     }
 
-    /// What logs call the way in which somebody is known: `anonymous`, `user`, `administrator`,
+    /// What logs call the way in which a caller is known: `anonymous`, `user`, `administrator`,
     /// `certificate` or `token`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -83,7 +83,7 @@ impl Identity {
         }
     }
 
-    /// The name that logs give somebody; empty for nobody.
+    /// The name of the caller in logs; empty if unknown.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {

@@ -1,4 +1,4 @@
-//! How somebody who was refused may become somebody.
+//! How a caller who was refused may authenticate.
 
 use std::fmt::{self, Write as _};
 

@@ -1,4 +1,4 @@
-//! What a request or the environment shows to prove who somebody is.
+//! What a request or the environment shows to prove who the caller is.
 
 mod administrator;
 
@@ -32,7 +32,7 @@ pub enum Authorization {
     /// A header that cannot be read: it names a scheme that is not known here, or does not have the
     /// form of its scheme. It is refused, never taken for none.
     Unreadable,
-    /// More than one header: whoever looked at another one was deceived.
+    /// More than one header: a proxy that looked at another one was deceived.
     Several,
 }
 
@@ -95,8 +95,8 @@ fn bearer(header: &[u8]) -> Option<SecretString> {
         .then(|| String::from_utf8_lossy(token).as_ref().into())
 }
 
-/// Whether somebody can be called that: Basic authentication cannot carry a control character
-/// (RFC 7617), and a nameless user would look like nobody in logs and rules.
+/// Whether this can be the name of a user: Basic authentication cannot carry a control character
+/// (RFC 7617), and a nameless user would look unknown in logs and rules.
 pub(crate) fn is_name(user: &str) -> bool {
     !user.is_empty() && !user.contains(char::is_control)
 }

@@ -44,7 +44,7 @@ impl PasswordFile {
         let entry = self.users.get(&credentials.user);
         let hash = entry.map_or(&self.stand_in, |entry| &entry.hash);
         let password = credentials.password.expose_secret();
-        // The work comes first, so that it is done whoever asks.
+        // The work comes first, so that every caller costs the same.
         hash.is_of(password.as_bytes()) && entry.is_some() && !password.is_empty()
     }
 

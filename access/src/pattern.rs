@@ -18,7 +18,7 @@ const ROLE_MAX_BYTES: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GunPattern(Glob);
 
-/// Which roles a rule lets somebody push: as [`GunPattern`], over role names (`targets`,
+/// Which roles a rule lets a caller push: as [`GunPattern`], over role names (`targets`,
 /// `targets/releases`, `targets/*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolePattern(Glob);

@@ -11,7 +11,7 @@ use p521::{
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-/// Octets of a private number of P-521.
+/// Bytes of a private number of P-521.
 const SCALAR: usize = 66;
 
 /// Why a key cannot be used or made.

@@ -13,7 +13,7 @@ use crate::{
     sealed::{self, Opener},
 };
 
-/// Octets read or written at a time.
+/// Bytes read or written at a time.
 const BUFFER: usize = 256 * 1024;
 
 /// What an archive is read from.
@@ -154,7 +154,8 @@ impl Drop for Partial {
     }
 }
 
-/// An empty file that nobody else is writing. What an interrupted attempt has left is overwritten.
+/// An empty file that no other process is writing. What an interrupted attempt has left is
+/// overwritten.
 fn begin(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)

@@ -16,9 +16,9 @@ use zeroize::Zeroizing;
 const KEM_SUITE: &[u8] = b"KEM\x00\x12";
 /// `suite_id` of the key schedule (RFC 9180, 5.1).
 const SUITE: &[u8] = b"HPKE\x00\x12\x00\x03\x00\x02";
-/// Octets of HKDF-SHA512's hash, and of the shared secret.
+/// Bytes of HKDF-SHA512's hash, and of the shared secret.
 const HASH: usize = 64;
-/// Octets of an encapsulated key: an uncompressed point on P-521.
+/// Bytes of an encapsulated key: an uncompressed point on P-521.
 pub(crate) const ENCAPSULATED: usize = 133;
 
 /// What does not open: the key is another one, or a message was altered, left out or moved.

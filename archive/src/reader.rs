@@ -38,7 +38,7 @@ pub enum ArchiveError {
         /// What it is.
         found: Kind,
     },
-    /// Octets are not what they were; nothing from here on can be believed.
+    /// Bytes are not what they were; nothing from here on can be trusted.
     #[error("the archive is damaged behind row {row}: {what}")]
     Damaged {
         /// How many rows came before it.
@@ -60,9 +60,9 @@ pub enum ArchiveError {
 /// Where the body of a row stands in an archive that is not sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Octets before it.
+    /// Bytes before it.
     pub offset: u64,
-    /// Octets of it.
+    /// Bytes of it.
     pub length: u32,
 }
 

@@ -12,9 +12,9 @@ pub(crate) const MAGIC: &[u8] = b"countersign archive 1\n";
 /// What the first line begins with in every version.
 pub(crate) const MAGIC_NAME: &[u8] = b"countersign archive ";
 
-/// Octets of the numbers before a record: kind, length of head, length of body.
+/// Bytes of the numbers before a record: kind, length of head, length of body.
 pub(crate) const PREFIX: usize = 9;
-/// Octets of a checksum.
+/// Bytes of a checksum.
 pub(crate) const LINK: usize = 32;
 /// The longest head: columns have at most 255 characters.
 pub(crate) const MAX_HEAD: u32 = 64 * 1024;

@@ -16,9 +16,9 @@ use crate::{
 const MAGIC: &[u8] = b"countersign sealed archive 1\n";
 /// What the first line begins with in every version.
 const MAGIC_NAME: &[u8] = b"countersign sealed ";
-/// Octets of the archive in a message.
+/// Bytes of the archive in a message.
 const CHUNK: usize = 64 * 1024;
-/// Octets that encryption adds.
+/// Bytes that encryption adds.
 const TAG: usize = 16;
 /// Authenticated along with each message but the last.
 const MORE: &[u8] = b"more";
@@ -31,7 +31,7 @@ pub fn is_sealed(beginning: &[u8]) -> bool {
     beginning.starts_with(MAGIC_NAME)
 }
 
-/// Encrypts what is written to it. Without [`finish`](Self::finish) nobody takes it for whole.
+/// Encrypts what is written to it. Without [`finish`](Self::finish) it is not whole.
 pub struct Sealer<W> {
     out: W,
     context: Context,
@@ -128,7 +128,7 @@ impl<R: BufRead> Opener<R> {
         let aad = if self.is_last { LAST } else { MORE };
         let opened = self.context.open(aad, &mut self.chunk);
         opened.map_err(|_| {
-            // What is in there was not authenticated: nobody may read on.
+            // What is in there was not authenticated: reading must stop.
             self.chunk.clear();
             self.is_last = true;
             unreadable("the escrow key is another one, or the archive is damaged or cut off")

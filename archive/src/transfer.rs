@@ -24,7 +24,7 @@ pub trait Transfer<T: Row>: Send + Sync {
     async fn extent(&self) -> Result<u64, TransferError>;
 
     /// Sends every row of every table, as all of them were in one moment, table by table in the
-    /// order of their ids. Stops without an error when nobody listens any more.
+    /// order of their ids. Stops without an error when the receiver is gone.
     async fn export(&self, rows: Sender<T>) -> Result<(), TransferError>;
 
     /// Puts rows in, with their ids and times: all of them once [`Incoming::End`] has come, or
@@ -49,7 +49,7 @@ pub enum Incoming<T> {
 
 /// Where the rows go that a database reads out.
 pub enum Sink<T> {
-    /// To whoever writes them down.
+    /// To the task that writes them.
     Channel(Sender<T>),
     /// Nowhere: they are only compared.
     Fingerprint(Fingerprint),
@@ -235,7 +235,7 @@ pub async fn backup<T: Row>(
         Ok::<_, io::Error>(outgoing)
     });
     let exported = store.export(sender).await;
-    // Its failure is the cause when both failed: nobody listened to the rows any more.
+    // Its failure is the cause when both failed: the receiver of the rows was gone.
     let outgoing = expect_joined(writing.await)?;
     exported?;
     emptiness.check(outgoing.rows())?;
@@ -276,7 +276,7 @@ pub fn stream<T: Row, R: io::Read + Send + 'static>(
             }
             progress.at(reader.position(), reader.rows());
         }
-        // Whoever hung up has said why.
+        // The side that hung up has said why.
         let _ = sender.blocking_send(Incoming::End);
         Ok(reader.rows())
     });

@@ -102,7 +102,7 @@ pub fn make_once(
     Ok(made)
 }
 
-/// A secret that nobody can guess, as text that needs no quoting anywhere: 256 bits in hex.
+/// A secret that cannot be guessed, as text that needs no quoting anywhere: 256 bits in hex.
 pub fn new_secret() -> io::Result<Zeroizing<String>> {
     let mut random = Zeroizing::new([0; 32]);
     SystemRandom::new()

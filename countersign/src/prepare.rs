@@ -55,13 +55,13 @@ pub struct Preparation {
     pub folder: PathBuf,
     /// What clients call the service.
     pub names: BTreeSet<Name>,
-    /// The database that the services are told to use; `None` if nobody said.
+    /// The database that the services are told to use; `None` if none was named.
     pub database: Option<Database>,
     /// What is refused otherwise.
     pub permitted: Permitted,
 }
 
-/// What cannot be taken back, and is done when somebody asks for it alone.
+/// What cannot be taken back, and is done only on request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Permitted {
     /// Another CA may take the place of one that is lost.

@@ -55,7 +55,7 @@ pub enum SetupError {
         /// What is wrong with it.
         cause: InvalidName,
     },
-    /// Somebody else works in the folder.
+    /// Another process works in the folder.
     #[error(
         "another countersign is running with the data folder {}. Stop it first, or choose another \
          folder with --data.",
@@ -257,7 +257,7 @@ impl Setup {
         let is_new = !place.data.exists();
         files::make_folder(&place.data)?;
         let lock = lock(&place)?;
-        // The folder may lie in somebody's repository: its keys must never be committed.
+        // The folder may lie in a repository of the user: its keys must never be committed.
         make_once(&place.file(".gitignore"), Access::All, || b"*\n".to_vec())?;
         check_database(&place.file("server.db"))?;
         check_database(&place.file("signer.db"))?;
@@ -341,7 +341,7 @@ impl Setup {
         known::note_what_is_there(&self.place)
     }
 
-    /// Checks that nobody listens where the two programs will.
+    /// Checks that the addresses of both programs are free.
     pub fn check_ports(&self) -> Result<(), SetupError> {
         for (program, address, flag) in [
             ("signer", &self.signer, "--signer-listen"),

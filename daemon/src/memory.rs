@@ -24,7 +24,7 @@ pub fn hide() -> Result<(), NotHidden> {
     };
     setrlimit(Resource::Core, none).map_err(io::Error::from)?;
     // Linux before 6.4 tells a hidden process of another user than root no longer what it started
-    // with, and whoever asks for it then panics: the metrics do. It is remembered from the first
+    // with, and the metrics, which ask for it, then panic. It is remembered from the first
     // time.
     let _ = rustix::param::clock_ticks_per_second();
     // A limit is nothing to a system that pipes dumps to a program; this is.

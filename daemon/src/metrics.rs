@@ -8,7 +8,7 @@ use metrics_process::Collector;
 /// Quantiles of the histograms without buckets, the ones that Notary's summaries have.
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
-/// How often observations that nobody asked for are folded together, to keep memory bounded.
+/// How often observations that were not scraped are folded together, to keep memory bounded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Renders what was recorded.
@@ -84,7 +84,7 @@ fn install(buckets: &[(&str, &[f64])]) -> MetricsHandle {
     }
 }
 
-/// Without this, observations pile up for as long as nobody scrapes.
+/// Without this, observations pile up until the next scrape.
 fn keep_up(recorded: PrometheusHandle) {
     let upkeep = move || {
         loop {

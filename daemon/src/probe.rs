@@ -105,12 +105,12 @@ pub async fn grpc(address: &Address, service: &str, tls: ClientTls) -> Result<()
     }
 }
 
-/// Whether somebody at `address` has the first certificate of the PEM file `cert`, and its key.
+/// Whether the program at `address` has the first certificate of the PEM file `cert`, and its key.
 /// Nothing more can be asked of a program that wants a certificate which one does not have.
 ///
 /// # Errors
 ///
-/// [`Unwell`] if nobody has.
+/// [`Unwell`] if it has not.
 pub async fn glance(address: &Address, cert: &Path) -> Result<(), Unwell> {
     let glance = Glance::new(cert).map_err(Unwell::because)?;
     let look = async { glance.at(name(address)?, connect(address).await?).await };

@@ -44,7 +44,7 @@ pub(crate) const FILE: &str = "_file";
 /// What the variable (or the key of a file) that holds a secret's command ends in.
 pub(crate) const COMMAND: &str = "_command";
 
-/// Where a secret is to be had.
+/// Where a secret comes from.
 #[derive(Clone)]
 pub struct Source {
     origin: Origin,

@@ -239,7 +239,7 @@ impl Settings {
         })
     }
 
-    /// Who set `path`; the file, if nobody did.
+    /// Who set `path`; the file, if it is unset.
     fn origin(&self, path: &str) -> Origin {
         let found = self.found.get(path);
         found.map_or_else(|| Origin::File(self.file.clone()), |f| f.origin.clone())

@@ -73,7 +73,7 @@ async fn step(mut more: Signal, mut less: Signal, log: LogControl) {
             _ = more.recv() => log.more(),
             _ = less.recv() => log.less(),
         };
-        // Whoever sent the signal may have no use for the answer, and standard output be closed.
+        // The sender of the signal may not want the answer, and standard output may be closed.
         let _ = writeln!(io::stdout(), "{sentence}");
     }
 }

@@ -63,7 +63,7 @@ pub struct Blueprint {
     /// of
     /// `tables` belongs to that program.
     pub of_others: &'static [(&'static str, &'static str)],
-    /// Tables that old versions of Notary left behind and nobody reads.
+    /// Tables that old versions of Notary left behind, now unused.
     pub leftovers: &'static [&'static str],
 }
 
@@ -116,7 +116,7 @@ pub enum Kind {
     Text,
     /// A point in time.
     Time,
-    /// Octets.
+    /// Bytes.
     Bytes,
 }
 

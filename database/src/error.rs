@@ -125,7 +125,7 @@ pub enum Fault {
     Denied,
     /// There is no database of this name.
     Missing,
-    /// Its certificate is from an authority that nobody told this program to trust.
+    /// Its certificate is from an authority that this program was not told to trust.
     Untrusted,
     /// It has no TLS although the URL wants it, or its certificate is wrong.
     Encryption,

@@ -3,7 +3,7 @@
 //! Every statement of both programs goes through a [`Pool`]: a single one by [`Executor`] on
 //! `&Pool`, several by a [`Transaction`]. Wherever a future is dropped or a statement fails half
 //! way, the connection is closed: the database then rolls back, and no lock outlives the request.
-//! So no connection in a pool has an open transaction or an answer that nobody read.
+//! So no connection in a pool has an open transaction or an unread answer.
 //!
 //! [`Executor`]: sqlx::Executor
 
@@ -118,7 +118,7 @@ struct Held<DB: Dialect> {
     generation: u64,
     opened: Instant,
     since: Instant,
-    /// Whether it may be in a transaction that nobody ended (in memory only).
+    /// Whether it may be in an unfinished transaction (in memory only).
     is_unsettled: bool,
     _counted: Counted,
 }
@@ -150,7 +150,7 @@ struct Shared<DB: Dialect> {
     open: Arc<AtomicU32>,
     /// Grows when connections are given up; those of an older generation are not used again.
     generation: AtomicU64,
-    /// Whether the last attempt to connect found nobody.
+    /// Whether the last attempt to connect failed.
     is_unreachable: AtomicBool,
     /// Held by the request that tries to connect while the database is away; when that last failed.
     turn: tokio::sync::Mutex<Option<Instant>>,

@@ -160,7 +160,7 @@ impl Settle for MySql {
     }
 
     /// A row that was inserted and not committed is locked, so a locking read that does not wait
-    /// meets it and fails. READ COMMITTED locks rows only: the read itself is in nobody's way.
+    /// meets it and fails. READ COMMITTED locks rows only: the read itself blocks no writer.
     async fn is_settled(
         pool: &Pool<MySql>,
         table: &'static str,
@@ -193,7 +193,7 @@ impl Settle for MySql {
         transaction.rollback().await;
         match read {
             Ok(_) => Ok(true),
-            // Somebody holds a row there, or this user may not lock rows, or this is a replica.
+            // Another transaction holds a row there, or this user may not lock rows, or this is a replica.
             Err(sqlx::Error::Database(_)) => Ok(false),
             Err(error) => Err(error),
         }

@@ -52,7 +52,7 @@ fn change_one(choices: &mut Unstructured<'_>) -> Result<()> {
     assert_eq!(read(&archive).expect("it is whole"), (header, rows));
 
     let other = edit_some(&archive, choices)?;
-    // Nobody reads what stands behind the end mark.
+    // What stands behind the end mark is not read.
     if !other.starts_with(&archive) {
         assert!(read(&other).is_err(), "a change goes unnoticed");
     }

@@ -16,14 +16,14 @@ const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 ///
 /// # Panics
 ///
-/// If a token is believed that nobody made.
+/// If a forged token is accepted.
 pub fn run(data: &[u8]) {
     let bundle = TrustedKeys::from_bundle(data);
     let jwks = TrustedKeys::from_jwks(data);
     if let Ok(text) = std::str::from_utf8(data) {
         for (keys, is_open_id) in [(bundle.ok(), false), (jwks.ok(), true)] {
             let issuer = issuer(keys.unwrap_or_default(), is_open_id);
-            // Nobody vouches for anything that could be in there.
+            // No key vouches for anything that could be in there.
             assert!(verify(text, &[&issuer], NOW).is_err());
         }
     }

@@ -59,7 +59,7 @@ fn text(choices: &mut Unstructured<'_>) -> Result<String> {
     (0..count).map(|_| character(choices)).collect()
 }
 
-/// `value` as somebody might write it: members in any order, white space, escapes, numbers with
+/// `value` as a client might write it: members in any order, white space, escapes, numbers with
 /// exponents, and members that are there twice, of which the last one counts.
 pub(crate) fn spell(value: &Value, choices: &mut Unstructured<'_>) -> Result<String> {
     let mut out = String::new();

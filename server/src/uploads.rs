@@ -235,7 +235,7 @@ pub(crate) struct Held {
 
 impl Held {
     /// Room for work that takes `bytes` beside the body, in the place of what there was for other
-    /// work; `None` if others do not give way in time, or if `hung_up` says that nobody waits for
+    /// work; `None` if others do not give way in time, or if `hung_up` says that no client waits for
     /// the answer any more. Room that there is already is kept, so nothing is waited for again. If
     /// it takes more, what there was goes first: of two that each kept a part, neither could go on.
     pub(crate) async fn room_to_work(

@@ -119,7 +119,7 @@ impl Requester {
     /// This program itself.
     pub const PROGRAM: Self = Self(None);
 
-    /// Whoever `known` stands for.
+    /// The caller that `known` stands for.
     pub fn new(known: impl Any + Send + Sync) -> Self {
         Self(Some(Arc::new(known)))
     }

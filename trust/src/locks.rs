@@ -16,7 +16,7 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-/// How long to wait for a turn while nobody else takes one.
+/// How long to wait for a turn while no other caller takes one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait for a turn in any case.
@@ -50,7 +50,7 @@ impl GunLocks {
     }
 }
 
-/// Which of 64 places is that of `whom`. Nobody outside can tell which names share one, and so make
+/// Which of 64 places is that of `whom`. Clients cannot tell which names share one, and so make
 /// others wait.
 fn slot(whom: &impl Hash) -> usize {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);

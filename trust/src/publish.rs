@@ -37,7 +37,7 @@ use crate::{
     store::{Head, StoreError},
 };
 
-/// By what right an update changes what it changes. Whoever may publish something may not publish
+/// By what right an update changes what it changes. Permission to publish one thing does not cover
 /// everything, and what an update changes is known only when it was compared with what is current.
 pub struct Authority {
     caller: Caller,

@@ -131,7 +131,7 @@ async fn walk_and_inspect(repositories: &Repositories, inspector: &mut Inspector
     inspector.begin();
     let mut after = String::new();
     let (mut failed, mut outcome) = (0_u32, Walk::Done);
-    // Whoever is due then is counted without being tried: each would wait for an answer in vain.
+    // One that is due then is counted without being tried: each would wait for an answer in vain.
     let mut is_away = false;
     loop {
         let page = match repositories.store.timestamps(&after, PAGE).await {

@@ -100,7 +100,7 @@ impl Repositories {
         (self.clock)()
     }
 
-    /// Keeps what is remembered confirmed while nobody reads, until `shutdown`.
+    /// Keeps what is remembered confirmed while there are no reads, until `shutdown`.
     pub async fn keep_in_touch(self, shutdown: CancellationToken) {
         self.follower.keep_in_touch(shutdown).await;
     }

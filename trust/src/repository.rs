@@ -433,7 +433,7 @@ pub(crate) async fn current_root(
     found.ok_or_else(|| describe_damage(gun, Role::Root, &"it is not stored"))
 }
 
-/// The root in force, as the key endpoint needs it; `None` if the GUN has no trust data.
+/// The current root, as the key endpoint needs it; `None` if the GUN has no trust data.
 pub async fn root(repositories: &Repositories, gun: &Gun) -> Result<Option<File>, ReadError> {
     for attempt in 0..ATTEMPTS {
         pause_before(attempt).await;

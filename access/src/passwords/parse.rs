@@ -20,7 +20,7 @@ pub enum InvalidPasswordFile {
         /// Its number, from 1.
         line: usize,
     },
-    /// A line begins with a name that nobody can log in with.
+    /// A line begins with a name that cannot log in.
     #[error(
         "line {line} has no name that somebody could log in with: \
          it is empty, has control characters in it, or white space around it"

@@ -36,7 +36,7 @@ pub enum RuleFault {
         /// What could stand there.
         accepted: &'static str,
     },
-    /// Nothing in a list; nobody can tell whether everything or nothing is meant.
+    /// Nothing in a list, which could mean everything or nothing.
     #[error("an empty list is found; accepted is {accepted}")]
     EmptyList {
         /// What could stand there.
@@ -45,7 +45,7 @@ pub enum RuleFault {
     /// The same text twice in one list.
     #[error("{0:?} is found twice; once is accepted")]
     Twice(String),
-    /// Nobody.
+    /// Not the name of a caller.
     #[error(transparent)]
     Who(#[from] InvalidWho),
     /// No action.
@@ -54,7 +54,7 @@ pub enum RuleFault {
     /// No pattern.
     #[error(transparent)]
     Pattern(#[from] InvalidPattern),
-    /// A group that nobody is in.
+    /// A group without members.
     #[error("there is no group {found:?}; defined are: {defined}")]
     UndefinedGroup {
         /// The name in the rule.
@@ -62,7 +62,7 @@ pub enum RuleFault {
         /// The groups there are.
         defined: String,
     },
-    /// An issuer whose tokens nobody believes.
+    /// An issuer that is not configured.
     #[error("there is no issuer {found:?}; configured are: {configured}")]
     UnknownIssuer {
         /// The name in the rule.
@@ -80,7 +80,7 @@ pub enum RuleFault {
         /// The issuers there are.
         configured: String,
     },
-    /// An issuer beside somebody who shows no token of an issuer: the rule could not grant them
+    /// An issuer beside a caller who shows no token of an issuer: the rule could not grant them
     /// anything.
     #[error(
         "{who} is found in who, but an issuer is accepted beside subject:, claim: and authenticated alone"

@@ -10,9 +10,9 @@ use crate::{Identity, OutsideToken};
 /// Whom a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// `anonymous`: whoever is not known. (Somebody who is known may do it as well.)
+    /// `anonymous`: every unknown caller. (A known caller may do it as well.)
     Anonymous,
-    /// `authenticated`: whoever is known, in whatever way.
+    /// `authenticated`: every known caller, in whatever way.
     Authenticated,
     /// `user:NAME`: a user of the password file.
     User(String),
@@ -28,7 +28,7 @@ pub enum Who {
     Claim(String, String),
 }
 
-/// A text that says nobody's name.
+/// A text that names no caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWho {
     /// It begins with none of the known words.
@@ -39,7 +39,7 @@ pub enum InvalidWho {
     /// There is nothing where a name has to be.
     #[error("there is no name in {0:?}")]
     EmptyName(String),
-    /// `*`, which somebody may take for a wildcard.
+    /// `*`, which looks like a wildcard.
     #[error("* is no name, and names are exact; write authenticated for whoever is known")]
     Star,
     /// Blanks around a name, or control characters in it.
@@ -110,7 +110,7 @@ fn claim(claim: &str, text: &str) -> Result<Who, InvalidWho> {
     Ok(Who::Claim(exact(name, text)?, exact(value, text)?))
 }
 
-/// A name as it is compared: any text that nobody mistakes for another, or for a wildcard.
+/// A name as it is compared: any text that cannot be mistaken for another, or for a wildcard.
 pub(super) fn exact(name: &str, found_in: &str) -> Result<String, InvalidWho> {
     if name.is_empty() {
         Err(InvalidWho::EmptyName(found_in.to_owned()))

@@ -24,7 +24,7 @@ pub enum TokenError {
     /// More than ten certificates.
     #[error("the token brings more than 10 certificates")]
     LongChain,
-    /// Nobody whose tokens are believed.
+    /// An issuer whose tokens are not accepted.
     #[error("the token's issuer is \"{found}\", expected {expected}")]
     UnknownIssuer {
         /// The `iss` claim.
@@ -49,7 +49,7 @@ pub enum TokenError {
     /// An empty signature.
     #[error("the token is not signed")]
     Unsigned,
-    /// An algorithm that this issuer may not use: `none`, HMAC, or one nobody knows.
+    /// An algorithm that this issuer may not use: `none`, HMAC, or an unknown one.
     #[error("the token's algorithm \"{0}\" is not allowed")]
     Algorithm(String),
     /// Neither `x5c` nor `jwk` nor `kid`.
@@ -64,7 +64,7 @@ pub enum TokenError {
     /// A `jwk` that is none.
     #[error("the key in the token's header cannot be read: {0}")]
     Jwk(&'static str),
-    /// A `jwk` that nobody vouches for.
+    /// A `jwk` that no trusted key vouches for.
     #[error("the key in the token's header, \"{0}\", is not trusted")]
     UntrustedJwk(String),
     /// An `x5c` that does not lead to a root.

@@ -57,7 +57,7 @@ impl<'a> Jwk<'a> {
         usage && operations
     }
 
-    /// Whether it holds what nobody but its owner should have: the private part of a key pair
+    /// Whether it holds what only its owner should have: the private part of a key pair
     /// (`d` in RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2) or a symmetric key (`k`, §6.4.1).
     pub(crate) fn is_private(self) -> bool {
         self.0.contains_key("d") || self.0.contains_key("k")

@@ -26,7 +26,7 @@ pub enum InvalidJwks {
     /// Not an object with a list of objects under `keys`.
     #[error("this is not a JWK set, an object with a list of keys under `keys`")]
     NotASet,
-    /// Somebody published a secret; whoever read it can make tokens.
+    /// A published secret: every reader of it can make tokens.
     #[error(
         "key {0} of the JWK set shows its private or secret part: replace it, its owner has lost it"
     )]

@@ -19,7 +19,7 @@ pub struct TrustedKeys {
     roots: Vec<Root>,
 }
 
-/// A certificate bundle that is of no use.
+/// A certificate bundle that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBundle {
     /// No `CERTIFICATE` block.

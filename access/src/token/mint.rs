@@ -27,7 +27,7 @@ const REGISTERED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", 
 pub struct Claims {
     /// `iss`: who makes it.
     pub issuer: String,
-    /// `sub`: who it is made out to; empty for nobody.
+    /// `sub`: the user that it names; empty for an anonymous caller.
     pub subject: String,
     /// `aud`: the service it is for.
     pub audience: String,
@@ -78,7 +78,7 @@ impl Mint {
     ///
     /// # Errors
     ///
-    /// [`MintError`] if the key is of no use, or not that of the leaf.
+    /// [`MintError`] if the key cannot be used, or is not that of the leaf.
     pub fn new(pkcs8: &[u8], chain: Vec<Vec<u8>>) -> Result<Self, MintError> {
         let key = EcdsaKeyPair::from_pkcs8(
             &ECDSA_P256_SHA256_FIXED_SIGNING,
@@ -106,7 +106,7 @@ impl Mint {
     ///
     /// # Errors
     ///
-    /// [`MintError`] if no random numbers are to be had, or `other` has a claim twice or one that
+    /// [`MintError`] if the random number generator fails, or `other` has a claim twice or one that
     /// has a field of its own.
     pub fn sign(&self, claims: &Claims) -> Result<SecretString, MintError> {
         claims.check_names()?;
@@ -146,7 +146,7 @@ fn header(key_id: &str, chain: &[Vec<u8>]) -> String {
 }
 
 impl Claims {
-    /// A reader takes one of two members of the same name, and nobody can tell which.
+    /// A reader takes one of two members of the same name, and which one is uncertain.
     fn check_names(&self) -> Result<(), MintError> {
         let names: Vec<&str> = self.other.iter().map(|(name, _)| name.as_str()).collect();
         match names

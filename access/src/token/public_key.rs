@@ -199,7 +199,7 @@ impl Curve {
     }
 }
 
-/// Whether `point` is on its curve. ring tells nobody but those who agree on a key with it.
+/// Whether `point` is on its curve. ring only tells those who agree on a key with it.
 fn is_point(curve: &'static agreement::Algorithm, point: &[u8]) -> bool {
     EphemeralPrivateKey::generate(curve, &SystemRandom::new()).is_ok_and(|key| {
         let point = agreement::UnparsedPublicKey::new(curve, point);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::Access;
 
-/// Somebody whose tokens are believed.
+/// An issuer whose tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     /// What their tokens have in `iss`.

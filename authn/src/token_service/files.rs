@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_is_not_ours_may_read_only_what_belongs_to_somebody_else() {
+    fn a_group_that_is_not_ours_may_read_only_what_belongs_to_another_user() {
         let is_open =
             |mode: u32, is_ours, is_our_group| mode & closed_bits(is_ours, is_our_group) != 0;
         assert!(is_open(0o640, true, false));

@@ -1,4 +1,4 @@
-//! The CA of a set-up, which clients trust and nobody replaces behind their backs.
+//! The CA of a set-up, which clients trust and which is not replaced unasked.
 
 use std::path::PathBuf;
 
@@ -94,7 +94,7 @@ fn give_up(to: &Preparation) -> Result<bool, PrepareError> {
 fn copies(to: &Preparation) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
     let key = files::read_filled(&own_files(to).1)?.map(zeroize::Zeroizing::new);
     let is_of = |pem: &[u8]| {
-        // A damaged copy speaks of nobody, and is replaced.
+        // A damaged copy names no CA, and is replaced.
         key.as_ref()
             .is_some_and(|key| pki::is_pair(pem, key) || pki::certificates(pem).is_none())
     };

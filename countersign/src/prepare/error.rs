@@ -33,7 +33,7 @@ pub enum PrepareError {
         /// How to go on without it.
         again: Again,
     },
-    /// Somebody put another CA in the place of the one that clients know.
+    /// Another CA is in the place of the one that clients know.
     #[error(
         "{} is of another CA than {}, so no client would trust the server. Restore the copy of the CA that \
          belongs here (with docker-compose: of the volume `authority`). To use the other CA and give it to all \
@@ -124,7 +124,7 @@ pub enum PrepareError {
         "--change-database needs --database (or COUNTERSIGN_DATABASE), which names no database"
     )]
     NoDatabase,
-    /// Nothing was made there yet, or somebody removed it.
+    /// Nothing was made there yet, or it was removed.
     #[error("{} is missing", .0.display())]
     Missing(PathBuf),
     /// A certificate ended, or is of a time to come.

@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_millis(50);
 const PATIENCE: u32 = 20;
 
 impl Lock {
-    /// Waits until nobody else works in `folder`. `say` is told if that takes more than a second.
+    /// Waits until no other process works in `folder`. `say` is told if that takes more than a second.
     ///
     /// The folder itself is locked, which also works where nothing can be written, and between
     /// containers that have no more in common than the volume.
@@ -56,7 +56,7 @@ fn open(folder: &Path) -> Result<File, FileError> {
     })
 }
 
-/// A file system that knows no locks makes nobody wait: two at once is what hardly ever happens,
+/// On a file system without locks no process waits: two at once is what hardly ever happens,
 /// and ends in an error then, and in nothing worse.
 fn is_ours(file: &File) -> bool {
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock))

@@ -41,7 +41,7 @@ pub(super) fn mend(to: &Preparation, problems: &mut Vec<PrepareError>) -> Vec<St
 
 fn mend_one(path: &Path, rights: &Rights) -> io::Result<bool> {
     let mode = match fs::symlink_metadata(path) {
-        // What a link leads to, or a device, is somebody else's.
+        // What a link leads to, or a device, belongs to others.
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => return Ok(false),
         Ok(metadata) => metadata.permissions().mode() & 0o7777,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -200,7 +200,7 @@ impl Output {
             Ok(0) | Err(Errno::INTR) => return Ok(false),
             ready => ready?,
         };
-        // Nobody else reads it, so that this does not wait.
+        // There is no other reader, so that this does not wait.
         let mut piece = Zeroizing::new([0; PIECE]);
         let length = match self.pipe.read(&mut *piece) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),

@@ -141,7 +141,7 @@ fn a_command_that_takes_too_long_is_given_up() {
 
 #[test]
 fn what_a_command_that_takes_too_long_started_is_ended_with_it() {
-    // The pipe that the test waits for ends when nobody is left to write.
+    // The pipe that the test waits for ends when no writer is left.
     let (reader, writer) = std::io::pipe().unwrap();
     let line = format!(
         "exec 3> /proc/{}/fd/{}; sleep 60 & echo a; sleep 60",

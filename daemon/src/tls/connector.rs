@@ -61,9 +61,8 @@ impl SignerConnector {
     }
 }
 
-/// Has the system find out within seconds that nobody is at the other end any more, be the
-/// connection idle or not. HTTP/2 pings are no way to that: a Notary 0.7 signer hangs up on whoever
-/// sends them.
+/// Has the system find out within seconds that the other end is gone, be the connection idle or
+/// not. HTTP/2 pings are no way to that: a Notary 0.7 signer hangs up on clients that send them.
 fn notice_silence(tcp: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(tcp);
     let probes = TcpKeepalive::new()

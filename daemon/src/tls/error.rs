@@ -30,7 +30,7 @@ pub enum TlsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file of trusted certificates holds none: nobody would be let in.
+    /// The file of trusted certificates holds none: every client would be refused.
     #[error("failed to append certificates from PEM file: {0:?}: it holds no usable certificate")]
     NoCertificates(PathBuf),
     /// No CA file was named, and the system has no certificate authorities.

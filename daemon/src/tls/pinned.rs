@@ -74,7 +74,7 @@ pub fn accepts_itself(cert: &Path, key: &Path, client_ca: &Path) -> Result<bool,
     Ok(verdict.is_ok())
 }
 
-/// A handshake that goes no further than to know whom it is with, for listeners that let nobody in
+/// A handshake that goes no further than to know whom it is with, for listeners that let no one in
 /// without a certificate that one does not have.
 ///
 /// Such a listener asks for the certificate before it signs. The handshake is broken off after its

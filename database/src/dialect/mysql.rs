@@ -16,7 +16,7 @@ use crate::{
 
 impl Dialect for MySql {
     const BACKEND: Backend = Backend::MySql;
-    /// Under SERIALIZABLE a read locks what it has looked at, gaps included, so that nobody puts a
+    /// Under SERIALIZABLE a read locks what it has looked at, gaps included, so that no other puts a
     /// row there before the transaction ends. Two that looked at the same gap both want to write
     /// into it:
     /// `InnoDB` sees the deadlock at once and takes one of them back, which then begins again. The

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// How a database is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// Why it serves nobody, in a sentence with its cure.
+    /// Why it cannot serve, in a sentence with its cure.
     pub failing: Option<String>,
     /// Whether the last write failed because the database only allows reads.
     pub is_read_only: bool,
@@ -73,7 +73,7 @@ impl Outlook {
         }
     }
 
-    /// Takes note that the database serves nobody.
+    /// Notes that the database cannot serve.
     pub(super) fn note_unconnected(&self, fault: Fault, error: &sqlx::Error) {
         self.tell_of_trouble(fault, error);
         self.change(|condition| condition.failing = Some(self.describe(fault, error)));

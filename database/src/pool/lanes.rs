@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_gives_up_waiting_waits_no_longer() {
+    async fn a_caller_who_gives_up_leaves_the_queue() {
         let lanes = Lanes::new(1);
         let place = enter(&lanes, Lane::Write).await.unwrap();
         let late = lanes.enter(Instant::now());

@@ -235,7 +235,7 @@ impl<DB: Dialect> Execute<'_, DB> for Kept<DB> {
     }
 }
 
-/// A statement of somebody else's making, without a name if there is to be none.
+/// A statement that a caller made, without a name if there is to be none.
 struct Query<E> {
     query: E,
     is_named: bool,

@@ -87,7 +87,7 @@ impl MySqlUrl {
         let wrong = |problem: &str| wrong(Backend::MySql, problem);
         let (before, after) = (&dsn[..slash], &dsn[slash + 1..]);
         if before.is_empty() {
-            // To Go this is a database on this machine; to whoever set it, more likely a password.
+            // To Go this is a database on this machine; to the operator, more likely a password.
             return Err(wrong("it names neither a user nor a server"));
         }
         let (credentials, address) = before.rsplit_once('@').unwrap_or(("", before));
@@ -252,7 +252,7 @@ impl MySqlUrl {
 }
 
 /// What Go's driver means by `tls=`. Its `preferred` goes on in plaintext with a server that has no
-/// TLS, or with whoever pretends to be one.
+/// TLS, or with an impostor.
 fn tls(value: &str) -> Result<MySqlSslMode, DatabaseError> {
     Ok(match value.to_ascii_lowercase().as_str() {
         "true" | "1" => MySqlSslMode::VerifyIdentity,

@@ -118,7 +118,7 @@ impl PostgresUrl {
                 setting => options.options([(setting, value.replace(' ', "\\ "))]),
             };
         }
-        // As lib/pq: whoever names an authority wants it to be asked.
+        // As lib/pq: an authority that is named is meant to be used.
         if has_root && matches!(mode, PgSslMode::Require) {
             mode = PgSslMode::VerifyFull;
         }

@@ -184,7 +184,7 @@ impl Index {
     }
 }
 
-/// The version of a row; none if nobody would read it.
+/// The version of a row; none if it is never read.
 fn version(file: &FileRow, place: Place) -> Result<Option<Version>, String> {
     if file.deleted_at.is_some() {
         return Ok(None);

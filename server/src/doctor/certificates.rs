@@ -236,7 +236,7 @@ fn check_purpose(
 }
 
 /// Looks at the dates of a file of authorities. One that has expired harms only those who need it,
-/// so that it is for the connection to tell; with none left, nobody is believed.
+/// so that it is for the connection to tell; with none left, no client is trusted.
 fn check_authorities(report: &mut Report, key: &str, file: &Path, now: OffsetDateTime) {
     let chain = Chain::read(file);
     let place = format!("{key} ({})", file.display());

@@ -77,7 +77,7 @@ impl Origin {
     /// request says. Empty if it named no host: whatever is made of it then leads nowhere.
     ///
     /// Clients send passwords to where a challenge leads them. So plain HTTP is named only if a
-    /// trusted proxy says so, or on this very machine: a proxy that nobody told us of has taken the
+    /// trusted proxy says so, or on this very machine: a proxy that was not configured has taken the
     /// TLS off.
     pub(super) fn site(&self, public_url: Option<&str>) -> String {
         if let Some(url) = public_url {

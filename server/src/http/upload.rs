@@ -39,7 +39,7 @@ const BODY_TIME: Duration = Duration::from_mins(5);
 ///
 /// From the moment that the body is complete, the work goes on to its end even if the client hangs
 /// up: the memory that it takes is held as long as it is used, and the audit log tells how it
-/// ended. But nobody waits for memory on behalf of a client that is gone.
+/// ended. But no task waits for memory on behalf of a client that is gone.
 pub(super) async fn publish(
     app: &App,
     granted: Granted<Publish>,

@@ -165,7 +165,7 @@ impl KeyCache {
     }
 
     /// The key that makes room: the one that was longest unused, of the pending ones if those have
-    /// all of their share. Whoever may begin repositories makes pending keys by the thousand, and
+    /// all of their share. A caller who may begin repositories can make thousands of keys, and
     /// they must not push out the keys that sign.
     fn choose_next_out(&self, entries: &HashMap<KeyId, Entry>) -> Option<KeyId> {
         let share = self.limits.keys.get().div_ceil(PENDING_SHARE);

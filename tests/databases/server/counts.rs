@@ -122,7 +122,7 @@ fn files(roles: &[Role], version: i64) -> Vec<File> {
     roles.iter().map(file).collect()
 }
 
-/// How long to wait between two questions for what waits. InnoDB answers from a copy for as long
+/// How long to wait between two questions for what waits. `InnoDB` answers from a copy for as long
 /// as it is asked again within 100 ms.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(150);
 

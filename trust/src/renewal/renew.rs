@@ -39,7 +39,7 @@ impl Horizon {
 /// Renews whatever of timestamp and snapshot expires before `horizon`, and answers what is current
 /// then: this renewal, or that of another server that came first.
 ///
-/// A snapshot whose key a client holds is left alone while it is valid; after that nobody but the
+/// A snapshot whose key a client holds is left alone while it is valid; after that only the
 /// client can help.
 pub async fn renew(
     repositories: &Repositories,

@@ -4,7 +4,7 @@
 //! deadline: without one, a signer that accepts and never answers would hold requests for ever. A
 //! connection on which a deadline passes is given up, and the next call makes another: the signer's
 //! machine may have vanished without closing it. HTTP/2 pings would find that out too, but a Notary
-//! 0.7 signer hangs up on whoever sends them. Nothing it answers is taken on trust: key ids are
+//! 0.7 signer hangs up on clients that send them. Nothing it answers is taken on trust: key ids are
 //! computed here, and signatures verified before anything is stored (see [`tuf::Draft::seal`]).
 
 use std::{
@@ -332,7 +332,7 @@ fn failure(status: &Status) -> SignerError {
     }
 }
 
-/// A status with the chain of what caused it: "transport error" alone helps nobody.
+/// A status with the chain of what caused it: "transport error" alone does not help.
 fn causes(status: &Status) -> String {
     let mut text = status.message().to_owned();
     let mut source = std::error::Error::source(status);

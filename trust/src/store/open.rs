@@ -50,7 +50,7 @@ pub async fn connect(storage: &Storage, mode: OpenMode) -> Result<Connected, Dat
     Ok(connected)
 }
 
-/// Opens the store. An embedded database is brought up to date on the way: nobody else does it.
+/// Opens the store. An embedded database is migrated on the way: no operator does it.
 ///
 /// # Errors
 ///

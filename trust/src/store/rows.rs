@@ -30,7 +30,7 @@ pub struct FileRow {
     /// When the row was last written.
     #[serde(with = "rfc3339::option")]
     pub updated_at: Option<OffsetDateTime>,
-    /// Set by other software: nobody reads the row, and its version stays taken.
+    /// Set by other software: the row is never read, and its version stays taken.
     #[serde(with = "rfc3339::option")]
     pub deleted_at: Option<OffsetDateTime>,
     /// The repository.

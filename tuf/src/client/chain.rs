@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The roots that are there, oldest first, without a gap, the last one in force.
+/// The roots that are there, oldest first, without a gap, the last one current.
 #[derive(Clone, Debug)]
 pub(super) struct RootChain {
     gun: Gun,
@@ -62,7 +62,7 @@ impl RootChain {
     }
 
     pub(super) fn newest_file(&self) -> &File {
-        self.roots.last().expect("a chain has the root in force")
+        self.roots.last().expect("a chain has a current root")
     }
 
     pub(super) fn newest(&self) -> &Root {

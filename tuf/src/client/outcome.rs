@@ -20,7 +20,7 @@ pub struct ClientOutcome {
 }
 
 impl ClientOutcome {
-    /// The root in force.
+    /// The current root.
     #[must_use]
     pub fn root(&self) -> &Root {
         self.roots.newest()
@@ -46,7 +46,7 @@ impl ClientOutcome {
         self.roots.check_new_client(now)
     }
 
-    /// Whether a client whose root has the version `from` gets to the root in force at `now`.
+    /// Whether a client whose root has the version `from` gets to the current root at `now`.
     ///
     /// Notary 0.7's client looks at the dates of certificates in every root it reads, its own
     /// included, although only the last one is to be believed for longer.

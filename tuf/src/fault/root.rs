@@ -9,7 +9,7 @@ pub enum RootFault {
     /// Its version is neither the current one nor the next.
     #[error("its version is {sent}, and the current one is {current}")]
     VersionSkipped {
-        /// The version in force; 1 if there is none.
+        /// The current version; 1 if there is none.
         current: i64,
         /// The version that was sent.
         sent: i64,

@@ -1,6 +1,6 @@
 //! A snapshot and the timestamp that lists it, for a signer that signs both by one call.
 //!
-//! The timestamp names checksums of the sealed snapshot, which nobody knows before it is signed.
+//! The timestamp names checksums of the sealed snapshot, which are unknown before it is signed.
 //! But everything around the signature is known, and so is the length of the signature: so the
 //! snapshot is written with a stand-in, and what depends on the stand-in is left to be filled in.
 //! Nothing here is believed: the files are made from the signatures by [`Draft::seal`].

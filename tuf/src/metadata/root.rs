@@ -53,7 +53,7 @@ impl Root {
     /// The roles whose threshold is higher than the number of public keys that are listed for them.
     ///
     /// One public key in two certificates has two key ids, and so met a threshold of 2 alone. A new
-    /// root like that is refused; one that is stored already stays in force until it is replaced.
+    /// root like that is refused; one that is stored already stays current until it is replaced.
     #[must_use]
     pub fn shared_keys(&self) -> Vec<SharedKey> {
         let roles = [Role::Root, Role::Targets, Role::Snapshot, Role::Timestamp];

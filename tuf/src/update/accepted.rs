@@ -25,9 +25,9 @@ pub struct Accepted {
     pub(super) files: Vec<File>,
     /// What was current.
     pub(super) before: Stored,
-    /// The root in force.
+    /// The current root.
     pub(super) trusted: Root,
-    /// What a snapshot has to pin: the root in force and every file of the targets tree that was
+    /// What a snapshot has to pin: the current root and every file of the targets tree that was
     /// looked at.
     pub(super) pending: BTreeMap<Role, File>,
     /// The snapshot that the server makes; `None` if the client sent one.
@@ -101,7 +101,7 @@ impl Accepted {
         root::introduced_keys(self.before.get(&Role::Root), &self.trusted)
     }
 
-    /// The root in force: the one that was sent, or the stored one.
+    /// The current root: the one that was sent, or the stored one.
     #[must_use]
     pub fn root(&self) -> &Root {
         &self.trusted

@@ -14,7 +14,7 @@ use crate::{
     role::Role,
 };
 
-/// What `files` change of what is stored. `current` has the files that will be in force, as far as
+/// What `files` change of what is stored. `current` has the files that will be current, as far as
 /// the update was checked against them.
 pub(super) fn find(stored: &Stored, files: &[File], current: &BTreeMap<Role, File>) -> Vec<Change> {
     files

@@ -65,7 +65,7 @@ fn check_replacement(
     }
     new.check(Strictness::Sent)?;
     let previous = current.map(File::root).transpose()?;
-    // Sending the root in force again changes nothing, so it is judged as what it is: stored.
+    // Sending the current root again changes nothing, so it is judged as what it is: stored.
     let is_same = current.is_some_and(|current| current.bytes() == new.bytes());
     let terms = if is_same {
         Terms::stored_root(Dates::Checked(now), effort)

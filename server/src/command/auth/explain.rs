@@ -1,4 +1,4 @@
-//! `auth explain`: who somebody would be taken for, whether they may, and what decides.
+//! `auth explain`: who a caller would be taken for, whether they may, and what decides.
 
 mod caller;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::switch;
 use crate::config::{self, Config};
 
-/// What somebody wants to do.
+/// What a caller wants to do.
 struct Question<'q> {
     action: Action,
     gun: Option<&'q str>,
@@ -158,7 +158,7 @@ impl Taken {
         }
     }
 
-    /// The answer of whoever may push by these rules.
+    /// The answer about callers who may push by these rules.
     fn answer_by_rules(&self, granting: &[&Rule]) -> Answer {
         let roles = if granting.iter().any(|rule| rule.roles.is_empty()) {
             all_roles()

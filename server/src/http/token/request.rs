@@ -50,7 +50,7 @@ pub(super) fn form(bytes: &[u8]) -> Result<(Wanted, Proof), Refusal> {
 }
 
 /// The fields that mean something here, by name. None but `scope` may be there twice (RFC 6749,
-/// 3.2): with two values, whoever looked at the other one was deceived.
+/// 3.2): with two values, a proxy that looked at the other one was deceived.
 struct Fields {
     single: BTreeMap<String, String>,
     scopes: Vec<String>,

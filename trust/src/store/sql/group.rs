@@ -1,7 +1,7 @@
 //! Publishes that wait for the one writer of an embedded database: those that wait at the same time
 //! are committed together, each within a savepoint of its own.
 //!
-//! Nobody is answered before the commit. A publish that is refused takes back its own savepoint. If
+//! No one is answered before the commit. A publish that is refused takes back its own savepoint. If
 //! the database fails within a publish, everything is taken back, that publish is answered, and the
 //! others begin again: their commit was not sent.
 

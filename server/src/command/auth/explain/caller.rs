@@ -1,4 +1,4 @@
-//! Who somebody would be taken for.
+//! Who a caller would be taken for.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use crate::password_file;
 /// More than any token that a header can hold.
 const LONGEST_TOKEN: u64 = 1 << 20;
 
-/// Who somebody says they are.
+/// Who a caller claims to be.
 pub(super) enum Claim {
     User(String),
     Anonymous,
@@ -32,7 +32,7 @@ pub(super) enum Claim {
     Token(String),
 }
 
-/// Who somebody is taken for.
+/// Who a caller is taken for.
 pub(super) struct Taken {
     /// In words.
     pub(super) description: String,
