@@ -2,130 +2,19 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-use fixtures::{Key, Part, Publisher, clock, listing, resign};
+use fixtures::{Key, Part, clock, listing, resign};
 use proptest::prelude::*;
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use tuf::{
-    CertificateDates, ClientOutcome, Fault, File, FileRequest, MetaFault, MetadataFormat, Role,
+    CertificateDates, ClientOutcome, Fault, FileRequest, MetaFault, MetadataFormat, Role,
     RootFault, WalkError, walk,
 };
 
-use crate::given::{GUN, Server, file, part, role_named, shortfall};
-
-/// Everything that a server ever stored of one repository.
-struct Archive {
-    server: Server,
-    files: Vec<File>,
-}
-
-impl Archive {
-    fn new() -> Self {
-        Self {
-            server: Server::new(),
-            files: Vec::new(),
-        }
-    }
-
-    fn publish(&mut self, parts: &[Part]) {
-        self.files.extend(self.server.publish(parts));
-    }
-
-    /// Stores parts as they are, with the timestamp that an older server would have made.
-    fn keep(&mut self, parts: &[Part]) {
-        let files = parts.iter().map(|(role, bytes)| file(role, bytes));
-        self.files.extend(files);
-        self.server.keep(parts);
-        let none = file(
-            "timestamp",
-            br#"{"signed":{"_type":"Timestamp","version":1,"meta":{"snapshot":
-            {"hashes":{"sha256":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}}}"#,
-        );
-        let [root, snapshot] = [Role::Root, Role::Snapshot].map(|role| {
-            let stored = self.server.stored.get(&role).expect("it was kept");
-            stored.file().expect("it can be read").clone()
-        });
-        let draft = tuf::renew_timestamp(&root, &snapshot, &none, clock()).expect("a draft");
-        let timestamp = self.server.seal(draft);
-        self.server.stored.insert(timestamp.clone().into());
-        self.files.push(timestamp);
-    }
-
-    fn find(&self, role: &Role, wanted: FileRequest) -> Option<Bytes> {
-        let mut files = self.files.iter().filter(|file| file.role() == role);
-        let found = match wanted {
-            FileRequest::Newest => files.max_by_key(|file| file.version()),
-            FileRequest::Version(version) => files.find(|file| file.version() == version),
-            FileRequest::Sha256(sha256) => files.find(|file| file.checksums().sha256 == sha256),
-        };
-        found.map(|file| file.bytes().clone())
-    }
-
-    fn walk_at(&self, now: OffsetDateTime) -> Result<ClientOutcome, WalkError> {
-        walk(
-            MetadataFormat::NOTARY,
-            &GUN,
-            &|role, wanted| self.find(role, wanted),
-            now,
-        )
-    }
-
-    fn walk(&self) -> ClientOutcome {
-        self.walk_at(clock()).expect("clients can follow")
-    }
-
-    /// The walk with the bytes of one role's files replaced, however they are asked for.
-    fn walk_with(
-        &self,
-        replaced: &str,
-        bytes: Option<Vec<u8>>,
-    ) -> Result<ClientOutcome, WalkError> {
-        let replaced = role_named(replaced);
-        let bytes = bytes.map(Bytes::from);
-        let files = |role: &Role, wanted| {
-            if *role == replaced {
-                bytes.clone()
-            } else {
-                self.find(role, wanted)
-            }
-        };
-        walk(MetadataFormat::NOTARY, &GUN, &files, clock())
-    }
-
-    fn lose(&mut self, role: &str, version: i64) {
-        let role = role_named(role);
-        self.files
-            .retain(|file| (file.role(), file.version()) != (&role, version));
-    }
-}
-
-fn published() -> (Archive, Publisher) {
-    let mut archive = Archive::new();
-    let mut owner = archive.server.owner();
-    archive.publish(&owner.first_publish());
-    (archive, owner)
-}
-
-/// A repository whose root key was replaced twice, the first key being gone from the third root.
-fn rotated() -> Archive {
-    let (mut archive, mut owner) = published();
-    owner.rotate_root();
-    archive.publish(&owner.next(&["root"]));
-    owner.rotate_root();
-    owner.root.signers.remove(0);
-    archive.publish(&owner.next(&["root"]));
-    archive
-}
-
-fn with_delegations() -> (Archive, Publisher) {
-    let (mut archive, mut owner) = published();
-    let keys = [Key::throw_away_ecdsa()];
-    owner.delegate("targets", "a", &keys, &[""], 1);
-    owner.delegate("targets/a", "b", &keys, &[""], 1);
-    archive.publish(&owner.next(&["targets", "targets/a", "targets/a/b"]));
-    (archive, owner)
-}
+use crate::{
+    archive::{Archive, published, rotated, with_delegations},
+    given::{GUN, part, role_named, shortfall},
+};
 
 fn names(walked: &ClientOutcome) -> Vec<&str> {
     walked.files.iter().map(|met| met.role.as_str()).collect()

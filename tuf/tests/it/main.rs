@@ -1,5 +1,6 @@
 //! What the crate promises, against recordings of Notary 0.7 and against a publisher of its own.
 
+mod archive;
 mod changes;
 mod client;
 mod delegations;
