@@ -1,12 +1,15 @@
 //! The roots of a repository, each signed by the keys of the one before it.
 
+use std::ops::RangeInclusive;
+
 use time::OffsetDateTime;
 
-use super::{error::WalkError, request::FileRequest, source::Source};
+use super::{error::WalkError, request::FileRequest, signed::SignedFile, source::Source};
 use crate::{
     fault::{Fault, RootFault},
     files::File,
     gun::Gun,
+    key::KeyId,
     metadata::Root,
     role::Role,
     rules::{
@@ -20,6 +23,8 @@ use crate::{
 pub(super) struct RootChain {
     gun: Gun,
     roots: Vec<File>,
+    /// Whose signatures of the current root were verified.
+    signers: Vec<KeyId>,
 }
 
 /// A certificate that speaks for a repository.
@@ -36,7 +41,7 @@ impl RootChain {
     ///
     /// The dates of certificates do not matter here: they were current when the roots were taken.
     pub(super) fn load(gun: &Gun, current: File, source: &Source<'_>) -> Result<Self, WalkError> {
-        verify(gun, &current, None, Dates::Ignored)?;
+        let signers = verify(gun, &current, None, Dates::Ignored, &source.effort)?;
         let version = current.version();
         let by_version = source.read(&Role::Root, FileRequest::Version(version))?;
         if by_version.bytes() != current.bytes() {
@@ -51,14 +56,23 @@ impl RootChain {
             roots.push(root);
         }
         roots.reverse();
-        verify(gun, &roots[0], None, Dates::Ignored)?;
+        check(gun, &roots[0], None, Dates::Ignored)?;
         for pair in roots.windows(2) {
-            verify(gun, &pair[1], Some(&pair[0]), Dates::Ignored)?;
+            check(gun, &pair[1], Some(&pair[0]), Dates::Ignored)?;
         }
         Ok(Self {
             gun: gun.clone(),
             roots,
+            signers,
         })
+    }
+
+    /// The current root, and who signed it.
+    pub(super) fn newest_signed(&self) -> SignedFile {
+        SignedFile {
+            file: self.newest_file().clone(),
+            signers: self.signers.clone(),
+        }
     }
 
     pub(super) fn newest_file(&self) -> &File {
@@ -104,23 +118,65 @@ impl RootChain {
         from: i64,
         now: OffsetDateTime,
     ) -> Result<(), WalkError> {
+        if self.at(from).is_none() {
+            return Err(WalkError::Missing {
+                role: Role::Root,
+                wanted: FileRequest::Version(from),
+            });
+        }
+        let mut refused = self.check_returning_clients(from..=from, now, 1);
+        refused.pop().map_or(Ok(()), |(_, reason)| Err(reason))
+    }
+
+    /// Which clients, by the version of their root, do not get to the current root at `now`: up to
+    /// `most` of those with the newest roots, in ascending order.
+    ///
+    /// No step from one root to the next is checked twice, so the work grows with the number of
+    /// roots and not with its square.
+    pub(super) fn check_returning_clients(
+        &self,
+        versions: RangeInclusive<i64>,
+        now: OffsetDateTime,
+        most: usize,
+    ) -> Vec<(i64, WalkError)> {
         let dates = Dates::Checked(now);
-        let start = self.at(from).ok_or(WalkError::Missing {
-            role: Role::Root,
-            wanted: FileRequest::Version(from),
-        })?;
-        let (own, newest) = (&self.roots[start], self.newest_file());
-        verify(&self.gun, own, None, dates)?;
-        // Only a client whose keys did not sign the newest root reads those in between.
-        let is_direct = verify(&self.gun, newest, Some(own), Dates::Ignored).is_ok();
-        if is_direct {
-            verify(&self.gun, newest, Some(own), dates)?;
-        } else {
-            for pair in self.roots[start..].windows(2) {
-                verify(&self.gun, &pair[1], Some(&pair[0]), dates)?;
+        let newest = self.newest_file();
+        let mut refused = Vec::new();
+        // Steps from this place on were checked; the first that fails, of those.
+        let (mut begin, mut broken) = (self.roots.len() - 1, None);
+        for place in (0..self.roots.len()).rev() {
+            let own = &self.roots[place];
+            if !versions.contains(&own.version()) {
+                continue;
+            }
+            if refused.len() >= most {
+                break;
+            }
+            let mut follow = || {
+                check(&self.gun, own, None, dates)?;
+                // Only a client whose keys did not sign the newest root reads those in between.
+                if check(&self.gun, newest, Some(own), Dates::Ignored).is_ok() {
+                    check(&self.gun, newest, Some(own), dates)?;
+                } else {
+                    while begin > place {
+                        begin -= 1;
+                        let (from, to) = (&self.roots[begin], &self.roots[begin + 1]);
+                        broken = check(&self.gun, to, Some(from), dates)
+                            .err()
+                            .or(broken.take());
+                    }
+                    if let Some(error) = &broken {
+                        return Err(error.clone());
+                    }
+                }
+                newest.check_expiry(now).map_err(WalkError::refuse(newest))
+            };
+            if let Err(error) = follow() {
+                refused.push((own.version(), error));
             }
         }
-        newest.check_expiry(now).map_err(WalkError::refuse(newest))
+        refused.reverse();
+        refused
     }
 
     /// Where the root of a version is.
@@ -149,12 +205,20 @@ fn no_gap(source: &Source<'_>, missing: i64) -> Result<(), WalkError> {
     })
 }
 
-fn verify(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Result<(), WalkError> {
+fn check(gun: &Gun, file: &File, previous: Option<&File>, dates: Dates) -> Result<(), WalkError> {
+    verify(gun, file, previous, dates, &Effort::unlimited()).map(drop)
+}
+
+/// Checks a root by itself and against the one before it, and answers who signed it.
+fn verify(
+    gun: &Gun,
+    file: &File,
+    previous: Option<&File>,
+    dates: Dates,
+    effort: &Effort,
+) -> Result<Vec<KeyId>, WalkError> {
     let refused = WalkError::refuse(file);
     let previous = previous.map(File::root).transpose().map_err(&refused)?;
-    let effort = Effort::unlimited();
-    let terms = Terms::stored_root(dates, &effort);
-    check_trust(gun, file, previous, terms)
-        .map(drop)
-        .map_err(&refused)
+    let terms = Terms::stored_root(dates, effort);
+    check_trust(gun, file, previous, terms).map_err(&refused)
 }

@@ -58,6 +58,18 @@ impl ClientOutcome {
         self.roots.check_returning_client(from, now)
     }
 
+    /// Which clients, by the version of their root, do not get to the current root at `now`, and
+    /// why: up to `most` of those with the newest roots, in ascending order.
+    #[must_use]
+    pub fn check_returning_clients(
+        &self,
+        now: OffsetDateTime,
+        most: usize,
+    ) -> Vec<(i64, WalkError)> {
+        let versions = self.first_root()..=self.root().version();
+        self.roots.check_returning_clients(versions, now, most)
+    }
+
     /// The files that have expired: clients refuse them, except for delegations, which they pass
     /// over.
     pub fn expired_files(&self) -> impl Iterator<Item = &ClientFile> {

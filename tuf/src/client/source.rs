@@ -8,7 +8,7 @@ use crate::{
     files::{File, SnapshotView, Strictness, TimestampView},
     metadata::Meta,
     role::Role,
-    rules::{self, meta::check_length},
+    rules::{self, effort::Effort, meta::check_length},
     wire::MetadataFormat,
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Source<'f> {
     pub(super) format: MetadataFormat,
     pub(super) files: &'f dyn Fn(&Role, FileRequest) -> Option<Bytes>,
+    /// What verifying all of them may cost.
+    pub(super) effort: Effort,
 }
 
 impl Source<'_> {
@@ -81,15 +83,18 @@ pub(super) fn read_listed(
     role: &Role,
     source: &Source<'_>,
 ) -> Result<Option<File>, WalkError> {
-    let Some(listed) = meta.get(role.as_str()) else {
-        return Ok(None);
-    };
-    let sha256 = listed.sha256.as_deref();
-    let by_checksum = sha256.and_then(|sha256| Some(FileRequest::Sha256(sha256.try_into().ok()?)));
-    let Some(wanted) = by_checksum.or(listed.version.map(FileRequest::Version)) else {
+    let Some(wanted) = request(meta, role) else {
         return Ok(None);
     };
     let file = source.read(role, wanted)?;
     check_listed(meta, &file)?;
     Ok(Some(file))
+}
+
+/// How to ask for the file of `role` that `meta` lists; `None` if it lists none.
+pub(crate) fn request(meta: &Meta, role: &Role) -> Option<FileRequest> {
+    let listed = meta.get(role.as_str())?;
+    let sha256 = listed.sha256.as_deref();
+    let by_checksum = sha256.and_then(|sha256| Some(FileRequest::Sha256(sha256.try_into().ok()?)));
+    by_checksum.or(listed.version.map(FileRequest::Version))
 }

@@ -6,14 +6,17 @@ use time::OffsetDateTime;
 use super::{
     chain::RootChain,
     error::WalkError,
-    outcome::{ClientFile, ClientOutcome},
+    outcome::{ClientFile, ClientOutcome, SkippedDelegation},
     request::FileRequest,
+    signed::SignedFile,
     source::{Source, check_listed},
     tree::Tree,
 };
 use crate::{
+    fault::Fault,
     files::{File, Strictness},
     gun::Gun,
+    key::KeyId,
     metadata::{Meta, Root},
     role::Role,
     rules::effort::Effort,
@@ -36,35 +39,99 @@ pub fn walk(
     files: &dyn Fn(&Role, FileRequest) -> Option<Bytes>,
     now: OffsetDateTime,
 ) -> Result<ClientOutcome, WalkError> {
-    let source = Source { format, files };
+    let followed = follow(format, gun, files, now, Effort::unlimited())?;
+    Ok(followed.outcome(now))
+}
+
+/// A repository that a client can follow, with all of its current files.
+pub(crate) struct Followed {
+    roots: RootChain,
+    pub(crate) timestamp: SignedFile,
+    pub(crate) snapshot: SignedFile,
+    pub(crate) tree: Tree,
+}
+
+impl Followed {
+    /// What the current root says.
+    pub(crate) fn root(&self) -> &Root {
+        self.roots.newest()
+    }
+
+    /// The current root, and who signed it.
+    pub(crate) fn root_file(&self) -> SignedFile {
+        self.roots.newest_signed()
+    }
+
+    /// What it comes to, told at `now`.
+    pub(crate) fn outcome(&self, now: OffsetDateTime) -> ClientOutcome {
+        let top = [
+            self.roots.newest_file(),
+            &self.timestamp.file,
+            &self.snapshot.file,
+        ];
+        let tree = self.tree.files.iter().map(|found| &found.signed.file);
+        let files = top.into_iter().chain(tree);
+        let skipped = self.tree.skipped.iter().map(|skipped| SkippedDelegation {
+            role: skipped.file.role().clone(),
+            reason: skipped.reason.clone(),
+        });
+        ClientOutcome {
+            files: files.map(|file| ClientFile::of(file, now)).collect(),
+            skipped: skipped.collect(),
+            roots: self.roots.clone(),
+        }
+    }
+}
+
+/// The walk itself; `effort` bounds what verifying may cost.
+pub(crate) fn follow(
+    format: MetadataFormat,
+    gun: &Gun,
+    files: &dyn Fn(&Role, FileRequest) -> Option<Bytes>,
+    now: OffsetDateTime,
+    effort: Effort,
+) -> Result<Followed, WalkError> {
+    let source = Source {
+        format,
+        files,
+        effort,
+    };
     let timestamp = source.read(&Role::Timestamp, FileRequest::Newest)?;
     let snapshot = source.named_by_timestamp(&timestamp)?;
     let current = source.root_of_snapshot(&snapshot)?;
     let roots = RootChain::load(gun, current, &source)?;
     let root = roots.newest();
-    let meta = verify_meta(root, &timestamp)?;
+    let (meta, timestamp_signers) = verify_meta(root, &timestamp, &source.effort)?;
     check_listed(meta, &snapshot)?;
-    let meta = verify_meta(root, &snapshot)?;
+    let (meta, snapshot_signers) = verify_meta(root, &snapshot, &source.effort)?;
     if format.lists_root() {
         check_listed(meta, roots.newest_file())?;
     }
     let tree = Tree::load(root, meta, &source, now)?;
-    let top = [roots.newest_file(), &timestamp, &snapshot];
-    let files = top.into_iter().chain(&tree.files);
-    Ok(ClientOutcome {
-        files: files.map(|file| ClientFile::of(file, now)).collect(),
-        skipped: tree.skipped,
+    Ok(Followed {
         roots,
+        timestamp: SignedFile {
+            file: timestamp,
+            signers: timestamp_signers,
+        },
+        snapshot: SignedFile {
+            file: snapshot,
+            signers: snapshot_signers,
+        },
+        tree,
     })
 }
 
-/// What a snapshot or timestamp lists, if the keys that `root` names signed it.
-fn verify_meta<'f>(root: &Root, file: &'f File) -> Result<&'f Meta, WalkError> {
+/// What a snapshot or timestamp lists, if the keys that `root` names signed it; and who signed it.
+fn verify_meta<'f>(
+    root: &Root,
+    file: &'f File,
+    effort: &Effort,
+) -> Result<(&'f Meta, Vec<KeyId>), WalkError> {
     let verified = || {
         let checked = file.check(Strictness::Stored)?;
-        let verifier = root.verifier(file.role());
-        verifier.verify(checked, &Effort::unlimited())?;
-        checked.meta()
+        let signers = root.verifier(file.role()).verify_all(checked, effort)?;
+        Ok((checked.meta()?, signers))
     };
-    verified().map_err(WalkError::refuse(file))
+    verified().map_err(WalkError::refuse::<Fault>(file))
 }

@@ -1,5 +1,7 @@
 //! X.509 certificates as root and delegation keys: what stands in them.
 
+use std::sync::Arc;
+
 use x509_parser::{
     certificate::X509Certificate, prelude::FromDer, public_key::PublicKey as Subject,
 };
@@ -19,7 +21,7 @@ const SHA1_ALGORITHMS: [&str; 4] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     der: Vec<u8>,
-    common_name: String,
+    common_name: Arc<str>,
     not_before: i64,
     not_after: i64,
     is_ca: bool,
@@ -52,7 +54,7 @@ impl Certificate {
                 .last()
                 .and_then(|name| name.as_str().ok())
                 .unwrap_or("")
-                .to_owned(),
+                .into(),
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             is_ca: constraints.is_some_and(|constraints| constraints.value.ca),
@@ -83,6 +85,11 @@ impl Certificate {
     /// The GUN that it is for, or the beginning of one followed by `*`.
     pub(crate) fn common_name(&self) -> &str {
         &self.common_name
+    }
+
+    /// The same, in memory that all who ask share.
+    pub(crate) fn shared_common_name(&self) -> Arc<str> {
+        Arc::clone(&self.common_name)
     }
 
     /// The first and the last second of its validity, in Unix time.

@@ -17,8 +17,8 @@ pub(crate) struct Effort {
     spare: Cell<u32>,
 }
 
-/// The work, beside the limit, for telling who signed beyond the threshold: for the audit log
-/// alone.
+/// The work, beside the limit, for telling who signed beyond the threshold: for the audit log and
+/// the overview alone.
 const SPARE_EFFORT: u32 = 64;
 
 impl Effort {
@@ -35,6 +35,14 @@ impl Effort {
         Self {
             left: Cell::new(None),
             spare: Cell::new(0),
+        }
+    }
+
+    /// As much as it takes, and what it costs to tell who signed beyond the threshold.
+    pub(crate) fn unlimited_and_spare() -> Self {
+        Self {
+            left: Cell::new(None),
+            spare: Cell::new(SPARE_EFFORT),
         }
     }
 

@@ -56,6 +56,16 @@ impl Verifier {
         self.verify_while(file, effort, |cost| effort.spend_spare(cost))
     }
 
+    /// The keys that signed `file`, even if they are too few; several, as far as there is spare
+    /// effort to find them.
+    pub(crate) fn find_signers(&self, file: Checked<'_>, effort: &Effort) -> Vec<KeyId> {
+        let any = Self {
+            threshold: 1,
+            ..self.clone()
+        };
+        any.verify_all(file, effort).unwrap_or_default()
+    }
+
     /// Verifies signatures until the threshold is met, and then as long as `may_go_on`, which is
     /// asked with the cost of the next one.
     ///
