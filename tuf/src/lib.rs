@@ -12,6 +12,7 @@
 //! 4. [`Draft::seal`] turns signatures into a [`File`] again.
 //!
 //! [`walk`] is the other side: what a client finds that reads a repository from root down.
+//! [`overview()`] tells operators what such a walk shows of a repository.
 
 mod client;
 mod encoding;
@@ -20,6 +21,7 @@ mod files;
 mod gun;
 mod key;
 mod metadata;
+mod overview;
 mod renewal;
 mod role;
 mod rules;
@@ -27,6 +29,7 @@ mod rules;
 mod second_format;
 mod update;
 mod wire;
+pub mod words;
 
 pub use client::{
     ClientFile, ClientOutcome, FileRequest, RootCertificate, SkippedDelegation, WalkError, walk,
@@ -48,6 +51,10 @@ pub use key::{
     StoredKeyError,
 };
 pub use metadata::{Checksums, Digest, Root};
+pub use overview::{
+    Inspection, Overview, Owner, Problem, ProblemKind, RoleOverview, Severity, SignerCertificate,
+    SignerOverview, TagOverview, overview,
+};
 pub use renewal::{renew_snapshot, renew_timestamp, role_keys, shared_keys};
 pub use role::{DelegationName, InvalidRole, Role};
 pub use rules::version_step::MAX_VERSION_STEP;

@@ -28,6 +28,11 @@ impl fmt::Display for Digest {
 pub(crate) enum Listing<'a> {
     /// A list begins. A file that is read in two ways has two.
     Begins,
-    /// A target, by its name.
-    Target(&'a str, Digest),
+    /// A target.
+    Target {
+        name: &'a str,
+        digest: Digest,
+        /// How many bytes it has; 0 if it does not say.
+        length: i64,
+    },
 }

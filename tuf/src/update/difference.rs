@@ -127,7 +127,7 @@ impl Listed {
         let (mut entries, mut lists) = (Vec::new(), 0);
         spelling.each_target(text, &mut |listing| match listing {
             Listing::Begins => lists += 1,
-            Listing::Target(name, digest) => {
+            Listing::Target { name, digest, .. } => {
                 if entries.len() <= most {
                     entries.push((keys.hash_one(name), keys.hash_one(digest)));
                     each(name, digest);

@@ -5,6 +5,7 @@ mod compose;
 mod conventions;
 mod names;
 mod parts;
+mod paths;
 mod shapes;
 mod structure;
 mod targets;
@@ -12,7 +13,9 @@ mod texts;
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
+use body::Detail;
 use bytes::Bytes;
+use conventions::NotaryConventions;
 use time::OffsetDateTime;
 
 use super::{
@@ -32,8 +35,6 @@ use crate::{
     metadata::{Checksums, Delegations, Entry, Envelope, Listing, Meta, Root, Statement},
     role::Role,
 };
-use body::Detail;
-use conventions::NotaryConventions;
 
 /// Everything that is particular to Notary 0.7.
 pub(super) struct Notary;
@@ -110,6 +111,10 @@ impl Spelling for Notary {
 
     fn each_target(&self, text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Option<()> {
         targets::each(text, each).ok()
+    }
+
+    fn paths(&self, bytes: &[u8]) -> Option<BTreeMap<String, Vec<String>>> {
+        paths::read(&json::to_text(bytes)).ok()
     }
 
     fn entry(&self, _: i64, checksums: &Checksums) -> Entry {

@@ -123,6 +123,10 @@ impl Spelling for Sketch {
         None
     }
 
+    fn paths(&self, _: &[u8]) -> Option<BTreeMap<String, Vec<String>>> {
+        None
+    }
+
     fn entry(&self, version: i64, checksums: &Checksums) -> Entry {
         let sha256 = Value::from(hex::encode(checksums.sha256));
         Entry(Value::Object(vec![

@@ -67,6 +67,10 @@ pub(crate) trait Spelling: Sync {
     /// Tells `each` of the targets that the text of a file lists; `None` if it cannot be read.
     fn each_target(&self, text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Option<()>;
 
+    /// The beginnings of the names that each role below may list, as a file that was checked says;
+    /// `None` if it cannot be read.
+    fn paths(&self, bytes: &[u8]) -> Option<BTreeMap<String, Vec<String>>>;
+
     /// The entry under which a snapshot or timestamp lists a file.
     fn entry(&self, version: i64, checksums: &Checksums) -> Entry;
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 /// The layers from the ground up. A module imports from lower layers and from its own folder.
-const LAYERS: [&[&str]; 9] = [
-    &["encoding"],
+const LAYERS: [&[&str]; 10] = [
+    &["encoding", "words"],
     &["gun", "role", "key"],
     &["fault"],
     &["metadata"],
@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 9] = [
     &["files"],
     &["rules"],
     &["update", "renewal", "client"],
+    &["overview"],
     &["second_format"],
 ];
 

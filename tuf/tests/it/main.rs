@@ -8,6 +8,7 @@ mod difference;
 mod effort;
 mod given;
 mod layers;
+mod overview;
 mod pair;
 mod private_keys;
 mod properties;

@@ -45,8 +45,12 @@ pub(super) fn each(text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Decoded<()>
             each(Listing::Begins);
             reader.members(token, "data.Files", |reader, name| {
                 let token = reader.0.value()?;
-                let digest = reader.digest(token)?;
-                each(Listing::Target(&name, digest));
+                let (digest, length) = reader.digest_and_length(token)?;
+                each(Listing::Target {
+                    name: &name,
+                    digest,
+                    length,
+                });
                 Ok(())
             })
         })
@@ -56,11 +60,15 @@ pub(super) fn each(text: &str, each: &mut dyn FnMut(Listing<'_>)) -> Decoded<()>
 struct Reader<'a>(Scanner<'a>);
 
 impl<'a> Reader<'a> {
-    /// The digest of one target.
-    fn digest(&mut self, token: Token<'a>) -> Decoded<Digest> {
-        let (mut sha256, mut sha512) = (None, None);
+    /// The digest and the length of one target.
+    fn digest_and_length(&mut self, token: Token<'a>) -> Decoded<(Digest, i64)> {
+        let (mut sha256, mut sha512, mut length) = (None, None, 0);
         self.members(token, "data.FileMeta", |reader, name| {
             let token = reader.0.value()?;
+            if folds_to(&name, "length") {
+                // What is no number was refused when the file was stored.
+                length = integer(Some(&value(&token))).unwrap_or_default();
+            }
             if !folds_to(&name, "hashes") {
                 return reader.skip(&token);
             }
@@ -75,10 +83,11 @@ impl<'a> Reader<'a> {
                 reader.skip(&token)
             })
         })?;
-        Ok(sha256
+        let digest = sha256
             .map(Digest::Sha256)
             .or(sha512.map(Digest::HalfOfSha512))
-            .unwrap_or(Digest::Unknown))
+            .unwrap_or(Digest::Unknown);
+        Ok((digest, length))
     }
 
     fn target(&mut self, token: Token<'a>) -> Decoded<()> {
