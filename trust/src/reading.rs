@@ -59,8 +59,8 @@ async fn current_once(
     load_listed(repositories, gun, &view, role).await
 }
 
-/// Renews what has expired in a task of its own: if the reader hangs up, a renewal that is committed
-/// is still told.
+/// Renews what has expired in a task of its own: if the reader hangs up, a renewal that is
+/// committed is still told.
 async fn renew_to_the_end(
     repositories: &Repositories,
     gun: &Gun,
