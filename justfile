@@ -12,7 +12,7 @@ check:
 test:
     cargo nextest run
 
-# Rewrites what is generated from the code: docs/configuration.md, docs/metrics.md, docs/http.md, manual pages, completions.
+# Rewrites the pages of settings, metrics and routes in docs, manual pages and completions from the code.
 docs:
     COUNTERSIGN_BLESS=1 cargo nextest run --workspace -E 'test(is_current) or test(are_current)'
 
@@ -36,14 +36,15 @@ instructions BUILD FOLDER='':
 all:
     tests/run
 
-# Images as they are released (profile dist), by the commands of the guides: `docker build`, then `docker-compose up -d`.
+# Images as they are released (profile dist), by the guides' `docker build` and `docker-compose up -d`.
 dist:
     tests/install/images/run
     tests/install/compose/run
 
 # Faults between servers, signers and databases, and files that Go might read otherwise, for about so many seconds.
 soak SECONDS='3600':
-    COUNTERSIGN_SOAK_SECONDS={{ SECONDS }} cargo nextest run --profile soak --workspace -E 'package(e2e) and (test(faults) or test(full_disk) or binary(readings))'
+    COUNTERSIGN_SOAK_SECONDS={{ SECONDS }} cargo nextest run --profile soak --workspace \
+        -E 'package(e2e) and (test(faults) or test(full_disk) or binary(readings))'
 
 # The whole service on this machine, with the lines to paste.
 up:

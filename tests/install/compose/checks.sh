@@ -10,7 +10,8 @@ ended_well() { says 'exited 0' inspected "$1" '{{.State.Status}} {{.State.ExitCo
 all_healthy() {
     local service
     for service; do
-        within 60 is_healthy "$service" || { echo "$service"; docker logs "$(container "$service")" 2>&1 | tail -n 8; return 1; }
+        within 60 is_healthy "$service" \
+            || { echo "$service"; docker logs "$(container "$service")" 2>&1 | tail -n 8; return 1; }
     done
 }
 
@@ -24,7 +25,8 @@ nobody_is_root_or_may_do_anything() {
         for pid in $(docker top "$(container "$service")" -eo pid | tail -n +2); do
             is_harmless "$pid" || { echo "of $service"; return 1; }
         done
-        says 'true' inspected "$service" '{{.HostConfig.ReadonlyRootfs}}' || { echo "$service can be written"; return 1; }
+        says 'true' inspected "$service" '{{.HostConfig.ReadonlyRootfs}}' \
+            || { echo "$service can be written"; return 1; }
         says 'limited' inspected "$service" '{{if .HostConfig.Memory}}limited{{end}}' || { echo "$service"; return 1; }
     done
 }
@@ -58,8 +60,8 @@ in_network_of() {
     nsenter --target "$pid" --net "$@"
 }
 
-# reaches SERVICE ADDRESS PORT: from inside the network of a container. Ends with 1 if it is refused or not answered, and
-# with more if that was not even tried.
+# reaches SERVICE ADDRESS PORT: from inside the network of a container. Ends with 1 if it is refused or not answered,
+# and with more if that was not even tried.
 reaches() {
     local status=0
     in_network_of "$1" ip address > /dev/null || return 2
@@ -130,7 +132,8 @@ a_secret_that_can_be_seen_is_found() {
     secret=$(head --lines=1 "$work/secrets")
     printf 'FROM app\nLABEL leak=%s\n' "$secret" | without_content_trust docker build --quiet --tag leak - > /dev/null \
         || return 1
-    id=$(without_content_trust docker run --detach --network none --env "LEAK=$(printf 'a:%s' "$secret" | base64 --wrap=0)" \
+    id=$(without_content_trust docker run --detach --network none \
+        --env "LEAK=$(printf 'a:%s' "$secret" | base64 --wrap=0)" \
         services echo "the passphrase is $secret") || return 1
     docker wait "$id" > /dev/null
     collect_what_can_be_seen || return 1

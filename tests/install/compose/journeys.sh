@@ -78,7 +78,8 @@ sign_and_verify() {
     DOCKER_CONTENT_TRUST=0 docker push "$image:unsigned" > /dev/null
     docker rmi "$image:1.0" "$image:unsigned" > /dev/null
     check 'docker pull fetches what was signed' says 'Status: Downloaded newer image' docker pull "$image:1.0"
-    check 'docker pull refuses what is not signed' fails_with 'No valid trust data for unsigned' docker pull "$image:unsigned"
+    check 'docker pull refuses what is not signed' fails_with 'No valid trust data for unsigned' \
+        docker pull "$image:unsigned"
 }
 
 # delegate IMAGE: signer add, sign as that signer, revoke.
@@ -107,7 +108,8 @@ journey_of_the_guide() {
     check 'metrics are not for everybody' says 404 curl --silent --cacert fixtures/root-ca.crt --output /dev/null \
         --write-out '%{http_code}' https://localhost:4443/metrics
     check 'but for whoever is in a network with the server' says notary_server_ \
-        nsenter --target "$(inspected registry '{{.State.Pid}}')" --net curl --silent "http://$(address_of server public):4480/metrics"
+        nsenter --target "$(inspected registry '{{.State.Pid}}')" --net curl --silent \
+        "http://$(address_of server public):4480/metrics"
     check 'nobody is root, and nobody has capabilities' \
         nobody_is_root_or_may_do_anything prepare mysql signer server registry
     check 'only the server reaches the signer' only_the_server_reaches_the_signer mysql registry
@@ -175,7 +177,8 @@ renewal() {
 upgrade() {
     local program
     for program in notary-server notary-signer countersign; do
-        printf 'FROM %s:0.1.0\nLABEL rebuilt=yes\n' "$program" | docker build --quiet --tag "$program:0.1.0" - > /dev/null
+        printf 'FROM %s:0.1.0\nLABEL rebuilt=yes\n' "$program" \
+            | docker build --quiet --tag "$program:0.1.0" - > /dev/null
     done
     check 'images are rebuilt, and up -d takes them' up
     check 'the new ones run, and are healthy' eval 'all_healthy prepare signer server \
@@ -188,7 +191,8 @@ end_soon() {
     local folder authority
     folder=$(volume "$1") authority=$(volume authority)
     openssl req -new -key "$folder/$2.key" -subj "/CN=Countersign $2" 2> /dev/null | openssl x509 -req -days 5 \
-        -CA "$authority/ca.crt" -CAkey "$authority/ca.key" -set_serial "0x$(openssl rand -hex 8)" -out "$work/soon.crt" \
+        -CA "$authority/ca.crt" -CAkey "$authority/ca.key" -set_serial "0x$(openssl rand -hex 8)" \
+        -out "$work/soon.crt" \
         -extfile <(printf 'subjectAltName=%s\nextendedKeyUsage=%s\n' "$3" "$4") 2> /dev/null
     chown 65532:65532 "$work/soon.crt"
     cp --preserve "$work/soon.crt" "$folder/$2.crt.soon" && mv "$folder/$2.crt.soon" "$folder/$2.crt"
@@ -235,7 +239,8 @@ remove_volumes_of_trust() {
     # In the place of another clone.
     down && mv .env ../forgotten && rm --recursive compose/secrets \
         && mkdir --parents compose/secrets/server compose/secrets/signer \
-        && tar --extract --preserve-permissions --file backup/configuration.tar && rm ../forgotten && docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+        && tar --extract --preserve-permissions --file backup/configuration.tar && rm ../forgotten \
+        && docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
         | grep --invert-match registry-data | xargs docker volume rm
 }
 
@@ -284,7 +289,8 @@ is_open_to_strangers() { all_healthy server && says 200 ask_server; }
 is_closed_to_strangers() {
     all_healthy server || return 1
     says 401 ask_server || return 1
-    says 401 curl --silent --cacert fixtures/root-ca.crt --request DELETE --output /dev/null --write-out '%{http_code}' \
+    says 401 curl --silent --cacert fixtures/root-ca.crt --request DELETE --output /dev/null \
+        --write-out '%{http_code}' \
         "https://localhost:4443/v2/registry.example.com:5000/team/app/_trust/tuf/"
 }
 
@@ -315,7 +321,8 @@ journey_behind_the_gateway() {
         docker pull "$image:1.0"
     trust_by_the_gateways_guide
     check 'nobody pushes without a password' fails_with "$denied" docker push "$image:1.0"
-    check 'a wrong password does not log in' fails_with 'unauthorized: wrong user or password' typed $'admin\nwrong' block gateway.md login
+    check 'a wrong password does not log in' fails_with 'unauthorized: wrong user or password' \
+        typed $'admin\nwrong' block gateway.md login
     check 'docker login' says 'Login Succeeded' typed $'admin\ncorrect horse' block gateway.md login
     sign_and_verify gateway.md "$image"
     delegate "$image"
@@ -323,7 +330,8 @@ journey_behind_the_gateway() {
     check 'the registry is told no password' the_registry_is_told_no_password
     check 'clients are known by their own addresses, and not by what they claim' nobody_hides_behind_the_gateway
     check 'docker logout' docker logout trust.example.com
-    check 'nobody learns of trust data without a password' fails_with 'server returned 401' as_a_stranger docker pull "$image:1.0"
+    check 'nobody learns of trust data without a password' fails_with 'server returned 401' \
+        as_a_stranger docker pull "$image:1.0"
     check 'nobody pulls without a password' fails_with "$denied" as_a_stranger without_content_trust \
         docker pull "$image:1.0"
     check 'no secret can be seen in containers, images or logs' no_secret_can_be_seen
@@ -374,7 +382,8 @@ nobody_hides_behind_the_gateway() {
     grep --quiet 'realm="https://trust.example.com/auth/token"' "$work/answers" || { cat "$work/answers"; return 1; }
     absent evil.example.com "$work/answers" || return 1
     log=$(docker logs "$(container server)" 2>&1)
-    grep --quiet '"http.request.uri":"/v2/trust.example.com/team/app/_trust' <<< "$log" || { echo 'no request was seen'; return 1; }
+    grep --quiet '"http.request.uri":"/v2/trust.example.com/team/app/_trust' <<< "$log" \
+        || { echo 'no request was seen'; return 1; }
     absent --max-count=2 -E '"http.request.remoteaddr":"(10\.231\.117\.2|203\.0\.113\.9)"' <<< "$log"
 }
 
@@ -472,7 +481,8 @@ start_a_database() {
 }
 
 holds_trust_data() {
-    says "$1" docker exec database mariadb --user=root --batch --execute='SELECT DISTINCT gun FROM notaryserver.tuf_files'
+    says "$1" docker exec database mariadb --user=root --batch \
+        --execute='SELECT DISTINCT gun FROM notaryserver.tuf_files'
 }
 
 journey_on_a_database_of_ones_own() {

@@ -19,7 +19,8 @@ use_the_plugin() {
 }
 
 fetch_plugin() {
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror_of_debian trixie main" > "$apt/sources.list"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror_of_debian trixie main" \
+        > "$apt/sources.list"
     local options=(
         -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt/lists"
         -o Dir::State::Status="$apt/status" -o Dir::Cache="$apt" -o APT::Sandbox::User=root -o Acquire::Languages=none

@@ -54,7 +54,8 @@ if [ ! -d /var/lib/mysql/mysql ]; then
         --skip-test-db > /dev/null
     "${run[@]}" --skip-networking &
     until mariadb-admin --no-defaults --user=root ping > /dev/null 2>&1; do sleep 0.2; done
-    mariadb --no-defaults --user=root <<< "ALTER USER root@localhost IDENTIFIED BY '$(cat "$MARIADB_ROOT_PASSWORD_FILE")';
+    password=$(cat "$MARIADB_ROOT_PASSWORD_FILE")
+    mariadb --no-defaults --user=root <<< "ALTER USER root@localhost IDENTIFIED BY '$password';
         CREATE USER healthcheck@127.0.0.1 IDENTIFIED BY 'connects';"
     for file in /docker-entrypoint-initdb.d/*.sh; do
         if [ -x "$file" ]; then "$file"; else . "$file"; fi
@@ -71,7 +72,8 @@ EOF
     stand_in mariadb:10.11 <<'EOF'
 FROM services
 COPY docker-entrypoint.sh healthcheck.sh /usr/local/bin/
-RUN groupmod --gid 999 mysql && usermod --uid 999 mysql && mkdir -p /docker-entrypoint-initdb.d /var/lib/mysql /run/mysqld \
+RUN groupmod --gid 999 mysql && usermod --uid 999 mysql \
+ && mkdir -p /docker-entrypoint-initdb.d /var/lib/mysql /run/mysqld \
  && chown -R mysql:mysql /var/lib/mysql /run/mysqld && chmod 1777 /run/mysqld
 VOLUME /var/lib/mysql
 ENTRYPOINT ["docker-entrypoint.sh"]
@@ -86,7 +88,8 @@ shift
 export PATH=/usr/lib/postgresql/15/bin:$PATH
 data=$PGDATA
 if [ ! -s $data/PG_VERSION ]; then
-    initdb --pgdata=$data --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" $POSTGRES_INITDB_ARGS > /dev/null
+    initdb --pgdata=$data --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" $POSTGRES_INITDB_ARGS \
+        > /dev/null
     echo 'host all all all scram-sha-256' >> $data/pg_hba.conf
     pg_ctl --pgdata=$data --options="-c listen_addresses=''" --wait start > /dev/null
     for file in /docker-entrypoint-initdb.d/*.sh; do
@@ -100,7 +103,8 @@ EOF
 FROM services
 COPY docker-entrypoint.sh /usr/local/bin/
 ENV PGDATA=/var/lib/postgresql/data
-RUN groupmod --gid 999 postgres && usermod --uid 999 postgres && mkdir -p /docker-entrypoint-initdb.d /var/lib/postgresql/data \
+RUN groupmod --gid 999 postgres && usermod --uid 999 postgres \
+ && mkdir -p /docker-entrypoint-initdb.d /var/lib/postgresql/data \
  && chown -R postgres:postgres /var/lib/postgresql && chmod 1777 /var/lib/postgresql/data && chmod 3777 /run/postgresql
 VOLUME /var/lib/postgresql/data
 ENTRYPOINT ["docker-entrypoint.sh"]

@@ -42,7 +42,8 @@ freeze_ksm() {
         mkdir --parents "$made"
         /usr/bin/python3 -m venv "$made/venv"
         "$made/venv/bin/pip" install --quiet --requirement "$here/requirements.txt"
-        "$made/venv/bin/pyinstaller" --onefile --name ksm --log-level ERROR --distpath "$made" --workpath "$made/build" \
+        "$made/venv/bin/pyinstaller" --onefile --name ksm --log-level ERROR \
+            --distpath "$made" --workpath "$made/build" \
             --specpath "$made/build" --collect-data keeper_secrets_manager_helper "$here/ksm.py"
         rm --recursive --force "$made/build"
         cat "$here/requirements.txt" "$here/ksm.py" > "$made/complete"
@@ -52,8 +53,10 @@ freeze_ksm() {
 start_vault() {
     mkdir --parents "$work/vault"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/vault/vault.key" \
-        -out "$work/vault/vault.crt" -subj /CN=vault -addext "subjectAltName=IP:$documentation_address" -days 2 2> /dev/null
-    printf '{"DATABASE": "/var/lib/countersign/server.db", "ADMINISTRATOR": "%s"}\n' "$administrator" > "$work/vault/records.json"
+        -out "$work/vault/vault.crt" -subj /CN=vault -addext "subjectAltName=IP:$documentation_address" \
+        -days 2 2> /dev/null
+    printf '{"DATABASE": "/var/lib/countersign/server.db", "ADMINISTRATOR": "%s"}\n' "$administrator" \
+        > "$work/vault/records.json"
     "$KSM/venv/bin/python" "$here/vault.py" "$documentation_address" "$vault_port" "$work/vault" 2> "$work/vault.log" &
     vault=$!
     within 10 test -s "$work/vault/ksm.env" || { cat "$work/vault.log"; fail 'the vault does not start'; }
@@ -139,7 +142,8 @@ pod_recipe() {
 answers() {
     local container=$1 status=$2
     shift 2
-    says "$status" nsenter --target "$(pid_of "$container")" --net curl --silent --cacert "$work/ca.crt" --output /dev/null \
+    says "$status" nsenter --target "$(pid_of "$container")" --net curl --silent --cacert "$work/ca.crt" \
+        --output /dev/null \
         --write-out '%{http_code}' "$@" https://127.0.0.1:4443/v2/
 }
 
@@ -152,7 +156,8 @@ asks_for_a_password() {
 stop_during_a_publish() {
     local publish
     head --bytes=120K /dev/zero > "$work/nothing"
-    nsenter --target "$(pid_of "$1")" --net curl --silent --cacert "$work/ca.crt" --user 'admin:correct horse' --limit-rate 30K \
+    nsenter --target "$(pid_of "$1")" --net curl --silent --cacert "$work/ca.crt" --user 'admin:correct horse' \
+        --limit-rate 30K \
         --form "files=@$work/nothing;filename=root" --output /dev/null --write-out '%{http_code} ' \
         https://127.0.0.1:4443/v2/example.com/app/_trust/tuf/ > "$work/publish" &
     publish=$!
@@ -176,7 +181,8 @@ command_of_ksm() {
     local result=0
     docker run --detach --name commanded "${careful[@]}" --tmpfs "/tmp:$1,mode=1777" --volume "$work/tool:/tools:ro" \
         "${here_too[@]}" --env KSM_CONFIG --env "$(database_of command NOTARY_SERVER_STORAGE_DB_URL=)" \
-        --env NOTARY_AUTH_COMMAND='/tools/ksm secret notation keeper://ADMINISTRATOR/field/password' notary-server > /dev/null
+        --env NOTARY_AUTH_COMMAND='/tools/ksm secret notation keeper://ADMINISTRATOR/field/password' \
+        notary-server > /dev/null
     "$2" commanded || result=$?
     docker rm --force commanded > /dev/null
     return "$result"
@@ -211,6 +217,7 @@ check_other_wrappers() {
     check 'a static wrapper (a stand-in for op run) needs no /tmp' asks_for_a_password wrapped
     check 'where it passes signals on, the server ends as it should' ends_well wrapped
     check 'a program for musl runs where its loader is' says 'a wrapper' "$work/tool/musl"
-    check "the same (a stand-in for Keeper's build for Alpine) does not start in our images" fails_with 'no such file or directory' \
+    check "the same (a stand-in for Keeper's build for Alpine) does not start in our images" \
+        fails_with 'no such file or directory' \
         docker run --rm --volume "$work/tool:/tools:ro" --entrypoint /tools/musl notary-server
 }
