@@ -146,8 +146,8 @@ impl fmt::Debug for Asked {
     }
 }
 
-/// Runs `work`, which writes, to its end, even if the client hangs up: what is committed is also told
-/// and remembered.
+/// Runs `work`, which writes, to its end, even if the client hangs up: what is committed is also
+/// told and remembered.
 pub(super) async fn finish<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     let work = REQUEST_ID.scope(id, Lane::Write.within(work));
