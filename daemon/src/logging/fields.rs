@@ -5,12 +5,11 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     error::Error,
     fmt::{self, Write},
 };
 
-use serde::Serialize;
+use smallvec::SmallVec;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -25,11 +24,17 @@ use tracing_subscriber::{
 use super::{
     Causes, context,
     filter::length_of,
-    safe::{Cut, Length, PlainWriter},
+    safe::{JsonText, Length},
 };
 
-/// Fields by their name, sorted as logrus sorts them; the values are JSON.
-pub(super) type Fields<'a> = BTreeMap<&'a str, &'a str>;
+/// Members of a line by their name, sorted as logrus sorts them.
+pub(super) type Members<'a, T> = SmallVec<[(&'a str, T); 24]>;
+
+/// The fields of a line; the values are JSON.
+pub(super) type Fields<'a> = Members<'a, &'a str>;
+
+/// Room for the fields of an ordinary line, in bytes.
+const ORDINARY: usize = 1024;
 
 /// Writes the fields of spans.
 pub(super) struct FieldLines;
@@ -55,7 +60,7 @@ pub(super) fn lines_of<S>(context: &FmtContext<'_, S, FieldLines>, event: &Event
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let mut lines = String::new();
+    let mut lines = String::with_capacity(ORDINARY);
     context::tell(&mut |name, value| {
         Recorder::new(&mut lines, Length::OfRequest).put_text(name, format_args!("{value}"));
     });
@@ -71,8 +76,30 @@ where
 
 /// Reads `lines`; of two fields of one name, the later one counts.
 pub(super) fn parse(lines: &str) -> Fields<'_> {
-    let fields = lines.split_terminator('\n');
-    fields.filter_map(|field| field.split_once('\t')).collect()
+    let mut fields = Fields::new();
+    let mut rest = lines;
+    // No value has a line end in it, and no name a tab.
+    while let Some(end) = memchr::memchr(b'\n', rest.as_bytes()) {
+        let (field, others) = (&rest[..end], &rest[end + 1..]);
+        if let Some(tab) = memchr::memchr(b'\t', field.as_bytes()) {
+            fields.push((&field[..tab], &field[tab + 1..]));
+        }
+        rest = others;
+    }
+    sort(&mut fields);
+    fields
+}
+
+/// Sorts members by their name; of two with one name, the later one stays.
+pub(super) fn sort<T: Copy>(members: &mut Members<'_, T>) {
+    members.sort_by_key(|(name, _)| *name);
+    members.dedup_by(|later, earlier| {
+        let is_same = later.0 == earlier.0;
+        if is_same {
+            *earlier = *later;
+        }
+        is_same
+    });
 }
 
 /// A value as text without quotes.
@@ -83,70 +110,70 @@ pub(super) fn text_of(json: &str) -> Cow<'_, str> {
     match quoted {
         None => Cow::Borrowed(json),
         Some(text) if !text.contains('\\') => Cow::Borrowed(text),
-        Some(_) => Cow::Owned(serde_json::from_str(json).expect("written by `write_json`")),
+        Some(_) => Cow::Owned(serde_json::from_str(json).expect("written by `JsonText`")),
     }
-}
-
-/// `value` as JSON, which means the same without any character that is not harmless.
-pub(super) fn write_json(out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> fmt::Result {
-    serde_json::to_writer(PlainWriter(out), value).map_err(|_| fmt::Error)
 }
 
 /// Writes fields as lines. However long a field is, no more of it is kept than a line may hold.
-struct Recorder<'a> {
-    out: &'a mut dyn Write,
+struct Recorder<'a, W> {
+    out: &'a mut W,
     length: Length,
 }
 
-impl<'a> Recorder<'a> {
-    fn new(out: &'a mut dyn Write, length: Length) -> Self {
+impl<'a, W: Write> Recorder<'a, W> {
+    fn new(out: &'a mut W, length: Length) -> Self {
         Self { out, length }
     }
 
-    fn put(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+    /// A line with what `write` writes, which is JSON.
+    fn put(&mut self, name: &str, write: impl FnOnce(&mut W) -> fmt::Result) {
         // `r#type` is how a field is called that is a keyword of Rust.
-        let name = name.trim_start_matches("r#");
-        let line = write!(self.out, "{name}\t")
-            .and_then(|()| write_json(self.out, value))
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        let line = self
+            .out
+            .write_str(name)
+            .and_then(|()| self.out.write_char('\t'))
+            .and_then(|()| write(self.out))
             .and_then(|()| self.out.write_char('\n'));
         line.expect("a String takes all that is written");
     }
 
     fn put_text(&mut self, name: &str, value: fmt::Arguments<'_>) {
-        let mut text = Cut::to(self.length.of(name));
-        // Only a broken `Debug` fails here; what it wrote until then is still worth showing.
-        let _ = text.write_fmt(value);
-        self.put(name, &text.finish());
+        let most = self.length.of(name);
+        self.put(name, |out| {
+            let mut text = JsonText::begin(out, most)?;
+            // Only a broken `Debug` fails here; what it wrote until then is still worth showing.
+            let _ = text.write_fmt(value);
+            text.finish()
+        });
     }
 }
 
-impl Visit for Recorder<'_> {
+impl<W: Write> Visit for Recorder<'_, W> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put_text(field.name(), format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if value.len() <= self.length.of(field.name()) {
-            self.put(field.name(), value);
-        } else {
-            self.put_text(field.name(), format_args!("{value}"));
-        }
+        self.put_text(field.name(), format_args!("{value}"));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), &value);
+        self.put(field.name(), |out| write!(out, "{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), &value);
+        self.put(field.name(), |out| write!(out, "{value}"));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field.name(), &value);
+        // JSON has no infinite numbers, and none that are no number.
+        let json = serde_json::Value::from(value);
+        self.put(field.name(), |out| write!(out, "{json}"));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), &value);
+        self.put(field.name(), |out| write!(out, "{value}"));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

@@ -11,11 +11,14 @@ use tracing_subscriber::{
 
 use super::{
     Level, LogFormat,
-    fields::{self, FieldLines, Fields, text_of, write_json},
+    fields::{self, FieldLines, Fields, Members, text_of},
     filter::level_of,
-    safe::Plain,
+    safe::{Plain, write_escaped},
 };
 use crate::clock;
+
+/// Room for an ordinary line, in bytes.
+const ORDINARY: usize = 1024;
 
 /// Writes a line for each event.
 pub(super) struct Lines {
@@ -39,7 +42,7 @@ where
         let mut fields = fields::parse(&lines);
         let line = Line {
             level: level_of(event.metadata()),
-            message: fields.remove("message").unwrap_or_default(),
+            message: take(&mut fields, "message").unwrap_or_default(),
             fields,
             time: clock::now(),
         };
@@ -77,23 +80,28 @@ impl Line<'_> {
     fn write_json(&self, out: &mut dyn Write) -> fmt::Result {
         let time = self.timestamp();
         let fields = self.fields.iter();
-        let mut members: std::collections::BTreeMap<_, _> = fields
+        let mut members: Members<'_, Member<'_>> = fields
             .map(|(name, value)| (member_name(name), Member::Json(value)))
             .collect();
-        members.insert("level", Member::Text(self.level.name()));
-        members.insert("msg", self.message_member());
-        members.insert("time", Member::Text(&time));
+        members.push(("level", Member::Text(self.level.name())));
+        members.push(("msg", self.message_member()));
+        members.push(("time", Member::Text(&time)));
+        fields::sort(&mut members);
+        let mut line = String::with_capacity(ORDINARY);
         let mut separator = '{';
         for (name, member) in members {
-            out.write_char(separator)?;
-            write_json(out, name)?;
+            line.push(separator);
+            line.push('"');
+            write_escaped(&mut line, name)?;
+            line.push_str("\":");
             match member {
-                Member::Json(json) => write!(out, ":{json}")?,
-                Member::Text(text) => write!(out, ":\"{text}\"")?,
+                Member::Json(json) => line.push_str(json),
+                Member::Text(text) => line.extend(["\"", text, "\""]),
             }
             separator = ',';
         }
-        out.write_char('}')
+        line.push('}');
+        out.write_str(&line)
     }
 
     /// The message is text, whatever it was made of.
@@ -123,7 +131,7 @@ impl Line<'_> {
         };
         let message = text_of(self.message);
         write!(out, "{time} {start}{level:<7}{end} {}", Plain(&message))?;
-        append(out, self.fields.iter().map(|(name, value)| (*name, *value)))
+        append(out, self.fields.iter().copied())
     }
 
     fn write_sentence(&self, out: &mut dyn Write) -> fmt::Result {
@@ -138,14 +146,39 @@ impl Line<'_> {
             let separator = if number == 0 { "" } else { "\n" };
             write!(out, "{separator}{}", Plain(line))?;
         }
-        append(out, self.fields.iter().map(|(name, value)| (*name, *value)))
+        append(out, self.fields.iter().copied())
     }
 
     /// RFC 3339 in whole seconds, as logrus writes it.
     fn timestamp(&self) -> String {
-        let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-        self.time.format(form).expect("a date has all these parts")
+        let (time, mut text) = (self.time, String::with_capacity(20));
+        let Ok(year @ 0..=9999) = u16::try_from(time.year()) else {
+            let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+            return time.format(form).expect("a date has all these parts");
+        };
+        let century = u8::try_from(year / 100).unwrap_or_default();
+        let year = u8::try_from(year % 100).unwrap_or_default();
+        for (number, behind) in [
+            (century, ""),
+            (year, "-"),
+            (time.month().into(), "-"),
+            (time.day(), "T"),
+            (time.hour(), ":"),
+            (time.minute(), ":"),
+            (time.second(), "Z"),
+        ] {
+            text.push(char::from(b'0' + number / 10));
+            text.push(char::from(b'0' + number % 10));
+            text.push_str(behind);
+        }
+        text
     }
+}
+
+/// Takes the field `name` out of `fields`.
+fn take<'a>(fields: &mut Fields<'a>, name: &str) -> Option<&'a str> {
+    let at = fields.iter().position(|(known, _)| *known == name)?;
+    Some(fields.remove(at).1)
 }
 
 /// A field named like one of the line's own members gives way, as with logrus.

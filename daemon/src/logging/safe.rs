@@ -4,10 +4,7 @@
 //! all log lines pass: cut to a length, and without characters that could end a line, move a cursor
 //! or turn text around.
 
-use std::{
-    fmt::{self, Write as _},
-    io,
-};
+use std::fmt::{self, Write as _};
 
 /// The longest field of a line, in bytes, and the longest message.
 const LONGEST_FIELD: usize = 1024;
@@ -37,42 +34,85 @@ impl Length {
     }
 }
 
-/// Takes text up to a length, and counts what is beyond it.
-pub(super) struct Cut {
-    text: String,
+/// Writes a text as a JSON string, up to a length, and counts what is beyond it. Whatever could do
+/// more than show itself is escaped.
+pub(super) struct JsonText<'a, W> {
+    out: &'a mut W,
     most: usize,
+    taken: usize,
     left_out: usize,
 }
 
-impl Cut {
-    pub(super) fn to(most: usize) -> Self {
-        Self {
-            text: String::new(),
+impl<'a, W: fmt::Write> JsonText<'a, W> {
+    /// Begins a text that takes `most` bytes.
+    pub(super) fn begin(out: &'a mut W, most: usize) -> Result<Self, fmt::Error> {
+        out.write_char('"')?;
+        Ok(Self {
+            out,
             most,
+            taken: 0,
             left_out: 0,
-        }
+        })
     }
 
-    /// What was taken; says how much was not.
-    pub(super) fn finish(mut self) -> String {
+    /// Ends the text; says how much was not taken.
+    pub(super) fn finish(self) -> fmt::Result {
         if self.left_out > 0 {
-            let _ = write!(self.text, "… ({} more bytes)", self.left_out);
+            write!(self.out, "… ({} more bytes)", self.left_out)?;
         }
-        self.text
+        self.out.write_char('"')
     }
 }
 
-impl fmt::Write for Cut {
+impl<W: fmt::Write> fmt::Write for JsonText<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = match self.left_out {
-            0 => self.most - self.text.len(),
+            0 => self.most - self.taken,
             _ => 0,
         };
         let (kept, rest) = text.split_at(text.floor_char_boundary(room));
-        self.text.push_str(kept);
+        self.taken += kept.len();
         self.left_out += rest.len();
-        Ok(())
+        write_escaped(self.out, kept)
     }
+}
+
+/// Writes `text` as it stands in a JSON string.
+pub(super) fn write_escaped(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    let mut written = 0;
+    let mut rest = text;
+    let is_plain = |b: u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
+    while let Some(found) = rest.bytes().position(|b| !is_plain(b)) {
+        let at = text.len() - rest.len() + found;
+        let Some(c) = text[at..].chars().next() else {
+            break;
+        };
+        rest = &text[at + c.len_utf8()..];
+        let escape = match c {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\u{8}' => "\\b",
+            '\t' => "\\t",
+            '\n' => "\\n",
+            '\u{c}' => "\\f",
+            '\r' => "\\r",
+            c if is_unsafe(c) => "",
+            _ => continue,
+        };
+        out.write_str(&text[written..at])?;
+        out.write_str(escape)?;
+        if escape.is_empty() {
+            write_code(out, c)?;
+        }
+        written = text.len() - rest.len();
+    }
+    out.write_str(&text[written..])
+}
+
+fn write_code(out: &mut (impl fmt::Write + ?Sized), c: char) -> fmt::Result {
+    let mut units = [0; 2];
+    let mut units = c.encode_utf16(&mut units).iter();
+    units.try_for_each(|unit| write!(out, "\\u{unit:04x}"))
 }
 
 /// Whether a character does more than show itself: controls (C0, DEL, C1), separators of lines and
@@ -113,34 +153,18 @@ impl fmt::Display for Plain<'_> {
 #[must_use]
 pub fn plain_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
-    write_plain_json(&mut out, json).expect("a String takes all that is written");
+    let mut rest = json;
+    while let Some(at) = rest.find(is_unsafe) {
+        let (harmless, others) = rest.split_at(at);
+        let mut others = others.chars();
+        out.push_str(harmless);
+        let code = others.next().map(|c| write_code(&mut out, c));
+        code.unwrap_or(Ok(()))
+            .expect("a String takes all that is written");
+        rest = others.as_str();
+    }
+    out.push_str(rest);
     out
-}
-
-fn write_plain_json(out: &mut dyn fmt::Write, json: &str) -> fmt::Result {
-    for piece in json.split_inclusive(is_unsafe) {
-        let harmless = piece.trim_end_matches(is_unsafe);
-        out.write_str(harmless)?;
-        for unit in piece[harmless.len()..].encode_utf16() {
-            write!(out, "\\u{unit:04x}")?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes the JSON that is written to it like [`plain_json`] does.
-pub(super) struct PlainWriter<'a>(pub(super) &'a mut dyn fmt::Write);
-
-impl io::Write for PlainWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let json = str::from_utf8(bytes).map_err(io::Error::other)?;
-        write_plain_json(self.0, json).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -150,11 +174,13 @@ mod tests {
     #[test]
     fn a_text_is_cut_between_characters_and_says_how_much_is_missing() {
         let cut = |most: usize, parts: &[&str]| {
-            let mut cut = Cut::to(most);
+            let mut json = String::new();
+            let mut text = JsonText::begin(&mut json, most).unwrap();
             for part in parts {
-                cut.write_str(part).unwrap();
+                text.write_str(part).unwrap();
             }
-            cut.finish()
+            text.finish().unwrap();
+            serde_json::from_str::<String>(&json).unwrap()
         };
         assert_eq!(cut(4, &["ab", "cd"]), "abcd");
         assert_eq!(cut(4, &["abc", "éx"]), "abc… (3 more bytes)");
@@ -171,5 +197,20 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&plain).unwrap(),
             value
         );
+    }
+
+    #[test]
+    fn a_text_is_escaped_as_json_and_made_plain_at_once() {
+        let every = (0..0x1_1000).chain(0xe_0000..0xe_0100);
+        let every: Vec<char> = every.filter_map(char::from_u32).collect();
+        let long: String = every.iter().collect();
+        let texts = every.iter().map(|c| format!("a{c}{c}")).chain([long]);
+        for text in texts {
+            let mut written = String::from("\"");
+            write_escaped(&mut written, &text).unwrap();
+            written.push('"');
+            let expected = plain_json(&serde_json::to_string(&text).unwrap());
+            assert_eq!(written, expected);
+        }
     }
 }
