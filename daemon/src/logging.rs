@@ -5,6 +5,7 @@ pub mod context;
 mod fields;
 mod filter;
 mod format;
+mod outlet;
 mod safe;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::{
     backtrace::Backtrace,
     error::Error,
     fmt,
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Stderr},
     panic,
     str::FromStr,
     sync::{
@@ -26,6 +27,8 @@ pub use context::Context;
 use fields::FieldLines;
 use filter::Filter;
 use format::Lines;
+pub use outlet::Gathering;
+use outlet::Outlet;
 pub use safe::{Plain, plain_json};
 use tracing::Subscriber;
 use tracing_subscriber::{
@@ -201,13 +204,15 @@ impl LogControl {
 /// and errors: their other lines are not meant for operators, and may hold headers or statements
 /// that must not be written anywhere.
 ///
-/// A process has one log: a second call only moves its level.
+/// Each line is written at once, until [`gather`] is called. A process has one log: a second call
+/// only moves its level.
 pub fn init(crates: &'static [&'static str], format: LogFormat, level: Level) -> LogControl {
     static LOG: OnceLock<LogControl> = OnceLock::new();
     let control = LOG.get_or_init(|| {
         let control = LogControl::new(level);
         let colour = io::stderr().is_terminal();
-        let subscriber = subscriber(crates, &control, format, colour, io::stderr);
+        let outlet = OUTLET.get_or_init(|| Outlet::new(io::stderr()));
+        let subscriber = subscriber(crates, &control, format, colour, outlet.clone());
         // A subscriber that was installed before stays.
         let _ = tracing::subscriber::set_global_default(subscriber);
         log_panics();
@@ -215,6 +220,16 @@ pub fn init(crates: &'static [&'static str], format: LogFormat, level: Level) ->
     });
     control.set(level);
     control.clone()
+}
+
+/// Standard error.
+static OUTLET: OnceLock<Outlet<Stderr>> = OnceLock::new();
+
+/// Lets lines wait for others for some milliseconds, as long as the answer is kept, so that many
+/// requests are one system call. Warnings and errors, the audit log, panics and the reason why the
+/// program ends do not wait.
+pub fn gather() -> Gathering {
+    OUTLET.get().map_or_else(Gathering::none, Outlet::gather)
 }
 
 /// Writes a line for each event that the level of `control` lets through.

@@ -110,10 +110,11 @@ async fn run_common(
         }
     }
     refuse_bootstrap(flags)?;
-    match flags.command {
-        Command::Migrate { plan } => migrate::run(&config.storage, plan).await,
-        _ => serve::serve(&config, flags.debug, log).await,
+    if let Command::Migrate { plan } = flags.command {
+        return migrate::run(&config.storage, plan).await;
     }
+    let _gathering = logging::gather();
+    serve::serve(&config, flags.debug, log).await
 }
 
 /// The configuration of a command that needs nothing else of the program.

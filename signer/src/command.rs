@@ -98,6 +98,7 @@ async fn run_common(
             for warning in &config.warnings {
                 tracing::warn!(target: logging::STARTUP, "{warning}");
             }
+            let _gathering = logging::gather();
             let keys = open::open(&config, environment, OpenMode::MayCreate).await?;
             let outcome = serve::serve(config, flags.debug, log, Arc::clone(&keys)).await;
             keys.store().close().await;

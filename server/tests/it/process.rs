@@ -146,9 +146,12 @@ impl Running {
         }
     }
 
-    /// All that it wrote, having been stopped.
+    /// All that it wrote, having been told to end.
     fn stop(mut self) -> String {
-        self.child.kill().unwrap();
+        let process = self.child.id().to_string();
+        let mut kill = Command::new("kill");
+        assert!(kill.args(["-TERM", &process]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
         let mut said = std::mem::take(&mut self.said);
         let log = self.log.take().expect("it is taken once");
         said += &log.join().unwrap();
@@ -174,6 +177,21 @@ fn text(bytes: &[u8]) -> String {
 
 fn credentials(password: &str) -> String {
     BASE64_STANDARD.encode(format!("root:{password}"))
+}
+
+#[test]
+fn a_server_that_is_told_to_end_has_written_every_line() {
+    let stage = Stage::new(|_| json!({}));
+    let running = stage.start(&[("NOTARY_AUTH", &credentials(SEEDED))]);
+    let logins = 50;
+    for _ in 0..logins {
+        assert_eq!(stage.login(SEEDED), 200);
+    }
+    let said = running.stop();
+    let lines = said.matches("response completed").count();
+    assert_eq!(lines, logins, "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.contains(r#""msg":"stopped""#), "{said}");
 }
 
 #[test]
