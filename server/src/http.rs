@@ -35,7 +35,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
 pub use observe::describe_metrics;
 use origin::{Origin, Surroundings};
-pub use path::{GunName, RoleName, Route, RouteDoc, route};
+pub use path::{GunName, RoleName, RoleText, Route, RouteDoc, route};
 pub use state::{App, Parts};
 use tower::ServiceExt as _;
 use trust::signer::REQUEST_ID;

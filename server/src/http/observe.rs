@@ -29,6 +29,8 @@ use super::{Route, method_label, path};
 pub(super) struct Observed {
     request: Arc<Asked>,
     row: Option<usize>,
+    gun: Option<path::GunName>,
+    role: Option<path::RoleText>,
     size: u64,
     is_quiet: bool,
 }
@@ -57,6 +59,8 @@ impl Observed {
         Self {
             request: Arc::new(Asked::new(head, route, remote)),
             row: route.row(),
+            gun: route.gun().cloned(),
+            role: route.role(),
             size: request_size(head, body),
             is_quiet,
         }
@@ -89,14 +93,13 @@ impl Observed {
 
     fn tell(&self, status: u16, written: u64, took: Duration) {
         let request = &self.request;
-        // What was handed to the handler is found again only now, for the line.
-        let route = path::route(&request.method, request.uri.path(), request.uri.query());
+        let operation = self.row.and_then(path::operation);
         tracing::info!(
-            gun = %route.gun().map(path::GunName::as_str).unwrap_or_default(),
-            role = %route.role().unwrap_or_default(),
-            operation = route.operation().unwrap_or_default(),
-            http.request.host = %request.host(),
-            http.request.useragent = %text(request.user_agent.as_ref()),
+            gun = self.gun.as_ref().map(path::GunName::as_str).unwrap_or_default(),
+            role = self.role.as_ref().map(path::RoleText::as_str).unwrap_or_default(),
+            operation = operation.unwrap_or_default(),
+            http.request.host = request.host(),
+            http.request.useragent = text(request.user_agent.as_ref()),
             http.response.status = status,
             http.response.written = written,
             http.response.duration = ?took,

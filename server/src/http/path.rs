@@ -219,14 +219,39 @@ pub(super) fn docs() -> impl Iterator<Item = &'static RouteDoc> {
     TABLE.iter().map(|row| &row.doc)
 }
 
+/// The name under which metrics and logs count the route of a row.
+pub(super) fn operation(row: usize) -> Option<&'static str> {
+    TABLE.get(row)?.doc.operation
+}
+
 /// Something that the path of a route holds.
 trait Part {
     fn gun(&self) -> Option<&GunName> {
         None
     }
 
-    fn role(&self) -> Option<&str> {
+    fn role(&self) -> Option<RoleText> {
         None
+    }
+}
+
+/// The text of a role; cheap to clone.
+#[derive(Clone, Debug)]
+pub enum RoleText {
+    /// As the path spells it.
+    Name(RoleName),
+    /// A role that there are routes for.
+    Role(Role),
+}
+
+impl RoleText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Name(name) => name.as_str(),
+            Self::Role(role) => role.as_str(),
+        }
     }
 }
 
@@ -237,14 +262,14 @@ impl Part for GunName {
 }
 
 impl Part for RoleName {
-    fn role(&self) -> Option<&str> {
-        Some(self.as_str())
+    fn role(&self) -> Option<RoleText> {
+        Some(RoleText::Name(self.clone()))
     }
 }
 
 impl Part for Role {
-    fn role(&self) -> Option<&str> {
-        Some(self.as_str())
+    fn role(&self) -> Option<RoleText> {
+        Some(RoleText::Role(self.clone()))
     }
 }
 
@@ -280,8 +305,8 @@ impl Route {
 
     /// The role the request is about, for logs.
     #[must_use]
-    pub fn role(&self) -> Option<&str> {
-        self.find_part(|part| part.role())
+    pub fn role(&self) -> Option<RoleText> {
+        self.find_part(Part::role)
     }
 }
 
@@ -395,7 +420,11 @@ mod tests {
     fn a_role_may_hold_what_looks_like_the_mark() {
         let route = get("/v2/x/_trust/tuf/targets/a/_trust/tuf/b.json");
         assert_eq!(route.gun().map(GunName::as_str), Some("x"));
-        assert_eq!(route.role(), Some("targets/a/_trust/tuf/b"));
+        let role = route.role();
+        assert_eq!(
+            role.as_ref().map(RoleText::as_str),
+            Some("targets/a/_trust/tuf/b")
+        );
     }
 
     #[test]

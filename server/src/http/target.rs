@@ -20,6 +20,9 @@ pub(super) fn without_doubled_slash(raw_path: &str) -> &str {
 
 /// The path with its escapes undone; `None` if an escape is cut off or the result is not UTF-8.
 pub(super) fn decode_percent(raw: &str) -> Option<Cow<'_, str>> {
+    if memchr::memchr(b'%', raw.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(raw));
+    }
     let is_escape = |rest: &str| {
         let digits = rest.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -35,6 +38,11 @@ pub(super) fn is_clean(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else {
         return false;
     };
+    // A segment that is empty or begins with a dot has a slash before it.
+    let may_climb = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    if !path.as_bytes().windows(2).any(may_climb) {
+        return true;
+    }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     path == "/"
         || rest
