@@ -25,6 +25,7 @@ use tuf::{Gun, Listed, Role};
 
 use crate::{
     locks::GunLocks,
+    metrics::Either,
     store::{Change, Head, StoredMetadata},
 };
 
@@ -150,6 +151,8 @@ pub struct MetadataCache {
     counters: Box<[AtomicU64]>,
     hasher: RandomState,
     clock: SteadyClock,
+    file_lookups: Either,
+    head_lookups: Either,
     /// One load of a file at a time: a large one would otherwise be in memory for each of its
     /// readers.
     pub(crate) loads: GunLocks,
@@ -191,6 +194,8 @@ impl MetadataCache {
             counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
             clock: Arc::new(Instant::now),
+            file_lookups: Either::default(),
+            head_lookups: Either::default(),
             loads: GunLocks::default(),
             questions: GunLocks::default(),
         }
@@ -223,8 +228,13 @@ impl MetadataCache {
     /// A file, if remembered.
     pub fn file(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Option<StoredMetadata> {
         let found = self.files.get(&(gun.clone(), role.clone(), *sha256));
-        count("file", found.is_some());
+        count(&self.file_lookups, "file", found.is_some());
         found
+    }
+
+    /// Counts whether what is current of a repository was remembered.
+    pub(crate) fn count_head(&self, is_hit: bool) {
+        count(&self.head_lookups, "head", is_hit);
     }
 
     /// Whether a file is remembered.
@@ -463,10 +473,11 @@ impl MetadataCache {
     }
 }
 
-pub(crate) fn count(kind: &'static str, hit: bool) {
-    let outcome = if hit { "hit" } else { "miss" };
-    metrics::counter!("notary_server_cache_lookups_total", "kind" => kind, "outcome" => outcome)
-        .increment(1);
+fn count(lookups: &Either, kind: &'static str, is_hit: bool) {
+    lookups.count(is_hit, || {
+        let outcome = if is_hit { "hit" } else { "miss" };
+        metrics::counter!("notary_server_cache_lookups_total", "kind" => kind, "outcome" => outcome)
+    });
 }
 
 #[cfg(test)]

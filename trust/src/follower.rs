@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::{MetadataCache, Remembered},
+    metrics::Either,
     store::{StoreError, TrustStore},
 };
 
@@ -138,6 +139,7 @@ struct Shared {
     /// Whether the last poll found the database away.
     is_away: AtomicBool,
     condition: watch::Receiver<Condition>,
+    polls: Either,
 }
 
 /// Who is polling.
@@ -206,6 +208,7 @@ impl Follower {
             is_attentive: AtomicBool::default(),
             is_away: AtomicBool::default(),
             condition: store.condition(),
+            polls: Either::default(),
             store,
             cache,
             rules,
@@ -540,8 +543,10 @@ impl Shared {
             Err(PollError::Store(_) | PollError::Panicked) => {}
             Ok(()) | Err(PollError::Lost | PollError::Behind) => self.note_outage(false),
         }
-        let label = if outcome.is_ok() { "ok" } else { "failed" };
-        metrics::counter!(POLLS, "outcome" => label).increment(1);
+        self.polls.count(outcome.is_ok(), || {
+            let label = if outcome.is_ok() { "ok" } else { "failed" };
+            metrics::counter!(POLLS, "outcome" => label)
+        });
         match outcome {
             Ok(()) => {
                 if self.is_told.swap(false, Ordering::Relaxed) {

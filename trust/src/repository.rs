@@ -15,7 +15,7 @@ pub use crate::error::ReadError;
 use crate::{
     Repositories,
     attempts::{ATTEMPTS, pause_before},
-    cache::{Remembered, SIGHT, Ticket, View, count},
+    cache::{Remembered, SIGHT, Ticket, View},
     follower::away,
     locks::GunLocks,
     store::{Head, StoreError, StoredMetadata, VersionName},
@@ -146,7 +146,7 @@ async fn recall(repositories: &Repositories, gun: &Gun) -> Option<Remembered> {
         Some(_) if repositories.follower.catch_up().await => cache.confirmed(gun),
         _ => None,
     };
-    count("head", found.is_some());
+    cache.count_head(found.is_some());
     found.map(|(what, _)| what)
 }
 
