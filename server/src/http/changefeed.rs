@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
-use time::{UtcOffset, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use trust::store::{Change, Page};
 
 use super::{
@@ -22,42 +22,67 @@ const DEFAULT_RECORDS: u32 = 100;
 /// The longest page; a reader of more has to turn over.
 const MOST_RECORDS: u32 = 10_000;
 
+/// About how long a record is, in bytes.
+const RECORD: usize = 256;
+
 #[derive(Serialize)]
-struct Feed {
+struct Feed<'a> {
     count: usize,
-    records: Vec<Record>,
+    records: Records<'a>,
+}
+
+struct Records<'a>(&'a [Change]);
+
+impl Serialize for Records<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Record::from))
+    }
 }
 
 /// One change, its members spelled as Notary spells them.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Record {
+struct Record<'a> {
     #[serde(rename = "ID")]
-    id: String,
-    created_at: String,
+    id: AsText,
+    #[serde(serialize_with = "as_date")]
+    created_at: OffsetDateTime,
     #[serde(rename = "GUN")]
-    gun: String,
+    gun: &'a str,
     version: i64,
     #[serde(rename = "SHA256")]
-    sha256: String,
-    category: String,
+    sha256: &'a str,
+    category: &'a str,
 }
 
-impl From<Change> for Record {
-    fn from(change: Change) -> Self {
+impl<'a> From<&'a Change> for Record<'a> {
+    fn from(change: &'a Change) -> Self {
         Self {
-            id: change.id.to_string(),
-            created_at: change
-                .created_at
-                .to_offset(UtcOffset::UTC)
-                .format(&Rfc3339)
-                .unwrap_or_default(),
-            gun: change.gun,
+            id: AsText(change.id),
+            created_at: change.created_at.to_offset(UtcOffset::UTC),
+            gun: &change.gun,
             version: change.version,
-            sha256: change.sha256,
-            category: change.category,
+            sha256: &change.sha256,
+            category: &change.category,
         }
     }
+}
+
+/// A number that is written as text.
+struct AsText(i64);
+
+impl Serialize for AsText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Empty if the year has more digits than the form.
+fn as_date<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut text = [0; 40];
+    let mut rest = &mut text[..];
+    let length = time.format_into(&mut rest, &Rfc3339).unwrap_or_default();
+    serializer.serialize_str(str::from_utf8(&text[..length]).unwrap_or_default())
 }
 
 /// Answers a page of the feed of one GUN.
@@ -71,7 +96,7 @@ pub(super) async fn of_one(
         Some(gun) => app.repositories.changes(Some(&gun), page).await?,
         None => Vec::new(),
     };
-    answer(changes)
+    answer(&changes)
 }
 
 /// Answers a page of the feed of everything.
@@ -81,18 +106,19 @@ pub(super) async fn of_all(
     query: Option<&str>,
 ) -> Result<Response, ApiError> {
     let page = asked_page(query.unwrap_or_default())?;
-    answer(app.repositories.changes(None, page).await?)
+    answer(&app.repositories.changes(None, page).await?)
 }
 
-fn answer(changes: Vec<Change>) -> Result<Response, ApiError> {
-    let records: Vec<Record> = changes.into_iter().map(Record::from).collect();
+fn answer(changes: &[Change]) -> Result<Response, ApiError> {
     let feed = Feed {
-        count: records.len(),
-        records,
+        count: changes.len(),
+        records: Records(changes),
     };
-    let json =
-        serde_json::to_string(&feed).map_err(|error| ApiError::Internal(error.to_string()))?;
-    Ok(text(html_safe(&json)))
+    let mut json = Vec::with_capacity(RECORD * (changes.len() + 1));
+    serde_json::to_writer(&mut json, &feed)
+        .map_err(|error| ApiError::Internal(error.to_string()))?;
+    let json = String::from_utf8(json).map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(text(html_safe(json)))
 }
 
 /// Which page the parameters ask for; of a parameter given twice the first counts.

@@ -341,7 +341,7 @@ fn body(code: &str, message: &str, detail: Option<&Detail>) -> String {
         json!(code),
         json!(message)
     );
-    html_safe(&line) + "\n"
+    html_safe(line) + "\n"
 }
 
 impl From<StoreError> for ApiError {

@@ -18,7 +18,7 @@ pub(super) fn report(app: &App) -> Response {
     let mut shown = app.health.limitations();
     shown.extend(failing);
     let json = serde_json::to_string(&shown).expect("a map of strings is JSON");
-    typed(status, "application/json; charset=utf-8", html_safe(&json))
+    typed(status, "application/json; charset=utf-8", html_safe(json))
 }
 
 /// What Prometheus scrapes.

@@ -133,11 +133,16 @@ impl<T: database::Time> From<ChangeRow<T>> for Change {
             created_at: moment(row.created_at),
             gun: row.gun,
             version: row.version.0,
-            // A fixed-width column pads the empty checksum of a deletion with blanks.
-            sha256: row.sha256.unwrap_or_default().trim_end().to_owned(),
+            sha256: unpadded(row.sha256.unwrap_or_default()),
             category: row.category,
         }
     }
+}
+
+/// A checksum without the blanks that a fixed-width column pads the empty one of a deletion with.
+fn unpadded(mut sha256: String) -> String {
+    sha256.truncate(sha256.trim_end().len());
+    sha256
 }
 
 #[async_trait]

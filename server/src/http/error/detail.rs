@@ -62,7 +62,15 @@ fn shorten(text: &str) -> &str {
 }
 
 /// JSON with the characters escaped that Go's encoder escapes, so that it may stand in a web page.
-pub(crate) fn html_safe(json: &str) -> String {
+pub(crate) fn html_safe(json: String) -> String {
+    // The two separators are the only ones of them beyond ASCII, and begin with this byte.
+    const SEPARATOR: u8 = 0xe2;
+    let bytes = json.as_bytes();
+    if memchr::memchr3(b'<', b'>', b'&', bytes).is_none()
+        && memchr::memchr(SEPARATOR, bytes).is_none()
+    {
+        return json;
+    }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
@@ -73,4 +81,21 @@ pub(crate) fn html_safe(json: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_web_page_could_take_for_its_own_is_escaped() {
+        for (json, safe) in [
+            ("\"a\"", "\"a\""),
+            ("\"<a>&\"", "\"\\u003ca\\u003e\\u0026\""),
+            ("\"\u{2028}\u{2029}\"", "\"\\u2028\\u2029\""),
+            ("\"\u{2027}é\"", "\"\u{2027}é\""),
+        ] {
+            assert_eq!(html_safe(json.to_owned()), safe);
+        }
+    }
 }
