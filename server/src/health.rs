@@ -19,6 +19,9 @@ const SIGNER: &str = "Trust operational";
 /// What is said of writes while reading goes on.
 const WRITES: &str = "writes";
 
+const DATABASE_UP: &str = "notary_server_database_up";
+const SIGNER_UP: &str = "notary_server_signer_up";
+
 /// How often the checks run.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How often they run after the start, until nothing fails or [`INTERVAL`] has passed: a signer or
@@ -51,8 +54,26 @@ impl Health {
     }
 
     pub(crate) fn set(&self, name: &'static str, reason: Option<String>) {
+        let is_up = if reason.is_none() { 1.0 } else { 0.0 };
+        match name {
+            DATABASE => metrics::gauge!(DATABASE_UP).set(is_up),
+            SIGNER => metrics::gauge!(SIGNER_UP).set(is_up),
+            _ => {}
+        }
         put(&self.failing, name, reason);
     }
+}
+
+/// Tells the recorder what the metrics of health mean.
+pub(crate) fn describe_metrics() {
+    metrics::describe_gauge!(
+        DATABASE_UP,
+        "1 while the database answers, as far as the last checks and requests saw."
+    );
+    metrics::describe_gauge!(
+        SIGNER_UP,
+        "1 while the signer answers, as far as the last check saw."
+    );
 }
 
 fn put(map: &RwLock<BTreeMap<&'static str, String>>, name: &'static str, reason: Option<String>) {

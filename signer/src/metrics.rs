@@ -59,6 +59,8 @@ pub fn describe() {
         CERTIFICATE_SECONDS,
         "Seconds until the signer's own certificate expires; negative once it has"
     );
+    describe_gauge!("signer_build_info", "1 (labels: version)");
+    gauge!("signer_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     describe_gauge!("signer_key_cache_entries", "Decrypted keys in memory");
     describe_counter!(
         "signer_database_errors_total",

@@ -125,6 +125,7 @@ mod delegations;
 mod docker_trust;
 mod faults;
 mod guides;
+mod monitoring;
 mod newcomer;
 mod operators;
 mod publishing;

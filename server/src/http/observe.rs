@@ -24,6 +24,7 @@ use tracing::Level;
 use trust::signer::REQUEST_ID;
 
 use super::{Route, method_label, path};
+use crate::health;
 
 /// A request on its way to an answer.
 pub(super) struct Observed {
@@ -212,6 +213,9 @@ pub fn describe_metrics() {
         "notary_server_certificate_seconds_left",
         "Seconds until the server's own certificate expires; negative once it has."
     );
+    metrics::describe_gauge!("notary_server_build_info", "1 (labels: version).");
+    metrics::gauge!("notary_server_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    health::describe_metrics();
     metrics::describe_gauge!(
         "notary_server_cache_bytes",
         "Bytes of metadata held in memory."
