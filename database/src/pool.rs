@@ -8,16 +8,18 @@
 //! [`Executor`]: sqlx::Executor
 
 mod condition;
+mod connect;
+mod idle;
 mod lanes;
+mod lease;
 mod statements;
 mod transaction;
 
 use std::{
     borrow::Cow,
     fmt, io,
-    ops::DerefMut,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -25,20 +27,20 @@ use std::{
 
 pub use condition::Condition;
 use condition::Outlook;
+use idle::Held;
 pub use lanes::Lane;
 use lanes::Lanes;
+pub(crate) use lease::Lease;
 use sqlx::{ConnectOptions as _, Connection, Database};
 pub use statements::Runner;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{timeout, timeout_at},
+    sync::{Semaphore, watch},
+    time::timeout,
 };
 pub use transaction::Transaction;
 
 use crate::{Dialect, Fault, fault};
 
-/// After waiting this long, a connection across a network has to show that it still lives.
-const RESTED: Duration = Duration::from_secs(1);
 /// How long it may take for that.
 const PING: Duration = Duration::from_secs(2);
 /// How long making a connection may take while requests wait for it.
@@ -49,10 +51,6 @@ const TURN: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(2);
 /// The most that a piece of work may take for a request, whatever the database is doing.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// How long a connection across a network may wait for work.
-const IDLE: Duration = Duration::from_mins(10);
-/// How old a connection across a network may get, so that a database that moved is followed.
-const LIFETIME: Duration = Duration::from_mins(30);
 
 /// How many connections a program keeps, and how long a request waits for one.
 #[derive(Clone, Copy, Debug)]
@@ -110,33 +108,6 @@ pub(crate) struct Source<DB: Dialect> {
     /// Runs in each transaction, where a pooler gives sessions to others between transactions. Then
     /// every statement is in a transaction, and none has a name.
     pub(crate) local: Option<String>,
-}
-
-/// A connection, with what decides how long it is kept.
-struct Held<DB: Dialect> {
-    connection: DB::Connection,
-    generation: u64,
-    opened: Instant,
-    since: Instant,
-    /// Whether it may be in an unfinished transaction (in memory only).
-    is_unsettled: bool,
-    _counted: Counted,
-}
-
-/// One of the open connections, for as long as it lives.
-struct Counted(Arc<AtomicU32>);
-
-impl Counted {
-    fn new(open: &Arc<AtomicU32>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 struct Shared<DB: Dialect> {
@@ -395,136 +366,9 @@ impl<DB: Dialect> Pool<DB> {
         *look = Some((Instant::now(), is_reachable));
         is_reachable
     }
-
-    /// A connection for several statements that are no transaction. It is closed when it is
-    /// dropped, unless it is [given back](Lease::give_back).
-    pub(crate) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
-        self.watch(self.take(true)).await
-    }
-
-    /// Waits for a connection; `is_checked` says whether one that waited for long has to show that it
-    /// lives.
-    async fn take(&self, is_checked: bool) -> Result<Lease<DB>, sqlx::Error> {
-        let shared = &self.shared;
-        let mut permit = Some(self.permit().await.inspect_err(|error| {
-            if matches!(error, sqlx::Error::PoolTimedOut) {
-                shared.note(error);
-            }
-        })?);
-        while let Some(held) = shared.pop() {
-            let mut lease = Lease {
-                held: Some(held),
-                permit: permit.take(),
-                pool: self.clone(),
-                was_idle: true,
-            };
-            if lease.is_usable(is_checked).await? {
-                return Ok(lease);
-            }
-            permit = lease.permit.take();
-            // What one has lost, the others have lost as well.
-            shared.retire_all();
-        }
-        Ok(Lease {
-            held: Some(self.connect().await?),
-            permit,
-            pool: self.clone(),
-            was_idle: false,
-        })
-    }
-
-    /// Waits for a place in the lane of this task, and then for one of the connections.
-    async fn permit(&self) -> Result<Permit, sqlx::Error> {
-        let shared = &self.shared;
-        let until = tokio::time::Instant::now() + shared.limits.wait;
-        let lane = shared.lanes.enter(until).await?;
-        let connection = timeout_at(until, Arc::clone(&shared.permits).acquire_owned()).await;
-        let connection = connection.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        Ok(Permit {
-            _lane: lane,
-            _connection: connection.map_err(|_| sqlx::Error::PoolClosed)?,
-        })
-    }
-
-    /// Makes a connection. While the database is away, one request at a time tries, and those that
-    /// waited for it share its answer.
-    async fn connect(&self) -> Result<Held<DB>, sqlx::Error> {
-        let shared = &self.shared;
-        let arrived = Instant::now();
-        let mut turn = None;
-        if shared.is_unreachable.load(Ordering::Relaxed) {
-            match timeout(TURN, shared.turn.lock()).await {
-                Ok(last) if last.is_none_or(|last| last < arrived) => turn = Some(last),
-                _ => return Err(silence()),
-            }
-        }
-        let limit = match shared.source.reach {
-            Reach::Network => CONNECT,
-            // It waits for others by itself, and for no longer than it is told to.
-            Reach::File | Reach::Memory => DEADLINE,
-        };
-        let opened = timeout(limit, Box::pin(self.open())).await;
-        let opened = opened.unwrap_or_else(|_| Err(silence()));
-        let is_away = matches!(&opened, Err(error) if fault(error) == Fault::Away);
-        shared.is_unreachable.store(is_away, Ordering::Relaxed);
-        if let Some(mut turn) = turn {
-            *turn = is_away.then(Instant::now);
-        }
-        opened.inspect_err(|error| {
-            // Others use up the connections, while those that are open here go on serving.
-            if fault(error) == Fault::Busy && shared.open.load(Ordering::Relaxed) > 0 {
-                shared.note(error);
-            } else {
-                shared.note_unconnected(error);
-            }
-        })
-    }
-
-    async fn open(&self) -> Result<Held<DB>, sqlx::Error> {
-        let source = &self.shared.source;
-        let generation = self.shared.generation.load(Ordering::Acquire);
-        let mut connection = source.options.connect().await?;
-        if let Some(session) = &source.session {
-            DB::run_script(&mut connection, session.clone()).await?;
-        }
-        let now = Instant::now();
-        Ok(Held {
-            connection,
-            generation,
-            opened: now,
-            since: now,
-            is_unsettled: false,
-            _counted: Counted::new(&self.shared.open),
-        })
-    }
 }
 
 impl<DB: Dialect> Shared<DB> {
-    fn idle(&self) -> MutexGuard<'_, Vec<Held<DB>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The connection that was used last, if it may be used again.
-    fn pop(&self) -> Option<Held<DB>> {
-        let generation = self.generation.load(Ordering::Acquire);
-        let mut idle = self.idle();
-        loop {
-            let held = idle.pop()?;
-            if held.generation == generation || self.source.reach == Reach::Memory {
-                return Some(held);
-            }
-        }
-    }
-
-    /// Gives up all connections: those that wait now, the others when they come back.
-    fn retire_all(&self) {
-        if self.source.reach != Reach::Memory {
-            self.generation.fetch_add(1, Ordering::AcqRel);
-            let retired = std::mem::take(&mut *self.idle());
-            drop(retired);
-        }
-    }
-
     /// Takes note of an error that a statement ended with.
     fn note(&self, error: &sqlx::Error) {
         let fault = fault(error);
@@ -542,144 +386,6 @@ impl<DB: Dialect> Shared<DB> {
     fn note_unconnected(&self, error: &sqlx::Error) {
         self.outlook.note_unconnected(fault(error), error);
     }
-
-    /// Keeps `held` for the next request, unless its time is over.
-    fn keep(&self, mut held: Held<DB>) {
-        held.since = Instant::now();
-        if self.source.reach != Reach::Network {
-            let is_current = held.generation == self.generation.load(Ordering::Acquire);
-            if is_current || self.source.reach == Reach::Memory {
-                self.idle().push(held);
-            }
-            return;
-        }
-        let mut over = Vec::new();
-        {
-            let mut idle = self.idle();
-            idle.push(held);
-            let generation = self.generation.load(Ordering::Acquire);
-            let is_over = |held: &mut Held<DB>| {
-                held.generation != generation
-                    || held.opened.elapsed() > LIFETIME
-                    || held.since.elapsed() > IDLE
-            };
-            over.extend(idle.extract_if(.., is_over));
-        }
-        for held in over {
-            // It says goodbye on its own time.
-            tokio::spawn(timeout(PING, held.connection.close()));
-        }
-    }
-}
-
-/// The right to use one connection.
-struct Permit {
-    _lane: Option<OwnedSemaphorePermit>,
-    _connection: OwnedSemaphorePermit,
-}
-
-/// A connection that one request has for itself.
-pub(crate) struct Lease<DB: Dialect> {
-    /// There until the lease ends.
-    held: Option<Held<DB>>,
-    /// One of the places in the pool; free again after the connection was kept or closed.
-    permit: Option<Permit>,
-    pool: Pool<DB>,
-    /// Whether the connection has waited for work.
-    was_idle: bool,
-}
-
-impl<DB: Dialect> Lease<DB> {
-    /// Keeps the connection. To be called when everything that was sent is answered, and no
-    /// transaction is open.
-    pub(crate) fn give_back(mut self) {
-        self.pool.shared.outlook.note_answer();
-        if let Some(held) = self.held.take() {
-            self.pool.shared.keep(held);
-        }
-    }
-
-    /// Ends the lease after one statement: keeps the connection if the database has answered.
-    fn end<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        match &outcome {
-            Ok(_) => self.give_back(),
-            Err(error) => {
-                self.pool.shared.note(error);
-                if !breaks(error) {
-                    self.give_back();
-                }
-            }
-        }
-        outcome
-    }
-
-    /// Whether the connection, which was idle, can be used.
-    async fn is_usable(&mut self, is_checked: bool) -> Result<bool, sqlx::Error> {
-        let since = self.held.as_ref().map(|held| held.since);
-        let has_rested = since.is_none_or(|since| since.elapsed() >= RESTED);
-        match self.pool.shared.source.reach {
-            Reach::Network if is_checked && has_rested => {
-                Ok(matches!(timeout(PING, self.ping()).await, Ok(Ok(()))))
-            }
-            Reach::File | Reach::Network => Ok(true),
-            Reach::Memory => {
-                let held = self.held.as_mut().expect("a lease has a connection");
-                if held.is_unsettled {
-                    settle::<DB>(&mut held.connection).await?;
-                    held.is_unsettled = false;
-                }
-                Ok(true)
-            }
-        }
-    }
-}
-
-/// Ends whatever transaction `connection` is in.
-async fn settle<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
-    // What was sent before may still be under way; it is through when this is answered.
-    connection.ping().await?;
-    // Mostly there is no transaction, which the database then says.
-    drop(DB::run_script(connection, "ROLLBACK".to_owned()).await);
-    Ok(())
-}
-
-impl<DB: Dialect> std::ops::Deref for Lease<DB> {
-    type Target = DB::Connection;
-
-    fn deref(&self) -> &DB::Connection {
-        let held = self.held.as_ref();
-        &held
-            .expect("a lease has a connection until it ends")
-            .connection
-    }
-}
-
-impl<DB: Dialect> DerefMut for Lease<DB> {
-    fn deref_mut(&mut self) -> &mut DB::Connection {
-        let held = self.held.as_mut();
-        &mut held
-            .expect("a lease has a connection until it ends")
-            .connection
-    }
-}
-
-impl<DB: Dialect> Drop for Lease<DB> {
-    /// Closes the connection, whatever it was doing.
-    fn drop(&mut self) {
-        if let Some(mut held) = self.held.take()
-            && self.pool.shared.source.reach == Reach::Memory
-        {
-            held.is_unsettled = true;
-            self.pool.shared.keep(held);
-        }
-    }
-}
-
-/// Whether a connection cannot be used after `error`. What the database answers in full leaves a
-/// connection in order, unless the database says that it is going, or that it is the wrong one.
-fn breaks(error: &sqlx::Error) -> bool {
-    !matches!(error, sqlx::Error::Database(_))
-        || matches!(fault(error), Fault::Away | Fault::ReadOnly)
 }
 
 fn silence() -> sqlx::Error {

@@ -9,7 +9,7 @@ use futures_util::{
 };
 use sqlx::{Database, Describe, Either, Execute, Executor, SqlStr, error::BoxDynError};
 
-use super::{Pool, breaks};
+use super::{Pool, lease::breaks};
 use crate::{Dialect, Fault, fault};
 
 /// What a statement brings: rows, and how many it touched.
