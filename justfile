@@ -50,8 +50,10 @@ soak SECONDS='3600':
 up:
     cargo run --release
 
-# Feeds a target of the crate fuzz (see fuzz/seeds) with strange bytes for so many seconds. Needs cargo-fuzz; the
-# variable lets the stable compiler build what cargo-fuzz asks for. What it finds worth keeping goes into target.
+# Needs cargo-fuzz (`cargo install cargo-fuzz --locked`); the variable lets the stable compiler build what that asks
+# for. What it finds worth keeping goes into target/corpus, and what fails into fuzz/libfuzzer/artifacts.
+#
+# Feeds a target of the crate fuzz (see fuzz/seeds) with strange bytes for so many seconds.
 fuzz TARGET SECONDS='60':
     mkdir -p target/corpus/{{ TARGET }}
     RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz/libfuzzer {{ TARGET }} \
