@@ -137,22 +137,53 @@ fn allow_keeping(max_age: u32, is_public: bool) -> String {
     }
 }
 
-/// A date as HTTP wants it (RFC 9110, 5.6.7).
+/// A date as HTTP wants it (RFC 9110, 5.6.7). Each answer with a file has one.
 fn http_date(time: OffsetDateTime) -> HeaderValue {
+    let time = time.to_offset(UtcOffset::UTC);
+    let Ok(year @ 0..=9999) = u16::try_from(time.year()) else {
+        return unusual_date(time);
+    };
+    let day = DAYS[usize::from(time.weekday().number_days_from_monday())];
+    let month = MONTHS[usize::from(u8::from(time.month()) - 1)];
+    let mut text = *b"Day, 00 Mon 0000 00:00:00 GMT";
+    text[..3].copy_from_slice(day.as_bytes());
+    text[8..11].copy_from_slice(month.as_bytes());
+    let [century, year] = [year / 100, year % 100].map(|part| part.to_le_bytes()[0]);
+    for (at, number) in [
+        (5, time.day()),
+        (12, century),
+        (14, year),
+        (17, time.hour()),
+        (20, time.minute()),
+        (23, time.second()),
+    ] {
+        text[at] += number / 10;
+        text[at + 1] += number % 10;
+    }
+    HeaderValue::from_bytes(&text).expect("a date is ASCII")
+}
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// A date whose year may have a sign, or more digits than most.
+fn unusual_date(time: OffsetDateTime) -> HeaderValue {
     let form = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
-    // Years beyond 9999 have more digits than most.
     let mut text = [0; 40];
     let mut rest = &mut text[..];
-    let written = time.to_offset(UtcOffset::UTC).format_into(&mut rest, form);
+    let written = time.format_into(&mut rest, form);
     let length = written.expect("every date has these components, and room");
     HeaderValue::from_bytes(&text[..length]).expect("a date is ASCII")
 }
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
+    use time::{Duration, macros::datetime};
 
     use super::*;
 
@@ -162,5 +193,19 @@ mod tests {
             http_date(datetime!(2026-11-22 00:57:23.5 +1)),
             "Sat, 21 Nov 2026 23:57:23 GMT"
         );
+    }
+
+    #[test]
+    fn every_date_is_written_as_its_form_says() {
+        let start = datetime!(1970-01-01 00:00:00 UTC);
+        for step in 0..3_000 {
+            // About every ninety days, at ever other hours, up to the year 2700.
+            let time = start + Duration::days(90) * step + Duration::seconds(86_399) * step;
+            assert_eq!(http_date(time), unusual_date(time));
+        }
+        let late = datetime!(9999-12-31 23:59:59 UTC);
+        assert_eq!(http_date(late), "Fri, 31 Dec 9999 23:59:59 GMT");
+        let old = datetime!(-0001-01-01 00:00:00 UTC);
+        assert_eq!(http_date(old), unusual_date(old));
     }
 }
