@@ -7,7 +7,7 @@ use harness::{Cli, Collaborator, Engine, Pair, Person, Sandbox, Trust};
 
 on_every_pair_with_every_cli![
     a_signed_push_is_pulled_by_tag_from_a_clean_client,
-    a_pull_of_a_tag_that_nobody_signed_is_refused,
+    a_pull_of_an_unsigned_tag_is_refused,
     a_tag_that_was_moved_in_the_registry_still_pulls_what_was_signed,
     a_pull_of_a_tag_whose_content_was_replaced_is_refused,
     a_later_push_moves_the_tag_for_clients_that_know_the_old_one,
@@ -64,11 +64,7 @@ fn a_signed_push_is_pulled_by_tag_from_a_clean_client(
     Ok(())
 }
 
-fn a_pull_of_a_tag_that_nobody_signed_is_refused(
-    sandbox: &Sandbox,
-    pair: Pair,
-    cli: Cli,
-) -> Result<()> {
+fn a_pull_of_an_unsigned_tag_is_refused(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let scene = Scene::set(sandbox, pair, cli)?;
     let (signed, unsigned) = (
         scene.engine.image("app:signed"),

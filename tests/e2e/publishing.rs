@@ -20,7 +20,7 @@ on_every_database![
     a_gun_may_be_deep_and_hold_a_port_and_capitals,
 ];
 
-on_our_pair![a_target_that_nobody_signed_is_not_published];
+on_our_pair![an_unsigned_target_is_not_published];
 
 const GUN: &str = "example.com/team/app";
 
@@ -186,7 +186,7 @@ fn hundreds_of_targets_are_published_at_once(sandbox: &Sandbox, pair: Pair) -> R
 
 /// A file says the same to signatures as before, and something more to clients: they would list the
 /// target that was added under the name of the signer.
-fn a_target_that_nobody_signed_is_not_published(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+fn an_unsigned_target_is_not_published(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     let trust = Trust::start(sandbox, pair)?;
     let reader = Collaborator::new(sandbox, "reader", &trust)?;
     let mut publisher = Publisher::new(GUN);

@@ -110,7 +110,7 @@ fn no_password_with_nul_is_right_under_bcrypt() {
 }
 
 #[test]
-fn nobody_else_gets_in_with_the_password_of_a_user() {
+fn only_a_user_gets_in_with_their_password() {
     let file = file(apache::BCRYPT_COST_4);
     for user in ["bob", "", "Alice", "alice ", "alic"] {
         assert!(!is_right(&file, user, "s3cret"), "{user:?}");

@@ -43,7 +43,7 @@ fn an_archive_that_is_cut_off_anywhere_is_noticed() {
 }
 
 #[test]
-fn an_octet_that_changed_anywhere_is_noticed() {
+fn a_byte_that_changed_anywhere_is_noticed() {
     let whole = written(&rows());
     for place in 0..whole.len() {
         let mut damaged = whole.clone();

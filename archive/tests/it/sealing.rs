@@ -31,7 +31,7 @@ fn the_holder_of_the_private_key_opens_what_was_sealed_whatever_its_length() {
 }
 
 #[test]
-fn nobody_else_opens_it() {
+fn only_its_private_key_opens_it() {
     let key = PrivateKey::generate().unwrap();
     let sealed = sealed(b"secret", &key.public());
     assert!(!sealed.windows(6).any(|bytes| bytes == b"secret"));

@@ -165,7 +165,7 @@ async fn a_listed_certificate_may_be_of_x509_version_1() {
 }
 
 #[tokio::test]
-async fn whoever_shows_a_listed_certificate_must_have_its_key() {
+async fn a_client_with_a_listed_certificate_must_have_its_key() {
     let own = Certificate::self_signed(leaf(&[CLIENT]));
     let thief = Certificate::self_signed(leaf(&[CLIENT]));
     let mut stolen = own.identity(&[]);
@@ -174,8 +174,7 @@ async fn whoever_shows_a_listed_certificate_must_have_its_key() {
 }
 
 #[tokio::test]
-async fn a_server_that_only_asks_lets_in_whoever_shows_no_certificate_but_nobody_with_a_wrong_one()
-{
+async fn a_server_that_only_asks_lets_clients_in_without_certificate_but_not_with_a_wrong_one() {
     let folder = Folder::new();
     let (cert, key) = folder.pair("server", &Certificate::self_signed(leaf(&[SERVER])));
     let ca = Certificate::self_signed(authority("ca", None));

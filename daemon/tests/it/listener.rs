@@ -108,7 +108,7 @@ async fn a_client_that_says_nothing_is_cut_in_time() {
 }
 
 #[tokio::test]
-async fn half_a_head_is_cut_after_the_header_limit_even_if_octets_keep_dripping() {
+async fn half_a_head_is_cut_after_the_header_limit_even_if_bytes_keep_dripping() {
     let limits = short();
     let daemon = Daemon::start(None, limits.clone()).await;
     let tcp = TcpStream::connect(daemon.addr).await.unwrap();

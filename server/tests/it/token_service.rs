@@ -165,7 +165,7 @@ async fn a_user_gets_a_token_that_opens_what_rules_grant() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular_gets_a_token_for_what_everybody_may_read() {
+async fn an_anonymous_caller_gets_a_token_for_what_everybody_may_read() {
     let stage = Stage::new().await;
     let scope = (
         "scope",
@@ -268,7 +268,7 @@ async fn wrong_passwords_are_refused_in_both_forms() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_is_told_to_come_back_later() {
+async fn a_caller_who_guesses_is_told_to_come_back_later() {
     let stage = Stage::new().await;
     let mut last = stage.ask(&[SERVICE], Some("guess")).await;
     for n in 0..20 {

@@ -28,7 +28,7 @@ on_both!(
     a_full_disk_refuses_publishes_whole_until_there_is_room,
     an_exhausted_pool_is_told_and_recovers,
     a_deadlock_is_known_as_one_that_may_be_tried_again,
-    whoever_is_not_let_in_is_told_why,
+    a_program_that_is_refused_is_told_why,
 );
 
 fn gun() -> Gun {
@@ -333,7 +333,7 @@ where
     Ok(())
 }
 
-async fn whoever_is_not_let_in_is_told_why(server: Server) -> Result<()> {
+async fn a_program_that_is_refused_is_told_why(server: Server) -> Result<()> {
     let fresh = server.notarys()?;
     let wrong = |from: &str, to: &str| Fresh {
         url: fresh.url.replace(from, to),

@@ -17,14 +17,14 @@ use serde_json::json;
 
 use super::guarded;
 
-on_our_pair![guessing_is_slowed_down_and_harms_nobody_else];
+on_our_pair![guessing_is_slowed_down_and_harms_no_other_user];
 
 const GUESSES: usize = 400;
 /// A hash that costs as much as people should choose; the default of Apache's tool costs nearly
 /// nothing.
 const COST: u8 = 10;
 
-fn guessing_is_slowed_down_and_harms_nobody_else(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+fn guessing_is_slowed_down_and_harms_no_other_user(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     /// Of one user from one address ten guesses are free, then one in six seconds.
     const FREE: usize = 10;
     /// A hundred, and how many were left out.

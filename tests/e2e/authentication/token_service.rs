@@ -19,7 +19,7 @@ use super::{NOT_AUTHORIZED, TAKEN_UP, guarded, passwords, root_of};
 
 on_our_pair![
     people_sign_and_strangers_pull,
-    notary_reads_as_nobody_and_publishes_as_somebody,
+    notary_reads_without_a_password_and_publishes_with_one,
     a_token_dies_with_the_password_it_was_given_for,
     keys_are_published_and_outlive_a_restart,
     keys_without_a_folder_end_with_the_server,
@@ -181,7 +181,10 @@ fn ask_for_token(
     })
 }
 
-fn notary_reads_as_nobody_and_publishes_as_somebody(sandbox: &Sandbox, pair: Pair) -> Result<()> {
+fn notary_reads_without_a_password_and_publishes_with_one(
+    sandbox: &Sandbox,
+    pair: Pair,
+) -> Result<()> {
     let trust = start(sandbox, pair)?;
     let person = |name| Collaborator::new(sandbox, name, &trust);
     let (alice, carol) = (

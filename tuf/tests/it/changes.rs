@@ -98,7 +98,7 @@ fn a_new_target_changes_nothing_but_targets() {
 }
 
 #[test]
-fn signing_anew_is_a_change_of_targets() {
+fn signing_again_is_a_change_of_targets() {
     assert_eq!(changed_by(|_| {}), [targets("targets")]);
     let later = changed_by(|signed| signed["expires"] = json!("2035-01-01T00:00:00Z"));
     assert_eq!(later, [targets("targets")]);
@@ -147,7 +147,7 @@ fn targets_and_signers_may_change_at_once() {
 }
 
 #[test]
-fn a_member_nobody_knows_is_a_change_of_signers() {
+fn an_unknown_member_is_a_change_of_signers() {
     let found = changed_by(|signed| signed["custom"] = json!({"any": "thing"}));
     assert_eq!(found, [signers("targets")]);
 }

@@ -41,7 +41,7 @@ fn a_delegation_signed_by_its_grandparents_key_is_refused() {
 }
 
 #[test]
-fn a_delegation_nobody_defined_is_refused() {
+fn an_undefined_delegation_is_refused() {
     let (server, mut owner) = published();
     owner.delegate("targets", "c", &[Key::throw_away_ecdsa()], &[""], 1);
     let fault = Fault::from(DelegationFault::NotDelegated(role_named("targets/c")));

@@ -23,7 +23,7 @@ fn administrator() -> Caller {
     Caller::new(Identity::Administrator("root".to_owned()))
 }
 
-fn nobody_of_an_issuer() -> Caller {
+fn anonymous_of_an_issuer() -> Caller {
     outside("", json!({}))
 }
 
@@ -81,7 +81,7 @@ fn without_authentication_everybody_may_do_everything() {
     let callers = [
         Caller::anonymous(),
         user("alice"),
-        nobody_of_an_issuer(),
+        anonymous_of_an_issuer(),
         limited_to(robot(), "other", &["pull"]),
     ];
     for caller in &callers {
@@ -93,14 +93,14 @@ fn without_authentication_everybody_may_do_everything() {
 }
 
 #[test]
-fn without_rules_whoever_is_known_may_do_everything() {
+fn without_rules_known_callers_may_do_everything() {
     let callers = [
         Caller::anonymous(),
         user("alice"),
         administrator(),
         certificate(&["ci.example.com"]),
         robot(),
-        nobody_of_an_issuer(),
+        anonymous_of_an_issuer(),
     ];
     assert_eq!(
         table(&Policy::Users, &callers),
@@ -125,8 +125,8 @@ fn without_rules_an_outside_token_is_judged_by_its_list_alone() {
         unlimited(robot()),
         pushing(robot()),
         pulling(robot()),
-        pulling(nobody_of_an_issuer()),
-        unlimited(nobody_of_an_issuer()),
+        pulling(anonymous_of_an_issuer()),
+        unlimited(anonymous_of_an_issuer()),
     ];
     assert_eq!(
         table(&Policy::Users, &callers),
@@ -183,7 +183,7 @@ fn with_rules_they_alone_grant() {
         certificate(&["other", "ci.example.com"]),
         robot(),
         outside("alice", json!({})),
-        nobody_of_an_issuer(),
+        anonymous_of_an_issuer(),
     ];
     assert_eq!(
         table(&some_rules(), &callers),
@@ -207,7 +207,7 @@ fn with_rules_a_token_still_limits() {
     let callers = [
         unlimited(robot()),
         pushing(robot()),
-        unlimited(nobody_of_an_issuer()),
+        unlimited(anonymous_of_an_issuer()),
         unlimited(user("alice")),
         pulling(user("alice")),
         pulling(Caller::anonymous()),
@@ -292,14 +292,14 @@ fn a_user_a_certificate_and_a_subject_of_one_name_are_three() {
 }
 
 #[test]
-fn authenticated_is_whoever_is_known_and_anonymous_is_everybody() {
+fn authenticated_is_every_known_caller_and_anonymous_is_everybody() {
     let rule = |who| policy(&json!({"rules": [{"who": who, "may": "push", "on": "**"}]}));
     let (known, all) = (rule("authenticated"), rule("anonymous"));
     for caller in [user("x"), certificate(&["x"]), robot()] {
         assert!(may(&known, &caller, Permission::Push(GUN, "targets")));
         assert!(may(&all, &caller, Permission::Push(GUN, "targets")));
     }
-    for caller in [Caller::anonymous(), nobody_of_an_issuer()] {
+    for caller in [Caller::anonymous(), anonymous_of_an_issuer()] {
         assert!(!may(&known, &caller, Permission::Push(GUN, "targets")));
         assert!(may(&all, &caller, Permission::Push(GUN, "targets")));
     }

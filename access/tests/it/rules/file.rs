@@ -203,7 +203,7 @@ fn who_may_what_on_which_guns_is_never_implied() {
 }
 
 #[test]
-fn who_is_nobody_is_refused() {
+fn a_text_that_names_no_caller_is_refused() {
     let said = |who: &str| refused(&but(good(), "who", json!(who)));
     assert_eq!(
         said("alice"),
@@ -302,7 +302,7 @@ fn an_issuer_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn an_issuer_beside_somebody_who_shows_no_token_is_refused() {
+fn an_issuer_beside_a_caller_without_token_is_refused() {
     let rule = but(good(), "issuer", json!(ISSUER));
     assert_eq!(
         refused(&rule),

@@ -152,7 +152,7 @@ fn roles_are_matched_like_guns() {
 }
 
 #[test]
-fn a_role_that_nobody_pushes_is_refused() {
+fn a_role_that_is_never_pushed_is_refused() {
     let too_long = format!("targets/{}", "a".repeat(248));
     for role in [
         "root",

@@ -259,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn the_actions_of_somebody_agree_with_decisions(
+    fn the_actions_of_a_caller_agree_with_decisions(
         rules in rules(), caller in caller(), limits in proptest::option::of(limits()), gun in select(GUNS),
     ) {
         let (policy, caller) = (policy(&rules), Caller { access: limits, ..caller });
@@ -287,7 +287,7 @@ proptest! {
     }
 
     #[test]
-    fn somebody_is_written_as_they_are_read(text in prop_oneof![
+    fn a_caller_is_written_as_it_is_read(text in prop_oneof![
         "(user|group|certificate|subject|claim)?:?[a-z:=*. ]{0,8}", any::<String>(),
     ]) {
         if let Ok(who) = text.parse::<Who>() {

@@ -196,7 +196,7 @@ fn what_else_a_token_claims_is_handed_on() {
 }
 
 #[test]
-fn nobody_in_particular_is_a_subject_too() {
+fn an_empty_subject_is_a_subject_too() {
     let verified = Both::new()
         .by_notary(&claims_with("sub", json!(null)))
         .unwrap();

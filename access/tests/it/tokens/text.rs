@@ -91,7 +91,7 @@ fn of_two_members_of_a_name_the_last_counts_for_every_check() {
 }
 
 #[test]
-fn without_issuers_nobody_is_believed() {
+fn without_issuers_no_token_is_accepted() {
     let (_, token) = issuer_and_token();
     let refused = verify(&token, &[], NOW);
     assert!(matches!(refused, Err(TokenError::UnknownIssuer { .. })));

@@ -63,7 +63,7 @@ fn key_ids(service: &TokenService, now: OffsetDateTime) -> Vec<String> {
 }
 
 #[test]
-fn the_first_start_makes_an_authority_and_a_key_that_nobody_else_can_read() {
+fn the_first_start_makes_an_authority_and_a_key_that_others_cannot_read() {
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("tokens");
 

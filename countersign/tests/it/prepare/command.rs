@@ -273,7 +273,7 @@ fn two_at_once_wait_for_each_other() {
 }
 
 #[test]
-fn whoever_waits_says_so_and_ends_when_told_to_and_a_check_waits_for_nobody() {
+fn a_run_that_waits_says_so_and_ends_when_told_to_and_a_check_does_not_wait() {
     let folder = tempfile::tempdir().unwrap();
     assert!(run(folder.path(), &[]).status.success());
     let held = File::open(folder.path().join("authority")).unwrap();

@@ -140,7 +140,7 @@ fn a_renewal_of_everything_goes_on_after_every_single_write() {
 }
 
 #[test]
-fn the_keys_of_services_that_are_lost_are_made_anew_after_every_single_write() {
+fn lost_keys_of_services_are_made_again_after_every_single_write() {
     let folder = tempfile::tempdir().unwrap();
     make(&with_database(folder.path()), FIRST).unwrap();
     for name in [

@@ -244,7 +244,7 @@ async fn pieces_read(stage: &Stage, expects: bool) -> usize {
 }
 
 #[tokio::test]
-async fn whoever_is_refused_may_finish_sending_so_that_they_see_why() {
+async fn a_refused_client_may_finish_sending_so_that_it_sees_why() {
     let stage = Stage::with_token_service(Some(rules())).await;
     assert_eq!(pieces_read(&stage, false).await, 10);
     assert_eq!(
