@@ -196,7 +196,7 @@ fn what_else_a_token_claims_is_handed_on() {
 }
 
 #[test]
-fn an_empty_subject_is_a_subject_too() {
+fn a_null_subject_is_an_empty_one() {
     let verified = Both::new()
         .by_notary(&claims_with("sub", json!(null)))
         .unwrap();
