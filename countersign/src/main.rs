@@ -76,6 +76,10 @@ enum Command {
     /// Look after users and rules: `auth hash`, `auth explain`.
     #[command(disable_help_flag = true)]
     Auth(Operated),
+    /// Print the audit log, or verify that nothing in it is missing or changed: `audit verify
+    /// FILE…`.
+    #[command(disable_help_flag = true)]
+    Audit(Operated),
     /// Make the key that backups are sealed to: `escrow-key generate PRIVATE PUBLIC`.
     #[command(disable_help_flag = true)]
     EscrowKey(Operated),
@@ -265,6 +269,7 @@ fn main() -> ExitCode {
         Some(Command::Health(health)) => health.run(),
         Some(Command::Doctor(operated)) => operate(Program::Server, "doctor", operated),
         Some(Command::Auth(operated)) => operate(Program::Server, "auth", operated),
+        Some(Command::Audit(operated)) => operate(Program::Server, "audit", operated),
         Some(Command::Key(operated)) => operate(Program::Signer, "key", operated),
         Some(Command::EscrowKey(operated)) => operate(Program::Signer, "escrow-key", operated),
         Some(Command::Migrate { both, plan: true }) => run_both(both, &["migrate", "--plan"]),

@@ -48,8 +48,15 @@ impl Operated {
         let needs_none = ["escrow-key"].contains(&name) || arguments.iter().any(is_help);
         arguments.insert(0, name.into());
         if !needs_none && !arguments.iter().any(|argument| is_config(argument)) {
-            let configuration = configuration(program, asked.or(data), current)?;
-            arguments.extend(["-config".into(), configuration.into()]);
+            let is_named = asked.is_some();
+            match configuration(program, asked.or(data), current) {
+                Ok(configuration) => {
+                    arguments.extend(["-config".into(), configuration.into()]);
+                }
+                // Files may be from elsewhere; the command says so if it needs a configuration.
+                Err(_) if name == "audit" && !is_named => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(arguments)
     }

@@ -3,29 +3,47 @@
 //! One line an event, in a file of its own or, without one, in the program's log at whatever level.
 //! Reads that are granted leave no line, and neither does the challenge that every client begins
 //! with.
+//!
+//! Lines are a chain: each has a number and the checksum of the line before (`chain.rs`). The newest
+//! one is stored in the database each minute (`anchor.rs`), so `verify.rs` can tell whether any line
+//! was changed, inserted or taken away.
 
+mod anchor;
+mod chain;
 mod changes;
 mod file;
 mod flood;
+mod line;
 mod record;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod verify;
 
 use std::{
+    fs::File,
     io,
     net::IpAddr,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use access::Caller;
+pub use anchor::{Anchor, name_log};
+pub use chain::Head;
+use chain::{Chain, Torn};
 use daemon::clock;
-use file::AppendFile;
+use file::{AppendFile, Unwritten};
 use flood::{Flood, Verdict};
+pub use line::{Line, RawLine, read_line};
 use record::Record;
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
 use tuf::Difference;
+
+/// The most parts of lines in the file that no line tells of yet.
+const MOST_TORN: usize = 32;
 
 /// How long a file that cannot be written is complained about once.
 const COMPLAINT_EVERY: Duration = Duration::MINUTE;
@@ -44,10 +62,17 @@ type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 struct Inner {
     clock: Clock,
     state: Mutex<State>,
+    /// Told when a chain gets its first line.
+    begun: Notify,
 }
 
 struct State {
     file: Option<AppendFile>,
+    chain: Chain,
+    /// Parts of lines in the file that no line tells of yet.
+    torn: Vec<Torn>,
+    /// How many lines the file did not take since it took one.
+    unwritten: u64,
     flood: Flood,
     complained: Option<OffsetDateTime>,
 }
@@ -140,7 +165,8 @@ impl Audit {
     }
 
     /// Appends to the file at `path`. It is made, for its owner alone, if it is not there; once it
-    /// was renamed or removed the next line begins a new one.
+    /// was renamed or removed the next line begins a new one. The chain of its last line goes on,
+    /// unless another process is writing to it.
     ///
     /// # Errors
     ///
@@ -151,14 +177,68 @@ impl Audit {
     }
 
     fn new(file: Option<AppendFile>, clock: Clock) -> Self {
+        let mut state = State {
+            file,
+            chain: Chain::begin(),
+            torn: Vec::new(),
+            unwritten: 0,
+            flood: Flood::default(),
+            complained: None,
+        };
+        state.go_on();
         Self(Arc::new(Inner {
             clock,
-            state: Mutex::new(State {
-                file,
-                flood: Flood::default(),
-                complained: None,
-            }),
+            state: Mutex::new(state),
+            begun: Notify::new(),
         }))
+    }
+
+    /// The newest line, if there is any.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        self.state().chain.head()
+    }
+
+    /// The id of the chain, which may have no line yet.
+    fn chain(&self) -> Arc<str> {
+        self.state().chain.id().clone()
+    }
+
+    /// The file that lines are written to, if they have one.
+    fn path(&self) -> Option<PathBuf> {
+        let state = self.state();
+        state.file.as_ref().map(|file| file.path().to_owned())
+    }
+
+    /// What has to be on the disk for all lines so far to be there.
+    fn unsynced(&self) -> io::Result<Vec<File>> {
+        match &mut self.state().file {
+            None => Ok(Vec::new()),
+            Some(file) => file.unsynced(),
+        }
+    }
+
+    /// Tells when a chain gets its first line.
+    fn begun(&self) -> &Notify {
+        &self.0.begun
+    }
+
+    /// Ends the chain, and begins another one with a line that says why.
+    fn begin_again(&self, reason: &str) {
+        let now = (self.0.clock)();
+        let mut state = self.state();
+        state.chain = Chain::begin();
+        state.write(Record::restarted(reason, now), now);
+    }
+
+    /// Writes down what was counted only, at the end of the program.
+    pub fn finish(&self) {
+        let now = (self.0.clock)();
+        self.state().write_left_out(now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes down what happened. Never fails: a log that cannot be written stops no service.
@@ -168,13 +248,17 @@ impl Audit {
     /// known.
     pub fn record(&self, event: &Event<'_>) {
         let now = (self.0.clock)();
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        let is_begun = state.chain.head().is_some();
         let Verdict { is_shown, left_out } = state.flood.weigh(event, now);
         if let Some(count) = left_out {
-            state.write(&Record::left_out(count, now), now);
+            state.write(Record::left_out(count, now), now);
         }
         if is_shown {
-            state.write(&Record::of(event, now), now);
+            state.write(Record::of(event, now), now);
+        }
+        if !is_begun && state.chain.head().is_some() {
+            self.0.begun.notify_one();
         }
     }
 }
@@ -184,21 +268,119 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let now = (self.clock)();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = state.flood.left_out() {
-            state.write(&Record::left_out(count, now), now);
-        }
+        state.write_left_out(now);
     }
 }
 
 impl State {
-    fn write(&mut self, record: &Record, now: OffsetDateTime) {
+    /// Goes on with the chain of the file, if this process has the file for itself. A file that can
+    /// be written but not read gets a new chain.
+    fn go_on(&mut self) {
         let Some(file) = &mut self.file else {
-            return record.log();
+            return;
         };
-        if let Err(error) = file.append(&record.line()) {
-            self.complain(&error, now);
-            record.log();
+        let is_alone = file.take();
+        if !is_alone {
+            self.chain = Chain::begin_beside();
         }
+        match tail::find(file.path()) {
+            Ok(tail) => {
+                if tail.is_open {
+                    file.mark_torn();
+                }
+                if is_alone {
+                    self.torn.extend(tail.torn);
+                    self.chain = tail.head.map_or_else(Chain::begin, Chain::after);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(target: "startup", %error, "the audit file cannot be read; its lines begin a new chain");
+            }
+        }
+    }
+
+    fn write_left_out(&mut self, now: OffsetDateTime) {
+        if let Some(count) = self.flood.left_out() {
+            self.write(Record::left_out(count, now), now);
+        }
+    }
+
+    fn write(&mut self, record: Record, now: OffsetDateTime) {
+        if self.file.is_some() {
+            return self.write_to_file(record, now);
+        }
+        let (record, _) = self.chain.append(record);
+        record.log();
+    }
+
+    /// Adds `record` to the file, behind lines that tell of what the file did not take.
+    fn write_to_file(&mut self, record: Record, now: OffsetDateTime) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        let mut chain = self.chain.clone();
+        let mut text = String::new();
+        // Where each line ends, and the chain behind it.
+        let mut ends = Vec::new();
+        let torn = self.torn.iter().map(|torn| Record::torn(torn, now));
+        let unwritten = (self.unwritten > 0).then(|| Record::unwritten(self.unwritten, now));
+        let mut last = None;
+        for record in torn.chain(unwritten).chain([record]) {
+            let (record, line) = chain.append(record);
+            text.push_str(&line);
+            ends.push((text.len(), chain.clone()));
+            text.push('\n');
+            last = Some(record);
+        }
+        let written = match file.append(&text) {
+            Ok(()) => {
+                self.chain = chain;
+                self.torn.clear();
+                self.unwritten = 0;
+                return;
+            }
+            Err(Unwritten { written, error }) => {
+                self.complain(&error, now);
+                written
+            }
+        };
+        if self.keep_written(&text, &ends, written) {
+            return;
+        }
+        self.unwritten += 1;
+        if let Some(record) = last {
+            record.unlinked().log();
+        }
+    }
+
+    /// Goes on behind the lines that are in the file in whole, of a text that is there in part; says
+    /// whether all are, and only the last newline is missing.
+    fn keep_written(&mut self, text: &str, ends: &[(usize, Chain)], written: usize) -> bool {
+        let whole = ends.iter().take_while(|(end, _)| *end <= written).count();
+        let begin = match whole.checked_sub(1).map(|last| &ends[last]) {
+            None => 0,
+            Some((end, chain)) => {
+                self.chain = chain.clone();
+                end + 1
+            }
+        };
+        let told = whole.min(self.torn.len());
+        self.torn.drain(..told);
+        if whole > told {
+            self.unwritten = 0;
+        }
+        if let Some(part) = text
+            .as_bytes()
+            .get(begin..written)
+            .filter(|part| !part.is_empty())
+        {
+            self.torn.push(Torn::of(part));
+        }
+        if self.torn.len() > MOST_TORN {
+            // What no line tells of shows as a fault when the file is verified.
+            self.torn.remove(0);
+        }
+        whole == ends.len()
     }
 
     fn complain(&mut self, error: &io::Error, now: OffsetDateTime) {

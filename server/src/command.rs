@@ -1,5 +1,6 @@
 //! The command line: what each command does and what it prints.
 
+mod audit;
 mod auth;
 mod backup;
 mod config;
@@ -31,10 +32,15 @@ pub(crate) fn program() -> Program {
     Program::new(
         "notary-server",
         "Store and serve signed trust data for repositories",
-        [health::command(), doctor::command(), auth::command()]
-            .into_iter()
-            .chain(backup::commands())
-            .collect(),
+        [
+            health::command(),
+            doctor::command(),
+            auth::command(),
+            audit::command(),
+        ]
+        .into_iter()
+        .chain(backup::commands())
+        .collect(),
     )
 }
 
@@ -74,6 +80,7 @@ async fn run_own(
         health::NAME => health::run(file, environment).await,
         doctor::NAME => doctor::run(file, environment, arguments).await,
         auth::NAME => auth::run(file, environment, arguments).await,
+        audit::NAME => audit::run(file, environment, arguments).await,
         _ => exit_code(backup::run(name, arguments, flags, environment).await),
     }
 }

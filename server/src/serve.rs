@@ -8,7 +8,7 @@ use daemon::{
     CertificateWatch, ClientTls, Limits, LogControl, Manner, MetricsHandle, Outlook, ServerTls,
     clock, debug, listener, metrics, signals,
 };
-use database::OpenMode;
+use database::{OpenMode, with_pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trust::{
@@ -18,12 +18,12 @@ use trust::{
     memory::MemoryLimits,
     renewal::{self, Pace},
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
-    store,
+    store::{self, SqlStore, TrustStore, chains},
 };
 
 use crate::{
     App, KeyLimiter, Parts, UploadLimits,
-    audit::Audit,
+    audit::{Anchor, Audit},
     config::{Config, TrustService},
     doctor, health,
     http::Endpoint,
@@ -134,8 +134,10 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
         ("notary_server_signer_request_duration_seconds", SECONDS),
     ]);
     let tls = server_tls(config)?;
-    let app = app(config, metrics.clone()).await?;
-    let outcome = serve_app(config, app.clone(), tls, metrics, debug, log).await;
+    let (app, mut anchor) = app(config, metrics.clone()).await?;
+    // Before anything is written: what was cut off while no server ran is found out now.
+    anchor.store().await;
+    let outcome = serve_app(config, app.clone(), anchor, tls, metrics, debug, log).await;
     app.repositories.store.close().await;
     outcome
 }
@@ -143,6 +145,7 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
 async fn serve_app(
     config: &Config,
     app: App,
+    anchor: Anchor,
     tls: Option<Arc<ServerTls>>,
     metrics: MetricsHandle,
     debug: bool,
@@ -158,6 +161,8 @@ async fn serve_app(
     if debug {
         serve_debug(&app, metrics, shutdown.clone()).await?;
     }
+    let audit = app.audit.clone();
+    let anchor = tokio::spawn(anchor.run(shutdown.clone()));
     let mut background = vec![
         tokio::spawn(health::run(
             app.repositories.clone(),
@@ -208,6 +213,9 @@ async fn serve_app(
     for task in background {
         task.await.context("a background task panicked")?;
     }
+    audit.finish();
+    let anchor = anchor.await.context("a background task panicked");
+    anchor?.store().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -219,12 +227,14 @@ fn limit_unread(upload_bytes: u64) -> usize {
 }
 
 /// Everything that requests work with, opened and connected.
-async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
+async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Anchor)> {
     let authenticator = authenticator(config).await?;
     let signer = signer(&config.trust_service)?;
     let audit = audit(config)?;
     // The last that can fail: nothing leaves it open.
-    let store = store::open(&config.storage, OpenMode::MayCreate).await?;
+    let connected = store::open_pool(&config.storage, OpenMode::MayCreate).await?;
+    let anchor = Anchor::new(audit.clone(), chains::open(&connected));
+    let store = with_pool!(connected, pool => Arc::new(SqlStore::new(pool)) as Arc<dyn TrustStore>);
     let repositories = Repositories::new(
         store,
         signer,
@@ -234,7 +244,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
     )
     .following_by(config.reading.rules())
     .followed_by(audit.clone());
-    Ok(App::new(Parts {
+    let app = App::new(Parts {
         // One line in the log for each change: the one of the audit log, if that has no file of its own.
         repositories: match config.audit_file {
             Some(_) => repositories.followed_by(Log),
@@ -252,7 +262,8 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<App> {
         public_url: config.public_url.clone(),
         is_tls: config.tls.is_some(),
         monitoring_apart: config.monitoring_addr.is_some(),
-    }))
+    });
+    Ok((app, anchor))
 }
 
 /// Watches the dates of this server's own certificate, for the log, health and metrics.

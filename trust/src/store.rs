@@ -3,6 +3,7 @@
 //! A store does as it is told, atomically, or says how it failed; whether metadata is to be
 //! believed was decided before (see [`crate::publish`]).
 
+pub mod chains;
 mod dialect;
 mod feed;
 mod open;

@@ -40,12 +40,36 @@ impl Changes {
     }
 }
 
+/// The most bytes of a list as JSON: the program's log cuts longer fields, and what is cut can not be
+/// verified.
+const LONGEST_LIST: usize = 28 * 1024;
+
 fn list<T>(named: &Named<T>, text: impl Fn(&T) -> String) -> Vec<String> {
-    let mut texts: Vec<String> = named.first.iter().map(text).collect();
-    if named.unnamed() > 0 {
-        texts.push(format!("and {} more", named.unnamed()));
+    let mut length = 0;
+    let mut texts: Vec<String> = named
+        .first
+        .iter()
+        .map(text)
+        .take_while(|text| {
+            length += json_length(text);
+            length <= LONGEST_LIST
+        })
+        .collect();
+    let unnamed = named.unnamed() + named.first.len() - texts.len();
+    if unnamed > 0 {
+        texts.push(format!("and {unnamed} more"));
     }
     texts
+}
+
+/// The bytes of `text` in a list of JSON, with quotes and a comma.
+fn json_length(text: &str) -> usize {
+    let length = |c: char| match c {
+        '"' | '\\' => 2,
+        c if c < ' ' => 6,
+        c => c.len_utf8(),
+    };
+    text.chars().map(length).sum::<usize>() + 3
 }
 
 fn signer(Signer { role, key_id }: &Signer) -> String {

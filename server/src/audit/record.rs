@@ -1,13 +1,16 @@
 //! The members of a line.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use access::Identity;
 use daemon::logging::{AUDIT, plain_json};
 use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::{Act, Actor, Event, Outcome, changes::Changes, text::cut};
+use super::{Act, Actor, Event, Outcome, chain::Torn, changes::Changes, text::cut};
+
+/// The event of a line that tells of a torn one.
+pub(super) const TORN: &str = "log.torn";
 
 /// The most roles that are named of one publish.
 const MOST_ROLES: usize = 64;
@@ -24,6 +27,8 @@ pub(super) struct Record {
     #[serde(rename = "caller.name", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
@@ -33,13 +38,19 @@ pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     #[serde(flatten)]
     changes: Changes,
     target: &'static str,
@@ -67,6 +78,54 @@ impl Record {
             event: "left-out",
             count: Some(count),
             ..Self::at(now)
+        }
+    }
+
+    /// Says that a crash, or a full disk, left a part of a line in the file.
+    pub(super) fn torn(torn: &Torn, now: OffsetDateTime) -> Self {
+        Self {
+            event: TORN,
+            count: Some(torn.bytes),
+            sha256: Some(torn.sha256.clone()),
+            ..Self::at(now)
+        }
+    }
+
+    /// Says how many lines the file did not take; they are in the program's log.
+    pub(super) fn unwritten(count: u64, now: OffsetDateTime) -> Self {
+        Self {
+            event: "log.unwritten",
+            count: Some(count),
+            ..Self::at(now)
+        }
+    }
+
+    /// Says why a chain begins although there was one before.
+    pub(super) fn restarted(reason: &str, now: OffsetDateTime) -> Self {
+        Self {
+            event: "log.restarted",
+            reason: some(reason),
+            ..Self::at(now)
+        }
+    }
+
+    /// The same as line `line` of `chain`, behind the line that has the checksum `previous`.
+    pub(super) fn linked(self, chain: Arc<str>, line: u64, previous: Option<String>) -> Self {
+        Self {
+            chain: Some(chain),
+            line: Some(line),
+            previous,
+            ..self
+        }
+    }
+
+    /// The same outside of the chain.
+    pub(super) fn unlinked(self) -> Self {
+        Self {
+            chain: None,
+            line: None,
+            previous: None,
+            ..self
         }
     }
 
@@ -128,10 +187,10 @@ impl Record {
         });
     }
 
-    /// The line of a file, with its newline.
+    /// The line of a file, without its newline.
     pub(super) fn line(&self) -> String {
         let json = serde_json::to_string(self).expect("text and numbers are JSON");
-        plain_json(&json) + "\n"
+        plain_json(&json)
     }
 
     /// Writes it to the program's log, in the form that this has.
@@ -139,18 +198,23 @@ impl Record {
         tracing::info!(
             target: AUDIT,
             address = self.address,
+            at = self.chain.as_ref().map(|_| self.time.as_str()),
             caller.issuer = self.issuer,
             caller.kind = self.kind,
             caller.name = self.name,
+            chain = self.chain.as_deref(),
             code = self.code,
             count = self.count,
             event = self.event,
             gun = self.gun,
             key_id = self.key_id,
+            line = self.line,
             outcome = self.outcome,
+            previous = self.previous,
             reason = self.reason,
             request_id = self.request_id,
             roles = self.roles,
+            sha256 = self.sha256,
             signed_by = in_log(&self.changes.signed_by),
             signers.added = in_log(&self.changes.signers_added),
             signers.removed = in_log(&self.changes.signers_removed),

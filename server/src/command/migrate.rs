@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use database::{Connected, OpenMode};
-use trust::store::{self, Storage};
+use trust::store::{self, Storage, chains};
 
 /// Brings the database up to date, or only says what that would mean.
 pub(super) async fn run(storage: &Storage, only_plan: bool) -> Result<()> {
@@ -21,6 +21,9 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
     if only_plan {
         let survey = store::plan(connected).await?;
         print!("{survey}");
+        for step in chains::plan(connected).await?.steps {
+            println!("to do, not urgent: {}", step.what);
+        }
         return if survey.odd.is_empty() {
             Ok(())
         } else {
@@ -33,6 +36,16 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
     }
     for step in &survey.steps {
         println!("done: {}", step.what);
+    }
+    // Trust data is served without this table, and a user of the database may not be allowed more
+    // than Notary's.
+    match chains::migrate(connected).await {
+        Ok(survey) => {
+            for step in survey.steps {
+                println!("done: {}", step.what);
+            }
+        }
+        Err(error) => println!("not done, and not urgent: {error}"),
     }
     println!("the database {} is up to date", storage.url);
     Ok(())

@@ -221,7 +221,7 @@ section! {
         #[setting(default_text("error"))]
         level: String,
         /// The file of the audit log, a JSON object per line. If unset, it goes to standard error
-        /// with the rest.
+        /// with the rest, and each start begins a chain of its own.
         audit_file: PathBuf,
     }
 }

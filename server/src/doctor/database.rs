@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use database::{Backend, DatabaseError, Fault, OpenMode, adopt::Survey, fault, with_pool};
+use database::{
+    Backend, Connected, DatabaseError, Fault, OpenMode, adopt::Survey, fault, with_pool,
+};
 use time::{Duration, OffsetDateTime};
-use trust::store::{self, OpenError, Page, SqlStore, Storage, StoreError, TrustStore};
+use trust::store::{self, OpenError, Page, SqlStore, Storage, StoreError, TrustStore, chains};
 
 use super::{Check, Report, words};
 
@@ -24,7 +26,10 @@ pub(super) async fn open(report: &mut Report, storage: &Storage) -> Option<Arc<d
         }
     };
     match store::readiness(&connected).await {
-        Ok(survey) => check_optional(report, &survey),
+        Ok(survey) => {
+            check_optional(report, &survey);
+            check_chains(report, &connected).await;
+        }
         Err(error) => {
             unready(report, &error, storage.url.backend());
             return None;
@@ -107,6 +112,27 @@ fn check_optional(report: &mut Report, survey: &Survey) {
             "run it when it suits: it only adds",
         );
     }
+}
+
+/// Looks at the table that the chain of the audit log is stored in; an embedded database gets it at
+/// the start.
+async fn check_chains(report: &mut Report, connected: &Connected) {
+    let survey = match chains::plan(connected).await {
+        Ok(survey) if survey.is_complete() || matches!(connected, Connected::Sqlite(_)) => return,
+        Ok(survey) => survey,
+        Err(error) => {
+            let cure = "let the user in storage.db_url read the tables of the database";
+            return report.warn(Check::Database, error.to_string(), cure);
+        }
+    };
+    let steps: Vec<_> = survey.steps.iter().map(|step| step.what.clone()).collect();
+    let text = format!(
+        "the newest line of the audit log is not stored in the database, so that lines that are cut \
+         off would not be missed: it remains to {}",
+        words::list(&[steps, survey.odd].concat())
+    );
+    let cure = "run `notary-server migrate` when it suits: it only adds";
+    report.warn(Check::Database, text, cure);
 }
 
 /// Tells why a server would not work on the tables as they are.

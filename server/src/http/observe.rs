@@ -209,6 +209,10 @@ pub fn describe_metrics() {
         "notary_server_audit_failures_total",
         "Lines that could not be written to the audit file."
     );
+    metrics::describe_counter!(
+        "notary_server_audit_chain_failures_total",
+        "Attempts to store the newest line of the audit log in the database that failed."
+    );
     metrics::describe_gauge!(
         "notary_server_certificate_seconds_left",
         "Seconds until the server's own certificate expires; negative once it has."

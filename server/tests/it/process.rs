@@ -1,6 +1,7 @@
 //! The server as a process: secrets from files and commands, and what it says when it is asked how
 //! it is.
 
+mod audited;
 mod flood;
 
 use std::{

@@ -5,6 +5,7 @@ mod adoption;
 mod backup;
 #[path = "../../../trust/tests/it/store/behaviour.rs"]
 mod behaviour;
+mod chains;
 mod counts;
 mod dropped;
 mod failures;

@@ -9,7 +9,7 @@ use database::{
     with_pool,
 };
 
-use super::{BLUEPRINT, MIGRATIONS, SqlStore, Storage, TrustRow, TrustStore};
+use super::{BLUEPRINT, MIGRATIONS, SqlStore, Storage, TrustRow, TrustStore, chains};
 
 /// Why there is no store to work with.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,9 @@ pub async fn open_pool(storage: &Storage, mode: OpenMode) -> Result<Connected, O
     let connected = connect(storage, mode).await?;
     if storage.url.backend().is_embedded() {
         migrate(&connected).await?;
+        if let Err(error) = chains::migrate(&connected).await {
+            tracing::warn!(target: "startup", %error, "the table of audit chains cannot be created");
+        }
     } else {
         let survey = readiness(&connected).await?;
         for step in survey.steps {

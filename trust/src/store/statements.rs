@@ -141,6 +141,20 @@ pub const PUT_FILE: &str = "INSERT INTO tuf_files (id, created_at, updated_at, d
 pub const PUT_CHANGE: &str = "INSERT INTO changefeed (id, created_at, gun, version, sha256, category) \
      VALUES (?, ?, ?, ?, ?, ?)";
 
+/// Every chain of audit lines.
+pub const ALL_CHAINS: &str = "SELECT chain_id, log_name, line_count, sha256, updated_at \
+     FROM countersign_audit_chains ORDER BY chain_id";
+/// One chain of audit lines.
+pub const CHAIN: &str = "SELECT chain_id, log_name, line_count, sha256, updated_at \
+     FROM countersign_audit_chains WHERE chain_id = ?";
+/// Begins a chain of audit lines.
+pub const ADD_CHAIN: &str = "INSERT INTO countersign_audit_chains \
+     (chain_id, log_name, line_count, sha256, updated_at) VALUES (?, ?, ?, ?, ?)";
+/// Moves a chain of audit lines on, if the line stored last is the one that the server knows.
+pub const MOVE_CHAIN: &str = "UPDATE countersign_audit_chains \
+     SET log_name = ?, line_count = ?, sha256 = ?, updated_at = ? \
+     WHERE chain_id = ? AND line_count = ? AND sha256 = ?";
+
 /// All that requests wait for, for the test that looks at their plans.
 pub const ALL: [&str; 28] = [
     HEAD,

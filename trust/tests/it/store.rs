@@ -2,6 +2,7 @@
 //! store reads a whole table.
 
 mod behaviour;
+mod chains;
 mod together;
 
 use std::sync::Arc;
@@ -35,17 +36,29 @@ macro_rules! on_sqlite {
 
 each_behaviour!(on_sqlite);
 
+#[tokio::test]
+async fn a_chain_is_moved_on_only_from_the_line_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let connected = store::open_pool(&storage_in(folder.path()), database::OpenMode::MayCreate);
+    let connected = connected.await.unwrap();
+    assert!(store::chains::plan(&connected).await.unwrap().is_complete());
+    chains::a_chain_is_moved_on_only_from_the_line_that_is_known(&connected).await;
+}
+
 /// A store in a file, which has more than one connection.
 async fn store_in(folder: &std::path::Path) -> Arc<dyn TrustStore> {
+    store::open(&storage_in(folder), database::OpenMode::MayCreate)
+        .await
+        .unwrap()
+}
+
+fn storage_in(folder: &std::path::Path) -> Storage {
     let file = folder.join("server.db");
-    let storage = Storage {
+    Storage {
         url: database::DatabaseUrl::parse(database::Backend::Sqlite, file.to_str().unwrap())
             .unwrap(),
         limits: database::PoolLimits::default(),
-    };
-    store::open(&storage, database::OpenMode::MayCreate)
-        .await
-        .unwrap()
+    }
 }
 
 #[tokio::test]

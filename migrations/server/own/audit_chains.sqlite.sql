@@ -1,0 +1,8 @@
+-- One row for each chain of audit lines: its newest line, as a server stored it last.
+CREATE TABLE IF NOT EXISTS countersign_audit_chains (
+    chain_id   VARCHAR(64) NOT NULL PRIMARY KEY,
+    log_name   VARCHAR(255) NOT NULL,
+    line_count INTEGER NOT NULL,
+    sha256     VARCHAR(64) NOT NULL,
+    updated_at DATETIME
+)
