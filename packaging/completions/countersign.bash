@@ -16,6 +16,9 @@ _countersign() {
             ",$1")
                 cmd="countersign"
                 ;;
+            countersign,audit)
+                cmd="countersign__subcmd__audit"
+                ;;
             countersign,auth)
                 cmd="countersign__subcmd__auth"
                 ;;
@@ -88,6 +91,9 @@ _countersign() {
             countersign__subcmd__config__subcmd__help,help)
                 cmd="countersign__subcmd__config__subcmd__help__subcmd__help"
                 ;;
+            countersign__subcmd__help,audit)
+                cmd="countersign__subcmd__help__subcmd__audit"
+                ;;
             countersign__subcmd__help,auth)
                 cmd="countersign__subcmd__help__subcmd__auth"
                 ;;
@@ -158,7 +164,7 @@ _countersign() {
 
     case "${cmd}" in
         countersign)
-            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor key auth escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,6 +190,20 @@ _countersign() {
                     COMPREPLY=($(compgen -W "error warning info debug trace" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -390,8 +410,22 @@ _countersign() {
             return 0
             ;;
         countersign__subcmd__help)
-            opts="up backup verify-backup restore health doctor key auth escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="up backup verify-backup restore health doctor key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

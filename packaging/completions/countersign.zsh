@@ -96,6 +96,11 @@ _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
 && ret=0
 ;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
 (escrow-key)
 _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
@@ -262,6 +267,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (escrow-key)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -346,6 +355,7 @@ _countersign_commands() {
 'doctor:Find what is wrong with the service, or with one repository (\`doctor gun NAME\`), and how to cure it' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
+'audit:Print the audit log, or verify that nothing in it is missing or changed\: \`audit verify FILE…\`' \
 'escrow-key:Make the key that backups are sealed to\: \`escrow-key generate PRIVATE PUBLIC\`' \
 'migrate:Bring both databases up to this version' \
 'config:Check the configuration of both programs' \
@@ -360,6 +370,11 @@ _countersign_commands() {
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'countersign commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__audit_commands] )) ||
+_countersign__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign audit commands' commands "$@"
 }
 (( $+functions[_countersign__subcmd__auth_commands] )) ||
 _countersign__subcmd__auth_commands() {
@@ -443,6 +458,7 @@ _countersign__subcmd__help_commands() {
 'doctor:Find what is wrong with the service, or with one repository (\`doctor gun NAME\`), and how to cure it' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
+'audit:Print the audit log, or verify that nothing in it is missing or changed\: \`audit verify FILE…\`' \
 'escrow-key:Make the key that backups are sealed to\: \`escrow-key generate PRIVATE PUBLIC\`' \
 'migrate:Bring both databases up to this version' \
 'config:Check the configuration of both programs' \
@@ -457,6 +473,11 @@ _countersign__subcmd__help_commands() {
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'countersign help commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__help__subcmd__audit_commands] )) ||
+_countersign__subcmd__help__subcmd__audit_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help audit commands' commands "$@"
 }
 (( $+functions[_countersign__subcmd__help__subcmd__auth_commands] )) ||
 _countersign__subcmd__help__subcmd__auth_commands() {

@@ -16,6 +16,9 @@ _notary__server() {
             ",$1")
                 cmd="notary__server"
                 ;;
+            notary__server,audit)
+                cmd="notary__server__subcmd__audit"
+                ;;
             notary__server,auth)
                 cmd="notary__server__subcmd__auth"
                 ;;
@@ -46,6 +49,9 @@ _notary__server() {
             notary__server,verify-backup)
                 cmd="notary__server__subcmd__verify__subcmd__backup"
                 ;;
+            notary__server__subcmd__audit,verify)
+                cmd="notary__server__subcmd__audit__subcmd__verify"
+                ;;
             notary__server__subcmd__auth,explain)
                 cmd="notary__server__subcmd__auth__subcmd__explain"
                 ;;
@@ -65,7 +71,7 @@ _notary__server() {
 
     case "${cmd}" in
         notary__server)
-            opts="--help --config --logf --debug --bootstrap --version serve migrate config completions health doctor auth backup restore verify-backup"
+            opts="--help --config --logf --debug --bootstrap --version serve migrate config completions health doctor auth audit backup restore verify-backup"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -88,6 +94,90 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__audit)
+            opts="--gun --since --user --action --json --debug --bootstrap --version --help --config --logf verify"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --gun)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --action)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__audit__subcmd__verify)
+            opts="--offline --complete --json --debug --bootstrap --version --help --config --logf"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

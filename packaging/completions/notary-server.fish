@@ -37,6 +37,7 @@ complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "complet
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "health" -d 'Ask the running server of this configuration for its health; status 0 if it is healthy, 1 if not'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "doctor" -d 'Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "auth" -d 'Hash passwords, and explain who may do what'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "audit" -d 'Print the audit log: who changed what, tags with old and new digest'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "backup" -d 'Write all trust data to a file, while the server runs; the signer\'s backup comes after'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "restore" -d 'Fill an empty database from a backup, of whatever kind of database'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "verify-backup" -d 'Check a backup, and that clients could follow every repository in it'
@@ -129,6 +130,27 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l anonymous -d 'Somebody who shows nothing'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l json -d 'Print the answer as JSON'
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l gun -d 'Only lines about this repository' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l since -d 'Only lines since 2026-11-22 or 2026-11-22T10:20:30Z (UTC)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l user -d 'Only what this caller did' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l action -d 'Only these events, such as publish, delete or key.rotate' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l json -d 'Print the lines as JSON'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and not __fish_seen_subcommand_from verify" -a "verify" -d 'Name the first line of the audit log that is missing or was changed'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l offline -d 'Do not ask the database: then a tail that is cut off is not missed'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l complete -d 'Demand every chain from its first line on, and nothing before'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print what is found as JSON'
+complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l version -d 'Print the version and end' -r

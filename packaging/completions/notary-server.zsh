@@ -193,6 +193,48 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(audit)
+_arguments "${_arguments_options[@]}" : \
+'--gun=[Only lines about this repository]:GUN:_default' \
+'--since=[Only lines since 2026-11-22 or 2026-11-22T10\:20\:30Z (UTC)]:DATE:_default' \
+'--user=[Only what this caller did]:NAME:_default' \
+'--action=[Only these events, such as publish, delete or key.rotate]:EVENT:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--json[Print the lines as JSON]' \
+'--help[Print this help]' \
+'::file -- Files with audit lines, oldest first; - for standard input:_files' \
+":: :_notary-server__subcmd__audit_commands" \
+"*::: :->audit" \
+&& ret=0
+
+    case $state in
+    (audit)
+        words=($line[2] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-audit-command-$line[2]:"
+        case $line[2] in
+            (verify)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--offline[Do not ask the database\: then a tail that is cut off is not missed]' \
+'--complete[Demand every chain from its first line on, and nothing before]' \
+'--json[Print what is found as JSON]' \
+'--help[Print this help]' \
+'*::file -- Files with audit lines, oldest first; - for a log on standard input \[default\: logging.audit_file\]:_files' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (backup)
 _arguments "${_arguments_options[@]}" : \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
@@ -245,11 +287,24 @@ _notary-server_commands() {
 'health:Ask the running server of this configuration for its health; status 0 if it is healthy, 1 if not' \
 'doctor:Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server' \
 'auth:Hash passwords, and explain who may do what' \
+'audit:Print the audit log\: who changed what, tags with old and new digest' \
 'backup:Write all trust data to a file, while the server runs; the signer'\''s backup comes after' \
 'restore:Fill an empty database from a backup, of whatever kind of database' \
 'verify-backup:Check a backup, and that clients could follow every repository in it' \
     )
     _describe -t commands 'notary-server commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__audit_commands] )) ||
+_notary-server__subcmd__audit_commands() {
+    local commands; commands=(
+'verify:Name the first line of the audit log that is missing or was changed' \
+    )
+    _describe -t commands 'notary-server audit commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__audit__subcmd__verify_commands] )) ||
+_notary-server__subcmd__audit__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server audit verify commands' commands "$@"
 }
 (( $+functions[_notary-server__subcmd__auth_commands] )) ||
 _notary-server__subcmd__auth_commands() {

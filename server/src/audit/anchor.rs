@@ -22,7 +22,7 @@ use super::{
 };
 
 /// How often the newest line is stored.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// How much of the ends of files is read at the start to find the line that the database knows.
 const MOST_READ: u64 = 64 << 20;

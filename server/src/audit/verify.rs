@@ -189,7 +189,7 @@ impl Verifier {
     }
 
     fn take_line(&mut self, line: &Line, at: String, source: Source) {
-        let Some(link) = line.link() else {
+        let Some(own) = line.link() else {
             if self.chains.is_empty() {
                 return self.take_before(at);
             }
@@ -202,10 +202,10 @@ impl Verifier {
         }
         self.report.lines += 1;
         let sha256 = line.sha256();
-        if self.chains.is_empty() && link.line > 1 {
-            self.refuse_before(&link);
+        if self.chains.is_empty() && own.line > 1 {
+            self.refuse_before(&own);
         }
-        self.follow(link, sha256, at);
+        self.follow(own, sha256, at);
     }
 
     /// A line that tells of a torn one explains it; no other line stands behind one.
@@ -238,39 +238,39 @@ impl Verifier {
     }
 
     /// What has no number can stand only before the first line of the first chain.
-    fn refuse_before(&mut self, link: &Link) {
+    fn refuse_before(&mut self, own: &Link) {
         if let Some((_, at)) = self.before.take() {
-            let what = format!("a text without a number stands before line {}", link.line);
-            self.fault(Some(link.chain.clone()), None, Some(at), what);
+            let what = format!("a text without a number stands before line {}", own.line);
+            self.fault(Some(own.chain.clone()), None, Some(at), what);
         }
     }
 
-    fn follow(&mut self, link: Link, sha256: String, at: String) {
-        let chain = link.chain.clone();
+    fn follow(&mut self, own: Link, sha256: String, at: String) {
+        let chain = own.chain.clone();
         let row = self.rows.as_ref().and_then(|rows| rows.get(&chain));
-        let known = row.filter(|row| row.line == link.line);
+        let known = row.filter(|row| row.line == own.line);
         let is_known = known.map(|row| row.sha256 == sha256);
         let entry = Entry {
-            line: link.line,
+            line: own.line,
             sha256,
             at,
         };
         match self.chains.remove(&chain) {
-            None => self.begin(link, entry, is_known),
+            None => self.begin(own, entry, is_known),
             Some(state) => {
-                let state = self.go_on(state, &link, entry, is_known);
+                let state = self.go_on(state, &own, entry, is_known);
                 self.chains.insert(chain, state);
             }
         }
     }
 
-    fn begin(&mut self, link: Link, mut entry: Entry, is_known: Option<bool>) {
+    fn begin(&mut self, own: Link, mut entry: Entry, is_known: Option<bool>) {
         if self.chains.len() >= MOST_CHAINS {
             let what = format!("there are more than {MOST_CHAINS} chains");
             return self.fault(None, None, Some(entry.at), what);
         }
-        let chain = link.chain;
-        if (entry.line > 1) != link.previous.is_some() {
+        let chain = own.chain;
+        if (entry.line > 1) != own.previous.is_some() {
             // Only the first line has none before it.
             let (line, at) = (1, Some(entry.at.clone()));
             let what = format!(
@@ -298,12 +298,12 @@ impl Verifier {
     fn go_on(
         &mut self,
         mut state: State,
-        link: &Link,
+        own: &Link,
         mut entry: Entry,
         is_known: Option<bool>,
     ) -> State {
-        let chain = &link.chain;
-        let is_behind = link.previous.as_ref() == Some(&state.last.sha256);
+        let chain = &own.chain;
+        let is_behind = own.previous.as_ref() == Some(&state.last.sha256);
         let next = state.last.line + 1;
         if entry.line < next && !is_behind {
             let what = format!(
@@ -426,8 +426,10 @@ impl Verifier {
         for chain in std::mem::take(&mut self.order) {
             let mut state = self.chains.remove(&chain).expect("each is there once");
             self.accuse(&chain, &mut state, None);
-            let row = rows.as_ref().map(|rows| rows.get(&chain));
-            self.end(&chain, &state, row);
+            self.end(&chain, &state);
+            if let Some(rows) = &rows {
+                self.compare_end(&chain, &state, rows.get(&chain));
+            }
             self.report.chains.push(Found {
                 chain,
                 first: state.first,
@@ -454,34 +456,35 @@ impl Verifier {
         self.refuse_torn();
     }
 
-    fn end(&mut self, chain: &str, state: &State, row: Option<Option<&ChainRow>>) {
-        let (first, last) = (state.first, state.last.line);
-        if first > 1 {
+    fn end(&mut self, chain: &str, state: &State) {
+        if state.first > 1 {
             self.report.notes.push(format!(
-                "chain {chain}: the lines before line {first} are not in these files"
+                "chain {chain}: the lines before line {} are not in these files",
+                state.first
             ));
         }
-        let own = Some(chain.to_owned());
-        match row {
-            None => {}
-            Some(None) => {
-                let what = "the database does not know this chain, although a server stores it \
-                            with the first line";
-                self.fault(own, Some(first), None, what.to_owned());
-            }
-            Some(Some(row)) if row.line > last => {
-                let what = missing(last + 1, row.line) + ", which the database knows";
-                self.fault(own, Some(last + 1), None, what);
-            }
-            Some(Some(row)) if state.compared.is_none() => {
-                let what = format!("line {}, which the database knows, is not here", row.line);
-                self.fault(own, Some(row.line), None, what);
-            }
-            Some(Some(row)) if row.line < last => self.report.notes.push(format!(
+    }
+
+    /// Compares the end of a chain with what the database knows of it.
+    fn compare_end(&mut self, chain: &str, state: &State, row: Option<&ChainRow>) {
+        let last = state.last.line;
+        let id = Some(chain.to_owned());
+        let Some(row) = row else {
+            let what = "the database does not know this chain, although a server stores it with \
+                        the first line";
+            return self.fault(id, Some(state.first), None, what.to_owned());
+        };
+        if row.line > last {
+            let what = missing(last + 1, row.line) + ", which the database knows";
+            self.fault(id, Some(last + 1), None, what);
+        } else if state.compared.is_none() {
+            let what = format!("line {}, which the database knows, is not here", row.line);
+            self.fault(id, Some(row.line), None, what);
+        } else if row.line < last {
+            self.report.notes.push(format!(
                 "chain {chain}: the lines behind line {} are newer than what the database knows",
                 row.line
-            )),
-            Some(Some(_)) => {}
+            ));
         }
     }
 

@@ -39,8 +39,9 @@ each_behaviour!(on_sqlite);
 #[tokio::test]
 async fn a_chain_is_moved_on_only_from_the_line_that_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let connected = store::open_pool(&storage_in(folder.path()), database::OpenMode::MayCreate);
-    let connected = connected.await.unwrap();
+    let storage = storage_in(folder.path());
+    let connected = store::open_pool(&storage, database::OpenMode::MayCreate).await;
+    let connected = connected.unwrap();
     assert!(store::chains::plan(&connected).await.unwrap().is_complete());
     chains::a_chain_is_moved_on_only_from_the_line_that_is_known(&connected).await;
 }

@@ -378,7 +378,7 @@ fn perform(deed: &Deed, lines: &[String]) -> Option<(Vec<u8>, Vec<usize>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_done_to_the_lines_is_found_and_named(

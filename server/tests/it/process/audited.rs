@@ -169,7 +169,7 @@ fn the_lines_among_those_of_the_programs_log_are_a_chain_in_every_form() {
         let lines = report["lines"].as_u64().unwrap();
         assert!(lines >= 2, "{form} {report:#}\n{log}");
         // As a collector has them: with something before each line.
-        let collected: String = log.lines().map(|line| format!("host | {line}\n")).collect();
+        let collected: String = "host | ".to_owned() + &log.trim_end().replace('\n', "\nhost | ");
         let (status, said) = ask(&collected, &["verify", "--offline", "--complete"]);
         assert_eq!(status, Some(0), "{form} {said}");
         let changed = log.replace("a/b", "a/x");
