@@ -4,9 +4,9 @@
 //! Reads that are granted leave no line, and neither does the challenge that every client begins
 //! with.
 //!
-//! Lines are a chain: each has a number and the checksum of the line before (`chain.rs`). The newest
-//! one is stored in the database each minute (`anchor.rs`), so `verify.rs` can tell whether any line
-//! was changed, inserted or taken away.
+//! Lines are a chain: each has a number and the checksum of the line before (`chain.rs`). The
+//! newest one is stored in the database each minute (`anchor.rs`), so `verify.rs` can tell whether
+//! any line was changed, inserted or taken away.
 
 mod anchor;
 mod chain;

@@ -11,7 +11,8 @@ use super::record::Record;
 /// does not go on with such a chain: the first one may still be writing it.
 const BESIDE: &str = "beside-";
 
-/// Where the lines of a log have got to. The id names the chain: it is made at random with the first
+/// Where the lines of a log have got to. The id names the chain: it is made at random with the
+/// first
 /// line, stands in every line, and lives as long as each start finds the last line of the start
 /// before.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,8 +40,8 @@ impl Changes {
     }
 }
 
-/// The most bytes of a list as JSON: the program's log cuts longer fields, and what is cut can not be
-/// verified.
+/// The most bytes of a list as JSON: the program's log cuts longer fields, and what is cut cannot
+/// be verified.
 const LONGEST_LIST: usize = 28 * 1024;
 
 fn list<T>(named: &Named<T>, text: impl Fn(&T) -> String) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! The table of audit chains on databases across a network: optional, made by `migrate`, and used as
-//! on SQLite.
+//! The table of audit chains on databases across a network: optional, made by `migrate`, and used
+//! as on SQLite.
 
 #[path = "../../../trust/tests/it/store/chains.rs"]
 mod behaviour;
