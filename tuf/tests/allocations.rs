@@ -1,10 +1,13 @@
-//! What judging an update takes from the allocator, in pieces and in bytes at once. Counts do not
-//! depend on the machine; where they rise, a copy or a second reading has crept in.
+//! What judging an update, or telling what is in a repository, takes from the allocator, in pieces
+//! and in bytes at once. Counts do not depend on the machine; where they rise, a copy or a second
+//! reading has crept in.
 
 use bytes::Bytes;
 use dhat::{HeapStats, Profiler};
 use fixtures::{Part, Publisher, clock};
-use tuf::{Gun, Limits, Role, Stored, Update, Uploaded, check};
+use tuf::{
+    FileRequest, Gun, Limits, MetadataFormat, Role, Stored, Update, Uploaded, check, overview,
+};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -91,6 +94,38 @@ const MOST_ALLOCATIONS: [(&str, u64); 2] = [("unread", 750), ("kept", 400)];
 /// What is held at most beside a quarter of what was sent.
 const MOST_BYTES: usize = 48 << 10;
 
+/// How often memory is asked for at most to tell what is in a repository, beside the name of each
+/// target. It takes no more bytes at once than its files have, and these beside.
+const MOST_ALLOCATIONS_OF_AN_OVERVIEW: u64 = 1_350;
+
+/// The files of a repository with `count` targets.
+fn repository(count: usize) -> Vec<(Role, Bytes)> {
+    let mut owner = Publisher::new(GUN);
+    owner.big_targets(count);
+    let first = owner.first_publish();
+    named(first.iter().chain(&owner.as_server()))
+}
+
+/// What it takes to tell what is in these files.
+fn look(files: &[(Role, Bytes)], count: usize) -> Cost {
+    let gun = Gun::parse(GUN).expect("the name of a repository");
+    let find = |role: &Role, wanted: FileRequest| {
+        let found = files.iter().find(|(found, _)| found == role);
+        found
+            .filter(|_| !matches!(wanted, FileRequest::Version(2..)))
+            .map(|(_, bytes)| bytes.clone())
+    };
+    let profiler = Profiler::builder().testing().build();
+    let seen = overview(MetadataFormat::NOTARY, &gun, &find, clock());
+    let stats = HeapStats::get();
+    drop(profiler);
+    assert_eq!((seen.tags.len(), seen.problems.len()), (count, 0));
+    Cost {
+        allocations: stats.total_blocks,
+        peak: stats.max_bytes,
+    }
+}
+
 /// Profilers exclude each other, so all sizes are measured by one test.
 #[test]
 fn judging_an_update_takes_little_beside_its_files() {
@@ -110,5 +145,22 @@ fn judging_an_update_takes_little_beside_its_files() {
                 "{peak} bytes at once for {count} targets, stored files {state}"
             );
         }
+    }
+    check_overviews();
+}
+
+fn check_overviews() {
+    for count in [10, 1_000, 50_000] {
+        let files = repository(count);
+        let length: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let Cost { allocations, peak } = look(&files, count);
+        assert!(
+            allocations <= count as u64 + MOST_ALLOCATIONS_OF_AN_OVERVIEW,
+            "{allocations} allocations for an overview of {count} targets"
+        );
+        assert!(
+            peak <= length + MOST_BYTES,
+            "{peak} bytes at once for an overview of {count} targets"
+        );
     }
 }

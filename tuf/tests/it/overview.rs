@@ -3,18 +3,18 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use bytes::Bytes;
-use fixtures::{Key, clock, listing, resign};
+use fixtures::{Key, clock, listing, resign, vectors};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use tuf::{
-    Checksums, Digest, FileRequest, KeyId, MetadataFormat, Overview, ProblemKind, Role,
+    Checksums, Digest, FileRequest, Gun, KeyId, MetadataFormat, Overview, ProblemKind, Role,
     RoleOverview, Severity, WalkError, overview,
 };
 
 use crate::{
     archive::{Archive, published, rotated, with_delegations},
-    given::{GUN, part, role_named},
+    given::{GUN, file, part, role_named},
 };
 
 /// The overview with the bytes of one role's files replaced, however they are asked for.
@@ -505,6 +505,66 @@ fn a_tag_without_a_digest_is_listed_as_such() {
     assert_eq!(seen.tags[0].digest, Digest::Unknown);
     assert_eq!(seen.tags[0].length, 3);
     assert!(matches!(seen.tags[1].digest, Digest::HalfOfSha512(_)));
+}
+
+/// The files that Notary stored of a repository, as recorded from its database.
+fn look_at_recorded(name: &str) -> Overview {
+    let recording = vectors("existing_db");
+    let rows = recording["tuf_files"].as_array().unwrap().iter();
+    let rows = rows.filter(|row| row["gun"] == name && row["deleted_at"].is_null());
+    let files = rows.map(|row| {
+        let role = row["role"].as_str().unwrap();
+        file(role, &fixtures::bytes(&row["data_b64"]))
+    });
+    let archive = Archive {
+        files: files.collect(),
+        ..Archive::new()
+    };
+    let find = |role: &Role, wanted| archive.find(role, wanted);
+    let gun = Gun::parse(name).unwrap();
+    overview(MetadataFormat::NOTARY, &gun, &find, clock())
+}
+
+#[test]
+fn what_notary_stored_is_told() {
+    for (name, expected_tags, expected_roles) in [
+        (
+            "example.com/app",
+            &[("targets", "app:1"), ("targets/a", "p/x")][..],
+            &[
+                ("root", 2),
+                ("timestamp", 3),
+                ("snapshot", 3),
+                ("targets", 4),
+                ("targets/a", 1),
+            ][..],
+        ),
+        (
+            "example.com/app2",
+            &[("targets", "other")],
+            &[
+                ("root", 1),
+                ("timestamp", 1),
+                ("snapshot", 1),
+                ("targets", 1),
+            ],
+        ),
+    ] {
+        let seen = look_at_recorded(name);
+        assert_eq!(seen.problems, []);
+        let tags = seen.tags.iter();
+        let tags: Vec<_> = tags
+            .map(|tag| (tag.role.as_str(), tag.name.as_str()))
+            .collect();
+        assert_eq!(tags, expected_tags);
+        let roles = seen.roles.iter();
+        let roles: Vec<_> = roles
+            .map(|found| (found.role.as_str(), found.version))
+            .collect();
+        assert_eq!(roles, expected_roles);
+        assert!(seen.roles.iter().all(|found| found.is_believed));
+        assert_eq!(seen.signers.len(), expected_roles.len());
+    }
 }
 
 static WHOLE: LazyLock<Archive> = LazyLock::new(with_paths);
