@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod calendar;
 mod command;
 pub mod config;
 pub mod doctor;
