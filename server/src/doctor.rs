@@ -18,6 +18,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use trust::signer::Diagnosis;
+use tuf::{Problem, Severity};
 
 use crate::config::{Config, TrustService};
 
@@ -188,6 +189,16 @@ impl Report {
         cure: impl Into<String>,
     ) {
         self.add(check, Verdict::Wrong, sentence, Some(cure.into()));
+    }
+
+    /// Tells what is wrong with the files of a repository.
+    fn tell_problems(&mut self, check: Check, problems: impl IntoIterator<Item = Problem>) {
+        for problem in problems {
+            match problem.severity {
+                Severity::Warning => self.warn(check, problem.to_string(), problem.cure()),
+                Severity::Broken => self.wrong(check, problem.to_string(), problem.cure()),
+            }
+        }
     }
 
     fn add(

@@ -78,29 +78,3 @@ async fn read(
     };
     Ok(found.map(|file| file.bytes))
 }
-
-/// What to do about a file that clients cannot read; `None` if that is not what is wrong.
-///
-/// Such files were stored before uploads were checked for it.
-#[must_use]
-pub fn unreadable_cure(error: &WalkError) -> Option<&'static str> {
-    let WalkError::Unreadable { role, .. } = error else {
-        return None;
-    };
-    Some(match role {
-        Role::Root => {
-            "if a newer root is current, only clients with an older one are affected, and have to forget \
-             the repository (`notary delete NAME`, without `--remote`); otherwise restore the repository \
-             from a backup, or delete it and publish it again"
-        }
-        Role::Snapshot | Role::Timestamp => {
-            "publish to the repository with a client that does not have to read it first, or restore it \
-             from a backup: a snapshot or timestamp that the server signs is put right by the next one"
-        }
-        Role::Targets | Role::Delegation(_) => {
-            "publish a corrected version of the role, signed by its keys, with a client that does not have \
-             to read the present one first (Go's clients have to); otherwise restore the repository from a \
-             backup, or delete it and publish it again"
-        }
-    })
-}

@@ -14,11 +14,8 @@ use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, de::IgnoredAny};
 use time::OffsetDateTime;
-use trust::{
-    clients,
-    store::{FileRow, TrustRow},
-};
-use tuf::{ClientOutcome, FileRequest, Gun, MetadataFormat, Role, walk};
+use trust::store::{FileRow, TrustRow};
+use tuf::{ClientOutcome, FileRequest, Gun, MetadataFormat, Role, WalkError, walk};
 
 /// What is known of a backup that could be read to its end.
 #[derive(Debug)]
@@ -159,12 +156,13 @@ impl Index {
                 verified.remarks.extend(remarks(&gun, &walked));
                 verified.faults.extend(missing_key(&gun, &walked, keys));
             }
-            Err(error) => verified
-                .faults
-                .push(match clients::unreadable_cure(&error) {
-                    Some(cure) => format!("{gun}: {error}. Cure: {cure}"),
-                    None => format!("{gun}: {error}"),
-                }),
+            Err(error @ WalkError::Unreadable { .. }) => {
+                let cure = error.cure();
+                verified
+                    .faults
+                    .push(format!("{gun}: {error}. Cure: {cure}"));
+            }
+            Err(error) => verified.faults.push(format!("{gun}: {error}")),
         }
     }
 

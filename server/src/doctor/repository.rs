@@ -10,7 +10,7 @@ use trust::{
     signer::{MAX_ASKED, RemoteSigner, Signer as _, SignerError},
     store::TrustStore,
 };
-use tuf::{ClientFile, ClientOutcome, Gun, Role, WalkError};
+use tuf::{ClientOutcome, Gun, Inspection, Owner, Role, WalkError};
 
 use super::{Check, NOTICE, Report, signer, words};
 use crate::config::{Config, TrustService};
@@ -37,11 +37,25 @@ pub(super) async fn check(
         format!("the trust data of {gun} is whole: {}", summary(&walked)),
     );
     let held = held_roles(report, config, &gun, &walked, now).await;
-    check_expiry(report, &walked, &held, now);
-    check_certificates(report, &walked, now);
-    check_public_keys(report, &walked);
-    check_newcomers(report, &walked, now);
-    check_returning(report, &walked, behind, now);
+    let owner = |role: &Role| {
+        if held.contains(role) {
+            Owner::Server
+        } else {
+            Owner::Publisher
+        }
+    };
+    let inspection = Inspection {
+        walked: &walked,
+        now,
+        notice: NOTICE,
+        lead: LEAD - time::Duration::DAY,
+        owner: &owner,
+    };
+    check_expiry(report, &inspection);
+    report.tell_problems(Check::Repository, inspection.find_certificates());
+    report.tell_problems(Check::Repository, inspection.find_shared_keys());
+    check_newcomers(report, &inspection);
+    check_returning(report, &inspection, behind);
 }
 
 /// The repository, if its name is one, it is served here and has trust data.
@@ -87,23 +101,14 @@ async fn find_gun(
 }
 
 fn unfollowable(report: &mut Report, gun: &Gun, error: &WalkError) {
-    if let Some(cure) = clients::unreadable_cure(error) {
-        report.wrong(Check::Clients, format!("{gun}: {error}"), cure);
-        return;
-    }
-    let cure = match error {
-        WalkError::Missing { .. } => {
-            "put the lost row back from a backup; if there is none, delete the repository and publish it again (its clients then have to forget it)"
-        }
-        WalkError::Refused { .. } | WalkError::Unreadable { .. } => {
-            "restore the row from a backup, or publish a new version with the keys of that role"
-        }
+    let (check, sentence) = match error {
+        WalkError::Unreadable { .. } => (Check::Clients, format!("{gun}: {error}")),
+        _ => (
+            Check::Repository,
+            format!("no client can follow {gun}: {error}"),
+        ),
     };
-    report.wrong(
-        Check::Repository,
-        format!("no client can follow {gun}: {error}"),
-        cure,
-    );
+    report.wrong(check, sentence, error.cure());
 }
 
 /// Role and version of everything that is current.
@@ -216,191 +221,64 @@ async fn count_held(
     Ok(count)
 }
 
-fn check_expiry(report: &mut Report, walked: &ClientOutcome, held: &[Role], now: OffsetDateTime) {
-    let before = report.findings.len();
-    for met in &walked.files {
-        if held.contains(&met.role) {
-            check_renewed(report, met, now);
-        } else {
-            check_published(report, met, now);
-        }
+fn check_expiry(report: &mut Report, inspection: &Inspection<'_>) {
+    let mut problems = inspection.find_expiry();
+    problems.extend(inspection.find_skipped());
+    if problems.is_empty() {
+        report.ok(Check::Repository, first_expiry(inspection));
     }
-    for skipped in &walked.skipped {
-        report.warn(
-            Check::Repository,
-            format!(
-                "clients pass over {} with all below it: {}",
-                skipped.role, skipped.reason
-            ),
-            format!(
-                "publish {} signed by the keys that its parent names now",
-                skipped.role
-            ),
-        );
-    }
-    if report.findings.len() == before {
-        let owners = walked.files.iter().filter(|met| !held.contains(&met.role));
-        let first = owners
-            .filter_map(|met| Some((met.expires?, &met.role)))
-            .min();
-        let text = match first {
-            Some((expires, role)) => format!(
-                "nothing expires soon that people have to renew; the first is {role}, on {}",
-                words::day(expires)
-            ),
-            None => "nothing expires soon that people have to renew".to_owned(),
-        };
-        report.ok(Check::Repository, text);
-    }
+    report.tell_problems(Check::Repository, problems);
 }
 
-/// A file that the server renews by itself, in good time if it runs.
-fn check_renewed(report: &mut Report, met: &ClientFile, now: OffsetDateTime) {
-    let Some(left) = met.expires.map(|expires| expires - now) else {
-        return;
-    };
-    if left < LEAD - time::Duration::DAY {
-        let text = if met.is_expired {
-            format!(
-                "the {} has expired, and a running server would have renewed it",
-                met.role
-            )
-        } else {
-            format!(
-                "the {} expires in {}, and a running server would have renewed it",
-                met.role,
-                words::span(left)
-            )
-        };
-        let cure = "start the server; if it runs, its log says why it cannot renew";
-        report.warn(Check::Repository, text, cure);
-    }
-}
-
-/// A file that a person has to publish again.
-fn check_published(report: &mut Report, met: &ClientFile, now: OffsetDateTime) {
-    let (role, expires) = (&met.role, met.expires);
-    let cure = match role {
-        Role::Root => {
-            "publish a new root with the root key: `notary key rotate NAME targets` makes one"
-                .to_owned()
-        }
-        Role::Timestamp | Role::Snapshot => format!(
-            "make the {role} key available, or rotate it: `notary key rotate NAME {role} -r`"
+/// What people have to renew first.
+fn first_expiry(inspection: &Inspection<'_>) -> String {
+    let files = inspection.walked.files.iter();
+    let owned = files.filter(|file| (inspection.owner)(&file.role) == Owner::Publisher);
+    let first = owned
+        .filter_map(|file| Some((file.expires?, &file.role)))
+        .min();
+    match first {
+        Some((expires, role)) => format!(
+            "nothing expires soon that people have to renew; the first is {role}, on {}",
+            words::day(expires)
         ),
-        role => format!("publish {role} again with its key: `notary witness NAME {role} -p`"),
-    };
-    let end = expires.map_or_else(|| "no date".to_owned(), words::day);
-    if met.is_expired {
-        let text = format!("{role} version {} has expired ({end})", met.version);
-        // Clients go on without an expired delegation; the rest they refuse.
-        match role {
-            Role::Delegation(_) => report.warn(Check::Repository, text, cure),
-            _ => report.wrong(Check::Repository, text, cure),
-        }
-    } else if let Some(left) = expires
-        .map(|expires| expires - now)
-        .filter(|left| *left < NOTICE)
-    {
-        let text = format!(
-            "{role} version {} expires in {} ({end})",
-            met.version,
-            words::span(left)
-        );
-        report.warn(Check::Repository, text, cure);
+        None => "nothing expires soon that people have to renew".to_owned(),
     }
 }
 
-fn check_certificates(report: &mut Report, walked: &ClientOutcome, now: OffsetDateTime) {
-    for certificate in walked.root_certificates(walked.root().version()) {
-        let end = certificate.expires;
-        if end < now + NOTICE {
-            let tense = if end < now { "expired" } else { "expires" };
-            report.warn(
-                Check::Repository,
-                format!(
-                    "the certificate of a root key ({}) {tense} on {}",
-                    certificate.common_name,
-                    words::day(end)
-                ),
-                "replace it while old clients can still follow: `notary key rotate NAME root`",
-            );
-        }
-    }
-}
-
-/// A root from before the rule, which one key can sign although two are asked for.
-fn check_public_keys(report: &mut Report, walked: &ClientOutcome) {
-    for shared in walked.root().shared_keys() {
-        report.warn(
-            Check::Repository,
-            format!("root version {}: {shared}", walked.root().version()),
-            format!(
-                "publish a root that names {} keys of their own for {}: several certificates over one public key are one key",
-                shared.threshold, shared.role
-            ),
-        );
-    }
-}
-
-fn check_newcomers(report: &mut Report, walked: &ClientOutcome, now: OffsetDateTime) {
-    match walked.check_new_client(now) {
-        Ok(()) => report.ok(
+fn check_newcomers(report: &mut Report, inspection: &Inspection<'_>) {
+    let problem = inspection.judge_newcomers();
+    if problem.is_none() {
+        report.ok(
             Check::Clients,
             "a fresh client takes the root in force and everything below it that has not expired",
-        ),
-        Err(reason) => report.wrong(
-            Check::Clients,
-            format!(
-                "a fresh client refuses root version {}: {reason}",
-                walked.root().version()
-            ),
-            "publish a new root with a current certificate: `notary key rotate NAME root`",
-        ),
+        );
     }
+    report.tell_problems(Check::Clients, problem);
 }
 
 /// What clients meet that come with an older root.
-fn check_returning(
-    report: &mut Report,
-    walked: &ClientOutcome,
-    behind: Option<u32>,
-    now: OffsetDateTime,
-) {
-    let newest = walked.root().version();
-    let versions = match behind {
+fn check_returning(report: &mut Report, inspection: &Inspection<'_>, behind: Option<u32>) {
+    let (newest, first) = (
+        inspection.walked.root().version(),
+        inspection.walked.first_root(),
+    );
+    let (oldest, problems) = match behind {
         Some(behind) => {
             let from = newest - i64::from(behind);
-            from..=from
+            let problem = inspection.judge_returning_client(from);
+            (from, problem.into_iter().collect())
         }
-        None => walked.first_root()..=newest,
+        None => (first, inspection.judge_returning_clients(usize::MAX)),
     };
-    let oldest = *versions.start();
-    let mut well = true;
-    for from in versions {
-        if let Err(error) = walked.check_returning_client(from, now) {
-            well = false;
-            report.warn(
-                Check::Clients,
-                format!("a client whose root is version {from} cannot get to version {newest}: {error}"),
-                "such a client has to forget the repository (delete its folder below trust/tuf) and to trust it again",
-            );
-        }
-    }
-    if well {
+    if problems.is_empty() {
         report.ok(
             Check::Clients,
             format!("a client whose root is version {oldest} or later gets to version {newest}"),
         );
     }
-    if behind.is_none() && walked.first_root() > 2 {
-        report.warn(
-            Check::Clients,
-            format!(
-                "roots before version {} are gone: clients that hold one cannot follow",
-                walked.first_root()
-            ),
-            "put the lost rows back from a backup",
-        );
+    report.tell_problems(Check::Clients, problems);
+    if behind.is_none() {
+        report.tell_problems(Check::Clients, inspection.find_missing_roots());
     }
 }

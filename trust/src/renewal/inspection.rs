@@ -71,7 +71,7 @@ async fn is_readable(repositories: &Repositories, gun: &Gun) -> bool {
     let Ok(Err(error @ WalkError::Unreadable { .. })) = walked else {
         return true;
     };
-    let cure = clients::unreadable_cure(&error).unwrap_or_default();
+    let cure = error.cure();
     tracing::warn!(%gun, %error, cure, "clients cannot read a repository");
     false
 }

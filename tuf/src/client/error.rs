@@ -38,6 +38,36 @@ pub enum WalkError {
 }
 
 impl WalkError {
+    /// What to do about it.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => {
+                "put the lost row back from a backup; if there is none, delete the repository and publish it again (its clients then have to forget it)"
+            }
+            Self::Refused { .. } => {
+                "restore the row from a backup, or publish a new version with the keys of that role"
+            }
+            // Such files were stored before uploads were checked for it.
+            Self::Unreadable { role, .. } => match role {
+                Role::Root => {
+                    "if a newer root is current, only clients with an older one are affected, and have to forget \
+                 the repository (`notary delete NAME`, without `--remote`); otherwise restore the repository \
+                 from a backup, or delete it and publish it again"
+                }
+                Role::Snapshot | Role::Timestamp => {
+                    "publish to the repository with a client that does not have to read it first, or restore it \
+                 from a backup: a snapshot or timestamp that the server signs is put right by the next one"
+                }
+                Role::Targets | Role::Delegation(_) => {
+                    "publish a corrected version of the role, signed by its keys, with a client that does not have \
+                 to read the present one first (Go's clients have to); otherwise restore the repository from a \
+                 backup, or delete it and publish it again"
+                }
+            },
+        }
+    }
+
     /// For `map_err`: what is wrong with `file`.
     pub(super) fn refuse<F: Into<Fault>>(file: &File) -> impl Fn(F) -> Self {
         Self::refuse_version(file.role(), file.version())

@@ -182,7 +182,7 @@ impl ProblemKind {
 
     fn cure(&self) -> String {
         match self {
-            Self::Unfollowable(error) => cure_walk(error).to_owned(),
+            Self::Unfollowable(error) => error.cure().to_owned(),
             Self::NotRenewed { .. } => {
                 "start the server; if it runs, its log says why it cannot renew".to_owned()
             }
@@ -322,34 +322,6 @@ impl fmt::Display for ProblemKind {
 
 fn day(expires: Option<OffsetDateTime>) -> String {
     expires.map_or_else(|| "no date".to_owned(), words::day)
-}
-
-fn cure_walk(error: &WalkError) -> &'static str {
-    match error {
-        WalkError::Missing { .. } => {
-            "put the lost row back from a backup; if there is none, delete the repository and publish it again (its clients then have to forget it)"
-        }
-        WalkError::Refused { .. } => {
-            "restore the row from a backup, or publish a new version with the keys of that role"
-        }
-        // Such files were stored before uploads were checked for it.
-        WalkError::Unreadable { role, .. } => match role {
-            Role::Root => {
-                "if a newer root is current, only clients with an older one are affected, and have to forget \
-                 the repository (`notary delete NAME`, without `--remote`); otherwise restore the repository \
-                 from a backup, or delete it and publish it again"
-            }
-            Role::Snapshot | Role::Timestamp => {
-                "publish to the repository with a client that does not have to read it first, or restore it \
-                 from a backup: a snapshot or timestamp that the server signs is put right by the next one"
-            }
-            Role::Targets | Role::Delegation(_) => {
-                "publish a corrected version of the role, signed by its keys, with a client that does not have \
-                 to read the present one first (Go's clients have to); otherwise restore the repository from a \
-                 backup, or delete it and publish it again"
-            }
-        },
-    }
 }
 
 fn cure_expiry(role: &Role) -> String {
