@@ -70,6 +70,16 @@ enum Command {
     /// cure it.
     #[command(disable_help_flag = true)]
     Doctor(Operated),
+    /// List what is stored: repositories, who signs them, what expires, and what is wrong.
+    #[command(disable_help_flag = true)]
+    Inventory(Operated),
+    /// List what expires soon, who has to act, and the command to type; status 1 if anything is
+    /// due.
+    #[command(disable_help_flag = true)]
+    Expiry(Operated),
+    /// Look after the tables behind the inventory: `overview rebuild`.
+    #[command(disable_help_flag = true)]
+    Overview(Operated),
     /// Look after the signer's keys: `key list`, `key check`, `key rotate-passphrase`.
     #[command(disable_help_flag = true)]
     Key(Operated),
@@ -268,6 +278,9 @@ fn main() -> ExitCode {
         Some(Command::Restore { set, escrow_key }) => set.run(escrow_key, Set::restore),
         Some(Command::Health(health)) => health.run(),
         Some(Command::Doctor(operated)) => operate(Program::Server, "doctor", operated),
+        Some(Command::Inventory(operated)) => operate(Program::Server, "inventory", operated),
+        Some(Command::Expiry(operated)) => operate(Program::Server, "expiry", operated),
+        Some(Command::Overview(operated)) => operate(Program::Server, "overview", operated),
         Some(Command::Auth(operated)) => operate(Program::Server, "auth", operated),
         Some(Command::Audit(operated)) => operate(Program::Server, "audit", operated),
         Some(Command::Key(operated)) => operate(Program::Signer, "key", operated),

@@ -5,8 +5,12 @@ mod auth;
 mod backup;
 mod config;
 mod doctor;
+mod expiry;
 mod health;
+mod inventory;
 mod migrate;
+mod overview;
+mod terminal;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -21,7 +25,7 @@ use crate::{
 
 /// The crates whose lines belong into the log at every level.
 const LOGGED_CRATES: &[&str] = &[
-    "server", "trust", "authn", "access", "archive", "database", "proto", "tuf",
+    "server", "trust", "inventory", "authn", "access", "archive", "database", "proto", "tuf",
 ];
 
 /// What the process was told by its environment.
@@ -37,6 +41,9 @@ pub(crate) fn program() -> Program {
             doctor::command(),
             auth::command(),
             audit::command(),
+            inventory::command(),
+            expiry::command(),
+            overview::command(),
         ]
         .into_iter()
         .chain(backup::commands())
@@ -81,6 +88,12 @@ async fn run_own(
         doctor::NAME => doctor::run(file, environment, arguments).await,
         auth::NAME => auth::run(file, environment, arguments).await,
         audit::NAME => audit::run(file, environment, arguments).await,
+        inventory::NAME => exit_code(inventory::run(arguments, flags, environment).await),
+        expiry::NAME => match expiry::run(arguments, flags, environment).await {
+            Ok(code) => code,
+            Err(error) => exit_code(Err(error)),
+        },
+        overview::NAME => exit_code(overview::run(flags, environment).await),
         _ => exit_code(backup::run(name, arguments, flags, environment).await),
     }
 }

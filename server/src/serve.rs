@@ -8,7 +8,8 @@ use daemon::{
     CertificateWatch, ClientTls, Limits, LogControl, Manner, MetricsHandle, Outlook, ServerTls,
     clock, debug, listener, metrics, signals,
 };
-use database::{OpenMode, with_pool};
+use database::{Connected, OpenMode};
+use inventory::{Follower, Pace as FollowingPace};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trust::{
@@ -134,18 +135,27 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
         ("notary_server_signer_request_duration_seconds", SECONDS),
     ]);
     let tls = server_tls(config)?;
-    let (app, mut anchor) = app(config, metrics.clone()).await?;
+    let (app, connected) = app(config, metrics.clone()).await?;
+    let mut anchor = Anchor::new(app.audit.clone(), chains::open(&connected));
     // Before anything is written: what was cut off while no server ran is found out now.
     anchor.store().await;
-    let outcome = serve_app(config, app.clone(), anchor, tls, metrics, debug, log).await;
+    let follower = follower(config, &app, &connected).await;
+    let beside = Beside { anchor, follower };
+    let outcome = serve_app(config, app.clone(), beside, tls, metrics, debug, log).await;
     app.repositories.store.close().await;
     outcome
+}
+
+/// What follows along with the requests.
+struct Beside {
+    anchor: Anchor,
+    follower: Option<Follower>,
 }
 
 async fn serve_app(
     config: &Config,
     app: App,
-    anchor: Anchor,
+    beside: Beside,
     tls: Option<Arc<ServerTls>>,
     metrics: MetricsHandle,
     debug: bool,
@@ -162,6 +172,7 @@ async fn serve_app(
         serve_debug(&app, metrics, shutdown.clone()).await?;
     }
     let audit = app.audit.clone();
+    let Beside { anchor, follower } = beside;
     let anchor = tokio::spawn(anchor.run(shutdown.clone()));
     let mut background = vec![
         tokio::spawn(health::run(
@@ -181,6 +192,10 @@ async fn serve_app(
                 .keep_current(clock::now, shutdown.clone()),
         ),
     ];
+    if let Some(follower) = follower {
+        let following = follower.run(FollowingPace::default(), shutdown.clone());
+        background.push(tokio::spawn(following));
+    }
     if let Some(socket) = monitoring {
         background.push(tokio::spawn(serve_monitoring(
             socket,
@@ -226,15 +241,30 @@ fn limit_unread(upload_bytes: u64) -> usize {
     Limits::default().unread.max(largest.saturating_mul(2))
 }
 
-/// Everything that requests work with, opened and connected.
-async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Anchor)> {
+/// What keeps the inventory up to date. An embedded database gets its tables here: nobody else
+/// makes them.
+async fn follower(config: &Config, app: &App, connected: &Connected) -> Option<Follower> {
+    if !config.inventory {
+        return None;
+    }
+    if config.storage.url.backend().is_embedded()
+        && let Err(error) = inventory::migrate(connected).await
+    {
+        tracing::warn!(%error, "cannot make the tables of the inventory; serving without it");
+        return None;
+    }
+    let store = Arc::clone(&app.repositories.store);
+    Some(Follower::new(store, inventory::tables(connected), clock::now))
+}
+
+/// Everything that requests work with, opened and connected, and its database.
+async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)> {
     let authenticator = authenticator(config).await?;
     let signer = signer(&config.trust_service)?;
     let audit = audit(config)?;
     // The last that can fail: nothing leaves it open.
     let connected = store::open_pool(&config.storage, OpenMode::MayCreate).await?;
-    let anchor = Anchor::new(audit.clone(), chains::open(&connected));
-    let store = with_pool!(connected, pool => Arc::new(SqlStore::new(pool)) as Arc<dyn TrustStore>);
+    let store = store::on(&connected);
     let repositories = Repositories::new(
         store,
         signer,
@@ -263,7 +293,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Anchor)> {
         is_tls: config.tls.is_some(),
         monitoring_apart: config.monitoring_addr.is_some(),
     });
-    Ok((app, anchor))
+    Ok((app, connected))
 }
 
 /// Watches the dates of this server's own certificate, for the log, health and metrics.

@@ -42,8 +42,22 @@ async fn walk_once(
     gun: &Gun,
     now: OffsetDateTime,
 ) -> Result<Result<ClientOutcome, WalkError>, StoreError> {
+    look(store, gun, move |gun, files| walk(format, gun, files, now)).await
+}
+
+/// Hands what the store holds of `gun` to `see`, which asks for one file after the other, off the
+/// async threads.
+///
+/// # Errors
+///
+/// If the store failed for one of the files; to `see`, that one was missing.
+pub async fn look<T: Send + 'static>(
+    store: Arc<dyn TrustStore>,
+    gun: &Gun,
+    see: impl FnOnce(&Gun, &dyn Fn(&Role, FileRequest) -> Option<Bytes>) -> T + Send + 'static,
+) -> Result<T, StoreError> {
     let (runtime, gun) = (Handle::current(), gun.clone());
-    let walking = tokio::task::spawn_blocking(move || {
+    let looking = tokio::task::spawn_blocking(move || {
         let failure = std::cell::RefCell::new(None);
         let files = |role: &Role, wanted| {
             let found = runtime.block_on(read(store.as_ref(), &gun, role, wanted));
@@ -52,10 +66,10 @@ async fn walk_once(
                 None
             })
         };
-        let walked = walk(format, &gun, &files, now);
-        failure.into_inner().map_or(Ok(walked), Err)
+        let seen = see(&gun, &files);
+        failure.into_inner().map_or(Ok(seen), Err)
     });
-    walking.await.expect("a walk does not panic")
+    looking.await.expect("looking at files does not panic")
 }
 
 async fn read(

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use database::{Condition, DatabaseUrl, PoolLimits};
 pub use feed::FeedClock;
-pub use open::{OpenError, connect, migrate, open, open_pool, plan, readiness, transfer};
+pub use open::{OpenError, connect, migrate, on, open, open_pool, plan, readiness, transfer};
 pub use rows::{ChangeRow, FileRow, TrustRow};
 pub use schema::BLUEPRINT;
 pub use sql::SqlStore;

@@ -24,6 +24,9 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
         for step in chains::plan(connected).await?.steps {
             println!("to do, not urgent: {}", step.what);
         }
+        for step in inventory::plan(connected).await?.steps {
+            println!("to do, for the inventory: {}", step.what);
+        }
         return if survey.odd.is_empty() {
             Ok(())
         } else {
@@ -46,6 +49,9 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
             }
         }
         Err(error) => println!("not done, and not urgent: {error}"),
+    }
+    for step in inventory::migrate(connected).await?.steps {
+        println!("done: {}", step.what);
     }
     println!("the database {} is up to date", storage.url);
     Ok(())

@@ -16,6 +16,7 @@ pub const SECTIONS: &[Section] = &[
     MaxAge::SECTION,
     Caching::SECTION,
     Repositories::SECTION,
+    Inventory::SECTION,
     Bugsnag::SECTION,
 ];
 
@@ -268,6 +269,18 @@ section! {
         /// The prefixes of the GUNs that are served, such as `docker.io/library/`. A prefix that is
         /// no clean path with one slash at its end is refused. If unset, all GUNs are served.
         gun_prefixes: Vec<String>,
+    }
+}
+
+section! {
+    /// What operators see of all repositories: what is stored, who signs it, what expires when.
+    pub(crate) struct Inventory at "inventory" {
+        /// Whether the server keeps the inventory up to date, in tables of its own beside Notary's
+        /// (`notary-server migrate` makes them). Several servers on one database may. If false,
+        /// nothing is written, and no tables are needed; `notary-server inventory` then brings them
+        /// up to date itself.
+        #[setting(on_by_default)]
+        enabled: bool,
     }
 }
 

@@ -56,8 +56,13 @@ pub async fn connect(storage: &Storage, mode: OpenMode) -> Result<Connected, Dat
 ///
 /// [`OpenError::NotReady`] if `notary-server migrate` has to be run first.
 pub async fn open(storage: &Storage, mode: OpenMode) -> Result<Arc<dyn TrustStore>, OpenError> {
-    let connected = open_pool(storage, mode).await?;
-    Ok(with_pool!(connected, pool => Arc::new(SqlStore::new(pool))))
+    Ok(on(&open_pool(storage, mode).await?))
+}
+
+/// The store in an open database, which has the tables.
+#[must_use]
+pub fn on(connected: &Connected) -> Arc<dyn TrustStore> {
+    with_pool!(connected.clone(), pool => Arc::new(SqlStore::new(pool)))
 }
 
 /// As [`open`], for those who need the pool.

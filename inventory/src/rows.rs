@@ -1,0 +1,293 @@
+//! What is kept of a repository, and how it is asked for.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Which repositories are asked for: those to which everything that is set applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The beginning of their names.
+    pub prefix: String,
+    /// The id of a key that may sign for one of their roles.
+    pub signer: Option<String>,
+    /// A tag that one of their roles lists.
+    pub tag: Option<String>,
+    /// What one of their tags is, as `sha256:…`.
+    pub digest: Option<String>,
+    /// Something that people have to renew expires before.
+    pub expires_before: Option<OffsetDateTime>,
+    /// Something is wrong with them, or will be.
+    pub is_unhealthy: bool,
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, C = String> {
+    /// In order; there may be none although more follow.
+    pub rows: Vec<T>,
+    /// What to ask for the next page with; `None` at the end.
+    pub next: Option<C>,
+}
+
+/// How a repository is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Clients follow it.
+    Whole,
+    /// They do, and there is something to see to.
+    Warning,
+    /// A client cannot read or follow it.
+    Broken,
+}
+
+impl Health {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Whole => 0,
+            Self::Warning => 1,
+            Self::Broken => 2,
+        }
+    }
+
+    /// What is not known counts as broken.
+    pub(crate) fn of(number: i64) -> Self {
+        match number {
+            0 => Self::Whole,
+            1 => Self::Warning,
+            _ => Self::Broken,
+        }
+    }
+}
+
+/// Who renews a role before it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// The server, while it runs and its signer answers.
+    Server,
+    /// The people who hold its keys.
+    Publisher,
+    /// The server if its signer holds the key, which the files do not tell; else its publisher.
+    Either,
+}
+
+impl Owner {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Server, Self::Publisher, Self::Either];
+
+    /// Who renews the role of this name.
+    #[must_use]
+    pub fn of(role: &str) -> Self {
+        match role {
+            "timestamp" => Self::Server,
+            "snapshot" => Self::Either,
+            _ => Self::Publisher,
+        }
+    }
+
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Server => 0,
+            Self::Publisher => 1,
+            Self::Either => 2,
+        }
+    }
+
+    pub(crate) fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Server,
+            2 => Self::Either,
+            _ => Self::Publisher,
+        }
+    }
+}
+
+/// One repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub gun: String,
+    /// The version of the timestamp that all of this was computed from.
+    pub version: i64,
+    /// The SHA-256 of that timestamp.
+    pub sha256: Vec<u8>,
+    /// Its metadata format.
+    pub format: String,
+    /// When that timestamp was stored: by a publish, or by a renewal.
+    pub published_at: OffsetDateTime,
+    /// When all of this was computed.
+    pub computed_at: OffsetDateTime,
+    /// What expires first of all that people may have to renew.
+    pub next: Option<NextExpiry>,
+    /// How it was when this was computed.
+    pub health: Health,
+    /// How many tags its roles list.
+    pub tags: u64,
+    /// How many keys may sign for its roles.
+    pub signers: u64,
+    /// How many bytes its current files have.
+    pub bytes: u64,
+    /// Roles and problems.
+    pub detail: Detail,
+}
+
+/// What expires first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextExpiry {
+    /// When.
+    pub expires: OffsetDateTime,
+    /// Which role.
+    pub role: String,
+}
+
+/// What a row says at length.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Root, timestamp, snapshot, targets and delegations, parents first.
+    pub roles: Vec<RoleDetail>,
+    /// Empty if clients can follow the repository without a warning.
+    pub problems: Vec<ProblemDetail>,
+}
+
+/// The current file of a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleDetail {
+    /// Which role.
+    pub role: String,
+    /// The version of its file.
+    pub version: i64,
+    /// When that expires, in seconds since 1970; `None` if it does not say.
+    pub expires: Option<i64>,
+    /// The SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How many keys have to sign it.
+    pub threshold: u32,
+    /// The ids of the keys that may sign it.
+    pub keys: Vec<String>,
+    /// The ids of those that did.
+    pub signed_by: Vec<String>,
+    /// The beginnings of the names that it may list.
+    pub paths: Vec<String>,
+    /// Whether clients pass over it.
+    pub is_skipped: bool,
+    /// Whether it is verified up to the root.
+    pub is_believed: bool,
+}
+
+/// Something to see to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemDetail {
+    /// How bad it is.
+    pub health: Health,
+    /// The role that it is about.
+    pub role: Option<String>,
+    /// What is wrong.
+    pub text: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// A tag of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The role that lists it.
+    pub role: String,
+    /// Its name.
+    pub name: String,
+    /// What it is, as `sha256:…`.
+    pub digest: String,
+    /// How many bytes that has.
+    pub length: i64,
+}
+
+/// Where a page of tags ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagCursor {
+    pub(crate) role: Vec<u8>,
+    pub(crate) name_start: Vec<u8>,
+    pub(crate) name_sum: Vec<u8>,
+}
+
+/// A key that may sign for a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// For which role.
+    pub role: String,
+    /// The id of the key.
+    pub key_id: String,
+    /// The kind of key.
+    pub algorithm: String,
+    /// Whom its certificate names; `None` for a bare key.
+    pub certificate: Option<String>,
+    /// The last second of its certificate.
+    pub expires: Option<OffsetDateTime>,
+}
+
+/// A role that expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Of which repository.
+    pub gun: String,
+    /// Which role.
+    pub role: String,
+    /// The version that expires.
+    pub version: i64,
+    /// When; long ago for a file that does not say.
+    pub expires: OffsetDateTime,
+    /// Who renews it.
+    pub owner: Owner,
+}
+
+/// Where a page of what expires ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiryCursor {
+    pub(crate) expires: i64,
+    pub(crate) gun: Vec<u8>,
+    pub(crate) role: Vec<u8>,
+}
+
+/// All that is stored of one repository.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What is asked for.
+    pub row: Row,
+    /// When it has to be computed again although nothing was published; `i64::MAX` for never.
+    pub stale_at: i64,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// The keys that may sign for its roles.
+    pub signers: Vec<Signer>,
+}
+
+/// What a stored row was computed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The name of the repository.
+    pub gun: Vec<u8>,
+    /// Changes whenever the row is written.
+    pub revision: i64,
+    /// The edition of the computation.
+    pub edition: i64,
+    /// The version of the newest timestamp.
+    pub version: i64,
+    /// The SHA-256 of that timestamp.
+    pub sha256: Vec<u8>,
+    /// When it has to be computed again.
+    pub stale_at: i64,
+}
+
+/// How far the changefeed is followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The id of the last line that was followed; 0 before the first.
+    pub line: i64,
+    /// What tells that line from another one with its id.
+    pub(crate) line_sum: Vec<u8>,
+    /// When the end of the feed was last reached, as far as it was settled then.
+    pub reached_at: i64,
+    /// When all repositories were last walked through.
+    pub walked_at: i64,
+}

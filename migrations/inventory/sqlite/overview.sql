@@ -1,0 +1,19 @@
+CREATE TABLE IF NOT EXISTS countersign_overview (
+    gun          BLOB NOT NULL,
+    revision     BIGINT NOT NULL,
+    edition      BIGINT NOT NULL,
+    head_version BIGINT NOT NULL,
+    head_sum     BLOB NOT NULL,
+    format       BLOB NOT NULL,
+    published_at BIGINT NOT NULL,
+    computed_at  BIGINT NOT NULL,
+    stale_at     BIGINT NOT NULL,
+    next_expiry  BIGINT NOT NULL,
+    next_role    BLOB NOT NULL,
+    health       BIGINT NOT NULL,
+    tags         BIGINT NOT NULL,
+    signers      BIGINT NOT NULL,
+    size         BIGINT NOT NULL,
+    detail       BLOB NOT NULL,
+    PRIMARY KEY (gun)
+)

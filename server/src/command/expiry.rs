@@ -1,0 +1,244 @@
+//! `notary-server expiry`: what expires soon, who has to act, and by which command.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches};
+use daemon::{Flags, clock};
+use inventory::{Expiry, Owner, Tables};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use trust::renewal::{LEAD, SNAPSHOT_LEAD};
+
+use super::{
+    Environment,
+    overview::Opened,
+    terminal::{Columns, day, escape, moment},
+};
+
+/// The name of the command.
+pub(super) const NAME: &str = "expiry";
+
+/// How many rows are asked for at once.
+const PAGE: u32 = 500;
+
+/// How long after its time a renewal by the server may come without being missed: it walks once an
+/// hour, and looks at a snapshot together with its timestamp, which lives for two weeks.
+const LATE: Duration = Duration::DAY;
+
+/// What the command line of the program has to know of it.
+pub(super) fn command() -> clap::Command {
+    clap::Command::new(NAME)
+        .about("List what expires soon, who has to act, and by which command; status 1 if anything is due")
+        .arg(
+            Arg::new("within")
+                .long("within")
+                .value_name("DAYS")
+                .default_value("90d")
+                .value_parser(parse_days)
+                .help("How far to look ahead, such as 90d or 12w"),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print a JSON array"),
+        )
+}
+
+/// A number of days, or of weeks.
+pub(super) fn parse_days(text: &str) -> Result<u16, String> {
+    let (number, days) = match text.strip_suffix('w') {
+        Some(weeks) => (weeks, 7),
+        None => (text.strip_suffix('d').unwrap_or(text), 1),
+    };
+    let number: Option<u16> = number.parse().ok();
+    let days = number.and_then(|number| number.checked_mul(days));
+    days.filter(|days| *days <= 36_500)
+        .ok_or_else(|| "give a number of days, such as 90d, or of weeks, such as 12w".to_owned())
+}
+
+/// The days of an argument, if it is given.
+pub(super) fn read_days(arguments: &ArgMatches, name: &str) -> Option<Duration> {
+    let days = arguments.get_one::<u16>(name).copied()?;
+    Some(Duration::days(i64::from(days)))
+}
+
+/// Prints what is due; the status says whether anything is.
+pub(super) async fn run(
+    arguments: &ArgMatches,
+    flags: &Flags,
+    environment: Environment,
+) -> Result<ExitCode> {
+    let config = super::load(flags.config_file()?, flags, environment)?;
+    let within = read_days(arguments, "within").unwrap_or(Duration::days(90));
+    let opened = Opened::refresh(&config.storage).await?;
+    let found = due(opened.tables.as_ref(), clock::now(), within).await;
+    opened.close().await;
+    let due = found?;
+    let printed = if arguments.get_flag("json") {
+        print_json(&due)
+    } else {
+        print_table(&due, within)
+    };
+    super::inventory::finish(printed.map_err(Into::into))?;
+    Ok(if due.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Before which time something of this owner counts as due. What a server renews is due only if it
+/// should have been renewed already.
+fn deadline(owner: Owner, now: OffsetDateTime, within: Duration) -> OffsetDateTime {
+    let late = match owner {
+        Owner::Publisher => return now + within,
+        Owner::Server => LEAD,
+        Owner::Either => SNAPSHOT_LEAD - Duration::days(14),
+    };
+    now + (late - LATE).min(within)
+}
+
+/// Everything that is due, the first first.
+async fn due(
+    tables: &dyn Tables,
+    now: OffsetDateTime,
+    within: Duration,
+) -> Result<Vec<Expiry>, trust::store::StoreError> {
+    let mut due = Vec::new();
+    for owner in Owner::ALL {
+        let before = deadline(owner, now, within);
+        let mut after = None;
+        loop {
+            let page = tables
+                .expiring(owner, before, after.as_ref(), PAGE)
+                .await?;
+            due.extend(page.rows);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    due.sort_by(|one, other| {
+        let key = |expiry: &Expiry| (expiry.expires, expiry.gun.clone(), expiry.role.clone());
+        key(one).cmp(&key(other))
+    });
+    Ok(due)
+}
+
+fn print_json(due: &[Expiry]) -> io::Result<()> {
+    let mut output = io::stdout();
+    write!(output, "[")?;
+    for (number, expiry) in due.iter().enumerate() {
+        let separator = if number == 0 { "\n" } else { ",\n" };
+        let shown = json!({
+            "gun": expiry.gun,
+            "role": expiry.role,
+            "version": expiry.version,
+            "expires": moment(expiry.expires),
+            "owner": expiry.owner,
+            "cure": cure(expiry),
+        });
+        write!(output, "{separator}{shown}")?;
+    }
+    writeln!(output, "\n]")?;
+    output.flush()
+}
+
+fn print_table(due: &[Expiry], within: Duration) -> io::Result<()> {
+    let mut output = io::stdout();
+    if due.is_empty() {
+        return writeln!(
+            output,
+            "nothing expires within {} days that people have to renew",
+            within.whole_days()
+        );
+    }
+    let mut columns = Columns::new(&["EXPIRES", "GUN", "ROLE", "WHO", "WHAT TO DO"]);
+    for expiry in due {
+        columns.add(&[
+            &day(expiry.expires),
+            &expiry.gun,
+            &expiry.role,
+            who(expiry.owner),
+            &cure(expiry),
+        ]);
+    }
+    write!(output, "{}", columns.show())?;
+    output.flush()
+}
+
+fn who(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Server => "server",
+        Owner::Publisher => "publisher",
+        Owner::Either => "server or publisher",
+    }
+}
+
+/// What to do about it, with the command to type.
+fn cure(expiry: &Expiry) -> String {
+    let (gun, role) = (quote(&expiry.gun), quote(&expiry.role));
+    match (expiry.owner, expiry.role.as_str()) {
+        (Owner::Server, _) => {
+            "start the server; if it runs, its log says why it cannot renew".to_owned()
+        }
+        (Owner::Either, _) => format!(
+            "start the server, which renews it if it has the key; else: notary publish {gun}"
+        ),
+        (Owner::Publisher, "root") => format!("notary key rotate {gun} targets"),
+        (Owner::Publisher, _) => format!("notary witness {gun} {role} -p"),
+    }
+}
+
+/// `name` as one word of a shell, whatever is in it.
+fn quote(name: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_' | ':' | '@')
+    };
+    let is_option = name.starts_with('-');
+    if !name.is_empty() && !is_option && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_in_days_and_weeks() {
+        for (text, days) in [("90d", 90), ("7", 7), ("2w", 14), ("0d", 0)] {
+            assert_eq!(parse_days(text), Ok(days));
+        }
+        for text in ["", "d", "-1d", "1m", "99999999d", "40000w"] {
+            assert!(parse_days(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_renews_is_due_only_when_it_is_late() {
+        let now = datetime!(2026-01-01 00:00 UTC);
+        let within = Duration::days(90);
+        let days = |owner| (deadline(owner, now, within) - now).whole_days();
+        assert_eq!(days(Owner::Publisher), 90);
+        assert_eq!(days(Owner::Server), 4);
+        assert_eq!(days(Owner::Either), 4);
+    }
+
+    #[test]
+    fn a_command_takes_a_name_as_one_word() {
+        assert_eq!(quote("ex.com/app"), "ex.com/app");
+        assert_eq!(quote("a'; rm -rf ~"), r"'a'\''; rm -rf ~'");
+        assert_eq!(quote("-x"), "'-x'");
+        assert_eq!(escape(&quote("a\u{1b}")), "'a\\u{1b}'");
+    }
+}
