@@ -179,4 +179,3 @@ fn role_detail(role: &RoleOverview) -> RoleDetail {
         is_believed: role.is_believed,
     }
 }
-

@@ -15,9 +15,7 @@ use trust::{
 };
 use tuf::Gun;
 
-use crate::{
-    EDITION, Position, Tables, Written, compute::compute, rows::Mark, sum,
-};
+use crate::{EDITION, Position, Tables, Written, compute::compute, rows::Mark, sum};
 
 /// How many lines of the feed, or names, are read with one statement.
 const PAGE: u32 = 200;
@@ -91,7 +89,9 @@ impl Follower {
 
     /// Follows until `shutdown`.
     pub async fn run(self, pace: Pace, shutdown: CancellationToken) {
-        shutdown.run_until_cancelled(self.keep_following(pace)).await;
+        shutdown
+            .run_until_cancelled(self.keep_following(pace))
+            .await;
     }
 
     async fn keep_following(&self, pace: Pace) {
@@ -291,9 +291,9 @@ impl Follower {
                 (None, None) => return Ok(()),
                 (None, Some(mark)) => self.tables.remove(mark).await?,
                 (Some(head), mark) => {
-                    let is_known = mark.as_ref().is_some_and(|mark| {
-                        is_current(mark, head.version, &head.sha256, now)
-                    });
+                    let is_known = mark
+                        .as_ref()
+                        .is_some_and(|mark| is_current(mark, head.version, &head.sha256, now));
                     if is_known && manner == Manner::IfChanged {
                         return Ok(());
                     }

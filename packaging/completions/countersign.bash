@@ -43,17 +43,26 @@ _countersign() {
             countersign,escrow-key)
                 cmd="countersign__subcmd__escrow__subcmd__key"
                 ;;
+            countersign,expiry)
+                cmd="countersign__subcmd__expiry"
+                ;;
             countersign,health)
                 cmd="countersign__subcmd__health"
                 ;;
             countersign,help)
                 cmd="countersign__subcmd__help"
                 ;;
+            countersign,inventory)
+                cmd="countersign__subcmd__inventory"
+                ;;
             countersign,key)
                 cmd="countersign__subcmd__key"
                 ;;
             countersign,migrate)
                 cmd="countersign__subcmd__migrate"
+                ;;
+            countersign,overview)
+                cmd="countersign__subcmd__overview"
                 ;;
             countersign,prepare)
                 cmd="countersign__subcmd__prepare"
@@ -118,17 +127,26 @@ _countersign() {
             countersign__subcmd__help,escrow-key)
                 cmd="countersign__subcmd__help__subcmd__escrow__subcmd__key"
                 ;;
+            countersign__subcmd__help,expiry)
+                cmd="countersign__subcmd__help__subcmd__expiry"
+                ;;
             countersign__subcmd__help,health)
                 cmd="countersign__subcmd__help__subcmd__health"
                 ;;
             countersign__subcmd__help,help)
                 cmd="countersign__subcmd__help__subcmd__help"
                 ;;
+            countersign__subcmd__help,inventory)
+                cmd="countersign__subcmd__help__subcmd__inventory"
+                ;;
             countersign__subcmd__help,key)
                 cmd="countersign__subcmd__help__subcmd__key"
                 ;;
             countersign__subcmd__help,migrate)
                 cmd="countersign__subcmd__help__subcmd__migrate"
+                ;;
+            countersign__subcmd__help,overview)
+                cmd="countersign__subcmd__help__subcmd__overview"
                 ;;
             countersign__subcmd__help,prepare)
                 cmd="countersign__subcmd__help__subcmd__prepare"
@@ -164,7 +182,7 @@ _countersign() {
 
     case "${cmd}" in
         countersign)
-            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor inventory expiry overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,6 +409,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__expiry)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__health)
             opts="-h --data --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -410,7 +442,7 @@ _countersign() {
             return 0
             ;;
         countersign__subcmd__help)
-            opts="up backup verify-backup restore health doctor key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="up backup verify-backup restore health doctor inventory expiry overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -563,6 +595,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__help__subcmd__expiry)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__help__subcmd__health)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -591,6 +637,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__help__subcmd__inventory)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__help__subcmd__key)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -606,6 +666,20 @@ _countersign() {
             return 0
             ;;
         countersign__subcmd__help__subcmd__migrate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__help__subcmd__overview)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -731,6 +805,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__inventory)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__key)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -756,6 +844,20 @@ _countersign() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__overview)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -86,6 +86,21 @@ _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
 && ret=0
 ;;
+(inventory)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
+(expiry)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
+(overview)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
 (key)
 _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
@@ -259,6 +274,18 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(inventory)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(expiry)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(overview)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (key)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -353,6 +380,9 @@ _countersign_commands() {
 'restore:Restore a backup into the empty databases of a stopped service, or into a new service' \
 'health:Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if not' \
 'doctor:Find what is wrong with the service, or with one repository (\`doctor gun NAME\`), and how to cure it' \
+'inventory:List what is stored\: repositories, who signs them, what expires, and what is wrong' \
+'expiry:List what expires soon, who has to act, and the command to type; status 1 if anything is due' \
+'overview:Look after the tables behind the inventory\: \`overview rebuild\`' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
 'audit:Print the audit log, or verify that nothing in it is missing or changed\: \`audit verify FILE…\`' \
@@ -442,6 +472,11 @@ _countersign__subcmd__escrow-key_commands() {
     local commands; commands=()
     _describe -t commands 'countersign escrow-key commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__expiry_commands] )) ||
+_countersign__subcmd__expiry_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign expiry commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__health_commands] )) ||
 _countersign__subcmd__health_commands() {
     local commands; commands=()
@@ -456,6 +491,9 @@ _countersign__subcmd__help_commands() {
 'restore:Restore a backup into the empty databases of a stopped service, or into a new service' \
 'health:Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if not' \
 'doctor:Find what is wrong with the service, or with one repository (\`doctor gun NAME\`), and how to cure it' \
+'inventory:List what is stored\: repositories, who signs them, what expires, and what is wrong' \
+'expiry:List what expires soon, who has to act, and the command to type; status 1 if anything is due' \
+'overview:Look after the tables behind the inventory\: \`overview rebuild\`' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
 'audit:Print the audit log, or verify that nothing in it is missing or changed\: \`audit verify FILE…\`' \
@@ -526,6 +564,11 @@ _countersign__subcmd__help__subcmd__escrow-key_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help escrow-key commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__help__subcmd__expiry_commands] )) ||
+_countersign__subcmd__help__subcmd__expiry_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help expiry commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__help__subcmd__health_commands] )) ||
 _countersign__subcmd__help__subcmd__health_commands() {
     local commands; commands=()
@@ -536,6 +579,11 @@ _countersign__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help help commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__help__subcmd__inventory_commands] )) ||
+_countersign__subcmd__help__subcmd__inventory_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help inventory commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__help__subcmd__key_commands] )) ||
 _countersign__subcmd__help__subcmd__key_commands() {
     local commands; commands=()
@@ -545,6 +593,11 @@ _countersign__subcmd__help__subcmd__key_commands() {
 _countersign__subcmd__help__subcmd__migrate_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help migrate commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__help__subcmd__overview_commands] )) ||
+_countersign__subcmd__help__subcmd__overview_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help overview commands' commands "$@"
 }
 (( $+functions[_countersign__subcmd__help__subcmd__prepare_commands] )) ||
 _countersign__subcmd__help__subcmd__prepare_commands() {
@@ -586,6 +639,11 @@ _countersign__subcmd__help__subcmd__version_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help version commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__inventory_commands] )) ||
+_countersign__subcmd__inventory_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign inventory commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__key_commands] )) ||
 _countersign__subcmd__key_commands() {
     local commands; commands=()
@@ -595,6 +653,11 @@ _countersign__subcmd__key_commands() {
 _countersign__subcmd__migrate_commands() {
     local commands; commands=()
     _describe -t commands 'countersign migrate commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__overview_commands] )) ||
+_countersign__subcmd__overview_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign overview commands' commands "$@"
 }
 (( $+functions[_countersign__subcmd__prepare_commands] )) ||
 _countersign__subcmd__prepare_commands() {

@@ -38,6 +38,9 @@ complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "health"
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "doctor" -d 'Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "auth" -d 'Hash passwords, and explain who may do what'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "audit" -d 'Print the audit log: who changed what, tags with old and new digest'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "inventory" -d 'List what is stored: repositories, who signs them, what expires, what is wrong'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "expiry" -d 'List what expires soon, who has to act, and by which command; status 1 if anything is due'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "overview" -d 'Look after the tables behind `inventory` and `expiry`'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "backup" -d 'Write all trust data to a file, while the server runs; the signer\'s backup comes after'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "restore" -d 'Fill an empty database from a backup, of whatever kind of database'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "verify-backup" -d 'Check a backup, and that clients could follow every repository in it'
@@ -151,6 +154,40 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and _
 complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l complete -d 'Demand every chain from its first line on, and nothing before'
 complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print what is found as JSON'
 complete -c notary-server -n "__fish_notary_server_using_subcommand audit; and __fish_seen_subcommand_from verify" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l prefix -d 'Only names that begin so' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l signer -d 'Only repositories that this key may sign' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l tag -d 'Only repositories with this tag' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l digest -d 'Only repositories with a tag of this digest, sha256:…' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l expires-within -d 'Only those of which something that people may have to renew expires in so many days, such as 90d' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l unhealthy -d 'Only repositories with problems or warnings'
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l json -d 'Print JSON: an array, or an object if NAME is given'
+complete -c notary-server -n "__fish_notary_server_using_subcommand inventory" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l within -d 'How far to look ahead, such as 90d or 12w' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l json -d 'Print a JSON array'
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -f -a "rebuild" -d 'Compute everything again from the stored files; servers may run and go on publishing'
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l version -d 'Print the version and end' -r

@@ -235,6 +235,68 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(inventory)
+_arguments "${_arguments_options[@]}" : \
+'--prefix=[Only names that begin so]:PREFIX:_default' \
+'--signer=[Only repositories that this key may sign]:KEY-ID:_default' \
+'--tag=[Only repositories with this tag]:TAG:_default' \
+'--digest=[Only repositories with a tag of this digest, sha256\:…]:DIGEST:_default' \
+'--expires-within=[Only those of which something that people may have to renew expires in so many days, such as 90d]:DAYS:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--unhealthy[Only repositories with problems or warnings]' \
+'--json[Print JSON\: an array, or an object if NAME is given]' \
+'--help[Print this help]' \
+'::name -- Show this repository with its roles, signers, tags and problems:_default' \
+&& ret=0
+;;
+(expiry)
+_arguments "${_arguments_options[@]}" : \
+'--within=[How far to look ahead, such as 90d or 12w]:DAYS:_default' \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--json[Print a JSON array]' \
+'--help[Print this help]' \
+&& ret=0
+;;
+(overview)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--help[Print this help]' \
+":: :_notary-server__subcmd__overview_commands" \
+"*::: :->overview" \
+&& ret=0
+
+    case $state in
+    (overview)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-overview-command-$line[1]:"
+        case $line[1] in
+            (rebuild)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--help[Print this help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (backup)
 _arguments "${_arguments_options[@]}" : \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
@@ -288,6 +350,9 @@ _notary-server_commands() {
 'doctor:Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server' \
 'auth:Hash passwords, and explain who may do what' \
 'audit:Print the audit log\: who changed what, tags with old and new digest' \
+'inventory:List what is stored\: repositories, who signs them, what expires, what is wrong' \
+'expiry:List what expires soon, who has to act, and by which command; status 1 if anything is due' \
+'overview:Look after the tables behind \`inventory\` and \`expiry\`' \
 'backup:Write all trust data to a file, while the server runs; the signer'\''s backup comes after' \
 'restore:Fill an empty database from a backup, of whatever kind of database' \
 'verify-backup:Check a backup, and that clients could follow every repository in it' \
@@ -358,15 +423,37 @@ _notary-server__subcmd__doctor__subcmd__gun_commands() {
     local commands; commands=()
     _describe -t commands 'notary-server doctor gun commands' commands "$@"
 }
+(( $+functions[_notary-server__subcmd__expiry_commands] )) ||
+_notary-server__subcmd__expiry_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server expiry commands' commands "$@"
+}
 (( $+functions[_notary-server__subcmd__health_commands] )) ||
 _notary-server__subcmd__health_commands() {
     local commands; commands=()
     _describe -t commands 'notary-server health commands' commands "$@"
 }
+(( $+functions[_notary-server__subcmd__inventory_commands] )) ||
+_notary-server__subcmd__inventory_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server inventory commands' commands "$@"
+}
 (( $+functions[_notary-server__subcmd__migrate_commands] )) ||
 _notary-server__subcmd__migrate_commands() {
     local commands; commands=()
     _describe -t commands 'notary-server migrate commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__overview_commands] )) ||
+_notary-server__subcmd__overview_commands() {
+    local commands; commands=(
+'rebuild:Compute everything again from the stored files; servers may run and go on publishing' \
+    )
+    _describe -t commands 'notary-server overview commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__overview__subcmd__rebuild_commands] )) ||
+_notary-server__subcmd__overview__subcmd__rebuild_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server overview rebuild commands' commands "$@"
 }
 (( $+functions[_notary-server__subcmd__restore_commands] )) ||
 _notary-server__subcmd__restore_commands() {

@@ -25,7 +25,15 @@ use crate::{
 
 /// The crates whose lines belong into the log at every level.
 const LOGGED_CRATES: &[&str] = &[
-    "server", "trust", "inventory", "authn", "access", "archive", "database", "proto", "tuf",
+    "server",
+    "trust",
+    "inventory",
+    "authn",
+    "access",
+    "archive",
+    "database",
+    "proto",
+    "tuf",
 ];
 
 /// What the process was told by its environment.

@@ -19,7 +19,7 @@ use trust::{
     memory::MemoryLimits,
     renewal::{self, Pace},
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
-    store::{self, SqlStore, TrustStore, chains},
+    store::{self, chains},
 };
 
 use crate::{
@@ -254,7 +254,11 @@ async fn follower(config: &Config, app: &App, connected: &Connected) -> Option<F
         return None;
     }
     let store = Arc::clone(&app.repositories.store);
-    Some(Follower::new(store, inventory::tables(connected), clock::now))
+    Some(Follower::new(
+        store,
+        inventory::tables(connected),
+        clock::now,
+    ))
 }
 
 /// Everything that requests work with, opened and connected, and its database.

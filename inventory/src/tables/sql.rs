@@ -52,9 +52,7 @@ fn begin<DB: Dialect>() -> &'static str {
     match DB::BACKEND {
         Backend::Sqlite | Backend::Memory => "BEGIN IMMEDIATE",
         Backend::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        Backend::MySql => {
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION"
-        }
+        Backend::MySql => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION",
     }
 }
 
@@ -392,9 +390,9 @@ where
                 expires: int!(row, 3),
             });
         }
-        let mut expiries = Vec::with_capacity(rows.len());
+        let mut found = Vec::with_capacity(rows.len());
         for row in rows {
-            expiries.push(Expiry {
+            found.push(Expiry {
                 gun: text(bytes!(row, 0)),
                 role: text(bytes!(row, 1)),
                 version: int!(row, 2),
@@ -402,10 +400,7 @@ where
                 owner: Owner::from_number(int!(row, 4)),
             });
         }
-        Ok(Page {
-            rows: expiries,
-            next,
-        })
+        Ok(Page { rows: found, next })
     }
 }
 
@@ -444,7 +439,15 @@ where
                 ..
             } => {
                 let digest = digest.as_bytes();
-                read!(DB, &self.pool, statements::BY_DIGEST, digest, from, end, limit)
+                read!(
+                    DB,
+                    &self.pool,
+                    statements::BY_DIGEST,
+                    digest,
+                    from,
+                    end,
+                    limit
+                )
             }
             Filter { tag: Some(tag), .. } => {
                 let name = sum(tag.as_bytes());
@@ -467,13 +470,20 @@ where
             return Ok(false);
         }
         if let Some(before) = filter.expires_before
-            && !row.next.as_ref().is_some_and(|next| next.expires < before)
+            && row.next.as_ref().is_none_or(|next| next.expires >= before)
         {
             return Ok(false);
         }
         let gun = row.gun.as_bytes();
         if let (Some(_), Some(tag)) = (&filter.digest, &filter.tag)
-            && read!(DB, &self.pool, statements::HAS_TAG, sum(tag.as_bytes()), gun)?.is_empty()
+            && read!(
+                DB,
+                &self.pool,
+                statements::HAS_TAG,
+                sum(tag.as_bytes()),
+                gun
+            )?
+            .is_empty()
         {
             return Ok(false);
         }
@@ -674,7 +684,15 @@ where
             wanted.remove(&key);
         } else {
             let (role, start, sum) = (key.0.as_slice(), start.as_slice(), key.1.as_slice());
-            change!(DB, transaction, statements::DELETE_TAG, gun, role, start, sum);
+            change!(
+                DB,
+                transaction,
+                statements::DELETE_TAG,
+                gun,
+                role,
+                start,
+                sum
+            );
         }
     }
     let mut rows: Vec<Vec<Value<'_>>> = Vec::with_capacity(wanted.len());
@@ -768,13 +786,27 @@ mod tests {
 
     #[test]
     fn a_prefix_covers_exactly_the_names_that_begin_with_it() {
-        let names = ["", "a", "a/", "a/b", "a/\u{10ffff}", "a0", "b", "é", "\u{10ffff}"];
+        let names = [
+            "",
+            "a",
+            "a/",
+            "a/b",
+            "a/\u{10ffff}",
+            "a0",
+            "b",
+            "é",
+            "\u{10ffff}",
+        ];
         for prefix in ["", "a", "a/", "é", "\u{10ffff}", "a/b"] {
             let (from, end) = (before(prefix, ""), behind(prefix));
             for name in names {
                 let bytes = name.as_bytes();
                 let is_found = bytes > from.as_slice() && bytes < end.as_slice();
-                assert_eq!(is_found, name.starts_with(prefix) && !name.is_empty(), "{name} {prefix}");
+                assert_eq!(
+                    is_found,
+                    name.starts_with(prefix) && !name.is_empty(),
+                    "{name} {prefix}"
+                );
             }
         }
     }

@@ -99,6 +99,15 @@ impl Stage {
         names
     }
 
+    /// Bytes as this database writes them in a statement.
+    fn literal(&self, bytes: &[u8]) -> String {
+        let hex = hex::encode(bytes);
+        match &self.connected {
+            Connected::Postgres(_) => format!(r"'\x{hex}'::bytea"),
+            _ => format!("X'{hex}'"),
+        }
+    }
+
     async fn run(&self, statement: &str) {
         let statement = AssertSqlSafe(statement.to_owned());
         with_pool!(&self.connected, pool => {
@@ -174,12 +183,18 @@ pub(crate) async fn what_is_published_and_deleted_by_others_shows_up(connected: 
     let first = stage.row("example.com/app").await.unwrap();
     assert_eq!((first.health, first.tags), (Health::Whole, 1), "{first:?}");
     assert_eq!(first.detail.roles.len(), 4);
-    assert_eq!(first.next.unwrap().expires, fixtures::clock() + Duration::days(3650));
+    assert_eq!(
+        first.next.unwrap().expires,
+        fixtures::clock() + Duration::days(3650)
+    );
     let signers = stage.tables.signers("example.com/app").await.unwrap();
     assert_eq!(signers.len() as u64, first.signers);
     let root = signers.iter().find(|signer| signer.role == "root").unwrap();
     assert_eq!(root.certificate.as_deref(), Some("example.com/app"));
-    let targets = signers.iter().find(|signer| signer.role == "targets").unwrap();
+    let targets = signers
+        .iter()
+        .find(|signer| signer.role == "targets")
+        .unwrap();
     assert_eq!(targets.certificate, None);
 
     publisher.add_target("targets", "2.0", b"two");
@@ -201,9 +216,18 @@ pub(crate) async fn what_is_published_and_deleted_by_others_shows_up(connected: 
     assert_eq!(stage.tags("example.com/gone").await, []);
     assert_eq!(stage.names(&all(), 10).await, ["example.com/app"]);
     let picks = [
-        Filter { tag: Some("2.0".to_owned()), ..all() },
-        Filter { digest: Some(tags[0].digest.clone()), ..all() },
-        Filter { signer: Some(root.key_id.clone()), ..all() },
+        Filter {
+            tag: Some("2.0".to_owned()),
+            ..all()
+        },
+        Filter {
+            digest: Some(tags[0].digest.clone()),
+            ..all()
+        },
+        Filter {
+            signer: Some(root.key_id.clone()),
+            ..all()
+        },
         Filter {
             signer: Some(root.key_id.clone()),
             tag: Some("1.0".to_owned()),
@@ -214,13 +238,31 @@ pub(crate) async fn what_is_published_and_deleted_by_others_shows_up(connected: 
         },
     ];
     for filter in picks {
-        assert_eq!(stage.names(&filter, 10).await, ["example.com/app"], "{filter:?}");
+        assert_eq!(
+            stage.names(&filter, 10).await,
+            ["example.com/app"],
+            "{filter:?}"
+        );
     }
     for filter in [
-        Filter { tag: Some("2".to_owned()), ..all() },
-        Filter { is_unhealthy: true, ..all() },
-        Filter { expires_before: Some(fixtures::clock()), ..all() },
-        Filter { tag: Some("1.0".to_owned()), digest: Some(tags[1].digest.clone()), prefix: "b".to_owned(), ..all() },
+        Filter {
+            tag: Some("2".to_owned()),
+            ..all()
+        },
+        Filter {
+            is_unhealthy: true,
+            ..all()
+        },
+        Filter {
+            expires_before: Some(fixtures::clock()),
+            ..all()
+        },
+        Filter {
+            tag: Some("1.0".to_owned()),
+            digest: Some(tags[1].digest.clone()),
+            prefix: "b".to_owned(),
+            ..all()
+        },
     ] {
         assert_eq!(stage.names(&filter, 10).await, [""; 0], "{filter:?}");
     }
@@ -276,7 +318,10 @@ pub(crate) async fn an_older_state_never_replaces_a_newer_one(connected: Connect
     assert_eq!(put(&new, Some(mark.revision)).await, Written::Done);
     assert_eq!(put(&old, Some(mark.revision)).await, Written::Overtaken);
     assert_eq!(put(&old, None).await, Written::Overtaken);
-    assert_eq!(stage.tables.remove(&mark).await.unwrap(), Written::Overtaken);
+    assert_eq!(
+        stage.tables.remove(&mark).await.unwrap(),
+        Written::Overtaken
+    );
     assert_eq!(stage.tags("a").await[0].digest, "sha256:new");
     let mark = stage.tables.mark(b"a").await.unwrap().unwrap();
     assert_eq!(stage.tables.remove(&mark).await.unwrap(), Written::Done);
@@ -290,8 +335,10 @@ pub(crate) async fn another_feed_is_noticed_and_everything_walked_through(connec
     stage.first("example.com/b").await;
     stage.catch_up().await;
     // As after a restore: another repository, another feed, and the old rows of the inventory.
-    stage.run("DELETE FROM tuf_files WHERE gun = 'example.com/a'").await;
-    stage.run("UPDATE changefeed SET gun = 'example.com/b'").await;
+    stage
+        .run("DELETE FROM tuf_files WHERE gun = 'example.com/a'")
+        .await;
+    stage.run("UPDATE changefeed SET version = 7").await;
     stage.catch_up().await;
     assert_eq!(stage.names(&all(), 10).await, ["example.com/b"]);
     // A feed whose newest id fell.
@@ -308,7 +355,9 @@ pub(crate) async fn a_damaged_repository_is_listed_as_broken(connected: Connecte
     let stage = Stage::with(connected).await;
     stage.first("example.com/bad").await;
     stage.first("example.com/good").await;
-    stage.run("DELETE FROM tuf_files WHERE gun = 'example.com/bad' AND role = 'snapshot'").await;
+    stage
+        .run("DELETE FROM tuf_files WHERE gun = 'example.com/bad' AND role = 'snapshot'")
+        .await;
     stage.first("example.com/ugly").await;
     let rubbish = with_pool!(&stage.connected, pool => {
         sqlx::query(match pool_backend(pool) {
@@ -321,7 +370,10 @@ pub(crate) async fn a_damaged_repository_is_listed_as_broken(connected: Connecte
     });
     rubbish.unwrap();
     stage.catch_up().await;
-    let broken = Filter { is_unhealthy: true, ..all() };
+    let broken = Filter {
+        is_unhealthy: true,
+        ..all()
+    };
     assert_eq!(
         stage.names(&broken, 10).await,
         ["example.com/bad", "example.com/ugly"]
@@ -338,9 +390,21 @@ fn pool_backend<DB: database::Dialect>(_: &database::Pool<DB>) -> database::Back
 
 pub(crate) async fn names_of_tags_may_be_of_any_bytes_and_any_length(connected: Connected) {
     let stage = Stage::with(connected).await;
-    let long = ["x".repeat(5_000), "x".repeat(5_001), format!("{}é", "x".repeat(511))];
+    let long = [
+        "x".repeat(5_000),
+        "x".repeat(5_001),
+        format!("{}é", "x".repeat(511)),
+    ];
     let mut names = vec![
-        "A", "a", "a ", "a\u{301}", "á", "\u{1b}[2J", "\u{0}", "\u{10ffff}", "'; DROP TABLE x; --",
+        "A",
+        "a",
+        "a ",
+        "a\u{301}",
+        "á",
+        "\u{1b}[2J",
+        "\u{0}",
+        "\u{10ffff}",
+        "'; DROP TABLE x; --",
     ];
     names.extend(long.iter().map(String::as_str));
     let mut publisher = Publisher::new("example.com/app");
@@ -350,14 +414,25 @@ pub(crate) async fn names_of_tags_may_be_of_any_bytes_and_any_length(connected: 
     let parts = publisher.first_publish();
     stage.publish(&mut publisher, parts).await;
     stage.catch_up().await;
-    let mut found: Vec<String> =
-        stage.tags("example.com/app").await.into_iter().map(|tag| tag.name).collect();
+    let mut found: Vec<String> = stage
+        .tags("example.com/app")
+        .await
+        .into_iter()
+        .map(|tag| tag.name)
+        .collect();
     found.sort_unstable();
     names.sort_unstable();
     assert_eq!(found, names);
     for name in names {
-        let filter = Filter { tag: Some(name.to_owned()), ..all() };
-        assert_eq!(stage.names(&filter, 10).await, ["example.com/app"], "{name:?}");
+        let filter = Filter {
+            tag: Some(name.to_owned()),
+            ..all()
+        };
+        assert_eq!(
+            stage.names(&filter, 10).await,
+            ["example.com/app"],
+            "{name:?}"
+        );
     }
 }
 
@@ -368,18 +443,28 @@ pub(crate) async fn what_has_expired_since_is_computed_again(connected: Connecte
     let parts = publisher.first_publish();
     stage.publish(&mut publisher, parts).await;
     stage.catch_up().await;
-    assert_eq!(stage.row("example.com/app").await.unwrap().health, Health::Whole);
+    assert_eq!(
+        stage.row("example.com/app").await.unwrap().health,
+        Health::Whole
+    );
     let later = || fixtures::clock() + Duration::days(2);
     let follower = Follower::new(Arc::clone(&stage.store), Arc::clone(&stage.tables), later);
     // A walk takes the place of the feed, which has nothing to tell.
     stage.tables.set_position(None).await.unwrap();
     follower.catch_up(&mut |_| {}).await.unwrap();
-    assert_eq!(stage.row("example.com/app").await.unwrap().health, Health::Broken);
+    assert_eq!(
+        stage.row("example.com/app").await.unwrap().health,
+        Health::Broken
+    );
 }
 
 pub(crate) async fn what_expires_is_listed_by_owner_and_in_order(connected: Connected) {
     let stage = Stage::with(connected).await;
-    for (gun, days) in [("example.com/c", 3), ("example.com/a", 5), ("example.com/b", 3)] {
+    for (gun, days) in [
+        ("example.com/c", 3),
+        ("example.com/a", 5),
+        ("example.com/b", 3),
+    ] {
         let mut publisher = Publisher::new(gun);
         publisher.expire("targets", fixtures::clock() + Duration::days(days));
         let parts = publisher.first_publish();
@@ -389,7 +474,9 @@ pub(crate) async fn what_expires_is_listed_by_owner_and_in_order(connected: Conn
     let before = fixtures::clock() + Duration::days(90);
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = stage.tables.expiring(Owner::Publisher, before, after.as_ref(), 1);
+        let page = stage
+            .tables
+            .expiring(Owner::Publisher, before, after.as_ref(), 1);
         let page = page.await.unwrap();
         found.extend(page.rows);
         after = page.next;
@@ -410,26 +497,55 @@ pub(crate) async fn what_expires_is_listed_by_owner_and_in_order(connected: Conn
 pub(crate) async fn ten_thousand_repositories_are_read_in_pages(connected: Connected) {
     const COUNT: usize = 10_000;
     let stage = Stage::with(connected).await;
-    let now = fixtures::clock();
-    for number in 0..COUNT {
-        let gun = format!("ex.com/{}/{number:05}", number % 10);
-        let mut entry = entry(&gun, &[("latest", "sha256:same")], now);
-        if number % 1_000 == 1 {
-            entry.row.health = Health::Broken;
-            entry.tags[0].name = "rare".to_owned();
+    let bytes = |text: &str| stage.literal(text.as_bytes());
+    let (format, detail) = (bytes("notary"), bytes(r#"{"roles":[],"problems":[]}"#));
+    let (empty, role, same) = (bytes(""), bytes("targets"), bytes("sha256:same"));
+    let numbers: Vec<usize> = (0..COUNT).collect();
+    for numbers in numbers.chunks(500) {
+        let (mut rows, mut tags) = (Vec::new(), Vec::new());
+        for number in numbers {
+            let gun = bytes(&format!("ex.com/{}/{number:05}", number % 10));
+            let (health, name) = match number % 1_000 {
+                1 => (2, "rare"),
+                _ => (0, "latest"),
+            };
+            let sum = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+            let (name, sum) = (bytes(name), stage.literal(sum.as_ref()));
+            rows.push(format!(
+                "({gun}, 1, 1, 1, {empty}, {format}, 0, 0, 0, 0, {role}, {health}, 1, 1, 1, {detail})"
+            ));
+            tags.push(format!("({gun}, {role}, {name}, {sum}, {name}, {same}, 7)"));
         }
-        assert_eq!(stage.tables.put(&entry, None).await.unwrap(), Written::Done);
+        let (rows, tags) = (rows.join(","), tags.join(","));
+        stage
+            .run(&format!("INSERT INTO countersign_overview VALUES {rows}"))
+            .await;
+        stage
+            .run(&format!("INSERT INTO countersign_tags VALUES {tags}"))
+            .await;
     }
     let names = stage.names(&all(), 500).await;
     assert_eq!(names.len(), COUNT);
     assert!(names.is_sorted());
-    let tenth = Filter { prefix: "ex.com/1/".to_owned(), ..all() };
+    let tenth = Filter {
+        prefix: "ex.com/1/".to_owned(),
+        ..all()
+    };
     assert_eq!(stage.names(&tenth, 77).await.len(), COUNT / 10);
-    let rare = Filter { tag: Some("rare".to_owned()), ..all() };
+    let rare = Filter {
+        tag: Some("rare".to_owned()),
+        ..all()
+    };
     assert_eq!(stage.names(&rare, 3).await.len(), COUNT / 1_000);
-    let broken = Filter { is_unhealthy: true, ..all() };
+    let broken = Filter {
+        is_unhealthy: true,
+        ..all()
+    };
     assert_eq!(stage.names(&broken, 3).await.len(), COUNT / 1_000);
-    let same = Filter { digest: Some("sha256:same".to_owned()), ..tenth };
+    let same = Filter {
+        digest: Some("sha256:same".to_owned()),
+        ..tenth
+    };
     assert_eq!(stage.names(&same, 500).await.len(), COUNT / 10);
 }
 

@@ -27,7 +27,9 @@ async fn database_in(folder: &std::path::Path) -> Connected {
         url: DatabaseUrl::parse(Backend::Sqlite, file.to_str().unwrap()).unwrap(),
         limits: PoolLimits::default(),
     };
-    store::open_pool(&storage, OpenMode::MayCreate).await.unwrap()
+    store::open_pool(&storage, OpenMode::MayCreate)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use trust::renewal::{LEAD, SNAPSHOT_LEAD};
 use super::{
     Environment,
     overview::Opened,
-    terminal::{Columns, day, escape, moment},
+    terminal::{Columns, day, moment},
 };
 
 /// The name of the command.
@@ -114,9 +114,7 @@ async fn due(
         let before = deadline(owner, now, within);
         let mut after = None;
         loop {
-            let page = tables
-                .expiring(owner, before, after.as_ref(), PAGE)
-                .await?;
+            let page = tables.expiring(owner, before, after.as_ref(), PAGE).await?;
             due.extend(page.rows);
             after = page.next;
             if after.is_none() {
@@ -213,6 +211,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::command::terminal::escape;
 
     #[test]
     fn lengths_of_time_are_read_in_days_and_weeks() {

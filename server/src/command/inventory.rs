@@ -155,10 +155,9 @@ async fn list(tables: &dyn Tables, filter: &Filter, is_json: bool) -> Result<()>
 const HEADS: &[&str] = &["GUN", "HEALTH", "EXPIRES", "ROLE", "TAGS", "PUBLISHED"];
 
 fn add(columns: &mut Columns, row: &Row) {
-    let (expires, role) = row
-        .next
-        .as_ref()
-        .map_or_else(Default::default, |next| (day(next.expires), next.role.clone()));
+    let (expires, role) = row.next.as_ref().map_or_else(Default::default, |next| {
+        (day(next.expires), next.role.clone())
+    });
     columns.add(&[
         &row.gun,
         word(row.health),

@@ -1,7 +1,11 @@
 //! `notary-server migrate`: brings the database up to this version.
 
 use anyhow::{Result, bail};
-use database::{Connected, OpenMode};
+use database::{
+    Connected, Fault, OpenMode,
+    adopt::{AdoptError, Survey},
+    fault,
+};
 use trust::store::{self, Storage, chains};
 
 /// Brings the database up to date, or only says what that would mean.
@@ -40,19 +44,28 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
     for step in &survey.steps {
         println!("done: {}", step.what);
     }
-    // Trust data is served without this table, and a user of the database may not be allowed more
-    // than Notary's.
-    match chains::migrate(connected).await {
+    tell_own(chains::migrate(connected).await, "the ends of audit logs")?;
+    tell_own(inventory::migrate(connected).await, "the inventory")?;
+    println!("the database {} is up to date", storage.url);
+    Ok(())
+}
+
+/// Tells what became of tables that Notary does not have. A user who may not make them has a server
+/// that works.
+fn tell_own(migrated: Result<Survey, AdoptError>, purpose: &str) -> Result<()> {
+    match migrated {
         Ok(survey) => {
             for step in survey.steps {
                 println!("done: {}", step.what);
             }
         }
-        Err(error) => println!("not done, and not urgent: {error}"),
+        Err(AdoptError::Step { what, error }) if fault(&error) == Fault::Denied => {
+            eprintln!(
+                "note: could not {what} for {purpose}: {error}; the server works without it; run \
+                 `notary-server migrate` as a user who may create tables to have it"
+            );
+        }
+        Err(error) => return Err(error.into()),
     }
-    for step in inventory::migrate(connected).await?.steps {
-        println!("done: {}", step.what);
-    }
-    println!("the database {} is up to date", storage.url);
     Ok(())
 }

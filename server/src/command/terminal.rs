@@ -90,7 +90,8 @@ mod tests {
         fn no_name_reaches_the_terminal_as_a_command(name in any::<String>()) {
             let escaped = escape(&name);
             prop_assert!(!escaped.chars().any(char::is_control));
-            prop_assert!(!escaped.contains(['\u{202e}', '\u{2066}', '\u{200b}', '\u{2028}']));
+            let hidden = ['\u{202e}', '\u{2066}', '\u{200b}', '\u{2028}'];
+            prop_assert!(!escaped.contains(hidden));
         }
     }
 

@@ -8,6 +8,7 @@ mod changefeed;
 mod closed;
 mod config;
 mod doctor;
+mod inventory;
 mod keys;
 mod observed;
 mod overload;

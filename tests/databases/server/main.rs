@@ -11,6 +11,9 @@ mod dropped;
 mod failures;
 mod feed;
 mod galera;
+mod inventory;
+#[path = "../../../inventory/tests/it/behaviour.rs"]
+mod inventory_behaviour;
 #[path = "../../../trust/tests/it/reads/model.rs"]
 mod model;
 #[path = "../../../trust/tests/it/reads/observed.rs"]
