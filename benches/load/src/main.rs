@@ -40,6 +40,7 @@ use time::{OffsetDateTime, macros::format_description};
 /// Compare Countersign with Notary 0.7 on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "load")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
     /// Measure fewer scenarios, for a shorter time, on MariaDB only
     #[arg(long)]
