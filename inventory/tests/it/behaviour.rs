@@ -122,8 +122,8 @@ async fn publish(store: &dyn TrustStore, publisher: &mut Publisher, parts: Vec<f
     let base = store.head(&gun).await.unwrap();
     let parts = parts.into_iter().chain(publisher.as_server());
     let files: Vec<File> = parts.map(|(role, bytes)| file(&role, bytes)).collect();
-    let published = store.publish(&gun, base.as_ref(), &files, fixtures::clock());
-    published.await.unwrap();
+    let stored = store.publish(&gun, base.as_ref(), &files, fixtures::clock());
+    stored.await.unwrap();
 }
 
 fn file(role: &str, bytes: Vec<u8>) -> File {
