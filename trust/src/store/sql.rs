@@ -153,7 +153,6 @@ where
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> String: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
     for<'r> (String, String): FromRow<'r, DB::Row>,
     for<'r> HeadRow: FromRow<'r, DB::Row>,
@@ -235,7 +234,7 @@ where
             .bind(gun.as_str())
             .bind(gun.as_str())
             .bind(role.as_str())
-            .bind(version)
+            .bind(i64::from(version))
             .fetch_optional(&self.pool)
             .await
             .or_else(nothing_of_that_name)?;
@@ -258,7 +257,7 @@ where
             .bind(gun.as_str())
             .bind(gun.as_str())
             .bind(role.as_str())
-            .bind(version)
+            .bind(i64::from(version))
             .fetch_optional(&self.pool)
             .await
             .or_else(nothing_of_that_name)?;
@@ -349,7 +348,7 @@ where
             query = query.bind(gun.as_str()).bind(gun.as_str());
         }
         let rows = query
-            .bind(id)
+            .bind(i64::from(id))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
@@ -436,7 +435,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     /// A deletion, from beginning to commit.
     async fn delete_once(&self, gun: &Gun, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
@@ -457,7 +456,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     const TRIAL: &str = "countersign doctor: trial";
     let sha256 = "0".repeat(64);
@@ -466,7 +465,7 @@ where
         .bind(now)
         .bind(TRIAL)
         .bind("timestamp")
-        .bind(1_i32)
+        .bind(1_i64)
         .bind(sha256.as_str())
         .bind(&b"{}"[..])
         .execute(transaction.executor())
@@ -492,7 +491,7 @@ where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     let gone = sqlx::query(DB::sql(statements::DELETE))
         .bind(gun.as_str())
@@ -543,12 +542,12 @@ where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     sqlx::query(DB::sql(statements::ADD_CHANGE))
         .bind(now)
         .bind(gun.as_str())
-        .bind(version)
+        .bind(i64::from(version))
         .bind(sha256)
         .bind(category)
         .execute(transaction.executor())

@@ -65,7 +65,6 @@ impl<'a> Addition<'a> {
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
         for<'q> String: Encode<'q, DB> + Type<DB>,
         for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
         for<'q> i64: Encode<'q, DB> + Type<DB>,
         for<'r> (String, String): FromRow<'r, DB::Row>,
         for<'r> HeadRow: FromRow<'r, DB::Row>,
@@ -110,7 +109,6 @@ impl<'a> Addition<'a> {
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
         for<'q> String: Encode<'q, DB> + Type<DB>,
         for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
         for<'q> i64: Encode<'q, DB> + Type<DB>,
         for<'r> (String, String): FromRow<'r, DB::Row>,
         for<'r> HeadRow: FromRow<'r, DB::Row>,
@@ -166,7 +164,6 @@ impl<'a> Addition<'a> {
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
         for<'q> String: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
         for<'q> i64: Encode<'q, DB> + Type<DB>,
     {
         let (moment, next) = self.moments::<DB>();
@@ -183,7 +180,7 @@ impl<'a> Addition<'a> {
             statement = statement
                 .bind(gun)
                 .bind(row.role.as_str())
-                .bind(row.version);
+                .bind(i64::from(row.version));
         }
         let claimed = statement.execute(transaction.executor()).await?;
         Ok(DB::rows_affected(&claimed) == 1)
@@ -206,7 +203,6 @@ impl<'a> Addition<'a> {
         DB: Dialect,
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
         for<'q> i64: Encode<'q, DB> + Type<DB>,
         for<'r> (String, String): FromRow<'r, DB::Row>,
         for<'r> HeadRow: FromRow<'r, DB::Row>,
@@ -244,7 +240,7 @@ impl<'a> Addition<'a> {
         DB: Dialect,
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
+        for<'q> i64: Encode<'q, DB> + Type<DB>,
         for<'r> (String, String): FromRow<'r, DB::Row>,
     {
         for some in rows.chunks(MOST_FILES) {
@@ -253,7 +249,7 @@ impl<'a> Addition<'a> {
                 statement = statement
                     .bind(self.gun.as_str())
                     .bind(row.role.as_str())
-                    .bind(row.version);
+                    .bind(i64::from(row.version));
             }
             let stored: Vec<(String, String)> = statement
                 .fetch_all(transaction.executor())
@@ -325,7 +321,7 @@ impl<'a> Addition<'a> {
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
         for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
+        for<'q> i64: Encode<'q, DB> + Type<DB>,
     {
         let (gun, now) = (self.gun.as_str(), DB::Time::from(self.now));
         for some in batches(rows) {
@@ -336,7 +332,7 @@ impl<'a> Addition<'a> {
                     .bind(now)
                     .bind(gun)
                     .bind(row.role.as_str())
-                    .bind(row.version)
+                    .bind(i64::from(row.version))
                     .bind(row.sha256.as_str())
                     .bind(row.data);
             }
@@ -365,7 +361,7 @@ impl<'a> Addition<'a> {
         DB: Dialect,
         for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
         for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-        for<'q> i32: Encode<'q, DB> + Type<DB>,
+        for<'q> i64: Encode<'q, DB> + Type<DB>,
         for<'r> (String, String): FromRow<'r, DB::Row>,
     {
         match self.rows() {

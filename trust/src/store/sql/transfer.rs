@@ -16,7 +16,6 @@ where
     DB: WholeTables,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> Option<&'q str>: Encode<'q, DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
@@ -64,14 +63,14 @@ where
                 .bind(time(row.deleted_at))
                 .bind(row.gun.as_str())
                 .bind(row.role.as_str())
-                .bind(row.version)
+                .bind(i64::from(row.version))
                 .bind(row.sha256.as_deref())
                 .bind(row.data.as_slice()),
             TrustRow::Change(row) => sqlx::query(DB::sql(statements::PUT_CHANGE))
                 .bind(row.id)
                 .bind(time(row.created_at))
                 .bind(row.gun.as_str())
-                .bind(row.version)
+                .bind(i64::from(row.version))
                 .bind(row.sha256.as_deref())
                 .bind(row.category.as_str()),
         };

@@ -19,6 +19,7 @@ macro_rules! each_behaviour {
         $test!(a_deletion_is_fed_once);
         $test!(guns_are_walked_in_pages_with_the_age_of_their_newest_timestamp);
         $test!(the_feed_is_read_in_pages_both_ways);
+        $test!(those_who_ask_for_the_same_take_turns);
         $test!(names_are_told_apart_letter_by_letter);
         $test!(names_of_every_kind_are_kept_or_refused_but_never_altered);
         $test!(of_rivals_for_a_version_exactly_one_wins);
@@ -207,6 +208,21 @@ pub(crate) async fn guns_are_walked_in_pages_with_the_age_of_their_newest_timest
     let rest = store.timestamps("b", 2).await.unwrap();
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0].gun, Some(gun("c")));
+}
+
+/// Questions that differ in nothing but who asks share their prepared statements.
+pub(crate) async fn those_who_ask_for_the_same_take_turns(store: Arc<dyn TrustStore>) {
+    let (now, name) = (fixtures::clock(), gun("a"));
+    let timestamp = [file(&Role::Timestamp, 1)];
+    publish(&*store, &name, &timestamp, now).await.unwrap();
+    for _ in 0..3 {
+        let page = Page::After { id: 0, limit: 9 };
+        let lines = store.changes(None, page).await.unwrap();
+        assert_eq!(store.changes_from(1, 9).await.unwrap(), lines);
+        let found = store.by_version(&name, &Role::Timestamp, 1).await.unwrap();
+        let before = store.before_version(&name, &Role::Timestamp, 2).await;
+        assert_eq!(before.unwrap().unwrap().bytes, found.unwrap().bytes);
+    }
 }
 
 pub(crate) async fn the_feed_is_read_in_pages_both_ways(store: Arc<dyn TrustStore>) {

@@ -43,6 +43,9 @@ async fn publishes_that_wait_at_the_same_time_share_a_commit() {
         .map(|number| gun(&format!("ex.com/{number}")))
         .collect();
     let (now, files) = (fixtures::clock(), set(1));
+    // The first write may begin the log again, without the transactions that made the tables.
+    let first = gun("ex.com/first");
+    store.publish(&first, None, &files, now).await.unwrap();
     let before = commits(folder.path());
 
     let all = guns.iter().map(|gun| store.publish(gun, None, &files, now));
@@ -51,7 +54,7 @@ async fn publishes_that_wait_at_the_same_time_share_a_commit() {
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(commits(folder.path()) - before, 1);
     let page = Page::After { id: 0, limit: 99 };
-    assert_eq!(store.changes(None, page).await.unwrap().len(), 40);
+    assert_eq!(store.changes(None, page).await.unwrap().len(), 41);
 }
 
 #[tokio::test]
