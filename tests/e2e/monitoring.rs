@@ -77,20 +77,31 @@ impl Prometheus {
                 sandbox.folder("prometheus")?.display()
             ));
         let daemon = Daemon::start("prometheus", &command, &sandbox.log("prometheus"))?;
-        Ok(Self {
+        let prometheus = Self {
             address,
             _daemon: daemon.until_listening(address)?,
-        })
+        };
+        // It listens before it has read what it stored.
+        eventually("Prometheus is ready", PATIENCE, || {
+            let ready = prometheus.ask("/-/ready", None)?;
+            Ok(ready.contains("is Ready"))
+        })?;
+        Ok(prometheus)
+    }
+
+    fn ask(&self, path: &str, query: Option<&str>) -> Result<String> {
+        let mut curl = program("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "10", "--get"]);
+        if let Some(query) = query {
+            curl.arg("--data-urlencode").arg(format!("query={query}"));
+        }
+        curl.arg(format!("http://{}{path}", self.address));
+        Said::by(curl, "")?.succeeds()
     }
 
     /// The labels and the value of everything that `query` finds now.
     fn find(&self, query: &str) -> Result<Vec<(Value, String)>> {
-        let mut curl = program("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "10", "--get"])
-            .arg("--data-urlencode")
-            .arg(format!("query={query}"))
-            .arg(format!("http://{}/api/v1/query", self.address));
-        let said = Said::by(curl, "")?.succeeds()?;
+        let said = self.ask("/api/v1/query", Some(query))?;
         let answer: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
         let found = answer["data"]["result"].as_array();
         let found = found.with_context(|| format!("{query}: {said}"))?;
