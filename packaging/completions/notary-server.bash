@@ -535,7 +535,7 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__expiry)
-            opts="--within --json --debug --bootstrap --version --help --config --logf"
+            opts="--within --json --ics --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -174,6 +174,7 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l v
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l json -d 'Print a JSON array'
+complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l ics -d 'Print a calendar (iCalendar) with an entry and alarms for each'
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r

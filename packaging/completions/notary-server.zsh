@@ -262,6 +262,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
 '--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--json[Print a JSON array]' \
+'(--json)--ics[Print a calendar (iCalendar) with an entry and alarms for each]' \
 '--help[Print this help]' \
 && ret=0
 ;;

@@ -1,6 +1,7 @@
 //! `notary-server expiry`: what expires soon, who has to act, and by which command.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     process::ExitCode,
 };
@@ -18,6 +19,7 @@ use super::{
     overview::Opened,
     terminal::{Columns, day, moment},
 };
+use crate::calendar::{self, Deadline};
 
 /// The name of the command.
 pub(super) const NAME: &str = "expiry";
@@ -46,6 +48,13 @@ pub(super) fn command() -> clap::Command {
                 .long("json")
                 .action(ArgAction::SetTrue)
                 .help("Print a JSON array"),
+        )
+        .arg(
+            Arg::new("ics")
+                .long("ics")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("json")
+                .help("Print a calendar (iCalendar) with an entry and alarms for each"),
         )
 }
 
@@ -76,11 +85,14 @@ pub(super) async fn run(
     let config = super::load(flags.config_file()?, flags, environment)?;
     let within = read_days(arguments, "within").unwrap_or(Duration::days(90));
     let opened = Opened::refresh(&config.storage).await?;
-    let found = due(opened.tables.as_ref(), clock::now(), within).await;
+    let tables = opened.tables.as_ref();
+    let found = find(tables, within, arguments.get_flag("ics")).await;
     opened.close().await;
-    let due = found?;
+    let (due, calendar) = found?;
     let printed = if arguments.get_flag("json") {
         print_json(&due)
+    } else if let Some(calendar) = calendar {
+        print_calendar(&calendar)
     } else {
         print_table(&due, within)
     };
@@ -90,6 +102,47 @@ pub(super) async fn run(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is due, and as a calendar if that is wanted.
+async fn find(
+    tables: &dyn Tables,
+    within: Duration,
+    wants_calendar: bool,
+) -> Result<(Vec<Expiry>, Option<String>)> {
+    let due = due(tables, clock::now(), within).await?;
+    let calendar = if wants_calendar {
+        Some(make_calendar(tables, &due).await?)
+    } else {
+        None
+    };
+    Ok((due, calendar))
+}
+
+/// An entry for each, dated by the newest timestamp of its repository: the same files make the same
+/// calendar.
+async fn make_calendar(tables: &dyn Tables, due: &[Expiry]) -> Result<String> {
+    let mut changed = BTreeMap::new();
+    for expiry in due {
+        if !changed.contains_key(expiry.gun.as_str()) {
+            let row = tables.repository(&expiry.gun).await?;
+            let when = row.map_or(expiry.expires, |row| row.published_at);
+            changed.insert(expiry.gun.as_str(), when);
+        }
+    }
+    let advice: Vec<String> = due
+        .iter()
+        .map(|expiry| format!("{}: {}", who(expiry.owner), cure(expiry)))
+        .collect();
+    let deadlines = due.iter().zip(&advice).map(|(expiry, advice)| Deadline {
+        gun: &expiry.gun,
+        role: &expiry.role,
+        version: expiry.version,
+        expires: expiry.expires,
+        changed: changed[expiry.gun.as_str()],
+        advice,
+    });
+    Ok(calendar::render(deadlines))
 }
 
 /// Before which time something of this owner counts as due. What a server renews is due only if it
@@ -145,6 +198,12 @@ fn print_json(due: &[Expiry]) -> io::Result<()> {
         write!(output, "{separator}{shown}")?;
     }
     writeln!(output, "\n]")?;
+    output.flush()
+}
+
+fn print_calendar(calendar: &str) -> io::Result<()> {
+    let mut output = io::stdout();
+    output.write_all(calendar.as_bytes())?;
     output.flush()
 }
 

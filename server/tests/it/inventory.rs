@@ -155,6 +155,13 @@ async fn what_is_due_ends_with_one_and_names_the_command() {
         table.contains(&format!("notary witness {GUN} targets -p")),
         "{table}"
     );
+    let ask = || setup.say(1, &["expiry", "--within", "36500d", "--ics"]);
+    let calendar = ask();
+    assert_eq!(calendar, ask());
+    assert!(calendar.starts_with("BEGIN:VCALENDAR\r\n"), "{calendar}");
+    let unfolded = calendar.replace("\r\n ", "");
+    assert!(unfolded.contains(&format!("notary witness {GUN} targets -p")));
+    assert_eq!(unfolded.matches("BEGIN:VEVENT").count(), 2, "{unfolded}");
     assert_eq!(
         setup.run(&["expiry", "--within", "soon"]).status.code(),
         Some(2)
