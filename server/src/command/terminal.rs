@@ -2,31 +2,13 @@
 
 use std::fmt::Write as _;
 
+use daemon::logging::Plain;
 use time::{OffsetDateTime, UtcOffset};
 
 /// `name` without anything that a terminal obeys or that hides what it says: control characters,
 /// line ends of Unicode, and marks of the direction of writing are escaped.
 pub(super) fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for character in name.chars() {
-        let is_hidden = character.is_control()
-            || matches!(
-                character,
-                '\u{61c}'
-                    | '\u{200b}'..='\u{200f}'
-                    | '\u{2028}'..='\u{202e}'
-                    | '\u{2060}'..='\u{206f}'
-                    | '\u{feff}'
-                    | '\u{fff9}'..='\u{fffb}'
-                    | '\u{e0000}'..='\u{e007f}'
-            );
-        if is_hidden || character == '\\' {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
+    Plain(&name.replace('\\', r"\\")).to_string()
 }
 
 /// Lines of columns, each as wide as its widest text, but for the last one.
