@@ -57,7 +57,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     async fn store(&self, gun: &Gun, files: &[(Role, i32, Vec<u8>)], dice: &Dice) {
         let mut retries = Retries::default();
@@ -85,7 +85,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
     for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     let now = DB::Time::from(fixtures::clock());
     let mut transaction = pool.begin_with("BEGIN").await?;
@@ -96,7 +96,7 @@ where
             .bind(now)
             .bind(gun.as_str())
             .bind(role.as_str())
-            .bind(*version)
+            .bind(i64::from(*version))
             .bind(sum.as_str())
             .bind(&bytes[..])
             .execute(transaction.executor())
@@ -114,7 +114,7 @@ where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     let mut transaction = pool.begin_with("BEGIN").await?;
     sqlx::query(DB::sql("DELETE FROM tuf_files WHERE gun = ?"))
@@ -137,12 +137,12 @@ where
     DB: Dialect,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
 {
     sqlx::query(DB::sql(statements::ADD_CHANGE))
         .bind(DB::Time::from(fixtures::clock()))
         .bind(gun.as_str())
-        .bind(version)
+        .bind(i64::from(version))
         .bind(sha256)
         .bind(category)
         .execute(transaction.executor())
