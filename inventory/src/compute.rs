@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use time::OffsetDateTime;
 use trust::{
     clients,
+    memory::SnapshotLine,
     store::{Head, StoreError, TrustStore},
 };
 use tuf::{Gun, Overview, Role, RoleOverview, Severity};
@@ -22,6 +23,7 @@ const WIDEST_ALGORITHM: usize = 32;
 /// What is to be kept of `gun`, whose newest timestamp is `head`.
 pub(crate) async fn compute(
     store: &Arc<dyn TrustStore>,
+    line: &SnapshotLine,
     gun: &Gun,
     head: &Head,
     now: OffsetDateTime,
@@ -31,7 +33,7 @@ pub(crate) async fn compute(
         .await?;
     let published_at = timestamp.map_or(OffsetDateTime::UNIX_EPOCH, |file| file.created_at);
     let format = head.format;
-    let overview = clients::look(Arc::clone(store), gun, move |gun, files| {
+    let overview = clients::look(Arc::clone(store), line, gun, move |gun, files| {
         tuf::overview(format, gun, files, now)
     });
     Ok(entry(gun, head, published_at, &overview.await?, now))

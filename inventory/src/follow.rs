@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use trust::{
     Clock,
+    memory::SnapshotLine,
     store::{Change, Page, StoreError, TrustStore},
 };
 use tuf::Gun;
@@ -70,6 +71,7 @@ pub struct Follower {
     store: Arc<dyn TrustStore>,
     tables: Arc<dyn Tables>,
     clock: Clock,
+    line: SnapshotLine,
 }
 
 impl Follower {
@@ -84,7 +86,14 @@ impl Follower {
             store,
             tables,
             clock: Arc::new(clock),
+            line: SnapshotLine::default(),
         }
+    }
+
+    /// Lets it wait for its turn in the line of a server that reads large snapshots too.
+    #[must_use]
+    pub fn in_line(self, line: SnapshotLine) -> Self {
+        Self { line, ..self }
     }
 
     /// Follows until `shutdown`.
@@ -297,7 +306,7 @@ impl Follower {
                     if is_known && manner == Manner::IfChanged {
                         return Ok(());
                     }
-                    let entry = compute(&self.store, gun, head, now).await?;
+                    let entry = compute(&self.store, &self.line, gun, head, now).await?;
                     if self.store.head(gun).await?.as_ref() != Some(head) {
                         continue;
                     }

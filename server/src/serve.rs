@@ -254,11 +254,8 @@ async fn follower(config: &Config, app: &App, connected: &Connected) -> Option<F
         return None;
     }
     let store = Arc::clone(&app.repositories.store);
-    Some(Follower::new(
-        store,
-        inventory::tables(connected),
-        clock::now,
-    ))
+    let follower = Follower::new(store, inventory::tables(connected), clock::now);
+    Some(follower.in_line(app.repositories.snapshot_line()))
 }
 
 /// Everything that requests work with, opened and connected, and its database.

@@ -25,7 +25,7 @@ pub struct MemoryLimits {
     /// Held while stored files are read: of two that each hold a part, neither could go on.
     reading: Mutex<()>,
     /// Held while a large stored snapshot is read.
-    snapshots: Arc<Mutex<()>>,
+    snapshots: SnapshotLine,
 }
 
 impl MemoryLimits {
@@ -38,7 +38,7 @@ impl MemoryLimits {
             stored: Arc::new(Semaphore::new(kibibytes(most) as usize)),
             patience: ROOM_TIME,
             reading: Mutex::default(),
-            snapshots: Arc::default(),
+            snapshots: SnapshotLine::default(),
         }
     }
 
@@ -60,7 +60,23 @@ impl MemoryLimits {
 
     /// A turn to read a large stored snapshot: one at a time.
     pub(crate) async fn turn_to_read(&self) -> OwnedMutexGuard<()> {
-        self.snapshots.clone().lock_owned().await
+        self.snapshots.turn().await
+    }
+
+    /// The line of those who read large stored snapshots.
+    pub(crate) fn snapshot_line(&self) -> SnapshotLine {
+        self.snapshots.clone()
+    }
+}
+
+/// The line of those who read large stored snapshots. Each takes many times its size while it is
+/// read, so one is read at a time.
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotLine(Arc<Mutex<()>>);
+
+impl SnapshotLine {
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        self.0.clone().lock_owned().await
     }
 }
 

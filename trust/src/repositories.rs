@@ -11,7 +11,7 @@ use crate::{
     events::{Events, Subscriber, count::Counts, invalidate::Invalidation},
     follower::{Follower, Rules, away},
     locks::{GunLocks, Losers},
-    memory::MemoryLimits,
+    memory::{MemoryLimits, SnapshotLine},
     roots::CheckedRoots,
     signer::Signer,
     store::{Change, Head, Page, StoreError, TrustStore},
@@ -72,6 +72,12 @@ impl Repositories {
             events,
             clock: Arc::new(clock),
         }
+    }
+
+    /// The line of those who read large stored snapshots, for others who read the same store.
+    #[must_use]
+    pub fn snapshot_line(&self) -> SnapshotLine {
+        self.memory.snapshot_line()
     }
 
     /// The same repositories, which follow the changes of others by `rules`. To be called before

@@ -456,7 +456,7 @@ async fn root_once(repositories: &Repositories, gun: &Gun) -> Result<Option<File
 }
 
 /// The size from which a snapshot is not read beside everything else.
-const LARGE_SNAPSHOT: usize = 1 << 20;
+pub(crate) const LARGE_SNAPSHOT: usize = 1 << 20;
 
 /// What a stored snapshot lists. A large one takes a while and several times its size in memory, so
 /// one is read at a time, and not where other requests would have to wait.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use trust::{
     clients,
+    memory::SnapshotLine,
     renewal::LEAD,
     signer::{MAX_ASKED, RemoteSigner, Signer as _, SignerError},
     store::TrustStore,
@@ -27,7 +28,7 @@ pub(super) async fn check(
     let Some(gun) = find_gun(report, config, store.as_ref(), name).await else {
         return;
     };
-    let walked = match clients::walk_stored(store, &gun, now).await {
+    let walked = match clients::walk_stored(store, &SnapshotLine::default(), &gun, now).await {
         Ok(Ok(walked)) => walked,
         Ok(Err(error)) => return unfollowable(report, &gun, &error),
         Err(error) => return report.tell_failure(&error),

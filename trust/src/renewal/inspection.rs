@@ -66,7 +66,13 @@ impl Inspector {
 async fn is_readable(repositories: &Repositories, gun: &Gun) -> bool {
     // A client's walk of a large repository takes as much memory as a reader of its snapshot.
     let _turn = repositories.memory.turn_to_read().await;
-    let walked = clients::walk_stored(repositories.store.clone(), gun, repositories.now()).await;
+    let walked = clients::walk_stored(
+        repositories.store.clone(),
+        &repositories.memory.snapshot_line(),
+        gun,
+        repositories.now(),
+    )
+    .await;
     // Anything else that is wrong may be a publish or a deletion meanwhile.
     let Ok(Err(error @ WalkError::Unreadable { .. })) = walked else {
         return true;
