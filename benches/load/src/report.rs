@@ -105,7 +105,7 @@ impl Report {
         let mut text = String::new();
         writeln!(
             text,
-            "Measured {} on {}: {} rounds of {} s, the services in turn.",
+            "Measured {} on {}:\n{} rounds of {} s, the services in turn.",
             self.when, self.machine, self.rounds, self.seconds
         )?;
         Ok(text)
