@@ -64,8 +64,6 @@ impl Inspector {
 }
 
 async fn is_readable(repositories: &Repositories, gun: &Gun) -> bool {
-    // A client's walk of a large repository takes as much memory as a reader of its snapshot.
-    let _turn = repositories.memory.turn_to_read().await;
     let walked = clients::walk_stored(
         repositories.store.clone(),
         &repositories.memory.snapshot_line(),
