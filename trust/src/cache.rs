@@ -4,16 +4,20 @@
 //! out of the key would let a reader of one repository fetch the files of another. And, for each
 //! GUN, what its newest timestamp opens (a [`View`]), or that it has none.
 //!
-//! The second can become untrue, so it counts only while it is *confirmed*: each GUN has a counter
-//! (several share one), which grows with everything that may have changed the GUN, and what is
-//! remembered carries the count of the moment before it was asked for. So an answer that was asked
-//! for before the last change, or before the last deletion, never counts, however late it comes,
-//! and never takes the place of a newer one. Readers bring that moment along as a [`Ticket`].
+//! Both can become untrue, so each GUN has two counters (several GUNs share them): of deletions,
+//! and of everything that may have changed it. What is remembered carries the count of the moment
+//! before it was asked for, and counts only while that is still the count: a file until the next
+//! deletion, what is current until the next change. So an answer that was asked for before that
+//! never counts, however late it comes, and what is current never takes the place of what is newer.
+//! Readers bring that moment along as a [`Ticket`].
+//!
+//! Nothing depends on the moment at which an entry leaves the cache underneath: that only gives
+//! memory back.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
     sync::{
-        Arc, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -91,17 +95,34 @@ impl Remembered {
     }
 }
 
-/// How often a GUN, and everything, may have changed.
+/// How often something happened to a GUN, and to everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stamp {
     everything: u64,
     gun: u64,
 }
 
+/// How often something happened.
+#[derive(Debug, Default)]
+struct Counters {
+    /// Deletions.
+    deletions: AtomicU64,
+    /// Whatever may have changed what is current.
+    changes: AtomicU64,
+}
+
+/// A file that is remembered.
+#[derive(Clone)]
+struct Kept {
+    /// It counts while so many deletions are known of the GUN.
+    deletions: Stamp,
+    file: StoredMetadata,
+}
+
 /// What is remembered of a GUN, and since when.
 #[derive(Clone, Debug)]
 struct Entry {
-    /// It counts while this is the stamp of the GUN.
+    /// It counts while so many changes are known of the GUN.
     stamp: Stamp,
     /// A moment before the database was asked for it.
     asked: Instant,
@@ -135,20 +156,19 @@ pub const CONFIRMATION: Duration = Duration::from_secs(10);
 /// So long may a deletion by another server go unnoticed by those who know a checksum.
 pub const SIGHT: Duration = Duration::from_secs(1);
 
-/// How many counters there are; GUNs share them, and what one changes the others ask for again.
-const COUNTERS: usize = 1 << 16;
+/// How many GUNs have counters of their own; the others share them, and what changes one of them is
+/// asked for again for all.
+const COUNTERS: usize = 1 << 15;
 
 /// A clock that no correction moves; tests bring their own.
 pub type SteadyClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// The memory of one process.
 pub struct MetadataCache {
-    files: Cache<FileKey, StoredMetadata>,
+    files: Cache<FileKey, Kept>,
     guns: Cache<Gun, Entry>,
-    deletions: AtomicU64,
-    gate: RwLock<()>,
-    everything: AtomicU64,
-    counters: Box<[AtomicU64]>,
+    everything: Counters,
+    of_guns: Box<[Counters]>,
     hasher: RandomState,
     clock: SteadyClock,
     file_lookups: Either,
@@ -164,7 +184,7 @@ pub struct MetadataCache {
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     stamp: Stamp,
-    deletions: u64,
+    deletions: Stamp,
     asked: Instant,
 }
 
@@ -176,11 +196,10 @@ impl MetadataCache {
         Self {
             files: Cache::builder()
                 .max_capacity(bytes / 4 * 3)
-                .weigher(move |(gun, ..): &FileKey, file: &StoredMetadata| {
-                    weigh(file.bytes.len() + gun.as_str().len() + 160)
+                .weigher(move |(gun, ..): &FileKey, kept: &Kept| {
+                    weigh(kept.file.bytes.len() + gun.as_str().len() + 176)
                 })
                 .time_to_live(LIFETIME)
-                .support_invalidation_closures()
                 .build(),
             guns: Cache::builder()
                 .max_capacity(bytes / 4)
@@ -188,10 +207,8 @@ impl MetadataCache {
                     weigh(entry.what.weight() + gun.as_str().len() + 240)
                 })
                 .build(),
-            deletions: AtomicU64::new(0),
-            gate: RwLock::new(()),
-            everything: AtomicU64::new(0),
-            counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            everything: Counters::default(),
+            of_guns: (0..COUNTERS).map(|_| Counters::default()).collect(),
             hasher: RandomState::new(),
             clock: Arc::new(Instant::now),
             file_lookups: Either::default(),
@@ -220,16 +237,23 @@ impl MetadataCache {
     pub fn ticket(&self, gun: &Gun) -> Ticket {
         Ticket {
             stamp: self.stamp(gun),
-            deletions: self.deletions.load(Ordering::Acquire),
+            deletions: self.deletions(gun),
             asked: self.now(),
         }
     }
 
     /// A file, if remembered.
     pub fn file(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Option<StoredMetadata> {
-        let found = self.files.get(&(gun.clone(), role.clone(), *sha256));
+        let found = self.kept(gun, role, sha256);
         count(&self.file_lookups, "file", found.is_some());
-        found
+        found.map(|kept| kept.file)
+    }
+
+    fn kept(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> Option<Kept> {
+        let deletions = self.deletions(gun);
+        self.files
+            .get(&(gun.clone(), role.clone(), *sha256))
+            .filter(|kept| kept.deletions == deletions)
     }
 
     /// Counts whether what is current of a repository was remembered.
@@ -239,11 +263,10 @@ impl MetadataCache {
 
     /// Whether a file is remembered.
     pub fn holds_file(&self, gun: &Gun, role: &Role, sha256: &[u8; 32]) -> bool {
-        self.files
-            .contains_key(&(gun.clone(), role.clone(), *sha256))
+        self.kept(gun, role, sha256).is_some()
     }
 
-    /// Remembers a file, unless something was deleted since the ticket was issued.
+    /// Remembers a file, unless the repository was deleted since the ticket was issued.
     pub fn keep_file(
         &self,
         ticket: Ticket,
@@ -252,13 +275,12 @@ impl MetadataCache {
         sha256: [u8; 32],
         file: &StoredMetadata,
     ) {
-        let _gate = self
-            .gate
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.deletions.load(Ordering::Acquire) == ticket.deletions {
-            self.files
-                .insert((gun.clone(), role.clone(), sha256), file.clone());
+        if self.deletions(gun) == ticket.deletions {
+            let kept = Kept {
+                deletions: ticket.deletions,
+                file: file.clone(),
+            };
+            self.files.insert((gun.clone(), role.clone(), sha256), kept);
         }
     }
 
@@ -318,8 +340,8 @@ impl MetadataCache {
     /// What was asked for before that is void from now on. If something else changed `gun` since the
     /// ticket was issued, the database is asked what is current; only a publish may build on it.
     pub fn keep_published(&self, ticket: Ticket, gun: &Gun, base: Option<&Head>, view: &Arc<View>) {
-        let everything = self.everything.load(Ordering::Acquire);
-        let before = self.counter(gun).fetch_add(1, Ordering::AcqRel);
+        let everything = self.everything.changes.load(Ordering::Acquire);
+        let before = self.counters(gun).changes.fetch_add(1, Ordering::AcqRel);
         let last = Stamp {
             everything,
             gun: before,
@@ -335,7 +357,7 @@ impl MetadataCache {
                 ticket.asked,
                 Remembered::Repository(Arc::clone(view)),
             );
-        } else if ticket.deletions == self.deletions.load(Ordering::Acquire) {
+        } else if ticket.deletions == self.deletions(gun) {
             let new = Entry {
                 stamp: ticket.stamp,
                 asked: ticket.asked,
@@ -356,12 +378,12 @@ impl MetadataCache {
     /// Takes note that `gun` may have changed: the database is asked before its memory counts
     /// again.
     pub fn doubt(&self, gun: &Gun) {
-        self.counter(gun).fetch_add(1, Ordering::AcqRel);
+        self.counters(gun).changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes note that everything may have changed.
     pub fn doubt_all(&self) {
-        self.everything.fetch_add(1, Ordering::AcqRel);
+        self.everything.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes note of a line of the changefeed that was not seen before.
@@ -383,8 +405,8 @@ impl MetadataCache {
     /// on; what was asked for meanwhile is void all the same, since it may be older.
     pub fn notice_timestamp(&self, gun: &Gun, version: i64, sha256: &[u8; 32]) {
         let before = Stamp {
-            everything: self.everything.load(Ordering::Acquire),
-            gun: self.counter(gun).fetch_add(1, Ordering::AcqRel),
+            everything: self.everything.changes.load(Ordering::Acquire),
+            gun: self.counters(gun).changes.fetch_add(1, Ordering::AcqRel),
         };
         let after = Stamp {
             gun: before.gun + 1,
@@ -408,29 +430,17 @@ impl MetadataCache {
         });
     }
 
-    /// Forgets everything about a GUN, and voids every ticket. To be called after a deletion was
-    /// stored and before it is acknowledged.
+    /// Forgets everything about a GUN, and voids the tickets for it. To be called after a deletion
+    /// was stored and before it is acknowledged.
     pub fn forget(&self, gun: &Gun) {
-        let _gate = self
-            .gate
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.deletions.fetch_add(1, Ordering::AcqRel);
+        self.counters(gun).deletions.fetch_add(1, Ordering::AcqRel);
         self.doubt(gun);
         self.guns.invalidate(gun);
-        let gun = gun.clone();
-        self.files
-            .invalidate_entries_if(move |(name, ..), _| *name == gun)
-            .expect("the cache was built with support for invalidation closures");
     }
 
     /// Forgets everything, and voids every ticket.
     pub fn forget_all(&self) {
-        let _gate = self
-            .gate
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.deletions.fetch_add(1, Ordering::AcqRel);
+        self.everything.deletions.fetch_add(1, Ordering::AcqRel);
         self.doubt_all();
         self.guns.invalidate_all();
         self.files.invalidate_all();
@@ -441,16 +451,25 @@ impl MetadataCache {
         self.files.weighted_size() + self.guns.weighted_size()
     }
 
-    fn counter(&self, gun: &Gun) -> &AtomicU64 {
+    fn counters(&self, gun: &Gun) -> &Counters {
         let hash = self.hasher.hash_one(gun);
         let at = usize::try_from(hash % COUNTERS as u64).expect("there are few counters");
-        &self.counters[at]
+        &self.of_guns[at]
     }
 
+    /// How often `gun` may have changed.
     fn stamp(&self, gun: &Gun) -> Stamp {
         Stamp {
-            everything: self.everything.load(Ordering::Acquire),
-            gun: self.counter(gun).load(Ordering::Acquire),
+            everything: self.everything.changes.load(Ordering::Acquire),
+            gun: self.counters(gun).changes.load(Ordering::Acquire),
+        }
+    }
+
+    /// How often `gun` was deleted, as far as this process was told.
+    fn deletions(&self, gun: &Gun) -> Stamp {
+        Stamp {
+            everything: self.everything.deletions.load(Ordering::Acquire),
+            gun: self.counters(gun).deletions.load(Ordering::Acquire),
         }
     }
 
@@ -482,7 +501,7 @@ fn count(lookups: &Either, kind: &'static str, is_hit: bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, atomic::AtomicBool};
 
     use tuf::MetadataFormat;
 
@@ -558,6 +577,34 @@ mod tests {
             assert!(cache.file(&a, &Role::Root, &[1; 32]).is_none());
             assert_eq!(confirmed(&cache, &a), None);
         }
+    }
+
+    /// The library underneath removes what a condition names in the background, and may miss an
+    /// entry that was put there at the same time.
+    #[test]
+    fn no_file_outlives_a_deletion_however_many_others_come_and_go() {
+        let cache = MetadataCache::new(1 << 20);
+        let [a, b] = ["a", "b"].map(gun);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    cache.keep_file(cache.ticket(&b), &b, &Role::Root, [1; 32], &file(b"x"));
+                    cache.forget(&b);
+                    cache.files.run_pending_tasks();
+                }
+            });
+            let mut numbers = 0..100_000_u32;
+            let survivor = numbers.find(|n| {
+                let mut sum = [0; 32];
+                sum[..4].copy_from_slice(&n.to_be_bytes());
+                cache.keep_file(cache.ticket(&a), &a, &Role::Root, sum, &file(b"x"));
+                cache.forget(&a);
+                cache.holds_file(&a, &Role::Root, &sum)
+            });
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(survivor, None);
+        });
     }
 
     #[test]
