@@ -39,7 +39,7 @@ const KEPT: usize = 96 * MIB;
 
 /// What a large stored snapshot may take while it is read, in multiples of its size. As much may
 /// stay: the memory is free then, but lies between pieces in use, and the next one takes it.
-const SNAPSHOT_FACTOR: usize = 14;
+const SNAPSHOT_FACTOR: usize = 8;
 
 const GUN: &str = "example.com/app";
 

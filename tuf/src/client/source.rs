@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::{error::WalkError, request::FileRequest};
 use crate::{
     fault::EnvelopeFault,
-    files::{File, SnapshotView, Strictness, TimestampView},
-    metadata::Meta,
+    files::{Checked, File, Strictness},
+    metadata::{Meta, MetaFile},
     role::Role,
     rules::{self, effort::Effort, meta::check_length},
     wire::MetadataFormat,
@@ -25,7 +25,7 @@ impl Source<'_> {
         let Some(bytes) = (self.files)(role, wanted) else {
             return Ok(None);
         };
-        let file = File::parse(self.format, role.clone(), bytes)
+        let file = File::parse_to_verify(self.format, role.clone(), bytes)
             .map_err(EnvelopeFault::Malformed)
             .map_err(WalkError::refuse_version(role, 0))?;
         file.check(Strictness::Stored)
@@ -48,9 +48,8 @@ impl Source<'_> {
 
     /// The snapshot that a timestamp names; nothing vouches for either yet.
     pub(super) fn named_by_timestamp(&self, timestamp: &File) -> Result<File, WalkError> {
-        let view = TimestampView::parse(self.format, timestamp.bytes())
-            .map_err(|damaged| WalkError::refuse(timestamp)(damaged.reason))?;
-        self.read(&Role::Snapshot, FileRequest::Sha256(view.snapshot_sha256))
+        let sha256 = listed(timestamp, &Role::Snapshot)?;
+        self.read(&Role::Snapshot, FileRequest::Sha256(sha256))
     }
 
     /// The root that goes with a snapshot: the one that it names, or the newest one; nothing vouches
@@ -59,14 +58,17 @@ impl Source<'_> {
         if !self.format.lists_root() {
             return self.read(&Role::Root, FileRequest::Newest);
         }
-        let view = SnapshotView::parse(self.format, snapshot.bytes())
-            .map_err(|damaged| WalkError::refuse(snapshot)(damaged.reason))?;
-        let sha256 = view
-            .listed
-            .sha256("root")
-            .expect("the check found a checksum of 32 bytes");
+        let sha256 = listed(snapshot, &Role::Root)?;
         self.read(&Role::Root, FileRequest::Sha256(sha256))
     }
+}
+
+/// The checksum under which `file` lists `role`, which it has to.
+fn listed(file: &File, role: &Role) -> Result<[u8; 32], WalkError> {
+    let meta = file.check(Strictness::Lenient).and_then(Checked::meta);
+    let meta = meta.map_err(WalkError::refuse(file))?;
+    let sha256 = meta.get(role.as_str()).and_then(MetaFile::proper_sha256);
+    Ok(sha256.expect("the check found a checksum of 32 bytes"))
 }
 
 /// Checks a file against the hashes under which it is listed, and that it is no longer than listed.

@@ -58,14 +58,29 @@ impl File {
         most: usize,
     ) -> Result<Self, DecodeError> {
         let envelope = format.spelling().read(&role, &bytes, most)?;
-        Ok(Self(Arc::new(Contents {
+        Ok(Self::of(format, role, bytes, envelope))
+    }
+
+    /// Like [`parse`](Self::parse), of a stored file that is verified and nothing else: what a
+    /// snapshot lists takes less memory, and cannot be carried over into another one.
+    pub(crate) fn parse_to_verify(
+        format: MetadataFormat,
+        role: Role,
+        bytes: Bytes,
+    ) -> Result<Self, MalformedJson> {
+        let envelope = format.spelling().read_to_verify(&role, &bytes)?;
+        Ok(Self::of(format, role, bytes, envelope))
+    }
+
+    fn of(format: MetadataFormat, role: Role, bytes: Bytes, envelope: Envelope) -> Self {
+        Self(Arc::new(Contents {
             format,
             role,
             bytes,
             envelope,
             checksums: OnceLock::new(),
             parts: OnceLock::new(),
-        })))
+        }))
     }
 
     /// Reads a stored file, which is damaged if it cannot be read.

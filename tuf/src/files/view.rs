@@ -112,7 +112,7 @@ impl TimestampView {
         let meta = read_meta(format, &envelope, &Role::Timestamp)?;
         let snapshot_sha256 = meta
             .get(Role::Snapshot.as_str())
-            .and_then(sha256)
+            .and_then(MetaFile::proper_sha256)
             .expect("the check found a checksum of 32 bytes");
         Ok(Self {
             version: envelope.version,
@@ -129,7 +129,7 @@ impl SnapshotView {
         // A map, and so in the order of the names.
         let listed = read_meta(format, &envelope, &Role::Snapshot)?
             .iter()
-            .filter_map(|(role, file)| Some((role.as_str(), sha256(file)?)))
+            .filter_map(|(role, file)| Some((role.as_str(), file.proper_sha256()?)))
             .collect();
         Ok(Self {
             version: envelope.version,
@@ -158,8 +158,4 @@ fn read_meta<'e>(
 
 fn expires(envelope: &Envelope) -> OffsetDateTime {
     envelope.expires.unwrap_or(NEVER_VALID)
-}
-
-fn sha256(file: &MetaFile) -> Option<[u8; 32]> {
-    file.sha256.as_deref()?.try_into().ok()
 }

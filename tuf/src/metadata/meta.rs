@@ -22,6 +22,13 @@ pub(crate) struct MetaFile {
     pub(crate) entry: Entry,
 }
 
+impl MetaFile {
+    /// The SHA-256, if what is listed has its length.
+    pub(crate) fn proper_sha256(&self) -> Option<[u8; 32]> {
+        self.sha256.as_deref()?.try_into().ok()
+    }
+}
+
 /// One entry of a snapshot or timestamp as its format spells it, to be carried over into the next
 /// one with members that mean nothing here.
 #[derive(Clone, Debug)]

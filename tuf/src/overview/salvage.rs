@@ -77,7 +77,7 @@ impl Salvage<'_> {
 
     fn read(&self, role: &Role, wanted: FileRequest) -> Option<File> {
         let bytes = (self.files)(role, wanted)?;
-        File::parse(self.format, role.clone(), bytes).ok()
+        File::parse_to_verify(self.format, role.clone(), bytes).ok()
     }
 
     /// The file that `meta` lists, or the newest one, if what would list it cannot be read.

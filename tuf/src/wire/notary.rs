@@ -59,12 +59,16 @@ impl Spelling for Notary {
     }
 
     fn read(&self, role: &Role, bytes: &Bytes, most: usize) -> Decoded<Envelope> {
-        read(role, bytes, most, Some(bytes))
+        read(role, bytes, most, Detail::Whole(bytes))
+    }
+
+    fn read_to_verify(&self, role: &Role, bytes: &Bytes) -> Decoded<Envelope> {
+        read(role, bytes, usize::MAX, Detail::Verifiable(bytes))
     }
 
     /// That takes less than half of the memory of reading all of it.
     fn read_listing(&self, role: &Role, bytes: &[u8]) -> Decoded<Envelope> {
-        read(role, bytes, usize::MAX, None)
+        read(role, bytes, usize::MAX, Detail::Listing)
     }
 
     fn read_version(&self, bytes: &[u8]) -> Decoded<i64> {
@@ -145,19 +149,11 @@ impl Spelling for Notary {
 /// An error means malformed JSON. What Notary notices later is left in the envelope: text after the
 /// value, members of the wrong type beyond `_type`, `expires` and `version`, and numbers that
 /// cannot be signed.
-///
-/// `whole` are the same bytes, to keep of them what was signed; without them only what the file
-/// lists is kept.
-fn read(role: &Role, bytes: &[u8], most: usize, whole: Option<&Bytes>) -> Decoded<Envelope> {
+fn read(role: &Role, bytes: &[u8], most: usize, detail: Detail<'_>) -> Decoded<Envelope> {
     let text = json::to_text(bytes);
     let file = json::parse_file(&text, most)?;
     let trailing = json::expect_end(&text, file.end).err();
     let members = object(Some(&file.value), "data.SignedMeta")?;
-    let detail = if whole.is_some() {
-        Detail::Whole
-    } else {
-        Detail::Listing
-    };
     let signed = member(members, "signed");
     let common = object(signed, "data.SignedCommon")?;
     let version = integer(member(common, "version"))?;
@@ -170,7 +166,7 @@ fn read(role: &Role, bytes: &[u8], most: usize, whole: Option<&Bytes>) -> Decode
             .iter()
             .map(signature)
             .collect::<Result<_, _>>()?,
-        message: match (signed, whole) {
+        message: match (signed, detail.signed()) {
             (Some(signed), Some(whole)) => message(signed, &text, file.signed, whole),
             _ => Err(EnvelopeFault::NothingSigned),
         },

@@ -33,6 +33,11 @@ pub(crate) trait Spelling: Sync {
     /// An error means that it is no envelope. Faults that are told later are left in the envelope.
     fn read(&self, role: &Role, bytes: &Bytes, most: usize) -> Result<Envelope, DecodeError>;
 
+    /// The same of a stored file, without what only making its successor takes.
+    fn read_to_verify(&self, role: &Role, bytes: &Bytes) -> Result<Envelope, DecodeError> {
+        self.read(role, bytes, usize::MAX)
+    }
+
     /// Reads what a stored snapshot or timestamp lists, without what verifying it or making its
     /// successor takes.
     fn read_listing(&self, role: &Role, bytes: &[u8]) -> Result<Envelope, DecodeError>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::{shapes, targets as listed};
@@ -20,11 +21,23 @@ use crate::{
 
 /// How much of a file is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// Everything that publishing needs.
-    Whole,
+pub(super) enum Detail<'b> {
+    /// Everything that publishing needs, of the file with these bytes.
+    Whole(&'b Bytes),
+    /// What verifying it takes, and nothing to make its successor from.
+    Verifiable(&'b Bytes),
     /// What the file lists, and nothing to verify it or to make its successor from.
     Listing,
+}
+
+impl<'b> Detail<'b> {
+    /// The bytes of the file, if what was signed of them is kept.
+    pub(super) fn signed(self) -> Option<&'b Bytes> {
+        match self {
+            Self::Whole(bytes) | Self::Verifiable(bytes) => Some(bytes),
+            Self::Listing => None,
+        }
+    }
 }
 
 /// Reads the signed part of a role's file; version and expiry were read with the envelope.
@@ -33,7 +46,7 @@ pub(super) fn read(
     signed: &[Member<'_>],
     version: i64,
     expires: Option<OffsetDateTime>,
-    detail: Detail,
+    detail: Detail<'_>,
 ) -> Decoded<Body> {
     match role {
         Role::Root => root(signed, version, expires).map(Body::Root),
@@ -138,7 +151,7 @@ fn key(value: &Value<'_>) -> Decoded<PublicKey> {
     ))
 }
 
-fn meta(signed: &[Member<'_>], detail: Detail) -> Decoded<Meta> {
+fn meta(signed: &[Member<'_>], detail: Detail<'_>) -> Decoded<Meta> {
     let mut meta = Meta::new();
     for (name, value) in elements(member(signed, "meta"), "data.Files")? {
         // A null entry pins nothing, like no entry at all.
@@ -149,7 +162,7 @@ fn meta(signed: &[Member<'_>], detail: Detail) -> Decoded<Meta> {
     Ok(meta)
 }
 
-fn meta_file(value: &Value<'_>, detail: Detail) -> Decoded<MetaFile> {
+fn meta_file(value: &Value<'_>, detail: Detail<'_>) -> Decoded<MetaFile> {
     let members = object(Some(value), "data.FileMeta")?;
     let length = integer(member(members, "length"))?;
     let mut hashes = BTreeMap::new();
@@ -163,8 +176,8 @@ fn meta_file(value: &Value<'_>, detail: Detail) -> Decoded<MetaFile> {
         // Clients stop reading at once where none is listed.
         length: Some(length),
         entry: Entry(match detail {
-            Detail::Whole => json::normalise(value, &shapes::FILE),
-            Detail::Listing => Value::Null,
+            Detail::Whole(_) => json::normalise(value, &shapes::FILE),
+            Detail::Verifiable(_) | Detail::Listing => Value::Null,
         }),
     })
 }
