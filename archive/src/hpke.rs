@@ -99,7 +99,7 @@ impl Context {
         }
     }
 
-    /// No number comes twice: 2^64 messages take longer than anybody waits.
+    /// No number comes twice: 2^64 messages take longer than a machine lasts.
     fn next_nonce(&mut self) -> Nonce {
         let mut nonce = self.base_nonce;
         let sequence = self.sequence.to_be_bytes();

@@ -1,7 +1,7 @@
 //! Regular files: what a setting names is to hold something, not to keep a program waiting.
 //!
-//! Whoever opens a FIFO waits until somebody writes to it, which may be never, and reading a device
-//! may have no end. Links are followed.
+//! Opening a FIFO waits until another process writes to it, which may be never, and reading a
+//! device may have no end. Links are followed.
 
 use std::{
     fs::{self, File, FileType, OpenOptions},

@@ -292,7 +292,7 @@ impl Follower {
     /// Makes the row of one repository what it has to be.
     async fn refresh(&self, gun: &Gun, manner: Manner) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
-            // The row is read before the files: whoever writes it in between is seen.
+            // The row is read before the files: a write in between is seen.
             let mark = self.tables.mark(gun.as_str().as_bytes()).await?;
             let now = (self.clock)();
             let head = self.store.head(gun).await?;

@@ -50,7 +50,7 @@ const COMPLAINT_EVERY: Duration = Duration::MINUTE;
 
 /// Where events are written down; cheap to clone, and safe to call from an async thread.
 ///
-/// A line is written before the caller goes on, so that nobody is told of a success that is in no
+/// A line is written before the caller goes on, so that no one is told of a success that is in no
 /// log. This waits for no disk: a short line goes into the memory of the operating system, just as
 /// those of the program's log do. A line that the file does not take goes to the program's log.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ struct State {
     complained: Option<OffsetDateTime>,
 }
 
-/// Something that somebody did, or tried to.
+/// An act of a caller, or an attempt.
 #[derive(Clone, Copy)]
 pub struct Event<'e> {
     /// What.
@@ -94,7 +94,7 @@ pub struct Event<'e> {
     pub outcome: Outcome<'e>,
 }
 
-/// What somebody did, or tried to.
+/// What a caller did, or tried to do.
 #[derive(Clone, Copy)]
 pub enum Act<'e> {
     /// Published these versions of roles; of a refused attempt what is known of them.
@@ -132,7 +132,7 @@ pub enum Act<'e> {
 /// Who did something, or tried to.
 #[derive(Clone, Copy)]
 pub enum Actor<'e> {
-    /// Somebody who proved it, or nobody that is known.
+    /// An authenticated caller, or an anonymous one.
     Known(&'e Caller),
     /// Who only says so: the user of a wrong password; empty where no name was given.
     Claimed(&'e str),

@@ -241,7 +241,7 @@ fn limit_unread(upload_bytes: u64) -> usize {
     Limits::default().unread.max(largest.saturating_mul(2))
 }
 
-/// What keeps the inventory up to date. An embedded database gets its tables here: nobody else
+/// What keeps the inventory up to date. An embedded database gets its tables here: no one else
 /// makes them.
 async fn follower(config: &Config, app: &App, connected: &Connected) -> Option<Follower> {
     if !config.inventory {

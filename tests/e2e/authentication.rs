@@ -1,4 +1,4 @@
-//! Who may do what, with the clients people use: each way to be somebody, each way to be refused.
+//! Who may do what, with the clients people use: each way to authenticate, each way to be refused.
 //!
 //! Servers here log all they can, and every journey ends with a search of what was logged for what
 //! should not be there.
@@ -63,14 +63,14 @@ fn passwords(sandbox: &Sandbox, accounts: &[Account]) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Checks that the server has no trust data for `gun`, as somebody sees who may look.
+/// Checks that the server has no trust data for `gun`, as a caller with `pull` sees.
 fn has_nothing(trust: &Trust, gun: &str, account: Account) -> Result<()> {
     let answer = trust.get_as(account, &root_of(gun))?;
     ensure!(answer.status == 404, "{gun} should not be there: {answer}");
     Ok(())
 }
 
-/// The names of the targets in `gun`, as somebody sees who may look.
+/// The names of the targets in `gun`, as a caller with `pull` sees.
 fn targets(trust: &Trust, gun: &str, account: Account) -> Result<Vec<String>> {
     let answer = trust.get_as(account, &format!("/v2/{gun}/_trust/tuf/targets.json"))?;
     ensure!(answer.status == 200, "{answer}");

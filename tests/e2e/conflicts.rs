@@ -49,7 +49,7 @@ fn readers_never_see_half_a_publish(sandbox: &Sandbox, pair: Pair) -> Result<()>
     })
 }
 
-/// Reads the repository as somebody new, again and again, until everything is published: what was
+/// Reads the repository as a new user, again and again, until everything is published: what was
 /// published before a read began is in it.
 fn read_on(sandbox: &Sandbox, trust: &Trust, number: usize, published: &AtomicUsize) -> Result<()> {
     for round in 0_usize.. {

@@ -19,7 +19,7 @@ on_every_database_with_debian_cli![
     a_later_push_moves_the_tag_for_clients_that_know_the_old_one,
 ];
 
-/// Everything a content-trust scenario needs: services, a publisher and somebody who knows nothing.
+/// Everything a content-trust scenario needs: services, a publisher and a new reader.
 struct Scene {
     trust: Trust,
     engine: Engine,

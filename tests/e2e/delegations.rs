@@ -81,7 +81,7 @@ impl Scene {
     }
 }
 
-/// Gives somebody a key for `role` and answers the file with its certificate.
+/// Makes a key for `role`; the file with its certificate.
 fn becomes_delegate(person: &Collaborator, role: &str) -> Result<String> {
     let leaf = Leaf::of_delegate(role)?;
     std::fs::write(person.folder().join("delegate.key"), &leaf.key)?;

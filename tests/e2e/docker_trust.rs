@@ -14,7 +14,7 @@ on_every_pair_with_every_cli![
 
 on_every_database_with_debian_cli![signers_with_only_a_delegation_key_sign_and_revoke];
 
-/// An administrator, two signers with a key of their own each, and somebody who looks on.
+/// An administrator, two signers with a key of their own each, and a reader.
 struct Scene {
     _trust: Trust,
     engine: Engine,
@@ -178,8 +178,9 @@ fn signers_with_only_a_delegation_key_sign_and_revoke(
         .fails_saying("trust data for 2")
 }
 
-/// CLI 28 removes nobody without having asked, and asks only about who alone signed the list of
-/// releases. That list then counts no more, as it should, and neither CLI can make it again.
+/// CLI 28 removes no signer without a question, and asks only about the one who alone signed the
+/// list of releases. That list then counts no more, as it should, and neither CLI can make another
+/// one.
 fn a_signer_who_was_removed_signs_no_more(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let scene = Scene::set(sandbox, pair, cli)?;
     let one = scene.image("1")?;

@@ -110,7 +110,7 @@ impl Names {
     }
 }
 
-/// Somebody at a terminal of their own, which remembers what was exported in it.
+/// A reader at a terminal, which remembers what was exported in it.
 #[derive(Clone, Debug)]
 struct Reader {
     home: PathBuf,
@@ -120,7 +120,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Somebody new, with nothing but the CA's certificate, where a checkout has it.
+    /// A new user, with nothing but the CA's certificate, where a checkout has it.
     fn new(sandbox: &Sandbox, name: &str, cli: Cli, names: &Names, ca: &Path) -> Result<Self> {
         let home = sandbox.folder(&format!("people/{name}"))?;
         fs::create_dir_all(home.join("fixtures"))?;
@@ -179,7 +179,7 @@ impl Reader {
         self.home.join(name)
     }
 
-    /// Brings a file of somebody else's, as by mail.
+    /// Brings a file of another person, as by mail.
     fn brings(&self, other: &Self, name: &str) -> Result<()> {
         fs::copy(other.file(name), self.file(name)).with_context(|| name.to_owned())?;
         Ok(())

@@ -1,4 +1,4 @@
-//! The first five minutes of somebody new: one command, three lines to paste, and docker signs and
+//! The first five minutes of a new user: one command, three lines to paste, and docker signs and
 //! verifies.
 
 use std::{

@@ -58,7 +58,7 @@ impl Scene {
         Ok(keys.clone())
     }
 
-    /// Rotates `role`, which must change its keys, and after which the reader and somebody new can
+    /// Rotates `role`, which must change its keys, and after which the reader and a new one can
     /// read and the owner can publish.
     fn rotates(&self, sandbox: &Sandbox, role: &str, server_managed: bool) -> Result<()> {
         let before = self.keys(role)?;
@@ -153,7 +153,7 @@ fn a_client_that_missed_every_rotation_catches_up(sandbox: &Sandbox, pair: Pair)
     Ok(())
 }
 
-/// Somebody who may publish one repository wants another one's timestamp key to sign for it.
+/// A user who may publish one repository wants another one's timestamp key to sign for it.
 fn a_root_may_not_name_a_key_of_another_repository(sandbox: &Sandbox, pair: Pair) -> Result<()> {
     const THEIRS: &str = "example.com/team/theirs";
     let scene = Scene::set(sandbox, pair)?;

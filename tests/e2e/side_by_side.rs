@@ -224,7 +224,7 @@ fn publishes_of_different_roles_lose_nothing(replicas: &Replicas) -> Result<()> 
                     rival.answer
                 );
             }
-            // Whoever was refused by Notary tries again with the next round.
+            // A publisher that Notary refused tries again with the next round.
             if rival.answer.status == 200 {
                 delegate.0 = rival.publisher.clone();
             }
@@ -268,7 +268,7 @@ fn what_one_acknowledges_the_other_serves_at_once(replicas: &Replicas) -> Result
             "{file} is still there"
         );
     }
-    // What comes anew begins from the start, on both.
+    // A new one begins from the start, on both.
     let mut anew = replicas.repository(GUN)?;
     let parts = anew.first_publish();
     replicas.ours.publish(GUN, &parts)?.ok()?;

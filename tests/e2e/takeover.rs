@@ -19,7 +19,7 @@ on_databases_of_notary![
     a_service_is_taken_over_without_a_pause_and_given_back,
 ];
 
-/// Repositories beside those that people work on: enough that nobody would sign them again.
+/// Repositories beside those that people work on: too many to sign them again.
 const CROWD: usize = 100;
 
 fn a_service_is_taken_over_in_place_and_given_back(sandbox: &Sandbox) -> Result<()> {
@@ -175,7 +175,7 @@ impl Repository {
         person.sees(&self.gun, &self.targets)
     }
 
-    /// The old reader and somebody new read what the owner has published since.
+    /// The old reader and a new one read what the owner has published since.
     fn goes_on(&mut self, sandbox: &Sandbox, trust: &Trust, word: &str) -> Result<()> {
         self.is_read_by(&self.reader)?;
         self.publishes(word)?;

@@ -23,11 +23,11 @@ pub struct Account {
 }
 
 impl Account {
-    /// Somebody with what breaks careless parsers in the password.
+    /// A user whose password breaks careless parsers.
     pub const ALICE: Self = Self::of("alice", "open:Sesame wörd");
-    /// Somebody else.
+    /// A second user.
     pub const BOB: Self = Self::of("bob", "bobs-own-password");
-    /// Somebody else again.
+    /// A third user.
     pub const CAROL: Self = Self::of("carol", "carols=pass/word+");
 
     /// This user with this password.

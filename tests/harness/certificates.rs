@@ -157,7 +157,7 @@ impl Peers {
     }
 }
 
-/// Somebody who issues certificates.
+/// An issuer of certificates.
 struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,

@@ -425,7 +425,7 @@ impl PgBouncer {
 }
 
 impl MariaDb {
-    /// Starts an instance; nobody but [`USER`] comes in over the network, and TLS is off.
+    /// Starts an instance; only [`USER`] comes in over the network, and TLS is off.
     ///
     /// # Errors
     ///
@@ -676,8 +676,8 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// A loopback address that nobody listens on, above the ports of the sandboxes and below those that
-/// the kernel gives to outgoing connections.
+/// A loopback address that no process listens on, above the ports of the sandboxes and below those
+/// that the kernel gives to outgoing connections.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     const LOWEST: u16 = 31_300;
     const PORTS: u16 = 1_400;

@@ -194,7 +194,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Somebody new, who trusts what `trust_server` says.
+    /// A new user, who trusts what `trust_server` says.
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ impl Person {
         Ok(folder)
     }
 
-    /// Gives this person the keys of `other`, as somebody does who should not.
+    /// Gives this person the keys of `other`, as a thief would.
     ///
     /// # Errors
     ///

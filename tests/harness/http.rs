@@ -222,7 +222,7 @@ impl Trust {
         })
     }
 
-    /// Asks the server for `path` as somebody who shows this password.
+    /// Asks the server for `path` with this password.
     ///
     /// # Errors
     ///
@@ -233,7 +233,7 @@ impl Trust {
         })
     }
 
-    /// Asks the server for `path` as somebody who shows this token.
+    /// Asks the server for `path` with this token.
     ///
     /// # Errors
     ///

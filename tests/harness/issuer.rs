@@ -184,7 +184,7 @@ fn base32(bytes: &[u8]) -> String {
 
 /// A running token server: `/token` for clients, `/jwks` for who wants to check tokens.
 ///
-/// Whoever shows a password it knows is granted what they ask for, anybody else `pull`.
+/// A caller with a password that it knows is granted what they ask for, any other `pull`.
 pub struct TokenServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,

@@ -23,7 +23,7 @@ pub struct Collaborator {
 }
 
 impl Collaborator {
-    /// Somebody new, without keys or cached metadata.
+    /// A new user, without keys or cached metadata.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl Collaborator {
         })
     }
 
-    /// The same person, who is somebody by this password.
+    /// The same person, who signs in with this password.
     #[must_use]
     pub fn known_as(self, account: Account) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Collaborator {
         }
     }
 
-    /// The same person, who is somebody by this certificate.
+    /// The same person, with this client certificate.
     #[must_use]
     pub fn showing(self, certificate: Pair) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Collaborator {
         }
     }
 
-    /// Gives this person the keys of `other`, as somebody does who should not.
+    /// Gives this person the keys of `other`, as a thief would.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Commands of our programs, on the configuration of a service that anybody may be running.
+//! Commands of our programs, on the configuration of a service, whether or not it runs.
 
 use anyhow::{Result, ensure};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Trust {
-    /// Runs a command of our server on the configuration of this service, whoever runs it.
+    /// Runs a command of our server on the configuration of this service, ours or Notary's.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Trust {
         Said::by(command, "")
     }
 
-    /// Runs a command of our signer on the configuration of this service, whoever runs it.
+    /// Runs a command of our signer on the configuration of this service, ours or Notary's.
     ///
     /// # Errors
     ///

@@ -93,7 +93,7 @@ impl Sandbox {
         self.path().join(format!("{name}.log"))
     }
 
-    /// A loopback address that nobody listens on.
+    /// A loopback address that no process listens on.
     ///
     /// # Errors
     ///

@@ -118,7 +118,7 @@ impl Database {
         self.of(owner).url.replacen(USER, owner.user(), 1)
     }
 
-    /// As [`Database::url`], for somebody who may alter the tables too.
+    /// As [`Database::url`], for a user who may alter the tables too.
     #[must_use]
     pub fn administrators_url(&self, owner: Owner) -> String {
         let user = match self.kind {

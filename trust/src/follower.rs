@@ -16,8 +16,8 @@
 //! background while there are any. With the first line that it did not write, it does as others do.
 //!
 //! While the database is away, no request waits for it: readers get what is remembered, for a
-//! while, and everything else fails at once. Only polls find out that it is back, or whoever else
-//! gets an answer from it.
+//! while, and everything else fails at once. Only polls find out that it is back, or what else gets
+//! an answer from it.
 
 mod own;
 mod position;
@@ -62,7 +62,7 @@ pub const MOMENT: Duration = Duration::from_millis(50);
 /// How long a server by itself goes on polling after the last read.
 const ATTENTION: Duration = Duration::from_secs(1);
 
-/// How often the database is asked although nobody reads, so that an outage finds what is
+/// How often the database is asked while there are no reads, so that an outage finds what is
 /// remembered confirmed; and how often while it is away.
 const TOUCH: Duration = Duration::from_secs(10);
 const PROBE: Duration = Duration::from_millis(500);
@@ -81,7 +81,7 @@ const IS_OUT: &str = "notary_server_reads_without_database";
 pub enum Mode {
     /// Other servers: each read needs a poll that began after it.
     Shared,
-    /// Nobody: a poll that began [a moment](MOMENT) ago is enough. The first line of the feed that
+    /// No other: a poll that began [a moment](MOMENT) ago is enough. The first line of the feed that
     /// this process did not write switches to [`Mode::Shared`], until it ends.
     Sole,
 }
@@ -124,7 +124,7 @@ struct Shared {
     /// How far the feed was read; `None` before the first poll, and after the feed became another.
     position: Mutex<Option<Position>>,
     proof: Mutex<Proof>,
-    /// Whether somebody is looking into missing ids.
+    /// Whether missing ids are being looked into.
     is_settling: AtomicBool,
     /// Grows each time that a position is found.
     positions: AtomicU64,
@@ -134,7 +134,7 @@ struct Shared {
     is_sole: AtomicBool,
     /// How many reads there were, for those who poll while there are any.
     reads: AtomicU64,
-    /// Whether somebody polls while there are reads.
+    /// Whether a task polls while there are reads.
     is_attentive: AtomicBool,
     /// Whether the last poll found the database away.
     is_away: AtomicBool,
@@ -274,7 +274,7 @@ impl Follower {
         (age < self.0.rules.without_database).then_some(what)
     }
 
-    /// Polls now and then although nobody reads, until `shutdown`.
+    /// Polls now and then while there are no reads, until `shutdown`.
     pub(crate) async fn keep_in_touch(&self, shutdown: CancellationToken) {
         let touch = async {
             loop {
@@ -528,7 +528,7 @@ impl Shared {
             }
             if !has_gaps() {
                 self.is_settling.store(false, Ordering::Release);
-                // A gap that came in between would have nobody.
+                // A gap that came in between would be forgotten.
                 if !has_gaps() || self.is_settling.swap(true, Ordering::AcqRel) {
                     return;
                 }

@@ -193,7 +193,7 @@ impl Found {
     /// # Errors
     ///
     /// A repository that has a timestamp which leads nowhere is damaged, never "new": taking it for
-    /// new would let anybody bring a root of their own.
+    /// new would accept a root of any client.
     pub(crate) fn view_or_new(self, gun: &Gun) -> Result<Option<Arc<View>>, ReadError> {
         match self {
             Self::Whole(view) => Ok(Some(view)),

@@ -12,7 +12,7 @@ use super::{
     work::{Work, salt},
 };
 
-/// Kibibytes of memory, passes and lanes up to which a hash is checked: anybody may guess, and
+/// Kibibytes of memory, passes and lanes up to which a hash is checked: every client may guess, and
 /// every guess costs as much.
 const MAX_MEMORY: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 20;

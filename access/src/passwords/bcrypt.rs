@@ -15,7 +15,7 @@ use super::{
     work::{Work, salt},
 };
 
-/// Above, a single guess would keep a processor busy for many seconds, and anybody may guess.
+/// Above, a single guess would keep a processor busy for many seconds, and every client may guess.
 const COSTS: RangeInclusive<u32> = 4..=17;
 
 /// The cost of hashes that are made here.

@@ -89,7 +89,7 @@ pub enum RuleFault {
         /// Whom the rule is about.
         who: String,
     },
-    /// Roles in a rule that does not let anybody push.
+    /// Roles in a rule that does not grant push.
     #[error("roles say where somebody may push, and are accepted beside push (or *) in may alone")]
     RolesWithoutPush,
     /// `admin` on some GUNs: what concerns all of them cannot be granted for some.

@@ -117,7 +117,7 @@ fn keep_what_ends(to: &Preparation, now: OffsetDateTime) -> Result<(), FileError
 }
 
 /// What operators have to be told again and again in the year in which the CA's former certificate
-/// ends: to give its clients the new one is nobody else's work.
+/// ends: only its operator can give clients the new one.
 pub(super) fn remind(to: &Preparation, now: OffsetDateTime, say: &dyn Fn(&str)) {
     if let Some(text) = reminder(to, now) {
         say(&text);

@@ -50,7 +50,7 @@ impl Service {
             .spawn()
             .unwrap();
         let mut log = parent.stderr.take().unwrap();
-        // Read to its end, so that nobody ever waits for a full pipe.
+        // Read to its end, so that the process never waits for a full pipe.
         let log = std::thread::spawn(move || {
             let mut text = Vec::new();
             log.read_to_end(&mut text).unwrap();

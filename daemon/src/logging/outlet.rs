@@ -29,7 +29,7 @@ const QUIET_PAUSES: u32 = 20;
 const MOST: usize = 64 << 10;
 
 /// How many bytes are written at once, unless a line is longer. So much goes into a pipe in one
-/// piece, whoever else writes into it (`PIPE_BUF`).
+/// piece, whatever else writes into it (`PIPE_BUF`).
 const PIECE: usize = 4096;
 
 /// Lines on their way to `W`; cheap to clone.

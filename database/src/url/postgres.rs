@@ -177,7 +177,7 @@ fn switch(value: &str) -> Result<bool, &'static str> {
 }
 
 /// What `sslmode` means. `verify-ca` checks the name as well: the authorities of the system are
-/// trusted beside `sslrootcert`, and from one of those anybody gets a certificate in some name.
+/// trusted beside `sslrootcert`, and one of those gives every person a certificate in some name.
 fn ssl_mode(value: &str) -> Result<PgSslMode, &'static str> {
     match value {
         "disable" => Ok(PgSslMode::Disable),

@@ -347,7 +347,7 @@ pub(crate) async fn another_feed_is_noticed_and_everything_walked_through(connec
     stage.catch_up().await;
     assert_eq!(stage.names(&all(), 10).await, [""; 0]);
     stage.first("example.com/c").await;
-    // The database has to prove anew that no line with a lower id will appear.
+    // The database has to prove again that no line with a lower id will appear.
     let start = Instant::now();
     loop {
         stage.catch_up().await;

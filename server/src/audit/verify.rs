@@ -77,7 +77,7 @@ pub struct Found {
 
 /// Takes lines in their order, and tells what is wrong with them.
 pub struct Verifier {
-    /// What the database knows; `None`: nobody asked it.
+    /// What the database knows; `None`: it was not asked.
     rows: Option<BTreeMap<String, ChainRow>>,
     /// Whether chains have to be there from their first line on.
     is_complete: bool,

@@ -1,7 +1,7 @@
 //! Where a request comes from, and under which address it reached this server.
 //!
-//! Anybody can send `X-Forwarded-…`. These headers count only on connections from proxies that the
-//! operator named, and of a list only what the last of them added.
+//! Any client can send `X-Forwarded-…`. These headers count only on connections from proxies that
+//! the operator named, and of a list only what the last of them added.
 
 use std::net::{IpAddr, Ipv4Addr};
 

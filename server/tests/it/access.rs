@@ -1,6 +1,6 @@
 //! The door: who gets to which handler, and what the others are told.
 //!
-//! Who somebody is, is taken from what they show without any proof: how it is proven has tests of
+//! Callers are taken for what they claim, without any proof: how that is proven has tests of
 //! its own.
 
 mod answers;

@@ -67,7 +67,7 @@ async fn a_key_that_the_signer_does_not_hold_is_replaced() {
     assert_ne!(old, new);
 }
 
-/// The bytes of an Ed25519 key that nobody holds.
+/// The bytes of an Ed25519 public key without a private one.
 fn stranger(number: u8) -> Named {
     Named {
         keytype: "ed25519".to_owned(),

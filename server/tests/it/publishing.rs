@@ -50,7 +50,7 @@ async fn bytes_are_hashed_and_served_as_they_came_even_if_oddly_spaced() {
             bytes
         );
     }
-    // Notary lost sight of such a root, and let anybody bring another.
+    // Notary lost sight of such a root, and accepted any other one.
     let mut thief = server.publisher(GUN).await;
     let answer = server.publish(GUN, &thief.first_publish()).await;
     assert_eq!(answer.error().1, "ErrBadRoot");

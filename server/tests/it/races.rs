@@ -28,7 +28,7 @@ async fn delete(server: &TestServer) {
     server.request("DELETE", &path).await.ok();
 }
 
-/// That clients can follow the repository of `publisher`, which nobody has added anything to.
+/// That clients can follow the repository of `publisher`, to which nothing was added.
 async fn is_untouched(server: &TestServer, publisher: &Publisher) {
     assert_eq!(server.version(GUN, "timestamp").await, 1);
     for role in ["timestamp", "snapshot"] {

@@ -1,4 +1,4 @@
-//! Renewal: a timestamp never runs out under a reader, whoever renews it.
+//! Renewal: a timestamp never runs out under a reader, whichever process renews it.
 
 use std::sync::atomic::Ordering;
 

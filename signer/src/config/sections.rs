@@ -37,7 +37,7 @@ section! {
         tls_cert_file: PathBuf,
         /// The private key of the certificate, PEM, not encrypted. Required.
         tls_key_file: PathBuf,
-        /// Certificates of callers or of their issuers, PEM. Without it, **anybody who reaches the
+        /// Certificates of callers or of their issuers, PEM. Without it, **everyone who reaches the
         /// port can create keys and sign with them**; the signer warns at each start.
         client_ca_file: PathBuf,
         /// If set, only callers whose certificate has one of these subject alternative names are

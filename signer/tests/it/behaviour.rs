@@ -300,7 +300,7 @@ pub(crate) async fn a_key_is_resealed_only_from_the_alias_it_was_read_under(stor
         ("two", &b"again"[..])
     );
     assert_eq!((moved.public, moved.used), (read.public.clone(), false));
-    // Whoever read the row before that comes too late.
+    // A caller that read the row before that comes too late.
     let resealed = reseal(&*stores.other, &read, "three", "late").await;
     assert_eq!(resealed, Resealed::Stale);
     let mut shouted = stores.one.find(&id).await.unwrap().unwrap();

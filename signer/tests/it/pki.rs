@@ -50,7 +50,7 @@ impl Pki {
         self.keep(name, pem, &key)
     }
 
-    /// A certificate that nobody vouches for but itself.
+    /// A self-signed certificate.
     pub(crate) fn self_sign(&self, name: &str, ca: bool) -> Identity {
         let mut params = leaf(name, &[ClientAuth]);
         if ca {
@@ -59,7 +59,7 @@ impl Pki {
         self.self_signed_with(name, &params)
     }
 
-    /// A self-signed certificate with a critical extension that nobody knows.
+    /// A self-signed certificate with an unknown critical extension.
     pub(crate) fn with_critical_extension(&self, name: &str) -> Identity {
         let mut params = leaf(name, &[ClientAuth]);
         // Netscape's certificate type, as an old sample script makes it.

@@ -31,7 +31,7 @@ const URLS: [(&str, &str); 9] = [
     ("papyrus", "me:SECRET@tcp(127.0.0.1:1)/x"),
 ];
 
-/// A configuration with which no signer starts: its address is nobody's.
+/// A configuration with which no signer starts: its address belongs to no interface.
 struct Stage {
     pki: Pki,
     file: Value,

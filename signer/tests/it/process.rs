@@ -17,7 +17,7 @@ use crate::pki::{ClientAuth, Identity, Pki, ServerAuth};
 
 /// Stands in nothing but the passphrase.
 const SEEDED: &str = "xyzzy-seeded";
-/// Somebody who is not the superuser, should the superuser run the tests.
+/// A user without rights, should the superuser run the tests.
 const NOBODY: u32 = 65_534;
 
 /// A folder with all that a signer needs.
@@ -220,7 +220,7 @@ fn health_is_whether_the_signer_listens_where_its_certificate_is_not_let_in() {
     );
     let log = running.stop();
     assert!(!log.contains("warning"), "{log}");
-    // Somebody else has the port.
+    // Another process has the port.
     let _other = TcpListener::bind(stage.address).unwrap();
     let (well, line) = stage.health();
     assert!(!well && line.contains("it did not answer"), "{line}");

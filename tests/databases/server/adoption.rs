@@ -48,7 +48,7 @@ async fn what_notary_made_is_used_as_it_is_even_without_rights_to_change_it(
         include_str!("../../harness/schema/postgres/server.sql"),
         include_str!("../../harness/schema/mysql/server.sql"),
     );
-    // Made by somebody else; the program may read and write, and nothing more.
+    // Made by another user; the program may read and write, and nothing more.
     server.rule(&fresh, schema)?;
     server.rule(
         &fresh,

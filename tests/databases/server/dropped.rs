@@ -1,4 +1,4 @@
-//! Requests whose callers hang up: whatever was under way is taken back, and nobody after them
+//! Requests whose callers hang up: whatever was under way is taken back, and no request after them
 //! notices.
 
 use std::{

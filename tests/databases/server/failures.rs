@@ -82,7 +82,7 @@ async fn a_restart_is_survived_with_clear_errors_meanwhile(mut server: Server) -
             !body.contains("127.0.0.1"),
             "the client learns too much: {body}"
         );
-        // Nobody can say where it is while it is down.
+        // No address leads to it while it is down.
         let unreachable = connect(&fresh).await.expect_err("it is down").to_string();
         ensure!(unreachable.contains("127.0.0.1"), "{unreachable}");
         ensure!(!unreachable.contains("ss@w"), "{unreachable}");
@@ -197,7 +197,7 @@ async fn a_full_disk_refuses_publishes_whole_until_there_is_room(mut server: Ser
     holds_exactly(&*store, newest + AFTERWARDS).await
 }
 
-/// Without room for its log, `PostgreSQL` gives up; somebody makes room and starts it again.
+/// Without room for its log, `PostgreSQL` gives up; the operator makes room and starts it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_for_the_log_of_postgres_loses_nothing_acknowledged() -> Result<()> {
     let mut postgres = harness::Postgres::start()?;

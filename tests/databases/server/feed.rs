@@ -39,7 +39,7 @@ async fn change(store: &dyn TrustStore, version: i64) -> Result<()> {
     Ok(())
 }
 
-/// Somebody who reads the feed to its end and goes on from there.
+/// A reader that goes to the end of the feed, and on from there.
 #[derive(Default)]
 struct Follower {
     last: i32,
@@ -119,7 +119,7 @@ where
     let mut first = pool.begin_with("BEGIN").await?;
     first.executor().execute(slow("first")).await?;
     change(&*running, 2).await?;
-    // A second one begins before the first one ends: there is always somebody writing.
+    // A second one begins before the first one ends: there is always one that writes.
     let mut second = pool.begin_with("BEGIN").await?;
     second.executor().execute(slow("second")).await?;
     change(&*running, 3).await?;

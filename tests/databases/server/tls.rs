@@ -167,7 +167,7 @@ async fn mariadb_is_spoken_to_as_its_tls_parameter_says() -> Result<()> {
     refused(Backend::MySql, &wrong, UNTRUSTED).await?;
     let missing = format!("{checked}/nowhere/ca.pem");
     refused(Backend::MySql, &missing, "/nowhere/ca.pem, which ssl-ca").await?;
-    // And through the socket, where there is nobody in between.
+    // And through the socket, where no network is in between.
     let socket = server.socket();
     let through = format!("root@unix({})/mysql", socket.display());
     assert!(!is_encrypted(Backend::MySql, &through).await?);

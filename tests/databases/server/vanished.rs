@@ -1,4 +1,4 @@
-//! A database that vanishes without a word, and one that comes back: nobody waits long for either.
+//! A database that vanishes without a word, and one that comes back: no request waits long.
 
 use std::{
     net::SocketAddr,

@@ -146,7 +146,7 @@ async fn keys_of_either_signer_are_used_by_the_other(server: Server) -> Result<(
     let notary = Notary::start(folder.path(), &fresh, &[PASSPHRASE])?;
     let ours = keys(&fresh, &[PASSPHRASE]).await?;
     for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
-        // Made by Notary: pending for us, signed with by us, pending for nobody afterwards.
+        // Made by Notary: pending for us, signed with by us, pending for neither afterwards.
         let go = purpose(algorithm, "example.com/go");
         let made = notary.create_key(&go).await?;
         ensure!(ours.create(go.clone()).await? == made);

@@ -1,4 +1,4 @@
-//! Taking over the tables that there are, whoever made them.
+//! Taking over the tables that there are, whichever program made them.
 
 use anyhow::Result;
 use harness::Fresh;

@@ -123,7 +123,7 @@ fn carry(
         let Ok(message) = message else {
             return server.shutdown(std::net::Shutdown::Write);
         };
-        // Before it is passed on: whoever has the answer finds it counted.
+        // Before it is passed on: a caller that has the answer finds it counted.
         match protocol {
             Protocol::Postgres if is_startup => is_startup = false,
             Protocol::Postgres => add(counts, |counts| count_postgres(&message, counts)),

@@ -1,4 +1,4 @@
-//! One administrator, named by `NOTARY_AUTH` in the server's environment, and nobody else.
+//! One administrator, named by `NOTARY_AUTH` in the server's environment, and no other user.
 
 use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -1,4 +1,4 @@
-//! A client certificate is one more way to be somebody, beside passwords.
+//! A client certificate is one more way to authenticate, beside passwords.
 
 use std::fs;
 
@@ -118,7 +118,7 @@ fn what_rules_grant_is_granted_to_the_name_in_the_certificate(
     let (build, other) = (visitors.admit("build")?, visitors.admit("other")?);
     ensure!(status(&build, None)? == 404, "the build is not let in");
     ensure!(status(&other, None)? == 401, "any certificate is let in");
-    // Who shows a password too is who the password says, or nobody.
+    // With a password too, the password decides: it is right, or the request is refused.
     ensure!(status(&other, Some(Account::ALICE))? == 404);
     ensure!(status(&build, Some(Account::of("alice", "not hers")))? == 401);
     let forged = status(&strangers.admit("build")?, None);

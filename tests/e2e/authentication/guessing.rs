@@ -1,4 +1,4 @@
-//! Somebody who guesses passwords, a hundred a second.
+//! An attacker who guesses passwords, a hundred a second.
 
 use std::{
     fmt::Write as _,

@@ -82,7 +82,7 @@ fn one_login(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let inspected = bob.does(&["trust", "inspect", &repository])?;
     ensure!(inspected.contains(r#""SignedTag": "1""#), "{inspected}");
 
-    // Who is taken out of the file is somebody no more.
+    // A user who is taken out of the file is unknown.
     htpasswd(&file, &[Account::ALICE])?;
     eventually("bob is refused", TAKEN_UP, || {
         Ok(trust.get_as(Account::BOB, "/v2/")?.status == 401)
@@ -104,7 +104,7 @@ fn who_is_not_logged_in_is_refused_in_words(sandbox: &Sandbox, pair: Pair) -> Re
     is_refused_in_words(sandbox, pair, Cli::Debian)
 }
 
-/// The registry is open to all, so that nobody but the trust server refuses anything.
+/// The registry is open to all, so that only the trust server refuses anything.
 fn is_refused_in_words(sandbox: &Sandbox, pair: Pair, cli: Cli) -> Result<()> {
     let trust = start(sandbox, pair, &passwords(sandbox, &[Account::ALICE])?)?;
     let engine = Engine::start(sandbox)?;

@@ -158,7 +158,7 @@ fn who_may_push_neither_rotates_nor_deletes(sandbox: &Sandbox, pair: Pair) -> Re
     scan_for_secrets(sandbox, &EVERYBODY)
 }
 
-/// Adds or removes a delegation of which somebody holds the certificate.
+/// Adds or removes a delegation to the holder of a certificate.
 fn delegation(person: &Collaborator, what: &str) -> Result<Said> {
     let certificate = Leaf::of_delegate("qa")?.certificate;
     fs::write(person.folder().join("qa.crt"), certificate)?;

@@ -43,7 +43,7 @@ const EVERYBODY: [Account; 3] = [Account::ALICE, Account::BOB, Account::CAROL];
 /// What the registry calls itself.
 const REGISTRY: &str = "registry.example.com";
 
-/// A service for a registry at `registry`: anybody may pull what is open, alice may do everything,
+/// A service for a registry at `registry`: everyone may pull what is open, alice may do everything,
 /// and carol push.
 fn auth_setup(sandbox: &Sandbox, registry: SocketAddr) -> Result<AuthSetup> {
     let prefix = format!("localhost:{}/", registry.port());

@@ -5,7 +5,7 @@ use harness::{Cli, Pair, Sandbox, Trust};
 
 use super::{Guide, Names, Reader};
 
-/// A digest of nothing that anybody has to have.
+/// A digest of nothing that exists.
 const DIGEST: &str = "28a7abc13638da43e87692909ecdf2fc44aaa12a6de6546c7a6cc55746f81ace";
 
 /// The public half of the only root key in the reader's folder.

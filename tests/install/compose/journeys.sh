@@ -64,7 +64,7 @@ up() { quietly docker-compose up -d; }
 down() { quietly docker-compose down; }
 remove_for_good() { quietly docker-compose down --volumes --remove-orphans; }
 
-# What there is to sign: an image, and one that nobody will sign.
+# What there is to sign: an image, and one that stays unsigned.
 tag_images() {
     docker tag app "$1:1.0"
     docker tag app "$1:unsigned"
@@ -359,7 +359,7 @@ nobody_is_let_in_without_the_server() {
     quietly docker-compose start server && all_healthy server
 }
 
-# What comes to the registry, in its own network, while somebody shows a password at the gateway.
+# What comes to the registry, in its own network, while a client sends a password to the gateway.
 the_registry_is_told_no_password() {
     nsenter --target "$(inspected gateway-registry '{{.State.Pid}}')" --net \
         timeout 10 python3 "$here/overhear.py" '_catalog' > "$work/overheard" &
@@ -387,7 +387,7 @@ nobody_hides_behind_the_gateway() {
     absent --max-count=2 -E '"http.request.remoteaddr":"(10\.231\.117\.2|203\.0\.113\.9)"' <<< "$log"
 }
 
-# as_a_stranger COMMAND…: somebody who trusts the CA, and has never been here.
+# as_a_stranger COMMAND…: a new user who trusts the CA.
 as_a_stranger() {
     (
         export HOME=$work/people/stranger

@@ -87,7 +87,7 @@ stop_engine() {
 # copy_sources FOLDER: what is, or might be, in a commit; all but what was built where this is no checkout.
 copy_sources() {
     mkdir "$1"
-    # Whoever owns it.
+    # Any owner.
     local git=(git -c safe.directory=*)
     if "${git[@]}" rev-parse --git-dir > /dev/null 2>&1; then
         "${git[@]}" ls-files --cached --others --exclude-standard -z \

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The images, started as they would be by somebody careful. Sourced by `run`; needs `check` and `not`.
+# The images, started as a careful operator would. Sourced by `run`; needs `check` and `not`.
 
 # Without root, capabilities, a writable root file system or a network but its own loopback.
 readonly careful=(--read-only --cap-drop=ALL --security-opt=no-new-privileges --health-interval=1s)

@@ -149,7 +149,7 @@ class Manifests(unittest.TestCase):
             self.assertGreater(probe["terminationGracePeriodSeconds"], containers[0]["lifecycle"]["preStop"]["sleep"]["seconds"])
 
     def test_the_whole_strategy_is_written_down(self):
-        # What the cluster fills in belongs to nobody: a server-side apply that goes over to Recreate would leave it
+        # What the cluster fills in has no owner: a server-side apply that goes over to Recreate would leave it
         # there, and the cluster refuse both together.
         for rendering in self.each():
             for program in PROGRAMS:

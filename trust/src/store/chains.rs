@@ -128,7 +128,7 @@ impl<T: Time> From<Columns<T>> for ChainRow {
         Self {
             chain: row.chain_id,
             log: row.log_name,
-            // A number below 0 is nobody's: no line has it, so that it is found out.
+            // No line has a number below 0, so that it is found out.
             line: u64::try_from(row.line_count.0).unwrap_or_default(),
             sha256: row.sha256,
             stored_at: row.updated_at.map_or(OffsetDateTime::UNIX_EPOCH, Time::utc),

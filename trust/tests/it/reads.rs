@@ -544,7 +544,7 @@ async fn while_the_database_is_away_what_was_confirmed_is_served_for_a_while() {
     assert!(stage.repositories.changes(None, page).await.is_err());
     assert!(stage.try_delete("other").await.is_err());
     let asked = stage.store.take();
-    // Nobody but the probe asks.
+    // Only the probe asks.
     assert!(
         asked.keys().all(|name| *name == "changes_from"),
         "{asked:?}"

@@ -263,7 +263,7 @@ fn client(folder: &Path, port: u16) -> RemoteSigner {
     .unwrap()
 }
 
-/// A network in front of a signer, which can lose its connections without telling anybody.
+/// A network in front of a signer, which can lose its connections in silence.
 struct Network {
     port: u16,
     losses: watch::Sender<u32>,

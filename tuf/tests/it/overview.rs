@@ -418,7 +418,7 @@ fn a_root_that_the_one_before_did_not_sign_is_not_believed() {
     owner.add_target("targets", "1.0", b"1");
     let first = owner.first_publish();
     archive.publish(&first);
-    // Another owner of the same name, as whoever can write to the database.
+    // Another owner of the same name, as an attacker who can write to the database.
     let mut other = archive.server.independent_owner();
     other.add_target("targets", "1.0", b"evil");
     other.root.set_version(2);

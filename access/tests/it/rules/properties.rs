@@ -97,7 +97,7 @@ fn rule_grants(
             .any(|who| is_who(who, identity))
 }
 
-/// Whether somebody may by the rules alone.
+/// Whether a caller may by the rules alone.
 fn model(rules: &[Value], caller: &Caller, permission: Permission<'_>) -> bool {
     let grants = |word, gun, role| {
         rules

@@ -1,4 +1,4 @@
-//! Files as nobody expects them.
+//! Unusual files.
 
 use std::{
     fs::{self, Permissions},

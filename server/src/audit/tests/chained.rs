@@ -229,7 +229,7 @@ fn two_processes_that_write_one_file_have_two_chains() {
     let Stage { folder, audit, .. } = stage;
     let first = audit.chain();
     drop((audit, beside));
-    // Whoever starts next goes on with the one that nobody else can be writing.
+    // The next process goes on with the one that no other can be writing.
     let next = Audit::to_file(&folder.path().join("audit.log")).unwrap();
     assert_eq!(next.chain(), first);
 }
@@ -288,7 +288,7 @@ enum Deed {
     Insert(usize, String),
     /// Cuts bytes off the end.
     Cut(usize),
-    /// Changes who did something, and makes all checksums since anew.
+    /// Changes the actor of one line, and computes all checksums since again.
     Recompute(usize),
 }
 

@@ -99,7 +99,7 @@ impl Stage {
         stage
     }
 
-    /// Tokens of somebody else are asked for.
+    /// Tokens of another issuer are asked for.
     pub(super) async fn with_outside_tokens(rules: Option<Value>) -> Self {
         let folder = TempDir::new().unwrap();
         let (scheme, tokens) = outside(folder.path());

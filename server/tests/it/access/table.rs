@@ -88,7 +88,7 @@ const ROUTES: [Route; 20] = [
 
 /// The routes of the token service: unknown paths where there is none.
 const TOKENS: [Route; 2] = [
-    // Nobody names a service here, which is the first thing that a request for a token needs.
+    // No service is named here, which is the first thing that a request for a token needs.
     route("GET", "/auth/token", Nothing, 400),
     route("GET", "/auth/jwks.json", Nothing, 200),
 ];

@@ -113,7 +113,7 @@ impl AtTerminal {
         let output = self.child.wait_with_output().unwrap();
         let mut keyboard = self.keyboard;
         let mut shown = Vec::new();
-        // Ends in an error, as nobody has the terminal open any longer.
+        // Ends in an error, as no process has the terminal open any longer.
         let _ = keyboard.read_to_end(&mut shown);
         (output, text(&shown))
     }

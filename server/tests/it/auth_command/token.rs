@@ -60,7 +60,7 @@ impl Tokens {
         Setup::new(&auth).file("htpasswd", &self.htpasswd)
     }
 
-    /// A server that believes this service as one of somebody else.
+    /// A server that trusts this service as an outside issuer.
     fn outside(&self) -> Setup {
         Setup::new(&json!({"type": "token", "options": {
             "realm": "https://auth.example.com/token",

@@ -1,4 +1,4 @@
-//! Nothing is open by accident: where the host lets others in, that nobody is asked who they are
+//! Nothing is open by accident: where the host lets others in, that no caller has to authenticate
 //! has to be written.
 
 use proptest::prelude::*;

@@ -76,7 +76,7 @@ fn a_server_that_is_killed_under_load_leaves_a_log_that_is_whole() {
     let (status, report) = verify(&stage, &["audit.log.1", "audit.log"]);
     assert_eq!(status, Some(0), "{report:#}");
     assert_eq!(report["chains"].as_array().unwrap().len(), 1, "{report:#}");
-    // Whoever was answered is in the log.
+    // Every caller that got an answer is in the log.
     assert!(report["lines"].as_u64().unwrap() >= made.load(Ordering::SeqCst) as u64);
     assert_eq!(report["chains"][0]["first"], 1);
     assert!(report["chains"][0]["compared"].is_u64(), "{report:#}");

@@ -485,7 +485,7 @@ async fn hang_up_at_every_point(store: &dyn TrustStore, pass: usize) -> usize {
         let page = Page::After { id: 0, limit: 9 };
         let listed = hang_up(store.changes(None, page), left).await;
         match publish(store, &gun, &set(1), now).await {
-            // The first may have been done although nobody heard of it.
+            // The first may have been done although its answer was lost.
             Ok(()) | Err(StoreError::VersionExists(_)) => {}
             Err(error) => panic!("await point {left}: {error}"),
         }
