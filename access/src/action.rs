@@ -15,7 +15,11 @@ pub enum Action {
     Rotate,
     /// Delete all trust data of the GUN.
     Delete,
-    /// What concerns all GUNs: the changefeed of the whole server.
+    /// See the GUN in the inventory, without reading its metadata. [`Action::Pull`] includes it.
+    See,
+    /// Read the lines of the audit log about the GUN.
+    Audit,
+    /// What concerns all GUNs: the changefeed of the whole server, its inventory and audit log.
     Admin,
 }
 
@@ -25,17 +29,21 @@ pub struct Actions(u8);
 
 /// A word that names no action.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no action: pull, push, delegate, rotate, delete, admin, or * for all of them")]
+#[error(
+    "{0:?} is no action: pull, push, delegate, rotate, delete, see, audit, admin, or * for all of them"
+)]
 pub struct InvalidAction(pub String);
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Pull,
         Self::Push,
         Self::Delegate,
         Self::Rotate,
         Self::Delete,
+        Self::See,
+        Self::Audit,
         Self::Admin,
     ];
 
@@ -48,6 +56,8 @@ impl Action {
             Self::Delegate => "delegate",
             Self::Rotate => "rotate",
             Self::Delete => "delete",
+            Self::See => "see",
+            Self::Audit => "audit",
             Self::Admin => "admin",
         }
     }

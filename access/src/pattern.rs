@@ -72,6 +72,12 @@ impl GunPattern {
         self.0.matches(gun)
     }
 
+    /// What all GUNs that are meant begin with.
+    #[must_use]
+    pub fn beginning(&self) -> &str {
+        &self.0.literal
+    }
+
     /// Whether every GUN there can be is meant.
     #[must_use]
     pub fn is_everything(&self) -> bool {

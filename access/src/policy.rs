@@ -37,6 +37,15 @@ pub enum Permission<'n> {
     Rotate(&'n str),
     /// To delete the trust data of a GUN.
     Delete(&'n str),
+    /// To see whatever part of the inventory the caller may see: [`Permission::See`] decides about
+    /// each GUN.
+    Overview,
+    /// To see a GUN in the inventory: its versions, signers, tags and dates.
+    See(&'n str),
+    /// To read the lines of the audit log about a GUN. Never granted to anonymous callers.
+    Audit(&'n str),
+    /// To read all lines of the audit log. Never granted to anonymous callers.
+    AuditAll,
     /// What concerns all GUNs.
     Admin,
 }
@@ -80,17 +89,21 @@ pub enum Reason {
 
 impl Permission<'_> {
     /// The same in the words of tokens: Pull is `pull`, Publish, Push and Delegate are `push,pull`,
-    /// Rotate and Delete are `*`, of the repository; Authenticated and Admin are
-    /// `registry:catalog:*`.
+    /// Rotate, Delete and Audit are `*`, of the repository; all others are `registry:catalog:*`.
+    /// See is `pull`: a token that may be used to read the metadata may be used to see less.
     #[must_use]
     pub fn scope(&self) -> Scope {
         let (kind, name, actions): (_, _, &'static [&'static str]) = match *self {
-            Self::Pull(gun) => (ScopeKind::Repository, gun, &["pull"]),
+            Self::Pull(gun) | Self::See(gun) => (ScopeKind::Repository, gun, &["pull"]),
             Self::Publish(gun) | Self::Push(gun, _) | Self::Delegate(gun) => {
                 (ScopeKind::Repository, gun, &["push", "pull"])
             }
-            Self::Rotate(gun) | Self::Delete(gun) => (ScopeKind::Repository, gun, &["*"]),
-            Self::Authenticated | Self::Admin => (ScopeKind::Registry, "catalog", &["*"]),
+            Self::Rotate(gun) | Self::Delete(gun) | Self::Audit(gun) => {
+                (ScopeKind::Repository, gun, &["*"])
+            }
+            Self::Authenticated | Self::Overview | Self::AuditAll | Self::Admin => {
+                (ScopeKind::Registry, "catalog", &["*"])
+            }
         };
         Scope {
             kind,
@@ -100,17 +113,26 @@ impl Permission<'_> {
     }
 }
 
+/// What lets a caller see a GUN.
+const SEEING: [Action; 3] = [Action::See, Action::Pull, Action::Admin];
+
+/// What lets a caller read audit lines.
+const AUDITING: [Action; 2] = [Action::Audit, Action::Admin];
+
 impl<'n> Permission<'n> {
     /// The query for the rules; `None` where authentication is enough.
     fn query(self) -> Option<Query<'n>> {
         let (any_of, gun, role): (&'static [Action], _, _) = match self {
-            Self::Authenticated => return None,
+            Self::Authenticated | Self::Overview => return None,
             Self::Pull(gun) => (&[Action::Pull], Some(gun), None),
             Self::Publish(gun) => (&[Action::Push, Action::Delegate], Some(gun), None),
             Self::Push(gun, role) => (&[Action::Push], Some(gun), Some(role)),
             Self::Delegate(gun) => (&[Action::Delegate], Some(gun), None),
             Self::Rotate(gun) => (&[Action::Rotate], Some(gun), None),
             Self::Delete(gun) => (&[Action::Delete], Some(gun), None),
+            Self::See(gun) => (&SEEING, Some(gun), None),
+            Self::Audit(gun) => (&AUDITING, Some(gun), None),
+            Self::AuditAll => (&AUDITING, None, None),
             Self::Admin => (&[Action::Admin], None, None),
         };
         Some(Query { any_of, gun, role })
@@ -126,10 +148,73 @@ impl Policy {
     /// longer than any GUN is granted by none of them.
     #[must_use]
     pub fn decide(&self, caller: &Caller, permission: Permission<'_>) -> Decision {
+        let is_audit = matches!(permission, Permission::Audit(_) | Permission::AuditAll);
+        if is_audit && caller.identity.is_anonymous() {
+            return Decision::refuse(Reason::Unknown);
+        }
         if matches!(self, Self::Open) {
             return Decision::grant(Reason::Open);
         }
+        if permission == Permission::Overview {
+            return self.decide_overview(caller);
+        }
         self.judge(caller, || permission.scope(), permission.query())
+    }
+
+    /// Beginnings of names, none of which begins with another one. The name of each GUN that
+    /// `caller` may [see](Permission::See) begins with one of them; they say nothing more.
+    #[must_use]
+    pub fn beginnings_seen_by(&self, caller: &Caller) -> Vec<String> {
+        if !self.decide(caller, Permission::Overview).is_granted {
+            return Vec::new();
+        }
+        let listed = caller
+            .access
+            .as_deref()
+            .filter(|_| !matches!(self, Self::Open));
+        let mut beginnings: Vec<String> = match (self, listed) {
+            (_, Some(access)) => access
+                .iter()
+                .filter(|entry| lets_see(entry))
+                .map(|entry| entry.name.clone())
+                .collect(),
+            (Self::Rules(rules), None)
+                if !matches!(caller.identity, Identity::Administrator(_)) =>
+            {
+                rules
+                    .about(&caller.identity, &SEEING)
+                    .flat_map(|rule| &rule.on)
+                    .map(|pattern| pattern.beginning().to_owned())
+                    .collect()
+            }
+            _ => vec![String::new()],
+        };
+        beginnings.sort_unstable();
+        beginnings.dedup_by(|next, kept| next.starts_with(kept.as_str()));
+        beginnings
+    }
+
+    /// Whether there can be anything that `caller` may see.
+    fn decide_overview(&self, caller: &Caller) -> Decision {
+        if let Some(access) = &caller.access
+            && !access.iter().any(lets_see)
+            && !Permission::Admin.scope().is_covered_by(access)
+        {
+            return Decision::refuse(Reason::TokenLacks {
+                needed: Permission::Overview.scope(),
+                listed: describe_listed(access),
+            });
+        }
+        match self {
+            _ if matches!(caller.identity, Identity::Administrator(_)) => {
+                Decision::grant(Reason::Administrator)
+            }
+            Self::Rules(rules) => match rules.about(&caller.identity, &SEEING).next() {
+                Some(rule) => Decision::grant(Reason::Rule(rule.number, rule.to_string())),
+                None => Decision::refuse(Reason::NoRule),
+            },
+            Self::Open | Self::Users => decide_without_rules(caller),
+        }
     }
 
     /// What `caller` may do on `gun`, each action for itself; pushing counts if they may in some
@@ -145,6 +230,8 @@ impl Policy {
                 Action::Delegate => Permission::Delegate(gun),
                 Action::Rotate => Permission::Rotate(gun),
                 Action::Delete => Permission::Delete(gun),
+                Action::See => Permission::See(gun),
+                Action::Audit => Permission::Audit(gun),
                 Action::Admin => Permission::Admin,
             };
             self.decide(caller, permission).is_granted
@@ -206,6 +293,16 @@ impl Policy {
 fn limits<'c>(caller: &'c Caller, query: Option<Query<'_>>) -> Option<&'c [Access]> {
     let counts = query.is_some() || matches!(caller.identity, Identity::Outside(_));
     caller.access.as_deref().filter(|_| counts)
+}
+
+/// Whether an entry of a token's list lets its holder see a GUN that the rules let them see.
+fn lets_see(entry: &Access) -> bool {
+    let is_repository = entry.kind == ScopeKind::Repository.name();
+    is_repository
+        && entry
+            .actions
+            .iter()
+            .any(|action| action == "pull" || action == "*")
 }
 
 /// Decides about authentication, which is not a matter of rules.

@@ -92,6 +92,11 @@ pub enum RuleFault {
     /// Roles in a rule that does not grant push.
     #[error("roles say where somebody may push, and are accepted beside push (or *) in may alone")]
     RolesWithoutPush,
+    /// `audit` for callers who prove nothing.
+    #[error(
+        "audit is found in may beside anonymous in who; the audit log is shown to known callers alone"
+    )]
+    AuditForAnonymous,
     /// `admin` on some GUNs: what concerns all of them cannot be granted for some.
     #[error(
         "admin concerns all GUNs at once, and is accepted beside on: \"**\" alone (found: {found})"

@@ -109,6 +109,7 @@ impl Terms<'_> {
         self.check_issuer(&rule)
             .map_err(|fault| fault.at(format!("{name}, issuer")))?;
         check_admin(&rule, content).map_err(|fault| fault.at(format!("{name}, may")))?;
+        check_audit(&rule, content).map_err(|fault| fault.at(format!("{name}, may")))?;
         check_roles(&rule).map_err(|fault| fault.at(format!("{name}, roles")))?;
         Ok(rule)
     }
@@ -159,15 +160,26 @@ fn check_issuer_fits(who: &[Who]) -> Result<(), RuleFault> {
 
 /// `*` on some GUNs stands for all that can be granted there; `admin`, written out, is a mistake.
 fn check_admin(rule: &Rule, content: &Map<String, Value>) -> Result<(), RuleFault> {
-    let admin = Action::Admin.name();
-    let is_written = match &content["may"] {
-        Value::Array(words) => words.iter().any(|word| word == admin),
-        word => word == admin,
-    };
-    if is_written && !rule.on.iter().any(GunPattern::is_everything) {
+    if is_written(Action::Admin, content) && !rule.on.iter().any(GunPattern::is_everything) {
         return Err(RuleFault::AdminOnSome {
             found: list(&rule.on),
         });
+    }
+    Ok(())
+}
+
+/// Whether a rule names an action, which `*` does not.
+fn is_written(action: Action, content: &Map<String, Value>) -> bool {
+    match &content["may"] {
+        Value::Array(words) => words.iter().any(|word| word == action.name()),
+        word => word == action.name(),
+    }
+}
+
+/// Anonymous callers are never shown the audit log, so a rule that says so is a mistake.
+fn check_audit(rule: &Rule, content: &Map<String, Value>) -> Result<(), RuleFault> {
+    if is_written(Action::Audit, content) && rule.who.contains(&Who::Anonymous) {
+        return Err(RuleFault::AuditForAnonymous);
     }
     Ok(())
 }

@@ -67,11 +67,12 @@ impl Listable {
 
 /// This server asks the rules again with each request: a token only narrows what they grant. So
 /// `*`, which clients request to rotate or delete, is listed for permission to do either. `pull`,
-/// without which no token is good for publishing, is listed for permission to publish anything.
+/// without which no token is good for publishing, is listed for permission to publish anything, or
+/// to see the inventory.
 fn may_here(actions: Actions, action: &str) -> bool {
     let any = |of: &[Action]| of.iter().any(|it| actions.contains(*it));
     match action {
-        "pull" => any(&[Action::Pull, Action::Push, Action::Delegate]),
+        "pull" => any(&[Action::Pull, Action::Push, Action::Delegate, Action::See]),
         "push" => any(&[Action::Push, Action::Delegate]),
         "*" => any(&[Action::Rotate, Action::Delete]),
         _ => false,

@@ -88,7 +88,13 @@ fn without_authentication_everybody_may_do_everything() {
         for (_, permission) in PERMISSIONS {
             assert_eq!(in_a_word(&Policy::Open.decide(caller, permission)), "+open");
         }
-        assert_eq!(Policy::Open.actions_for(caller, GUN), Actions::all());
+        let actions = Policy::Open.actions_for(caller, GUN);
+        let is_known = !caller.identity.is_anonymous();
+        assert_eq!(actions == Actions::all(), is_known);
+        assert_eq!(
+            actions.with(Actions::parse("audit").unwrap()),
+            Actions::all()
+        );
     }
 }
 
@@ -365,20 +371,78 @@ fn a_claim_matches_by_its_text_in_a_list_or_down_a_path() {
 fn actions_on_a_gun_are_those_that_decisions_grant() {
     let policy = some_rules();
     let actions = |caller: &Caller, gun: &str| policy.actions_for(caller, gun).to_string();
-    assert_eq!(actions(&Caller::anonymous(), GUN), "pull");
+    assert_eq!(actions(&Caller::anonymous(), GUN), "pull, see");
     assert_eq!(actions(&Caller::anonymous(), "elsewhere"), "");
-    assert_eq!(actions(&user("alice"), GUN), "pull, delegate, rotate");
-    assert_eq!(actions(&user("bob"), GUN), "pull, push");
+    assert_eq!(actions(&user("alice"), GUN), "pull, delegate, rotate, see");
+    assert_eq!(actions(&user("bob"), GUN), "pull, push, see");
     assert_eq!(actions(&administrator(), "elsewhere"), "*");
     assert_eq!(actions(&robot(), "elsewhere"), "*");
     let ci = certificate(&["ci.example.com"]);
-    assert_eq!(actions(&ci, GUN), "pull, push, delegate, rotate, delete");
-    assert_eq!(actions(&pulling(robot()), GUN), "pull");
+    assert_eq!(
+        actions(&ci, GUN),
+        "pull, push, delegate, rotate, delete, see, audit"
+    );
+    assert_eq!(actions(&pulling(robot()), GUN), "pull, see");
     assert!(
         !policy
             .actions_for(&user("carol"), GUN)
             .contains(Action::Push)
     );
+}
+
+#[test]
+fn the_audit_log_is_never_for_anonymous_callers() {
+    let anything = policy(&json!({"rules": [{"who": "anonymous", "may": "*", "on": "**"}]}));
+    for policy in [Policy::Open, Policy::Users, anything] {
+        for caller in [Caller::anonymous(), unlimited(anonymous_of_an_issuer())] {
+            for permission in [Permission::Audit(GUN), Permission::AuditAll] {
+                assert!(!policy.decide(&caller, permission).is_granted);
+            }
+        }
+    }
+    assert!(
+        Policy::Users
+            .decide(&user("alice"), Permission::AuditAll)
+            .is_granted
+    );
+    let some =
+        policy(&json!({"rules": [{"who": "user:alice", "may": "audit", "on": "r.io/team/"}]}));
+    assert!(
+        some.decide(&user("alice"), Permission::Audit(GUN))
+            .is_granted
+    );
+    assert!(!some.decide(&user("alice"), Permission::AuditAll).is_granted);
+    assert!(!some.decide(&user("alice"), Permission::See(GUN)).is_granted);
+    assert!(
+        !some
+            .decide(&user("alice"), Permission::Audit("r.io/other"))
+            .is_granted
+    );
+}
+
+#[test]
+fn seeing_is_less_than_pulling_and_administrators_see_everything() {
+    let policy = policy(&json!({"rules": [
+        {"who": "user:alice", "may": "see", "on": "r.io/team/"},
+        {"who": "user:bob", "may": "pull", "on": ["r.io/*/app", "r.io/x"]},
+        {"who": "user:carol", "may": "admin", "on": "**"},
+        {"who": "user:dave", "may": "push", "on": "**"},
+    ]}));
+    let sees = |name: &str, gun| policy.decide(&user(name), Permission::See(gun)).is_granted;
+    assert!(sees("alice", GUN) && !sees("alice", "r.io/other/app"));
+    assert!(
+        !policy
+            .decide(&user("alice"), Permission::Pull(GUN))
+            .is_granted
+    );
+    assert!(sees("bob", GUN) && sees("carol", GUN) && !sees("dave", GUN));
+    let beginnings = |name: &str| policy.beginnings_seen_by(&user(name));
+    assert_eq!(beginnings("alice"), ["r.io/team/"]);
+    assert_eq!(beginnings("bob"), ["r.io/"]);
+    assert_eq!(beginnings("carol"), [""]);
+    assert!(beginnings("dave").is_empty());
+    let listed = limited_to(pulling(user("carol")), "r.io/other", &["push"]);
+    assert_eq!(policy.beginnings_seen_by(&listed), [GUN]);
 }
 
 #[test]

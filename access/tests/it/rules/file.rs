@@ -129,7 +129,16 @@ fn the_rule_that_is_wrong_is_named() {
     let content = json!({"rules": [good(), good(), but(good(), "may", json!(["pull", "pul"]))]});
     assert_eq!(
         refused_file(&content),
-        "rule 3, may: \"pul\" is no action: pull, push, delegate, rotate, delete, admin, or * for all of them"
+        "rule 3, may: \"pul\" is no action: pull, push, delegate, rotate, delete, see, audit, admin, or * for all of them"
+    );
+}
+
+#[test]
+fn audit_for_anonymous_callers_is_refused() {
+    let rule = json!({"who": ["user:a", "anonymous"], "may": ["pull", "audit"], "on": "**"});
+    assert_eq!(
+        refused(&rule),
+        "rule 1, may: audit is found in may beside anonymous in who; the audit log is shown to known callers alone"
     );
 }
 

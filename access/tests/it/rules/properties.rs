@@ -14,7 +14,9 @@ const GUNS: &[&str] = &["a", "a/x", "a/x/y", "b/x"];
 const PATTERNS: &[&str] = &["a", "a/", "a/*", "*/x", "**", "b/x", "**/y"];
 const ROLES: &[&str] = &["targets", "targets/a", "targets/a/b"];
 const ROLE_PATTERNS: &[&str] = &["targets", "targets/*", "targets/", "targets/a"];
-const WORDS: &[&str] = &["pull", "push", "delegate", "rotate", "delete"];
+const WORDS: &[&str] = &[
+    "pull", "push", "delegate", "rotate", "delete", "see", "audit",
+];
 const WHO: &[&str] = &[
     "anonymous",
     "authenticated",
@@ -115,6 +117,17 @@ fn model(rules: &[Value], caller: &Caller, permission: Permission<'_>) -> bool {
         Permission::Delegate(gun) => grants("delegate", Some(gun), None),
         Permission::Rotate(gun) => grants("rotate", Some(gun), None),
         Permission::Delete(gun) => grants("delete", Some(gun), None),
+        Permission::See(gun) => grants("pull", Some(gun), None) || grants("see", Some(gun), None),
+        Permission::Overview => GUNS
+            .iter()
+            .any(|gun| model(rules, caller, Permission::See(gun))),
+        Permission::Audit(_) | Permission::AuditAll
+            if !is_who("authenticated", &caller.identity) =>
+        {
+            false
+        }
+        Permission::Audit(gun) => grants("audit", Some(gun), None),
+        Permission::AuditAll => grants("audit", None, None),
         Permission::Admin => grants("admin", None, None),
     }
 }
@@ -131,7 +144,10 @@ fn rule() -> impl Strategy<Value = Value> {
         some(PATTERNS, 1),
         some(ROLE_PATTERNS, 0),
     )
-        .prop_map(|(who, may, on, roles)| {
+        .prop_map(|(who, mut may, on, roles)| {
+            if who.contains(&"anonymous") && may.contains(&"audit") {
+                may = vec!["pull"];
+            }
             let can_push = may.contains(&"push") || may.contains(&"*");
             let mut rule = json!({"who": who, "may": may, "on": on});
             if can_push && !roles.is_empty() {
@@ -166,6 +182,10 @@ fn permission() -> impl Strategy<Value = Permission<'static>> {
             Permission::Delegate(gun),
             Permission::Rotate(gun),
             Permission::Delete(gun),
+            Permission::Overview,
+            Permission::See(gun),
+            Permission::Audit(gun),
+            Permission::AuditAll,
             Permission::Admin,
         ])
     })
@@ -253,7 +273,8 @@ proptest! {
         let policy = policy(&rules);
         let limited = Caller { access: Some(limits.clone()), ..caller.clone() };
         let covered = permission.scope().is_covered_by(&limits);
-        if permission != Permission::Authenticated {
+        let is_apart = matches!(permission, Permission::Authenticated | Permission::Overview);
+        if !is_apart {
             prop_assert_eq!(may(&policy, &limited, permission), covered && may(&policy, &caller, permission));
         }
     }
@@ -271,8 +292,30 @@ proptest! {
         prop_assert_eq!(is(Action::Rotate), may(Permission::Rotate(gun)));
         prop_assert_eq!(is(Action::Delete), may(Permission::Delete(gun)));
         prop_assert_eq!(is(Action::Admin), may(Permission::Admin));
+        prop_assert_eq!(is(Action::See), may(Permission::See(gun)));
+        prop_assert_eq!(is(Action::Audit), may(Permission::Audit(gun)));
+        prop_assert!(!is(Action::Pull) || is(Action::See));
         prop_assert_eq!(is(Action::Push), ROLES.iter().any(|role| may(Permission::Push(gun, role))));
         prop_assert_eq!(is(Action::Push) || is(Action::Delegate), may(Permission::Publish(gun)));
+    }
+
+    #[test]
+    fn every_gun_that_a_caller_sees_has_one_of_the_beginnings(
+        rules in rules(), is_open in any::<bool>(), caller in caller(),
+        limits in proptest::option::of(limits()), gun in select(GUNS),
+    ) {
+        let policy = if is_open { Policy::Users } else { policy(&rules) };
+        let caller = Caller { access: limits, ..caller };
+        let beginnings = policy.beginnings_seen_by(&caller);
+        let has_one = beginnings.iter().any(|beginning| gun.starts_with(beginning.as_str()));
+        if may(&policy, &caller, Permission::See(gun)) {
+            prop_assert!(has_one, "{beginnings:?}");
+            prop_assert!(may(&policy, &caller, Permission::Overview));
+        }
+        for (index, one) in beginnings.iter().enumerate() {
+            let others = beginnings.iter().enumerate().filter(|(other, _)| *other != index);
+            prop_assert!(others.map(|(_, other)| other).all(|other| !other.starts_with(one.as_str())));
+        }
     }
 
     #[test]

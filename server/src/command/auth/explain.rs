@@ -92,7 +92,7 @@ impl<'q> Question<'q> {
         let text = |name| arguments.get_one::<String>(name).map(String::as_str);
         let action: Action = text("action").expect("clap requires it").parse()?;
         let (gun, role) = (text("gun"), text("role"));
-        if gun.is_none() && action != Action::Admin {
+        if gun.is_none() && !matches!(action, Action::Admin | Action::Audit) {
             bail!("--gun is missing: {action} is about one repository");
         }
         if role.is_some() && action != Action::Push {
@@ -110,6 +110,9 @@ impl<'q> Question<'q> {
             Action::Delegate => Permission::Delegate(gun),
             Action::Rotate => Permission::Rotate(gun),
             Action::Delete => Permission::Delete(gun),
+            Action::See => Permission::See(gun),
+            Action::Audit if self.gun.is_none() => Permission::AuditAll,
+            Action::Audit => Permission::Audit(gun),
             Action::Admin => Permission::Admin,
         })
     }
