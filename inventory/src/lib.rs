@@ -22,8 +22,9 @@ use database::{
 };
 pub use follow::{Follower, Freshness, Pace};
 pub use rows::{
-    Detail, Entry, Expiry, ExpiryCursor, Filter, Health, Mark, NextExpiry, Owner, Page, Position,
-    ProblemDetail, RoleDetail, Row, Signer, Tag, TagCursor,
+    Batch, Detail, Entry, Expiry, ExpiryCursor, Filter, Health, Mark, NextExpiry, Owner, Page,
+    Position, ProblemDetail, RoleDetail, Row, Signature, SignatureCursor, Signer, Sort, Summary,
+    SummaryCursor, Tag, TagCursor,
 };
 pub use schema::BLUEPRINT;
 pub use tables::{SqlTables, Tables, Written};

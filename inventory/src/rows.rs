@@ -20,6 +20,30 @@ pub struct Filter {
     pub is_unhealthy: bool,
 }
 
+/// In which order repositories come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sort {
+    /// By name.
+    #[default]
+    Name,
+    /// Those of which something expires first come first.
+    Expires,
+    /// Those with the newest timestamp come first.
+    Published,
+}
+
+/// Some of the rows that were looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<T, C> {
+    /// Those that pass the filter, in order.
+    pub rows: Vec<T>,
+    /// How many were looked at.
+    pub count: u32,
+    /// Where the last of those was; `None` at the end.
+    pub next: Option<C>,
+}
+
 /// A part of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T, C = String> {
@@ -132,6 +156,75 @@ pub struct Row {
     pub detail: Detail,
 }
 
+/// The same of a repository without its details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its name.
+    pub gun: String,
+    /// The version of the timestamp that all of this was computed from.
+    pub version: i64,
+    /// The SHA-256 of that timestamp.
+    pub sha256: Vec<u8>,
+    /// Its metadata format.
+    pub format: String,
+    /// When that timestamp was stored: by a publish, or by a renewal.
+    pub published_at: OffsetDateTime,
+    /// When all of this was computed.
+    pub computed_at: OffsetDateTime,
+    /// What expires first of all that people may have to renew.
+    pub next: Option<NextExpiry>,
+    /// How it was when this was computed.
+    pub health: Health,
+    /// How many tags its roles list.
+    pub tags: u64,
+    /// How many keys may sign for its roles.
+    pub signers: u64,
+    /// How many bytes its current files have.
+    pub bytes: u64,
+}
+
+/// Where a page of repositories ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryCursor {
+    pub(crate) key: i64,
+    #[serde(with = "in_hex")]
+    pub(crate) gun: Vec<u8>,
+}
+
+impl SummaryCursor {
+    /// Behind all names that begin with `prefix`, whether or not there are any.
+    #[must_use]
+    pub fn behind_all(prefix: &str) -> Self {
+        Self {
+            key: 0,
+            gun: end_of(prefix),
+        }
+    }
+
+    /// Behind `summary`, in the order of `sort`.
+    #[must_use]
+    pub fn behind(summary: &Summary, sort: Sort) -> Self {
+        let key = match sort {
+            Sort::Name => 0,
+            Sort::Expires => summary
+                .next
+                .as_ref()
+                .map_or(i64::MAX, |next| next.expires.unix_timestamp()),
+            Sort::Published => summary.published_at.unix_timestamp(),
+        };
+        Self {
+            key,
+            gun: summary.gun.as_bytes().to_vec(),
+        }
+    }
+
+    /// Whether nothing that begins with `prefix` comes behind it in the order of names.
+    #[must_use]
+    pub fn is_behind_all(&self, prefix: &str) -> bool {
+        is_behind_all(&self.gun, prefix)
+    }
+}
+
 /// What expires first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextExpiry {
@@ -204,10 +297,13 @@ pub struct Tag {
 }
 
 /// Where a page of tags ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagCursor {
+    #[serde(with = "in_hex")]
     pub(crate) role: Vec<u8>,
+    #[serde(with = "in_hex")]
     pub(crate) name_start: Vec<u8>,
+    #[serde(with = "in_hex")]
     pub(crate) name_sum: Vec<u8>,
 }
 
@@ -242,11 +338,80 @@ pub struct Expiry {
 }
 
 /// Where a page of what expires ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiryCursor {
     pub(crate) expires: i64,
+    #[serde(with = "in_hex")]
     pub(crate) gun: Vec<u8>,
+    #[serde(with = "in_hex")]
     pub(crate) role: Vec<u8>,
+}
+
+impl ExpiryCursor {
+    /// Behind `expiry`.
+    #[must_use]
+    pub fn behind(expiry: &Expiry) -> Self {
+        Self {
+            expires: expiry.expires.unix_timestamp(),
+            gun: expiry.gun.as_bytes().to_vec(),
+            role: expiry.role.as_bytes().to_vec(),
+        }
+    }
+}
+
+/// That a key may sign for a role of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The id of the key.
+    pub key_id: String,
+    /// For which repository.
+    pub gun: String,
+    /// For which role.
+    pub role: String,
+    /// The kind of key.
+    pub algorithm: String,
+    /// Whom its certificate names; `None` for a bare key.
+    pub certificate: Option<String>,
+    /// The last second of its certificate.
+    pub expires: Option<OffsetDateTime>,
+}
+
+/// Where a page of those ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureCursor {
+    #[serde(with = "in_hex")]
+    pub(crate) key_id: Vec<u8>,
+    #[serde(with = "in_hex")]
+    pub(crate) gun: Vec<u8>,
+    #[serde(with = "in_hex")]
+    pub(crate) role: Vec<u8>,
+}
+
+impl SignatureCursor {
+    /// Behind all names that begin with `prefix`, for one key.
+    #[must_use]
+    pub fn behind_all(prefix: &str) -> Self {
+        Self {
+            gun: end_of(prefix),
+            ..Self::default()
+        }
+    }
+
+    /// Whether no repository that begins with `prefix` comes behind it, for one key.
+    #[must_use]
+    pub fn is_behind_all(&self, prefix: &str) -> bool {
+        is_behind_all(&self.gun, prefix)
+    }
+
+    /// Behind `signature`.
+    #[must_use]
+    pub fn behind(signature: &Signature) -> Self {
+        Self {
+            key_id: signature.key_id.as_bytes().to_vec(),
+            gun: signature.gun.as_bytes().to_vec(),
+            role: signature.role.as_bytes().to_vec(),
+        }
+    }
 }
 
 /// All that is stored of one repository.
@@ -290,4 +455,29 @@ pub struct Position {
     pub reached_at: i64,
     /// When all repositories were last walked through.
     pub walked_at: i64,
+}
+
+/// Behind all names that begin with `prefix`: no name holds this byte.
+fn end_of(prefix: &str) -> Vec<u8> {
+    [prefix.as_bytes(), &[u8::MAX]].concat()
+}
+
+fn is_behind_all(place: &[u8], prefix: &str) -> bool {
+    match place.strip_prefix(prefix.as_bytes()) {
+        Some(rest) => rest.first() == Some(&u8::MAX),
+        None => place > prefix.as_bytes(),
+    }
+}
+
+/// Bytes of names, which are of any kind, as text.
+mod in_hex {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
 }

@@ -44,7 +44,28 @@ const OVERVIEW: Table = Table {
         Column::new("detail", Kind::Bytes),
     ],
     unique: &[],
-    indexes: &[],
+    indexes: &[
+        Index {
+            columns: &["health", "gun"],
+            create: Spelled::alike(
+                "CREATE INDEX countersign_overview_health ON countersign_overview (health, gun)",
+            ),
+        },
+        Index {
+            columns: &["next_expiry", "gun"],
+            create: Spelled::alike(
+                "CREATE INDEX countersign_overview_expiry ON countersign_overview \
+                 (next_expiry, gun)",
+            ),
+        },
+        Index {
+            columns: &["published_at", "gun"],
+            create: Spelled::alike(
+                "CREATE INDEX countersign_overview_published ON countersign_overview \
+                 (published_at, gun)",
+            ),
+        },
+    ],
 };
 
 const ROLES: Table = Table {

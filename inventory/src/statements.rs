@@ -84,6 +84,67 @@ pub const BY_KEY: &str = columns!(
      WHERE key_id = ? AND gun > ? AND gun < ? ORDER BY gun LIMIT ?) found",
     "JOIN countersign_overview o ON o.gun = found.gun ORDER BY o.gun"
 );
+/// The columns of a [`Summary`](crate::Summary).
+macro_rules! summary {
+    ($rest:literal) => {
+        concat!(
+            "SELECT o.gun, o.head_version, o.head_sum, o.format, o.published_at, o.computed_at, \
+             o.next_expiry, o.next_role, o.health, o.tags, o.signers, o.size ",
+            $rest
+        )
+    };
+}
+
+/// Repositories in the order of names, without details.
+pub const SUMMARIES: &str =
+    summary!("FROM countersign_overview o WHERE o.gun > ? AND o.gun < ? ORDER BY o.gun LIMIT ?");
+/// Those of one health.
+pub const SUMMARIES_BY_HEALTH: &str = summary!(
+    "FROM countersign_overview o WHERE o.health = ? AND o.gun > ? AND o.gun < ? \
+     ORDER BY o.gun LIMIT ?"
+);
+/// Those with a tag of one name.
+pub const SUMMARIES_BY_TAG: &str = summary!(
+    "FROM (SELECT DISTINCT gun FROM countersign_tags \
+     WHERE name_sum = ? AND gun > ? AND gun < ? ORDER BY gun LIMIT ?) found \
+     JOIN countersign_overview o ON o.gun = found.gun ORDER BY o.gun"
+);
+/// Those with a tag of one digest.
+pub const SUMMARIES_BY_DIGEST: &str = summary!(
+    "FROM (SELECT DISTINCT gun FROM countersign_tags \
+     WHERE digest = ? AND gun > ? AND gun < ? ORDER BY gun LIMIT ?) found \
+     JOIN countersign_overview o ON o.gun = found.gun ORDER BY o.gun"
+);
+/// Those that a key may sign for.
+pub const SUMMARIES_BY_KEY: &str = summary!(
+    "FROM (SELECT DISTINCT gun FROM countersign_signers \
+     WHERE key_id = ? AND gun > ? AND gun < ? ORDER BY gun LIMIT ?) found \
+     JOIN countersign_overview o ON o.gun = found.gun ORDER BY o.gun"
+);
+/// Those of which something expires first, of what expires up to a time.
+pub const SUMMARIES_BY_EXPIRY: &str = summary!(
+    "FROM countersign_overview o WHERE o.next_expiry <= ? AND (o.next_expiry > ? \
+     OR (o.next_expiry = ? AND o.gun > ?)) AND o.next_expiry >= ? \
+     ORDER BY o.next_expiry, o.gun LIMIT ?"
+);
+/// Those with the newest timestamps; the last name of one second comes first.
+pub const SUMMARIES_BY_PUBLISHED: &str = summary!(
+    "FROM countersign_overview o WHERE (o.published_at < ? OR (o.published_at = ? \
+     AND o.gun < ?)) AND o.published_at <= ? ORDER BY o.published_at DESC, o.gun DESC LIMIT ?"
+);
+/// How many there are of each health. It reads an index from end to end.
+pub const COUNT_BY_HEALTH: &str =
+    "SELECT health, COUNT(*) FROM countersign_overview GROUP BY health";
+
+/// Which key may sign for what.
+pub const SIGNATURES: &str = "SELECT key_id, gun, role, algorithm, name, expires \
+     FROM countersign_signers WHERE (key_id > ? OR (key_id = ? AND (gun > ? \
+     OR (gun = ? AND role > ?)))) AND key_id >= ? ORDER BY key_id, gun, role LIMIT ?";
+/// The same of one key.
+pub const SIGNATURES_OF: &str = "SELECT key_id, gun, role, algorithm, name, expires \
+     FROM countersign_signers WHERE key_id = ? AND (gun > ? OR (gun = ? AND role > ?)) \
+     AND gun >= ? AND gun < ? ORDER BY gun, role LIMIT ?";
+
 /// Whether a repository has a tag of one name.
 pub const HAS_TAG: &str =
     "SELECT length FROM countersign_tags WHERE name_sum = ? AND gun = ? LIMIT 1";
@@ -147,7 +208,28 @@ pub static ADD_SIGNERS: Addition = addition!(
 );
 
 /// All that read, for the test that looks at their plans.
-pub const READS: [&str; 14] = [
-    MARK, MARKS, TAG_MARKS, TAGS, SIGNERS, BY_NAME, ONE, BY_TAG, BY_DIGEST, BY_KEY, HAS_TAG,
-    HAS_KEY, EXPIRING, POSITION,
+pub const READS: [&str; 23] = [
+    MARK,
+    MARKS,
+    TAG_MARKS,
+    TAGS,
+    SIGNERS,
+    BY_NAME,
+    ONE,
+    BY_TAG,
+    BY_DIGEST,
+    BY_KEY,
+    HAS_TAG,
+    HAS_KEY,
+    EXPIRING,
+    POSITION,
+    SUMMARIES,
+    SUMMARIES_BY_HEALTH,
+    SUMMARIES_BY_TAG,
+    SUMMARIES_BY_DIGEST,
+    SUMMARIES_BY_KEY,
+    SUMMARIES_BY_EXPIRY,
+    SUMMARIES_BY_PUBLISHED,
+    SIGNATURES,
+    SIGNATURES_OF,
 ];

@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use trust::store::StoreError;
 
 use crate::{
-    Expiry, ExpiryCursor, Filter, Owner, Page, Position, Row, Signer, Tag, TagCursor,
+    Batch, Expiry, ExpiryCursor, Filter, Health, Owner, Page, Position, Row, Signature,
+    SignatureCursor, Signer, Sort, Summary, SummaryCursor, Tag, TagCursor,
     rows::{Entry, Mark},
 };
 
@@ -58,6 +59,19 @@ pub trait Tables: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Page<Row>, StoreError>;
 
+    /// Looks at no more than `limit` repositories with one statement, or two. All filters go with
+    /// [`Sort::Name`]; with the others, those by signer, tag and digest do not count.
+    async fn summaries(
+        &self,
+        filter: &Filter,
+        sort: Sort,
+        after: Option<&SummaryCursor>,
+        limit: u32,
+    ) -> Result<Batch<Summary, SummaryCursor>, StoreError>;
+
+    /// How many repositories there are of each health.
+    async fn count_by_health(&self) -> Result<Vec<(Health, u64)>, StoreError>;
+
     /// One repository.
     async fn repository(&self, gun: &str) -> Result<Option<Row>, StoreError>;
 
@@ -71,6 +85,26 @@ pub trait Tables: Send + Sync + 'static {
 
     /// The keys that may sign for a repository's roles.
     async fn signers(&self, gun: &str) -> Result<Vec<Signer>, StoreError>;
+
+    /// Which key may sign for what, by key, repository and role.
+    async fn signatures(
+        &self,
+        after: &SignatureCursor,
+        limit: u32,
+    ) -> Result<Page<Signature, SignatureCursor>, StoreError>;
+
+    /// What one key may sign for, by repository and role, among names that begin with `prefix`.
+    async fn signatures_of(
+        &self,
+        key_id: &str,
+        prefix: &str,
+        after: &SignatureCursor,
+        limit: u32,
+    ) -> Result<Page<Signature, SignatureCursor>, StoreError>;
+
+    /// A secret of all servers on this database, which is made when it is first asked for. Whoever
+    /// reads the tables knows it: it hides nothing that is not in them.
+    async fn secret(&self) -> Result<Vec<u8>, StoreError>;
 
     /// Roles that `owner` renews and that expire before `before`, the first ones first.
     async fn expiring(

@@ -8,13 +8,15 @@ use database::{
     adopt::{self, AdoptError, Survey},
     is_unique_violation,
 };
+use ring::rand::{SecureRandom as _, SystemRandom};
 use sqlx::{ColumnIndex, Decode, Encode, Executor, Row as _, Type};
 use time::OffsetDateTime;
 use trust::store::StoreError;
 
 use super::{Tables, Written};
 use crate::{
-    Expiry, ExpiryCursor, Filter, Owner, Page, Position, Row, Signer, Tag, TagCursor,
+    Batch, Expiry, ExpiryCursor, Filter, Owner, Page, Position, Row, Signature, SignatureCursor,
+    Signer, Sort, Summary, SummaryCursor, Tag, TagCursor,
     rows::{Detail, Entry, Health, Mark, NextExpiry},
     schema::BLUEPRINT,
     statements::{self, Addition, MANY},
@@ -23,6 +25,12 @@ use crate::{
 
 /// The name of the only position.
 const FOLLOWER: &[u8] = b"overview";
+/// The name of the row that holds the secret, in the place of a checksum.
+const SECRET: &[u8] = b"secret";
+/// How long the secret is.
+const SECRET_BYTES: usize = 32;
+/// How many rows without details are read with one statement.
+const MOST_LIGHT: u32 = 2_000;
 /// How many bytes of a name tags are sorted by.
 const NAME_START: usize = 512;
 /// How many rows are read with one statement.
@@ -142,6 +150,8 @@ macro_rules! change {
         )
     };
 }
+
+mod pages;
 
 #[async_trait]
 impl<DB> Tables for SqlTables<DB>
@@ -297,6 +307,27 @@ where
         })
     }
 
+    async fn summaries(
+        &self,
+        filter: &Filter,
+        sort: Sort,
+        after: Option<&SummaryCursor>,
+        limit: u32,
+    ) -> Result<Batch<Summary, SummaryCursor>, StoreError> {
+        Ok(self
+            .look(filter, sort, after, limit.clamp(1, BATCH))
+            .await?)
+    }
+
+    async fn count_by_health(&self) -> Result<Vec<(Health, u64)>, StoreError> {
+        let rows = read!(DB, &self.pool, statements::COUNT_BY_HEALTH)?;
+        let mut counts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            counts.push((Health::of(int!(row, 0)), count(int!(row, 1))));
+        }
+        Ok(counts)
+    }
+
     async fn repository(&self, gun: &str) -> Result<Option<Row>, StoreError> {
         let rows = read!(DB, &self.pool, statements::ONE, gun.as_bytes())?;
         Ok(rows.first().map(repository::<DB>).transpose()?)
@@ -355,6 +386,82 @@ where
             });
         }
         Ok(signers)
+    }
+
+    async fn signatures(
+        &self,
+        after: &SignatureCursor,
+        limit: u32,
+    ) -> Result<Page<Signature, SignatureCursor>, StoreError> {
+        let limit = limit.clamp(1, MOST_LIGHT);
+        let rows = read!(
+            DB,
+            &self.pool,
+            statements::SIGNATURES,
+            after.key_id.as_slice(),
+            after.key_id.as_slice(),
+            after.gun.as_slice(),
+            after.gun.as_slice(),
+            after.role.as_slice(),
+            after.key_id.as_slice(),
+            i64::from(limit)
+        )?;
+        Ok(pages::signatures::<DB>(&rows, limit)?)
+    }
+
+    async fn signatures_of(
+        &self,
+        key_id: &str,
+        prefix: &str,
+        after: &SignatureCursor,
+        limit: u32,
+    ) -> Result<Page<Signature, SignatureCursor>, StoreError> {
+        let limit = limit.clamp(1, MOST_LIGHT);
+        let (gun, role) = match after.gun.as_slice() {
+            gun if gun < prefix.as_bytes() => (prefix.as_bytes(), &[][..]),
+            gun => (gun, after.role.as_slice()),
+        };
+        let rows = read!(
+            DB,
+            &self.pool,
+            statements::SIGNATURES_OF,
+            key_id.as_bytes(),
+            gun,
+            gun,
+            role,
+            gun,
+            behind(prefix),
+            i64::from(limit)
+        )?;
+        Ok(pages::signatures::<DB>(&rows, limit)?)
+    }
+
+    async fn secret(&self) -> Result<Vec<u8>, StoreError> {
+        let mut made = vec![0; SECRET_BYTES];
+        SystemRandom::new()
+            .fill(&mut made)
+            .map_err(|_| sqlx::Error::Protocol("the random number generator failed".to_owned()))?;
+        // Another server may be first.
+        for _ in 0..2 {
+            let rows = read!(DB, &self.pool, statements::POSITION, SECRET)?;
+            if let Some(row) = rows.first() {
+                return Ok(bytes!(row, 1));
+            }
+            let outcome = sqlx::query(DB::sql(statements::BEGIN))
+                .bind(0_i64)
+                .bind(made.as_slice())
+                .bind(0_i64)
+                .bind(0_i64)
+                .bind(SECRET)
+                .execute(&self.pool)
+                .await;
+            match outcome {
+                Ok(_) => return Ok(made),
+                Err(error) if is_unique_violation(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(sqlx::Error::RowNotFound.into())
     }
 
     async fn expiring(

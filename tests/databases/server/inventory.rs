@@ -103,6 +103,14 @@ fn explain<DB: Dialect>(statement: &str, bytes: impl Fn(&str) -> String) -> Stri
             "expires =",
             "expires >=",
             "owner =",
+            "health =",
+            "expiry <=",
+            "expiry >",
+            "expiry =",
+            "expiry >=",
+            "published_at <",
+            "published_at =",
+            "published_at <=",
         ]
         .iter()
         .any(|end| before.ends_with(end));
