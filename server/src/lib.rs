@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod health;
 pub mod http;
 mod key_limiter;
+pub mod overview;
 mod password_file;
 mod serve;
 mod uploads;

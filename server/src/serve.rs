@@ -28,6 +28,7 @@ use crate::{
     config::{Config, TrustService},
     doctor, health,
     http::Endpoint,
+    overview::Overview,
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -266,6 +267,11 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)
     // The last that can fail: nothing leaves it open.
     let connected = store::open_pool(&config.storage, OpenMode::MayCreate).await?;
     let store = store::on(&connected);
+    let overview = if config.inventory {
+        Overview::new(inventory::tables(&connected), Arc::clone(&store))
+    } else {
+        Overview::off()
+    };
     let repositories = Repositories::new(
         store,
         signer,
@@ -287,6 +293,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)
         limits: UploadLimits::new(config.upload_bytes, config.limits),
         health: Arc::default(),
         metrics,
+        overview,
         audit,
         key_limiter: KeyLimiter::per_minute(config.key_requests_per_minute),
         trusted_proxies: config.trusted_proxies.clone(),

@@ -12,24 +12,19 @@ use daemon::{Flags, clock};
 use inventory::{Expiry, Owner, Tables};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-use trust::renewal::{LEAD, SNAPSHOT_LEAD};
 
 use super::{
     Environment,
     overview::Opened,
     terminal::{Columns, day, moment},
 };
-use crate::calendar::{self, Deadline};
+use crate::overview::{self, Due, deadline, who};
 
 /// The name of the command.
 pub(super) const NAME: &str = "expiry";
 
 /// How many rows are asked for at once.
 const PAGE: u32 = 500;
-
-/// How long after its time a renewal by the server may come without being missed: it walks once an
-/// hour, and looks at a snapshot together with its timestamp, which lives for two weeks.
-const LATE: Duration = Duration::DAY;
 
 /// What the command line of the program has to know of it.
 pub(super) fn command() -> clap::Command {
@@ -109,7 +104,7 @@ async fn find(
     tables: &dyn Tables,
     within: Duration,
     wants_calendar: bool,
-) -> Result<(Vec<Expiry>, Option<String>)> {
+) -> Result<(Vec<Due>, Option<String>)> {
     let due = due(tables, clock::now(), within).await?;
     let calendar = if wants_calendar {
         Some(make_calendar(tables, &due).await?)
@@ -121,39 +116,18 @@ async fn find(
 
 /// An entry for each, dated by the newest timestamp of its repository: the same files make the same
 /// calendar.
-async fn make_calendar(tables: &dyn Tables, due: &[Expiry]) -> Result<String> {
+async fn make_calendar(tables: &dyn Tables, due: &[Due]) -> Result<String> {
     let mut changed = BTreeMap::new();
-    for expiry in due {
+    for Due { expiry, .. } in due {
         if !changed.contains_key(expiry.gun.as_str()) {
             let row = tables.repository(&expiry.gun).await?;
             let when = row.map_or(expiry.expires, |row| row.published_at);
             changed.insert(expiry.gun.as_str(), when);
         }
     }
-    let advice: Vec<String> = due
-        .iter()
-        .map(|expiry| format!("{}: {}", who(expiry.owner), cure(expiry)))
-        .collect();
-    let deadlines = due.iter().zip(&advice).map(|(expiry, advice)| Deadline {
-        gun: &expiry.gun,
-        role: &expiry.role,
-        version: expiry.version,
-        expires: expiry.expires,
-        changed: changed[expiry.gun.as_str()],
-        advice,
-    });
-    Ok(calendar::render(deadlines))
-}
-
-/// Before which time something of this owner counts as due. What a server renews is due only if it
-/// should have been renewed already.
-fn deadline(owner: Owner, now: OffsetDateTime, within: Duration) -> OffsetDateTime {
-    let late = match owner {
-        Owner::Publisher => return now + within,
-        Owner::Server => LEAD,
-        Owner::Either => SNAPSHOT_LEAD - Duration::days(14),
-    };
-    now + (late - LATE).min(within)
+    Ok(overview::calendar(due, |expiry| {
+        changed[expiry.gun.as_str()]
+    }))
 }
 
 /// Everything that is due, the first first.
@@ -161,14 +135,14 @@ async fn due(
     tables: &dyn Tables,
     now: OffsetDateTime,
     within: Duration,
-) -> Result<Vec<Expiry>, trust::store::StoreError> {
+) -> Result<Vec<Due>, trust::store::StoreError> {
     let mut due = Vec::new();
     for owner in Owner::ALL {
         let before = deadline(owner, now, within);
         let mut after = None;
         loop {
             let page = tables.expiring(owner, before, after.as_ref(), PAGE).await?;
-            due.extend(page.rows);
+            due.extend(page.rows.into_iter().map(Due::from));
             after = page.next;
             if after.is_none() {
                 break;
@@ -176,16 +150,21 @@ async fn due(
         }
     }
     due.sort_by(|one, other| {
-        let key = |expiry: &Expiry| (expiry.expires, expiry.gun.clone(), expiry.role.clone());
+        let key = |due: &Due| {
+            let Expiry {
+                expires, gun, role, ..
+            } = &due.expiry;
+            (*expires, gun.clone(), role.clone())
+        };
         key(one).cmp(&key(other))
     });
     Ok(due)
 }
 
-fn print_json(due: &[Expiry]) -> io::Result<()> {
+fn print_json(due: &[Due]) -> io::Result<()> {
     let mut output = io::stdout();
     write!(output, "[")?;
-    for (number, expiry) in due.iter().enumerate() {
+    for (number, Due { expiry, cure }) in due.iter().enumerate() {
         let separator = if number == 0 { "\n" } else { ",\n" };
         let shown = json!({
             "gun": expiry.gun,
@@ -193,7 +172,7 @@ fn print_json(due: &[Expiry]) -> io::Result<()> {
             "version": expiry.version,
             "expires": moment(expiry.expires),
             "owner": expiry.owner,
-            "cure": cure(expiry),
+            "cure": cure,
         });
         write!(output, "{separator}{shown}")?;
     }
@@ -207,7 +186,7 @@ fn print_calendar(calendar: &str) -> io::Result<()> {
     output.flush()
 }
 
-fn print_table(due: &[Expiry], within: Duration) -> io::Result<()> {
+fn print_table(due: &[Due], within: Duration) -> io::Result<()> {
     let mut output = io::stdout();
     if due.is_empty() {
         return writeln!(
@@ -217,60 +196,22 @@ fn print_table(due: &[Expiry], within: Duration) -> io::Result<()> {
         );
     }
     let mut columns = Columns::new(&["EXPIRES", "GUN", "ROLE", "WHO", "WHAT TO DO"]);
-    for expiry in due {
+    for Due { expiry, cure } in due {
         columns.add(&[
             &day(expiry.expires),
             &expiry.gun,
             &expiry.role,
             who(expiry.owner),
-            &cure(expiry),
+            cure,
         ]);
     }
     write!(output, "{}", columns.show())?;
     output.flush()
 }
 
-fn who(owner: Owner) -> &'static str {
-    match owner {
-        Owner::Server => "server",
-        Owner::Publisher => "publisher",
-        Owner::Either => "server or publisher",
-    }
-}
-
-/// What to do about it, with the command to type.
-fn cure(expiry: &Expiry) -> String {
-    let (gun, role) = (quote(&expiry.gun), quote(&expiry.role));
-    match (expiry.owner, expiry.role.as_str()) {
-        (Owner::Server, _) => {
-            "start the server; if it runs, its log says why it cannot renew".to_owned()
-        }
-        (Owner::Either, _) => format!(
-            "start the server, which renews it if it has the key; else: notary publish {gun}"
-        ),
-        (Owner::Publisher, "root") => format!("notary key rotate {gun} targets"),
-        (Owner::Publisher, _) => format!("notary witness {gun} {role} -p"),
-    }
-}
-
-/// `name` as one word of a shell, whatever is in it.
-fn quote(name: &str) -> String {
-    let is_plain = |character: char| {
-        character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_' | ':' | '@')
-    };
-    let is_option = name.starts_with('-');
-    if !name.is_empty() && !is_option && name.chars().all(is_plain) {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
-
     use super::*;
-    use crate::command::terminal::escape;
 
     #[test]
     fn lengths_of_time_are_read_in_days_and_weeks() {
@@ -280,23 +221,5 @@ mod tests {
         for text in ["", "d", "-1d", "1m", "99999999d", "40000w"] {
             assert!(parse_days(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn what_a_server_renews_is_due_only_when_it_is_late() {
-        let now = datetime!(2026-01-01 00:00 UTC);
-        let within = Duration::days(90);
-        let days = |owner| (deadline(owner, now, within) - now).whole_days();
-        assert_eq!(days(Owner::Publisher), 90);
-        assert_eq!(days(Owner::Server), 4);
-        assert_eq!(days(Owner::Either), 4);
-    }
-
-    #[test]
-    fn a_command_takes_a_name_as_one_word() {
-        assert_eq!(quote("ex.com/app"), "ex.com/app");
-        assert_eq!(quote("a'; rm -rf ~"), r"'a'\''; rm -rf ~'");
-        assert_eq!(quote("-x"), "'-x'");
-        assert_eq!(escape(&quote("a\u{1b}")), "'a\\u{1b}'");
     }
 }

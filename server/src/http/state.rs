@@ -10,7 +10,8 @@ use trust::Repositories;
 
 use super::{describe_metrics, metadata::Cached, observe::Meters};
 use crate::{
-    audit::Audit, config::MaxAge, health::Health, key_limiter::KeyLimiter, uploads::UploadLimits,
+    audit::Audit, config::MaxAge, health::Health, key_limiter::KeyLimiter, overview::Overview,
+    uploads::UploadLimits,
 };
 
 /// What every request works with; cheap to clone.
@@ -39,6 +40,8 @@ pub struct Parts {
     pub metrics: MetricsHandle,
     /// Who sends a request, and whether they may.
     pub authenticator: Arc<Authenticator>,
+    /// What operators see of all repositories.
+    pub overview: Overview,
     /// Where it is written down who changed what.
     pub audit: Audit,
     /// How many keys an address may have made.

@@ -12,6 +12,7 @@ mod inventory;
 mod keys;
 mod observed;
 mod overload;
+mod overview;
 mod planted;
 mod process;
 mod publishing;

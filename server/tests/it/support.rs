@@ -8,6 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use authn::Authenticator;
 use axum::body::Body;
+use database::Connected;
 use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -17,6 +18,7 @@ use server::{
     audit::Audit,
     config::MaxAge,
     http::{Endpoint, Route},
+    overview::Overview,
 };
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
@@ -340,6 +342,8 @@ impl TestServer {
     ) -> Self {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
+        let tables = inventory::tables(&Connected::Sqlite(pool.clone()));
+        let overview = Overview::new(tables, Arc::clone(&store));
         let app = App::new(Parts {
             repositories: Repositories::new(
                 store,
@@ -358,6 +362,7 @@ impl TestServer {
             },
             health: Arc::default(),
             metrics: daemon::metrics::install_recorder(&[]),
+            overview,
             authenticator: settings.authenticator,
             audit: settings.audit,
             key_limiter: KeyLimiter::per_minute(settings.keys_per_minute),

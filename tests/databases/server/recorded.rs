@@ -10,7 +10,9 @@ use harness::Fresh;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge};
+use server::{
+    App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, overview::Overview,
+};
 use trust::{
     Repositories, cache::MetadataCache, memory::MemoryLimits, signer::LocalSigner,
     store::TrustStore,
@@ -36,6 +38,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         health: Arc::default(),
         metrics: daemon::metrics::install_recorder(&[]),
         authenticator: Arc::new(Authenticator::open()),
+        overview: Overview::off(),
         audit: Audit::to_log(),
         key_limiter: KeyLimiter::per_minute(0),
         trusted_proxies: Vec::new(),
