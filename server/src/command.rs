@@ -28,6 +28,7 @@ const LOGGED_CRATES: &[&str] = &[
     "server",
     "trust",
     "inventory",
+    "audit_trail",
     "authn",
     "access",
     "archive",

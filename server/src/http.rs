@@ -23,6 +23,7 @@ mod upload;
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+pub use audited::Audited;
 use axum::{
     Router,
     body::Body,

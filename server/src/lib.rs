@@ -4,7 +4,6 @@
 //! `http → trust → tuf`. Handlers extract, call one thing and answer; what happens to trust data is
 //! decided in `trust`.
 
-pub mod audit;
 pub mod backup;
 pub mod calendar;
 mod command;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use audit_trail::{Anchor, Audit};
 use authn::Authenticator;
 use daemon::{
     CertificateWatch, ClientTls, Limits, LogControl, Manner, MetricsHandle, Outlook, ServerTls,
@@ -24,10 +25,9 @@ use trust::{
 
 use crate::{
     App, KeyLimiter, Parts, UploadLimits,
-    audit::{Anchor, Audit},
     config::{Config, TrustService},
     doctor, health,
-    http::Endpoint,
+    http::{Audited, Endpoint},
     overview::Overview,
 };
 
@@ -280,7 +280,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)
         clock::now,
     )
     .following_by(config.reading.rules())
-    .followed_by(audit.clone());
+    .followed_by(Audited(audit.clone()));
     let app = App::new(Parts {
         // One line in the log for each change: the one of the audit log, if that has no file of its own.
         repositories: match config.audit_file {

@@ -3,11 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ::access::Caller;
+use audit_trail::{Act, Actor, Audit, Outcome};
 use trust::events::{Attempt, Cause, Event, Failure, Key, Requester, Subscriber, What};
 use tuf::{File, Role};
 
 use super::ApiError;
-use crate::audit::{self, Act, Actor, Audit, Outcome};
 
 /// Who sent a request that changes trust data, as the audit log tells it.
 pub(super) struct Sender {
@@ -23,7 +23,9 @@ impl From<Sender> for Requester {
 }
 
 /// Writes the events of `trust` to the audit log.
-impl Subscriber for Audit {
+pub struct Audited(pub Audit);
+
+impl Subscriber for Audited {
     fn notice(&self, event: &Event<'_>) {
         let versions;
         let (act, outcome) = match event.what {
@@ -63,10 +65,10 @@ impl Subscriber for Audit {
                     Attempt::CreateKey(role) => create_key(role, None),
                     Attempt::RotateKey(role) => rotate_key(role, None),
                 };
-                return record_failure(self, event, act, failure);
+                return record_failure(&self.0, event, act, failure);
             }
         };
-        record(self, event, act, outcome);
+        record(&self.0, event, act, outcome);
     }
 }
 
@@ -107,7 +109,7 @@ fn record_failure(audit: &Audit, event: &Event<'_>, act: Act<'_>, failure: Failu
 
 fn record(audit: &Audit, event: &Event<'_>, act: Act<'_>, outcome: Outcome<'_>) {
     let sender = event.requester.downcast::<Sender>();
-    audit.record(&audit::Event {
+    audit.record(&audit_trail::Event {
         act,
         gun: event.gun.as_str(),
         actor: sender.map_or(Actor::Program, |sender| Actor::Known(&sender.caller)),

@@ -6,6 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use access::{Authorization, Caller, Challenge, Identity, Permission, Policy, Scope, TokenFault};
+use audit_trail::{Act, Actor, Event, Outcome};
 use authn::{AuthenticationError, Presented, network};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
@@ -23,11 +24,7 @@ use super::{
     observe::Decided,
     origin::Origin,
 };
-use crate::{
-    App,
-    audit::{Act, Actor, Event, Outcome},
-    uploads::Payer,
-};
+use crate::{App, uploads::Payer};
 
 /// A permission that can be granted. Each has a type of its own, so that no other decision can
 /// stand for it.

@@ -1,6 +1,7 @@
 //! The keys a repository's snapshot and timestamp are signed with: asked for before the first
 //! publish, and for a rotation.
 
+use audit_trail::{Act, Outcome};
 use axum::response::Response;
 use trust::keys::{self, Occasion};
 use tuf::{PublicKey, Role};
@@ -10,10 +11,7 @@ use super::{
     grant::{Granted, OnGun, Publish, Rotate},
     observe, text,
 };
-use crate::{
-    App,
-    audit::{Act, Outcome},
-};
+use crate::App;
 
 /// Answers the current key for `role`, or a new one where there is none: one that waits for a root.
 pub(super) async fn current(

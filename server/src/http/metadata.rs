@@ -1,5 +1,6 @@
 //! Metadata: the current version of a role, one by checksum or version, and the end of them all.
 
+use audit_trail::{Act, Outcome};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
@@ -10,11 +11,7 @@ use super::{
     grant::{Delete, Granted, Pull},
     observe, text,
 };
-use crate::{
-    App,
-    audit::{Act, Outcome},
-    config::MaxAge,
-};
+use crate::{App, config::MaxAge};
 
 /// Serves the current version of a role, byte for byte as it was signed.
 pub(super) async fn current(

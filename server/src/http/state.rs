@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use audit_trail::Audit;
 use authn::Authenticator;
 use daemon::MetricsHandle;
 use ipnet::IpNet;
@@ -10,7 +11,7 @@ use trust::Repositories;
 
 use super::{describe_metrics, metadata::Cached, observe::Meters};
 use crate::{
-    audit::Audit, config::MaxAge, health::Health, key_limiter::KeyLimiter, overview::Overview,
+    config::MaxAge, health::Health, key_limiter::KeyLimiter, overview::Overview,
     uploads::UploadLimits,
 };
 

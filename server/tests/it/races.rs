@@ -7,10 +7,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use audit_trail::Audit;
 use fixtures::{Key, Publisher};
 use http::StatusCode;
 use interrupted::{Hold, Interrupted, Moment};
-use server::audit::Audit;
 use time::Duration;
 
 use crate::support::{Part, Settings, TestServer};

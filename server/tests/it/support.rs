@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use audit_trail::Audit;
 use authn::Authenticator;
 use axum::body::Body;
 use database::Connected;
@@ -15,9 +16,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{
     App, KeyLimiter, Parts, UploadLimits,
-    audit::Audit,
     config::MaxAge,
-    http::{Endpoint, Route},
+    http::{Audited, Endpoint, Route},
     overview::Overview,
 };
 use time::{Duration, OffsetDateTime};
@@ -352,7 +352,7 @@ impl TestServer {
                 MemoryLimits::new(settings.upload_bytes),
                 move || fixtures::clock() + Duration::seconds(clock.load(Ordering::SeqCst)),
             )
-            .followed_by(settings.audit.clone()),
+            .followed_by(Audited(settings.audit.clone())),
             caching: settings.caching,
             gun_prefixes: settings.gun_prefixes,
             limits: {

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use anyhow::Result;
+use audit_trail::Audit;
 use authn::Authenticator;
 use axum::body::Body;
 use fixtures::{bytes, vectors};
@@ -10,9 +11,7 @@ use harness::Fresh;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{
-    App, KeyLimiter, Parts, UploadLimits, audit::Audit, config::MaxAge, overview::Overview,
-};
+use server::{App, KeyLimiter, Parts, UploadLimits, config::MaxAge, overview::Overview};
 use trust::{
     Repositories, cache::MetadataCache, memory::MemoryLimits, signer::LocalSigner,
     store::TrustStore,

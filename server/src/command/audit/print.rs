@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::{Context as _, Result};
+use audit_trail::{Line, read_line};
 use clap::ArgMatches;
 use daemon::logging::Plain;
 use time::{
@@ -10,7 +11,6 @@ use time::{
 };
 
 use super::{Configuration, files_of, open};
-use crate::audit::{Line, read_line};
 
 /// What of a line people look for, and what it is called in the table.
 const LISTS: [(&str, &str); 7] = [

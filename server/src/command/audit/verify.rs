@@ -3,6 +3,10 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
+use audit_trail::{
+    name_log,
+    verify::{Report, Source, Verifier},
+};
 use clap::ArgMatches;
 use database::OpenMode;
 use trust::store::{
@@ -11,13 +15,7 @@ use trust::store::{
 };
 
 use super::{Configuration, files, files_of, open, switch};
-use crate::{
-    audit::{
-        name_log,
-        verify::{Report, Source, Verifier},
-    },
-    config::Config,
-};
+use crate::config::Config;
 
 pub(super) fn command() -> clap::Command {
     clap::Command::new("verify")

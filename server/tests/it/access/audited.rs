@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use audit_trail::Audit;
 use serde_json::Value;
-use server::audit::Audit;
 use time::Duration;
 use trust::{renewal, signer::LocalSigner};
 

@@ -9,7 +9,7 @@ use trust::store::{
 };
 
 use super::*;
-use crate::audit::verify::{Report, Source, Verifier};
+use crate::verify::{Report, Source, Verifier};
 
 /// A database and a folder for the files of servers.
 struct Place {

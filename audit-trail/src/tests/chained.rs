@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use trust::store::chains::ChainRow;
 
 use super::*;
-use crate::audit::verify::{Report, Source, Verifier};
+use crate::verify::{Report, Source, Verifier};
 
 const LOG: &str = "host:/var/log/audit.log";
 
