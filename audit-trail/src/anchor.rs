@@ -17,6 +17,7 @@ use trust::store::{
 use super::{
     Audit,
     chain::Head,
+    name::name_log,
     tail,
     verify::{Report, Source, Verifier},
 };
@@ -26,23 +27,6 @@ const INTERVAL: Duration = Duration::from_mins(1);
 
 /// How much of the ends of files is read at the start to find the line that the database knows.
 const MOST_READ: u64 = 64 << 20;
-
-/// What a log is called that is standard error.
-pub(super) const STANDARD_ERROR: &str = ":standard error";
-
-/// What the log of this machine at `path` is called in the database; `None`: standard error.
-#[must_use]
-pub fn name_log(path: Option<&Path>) -> String {
-    let host = rustix::system::uname();
-    let host = host.nodename().to_string_lossy();
-    let path = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-    let name = match path {
-        None => format!("{host}{STANDARD_ERROR}"),
-        Some(path) => format!("{host}:{}", path.display()),
-    };
-    // The column has room for 255 characters that every character set has.
-    name.escape_default().take(255).collect()
-}
 
 /// Stores the newest line of the audit log in the database.
 pub struct Anchor {

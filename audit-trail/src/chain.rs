@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
-use super::record::Record;
+use super::{record::Record, torn::checksum};
 
 /// Begins the ids of chains that one process writes beside another into one file. The next process
 /// does not go on with such a chain: the first one may still be writing it.
 const BESIDE: &str = "beside-";
 
 /// Where the lines of a log have got to. The id names the chain: it is made at random with the
-/// first
-/// line, stands in every line, and lives as long as each start finds the last line of the start
-/// before.
+/// first line, stands in every line, and lives as long as each start finds the last line of the
+/// start before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chain {
     id: Arc<str>,
@@ -36,22 +34,6 @@ pub struct Head {
     pub line: u64,
     /// The SHA-256 of the line, in hex.
     pub sha256: String,
-}
-
-/// A part of a line that was left in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Torn {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
-}
-
-impl Torn {
-    pub(super) fn of(part: &[u8]) -> Self {
-        Self {
-            bytes: part.len() as u64,
-            sha256: checksum(part),
-        }
-    }
 }
 
 impl Chain {
@@ -114,9 +96,4 @@ impl Chain {
         });
         (record, text)
     }
-}
-
-/// What a line is called by the next one: its SHA-256 without its newline, in hex.
-pub(super) fn checksum(line: &[u8]) -> String {
-    hex::encode(digest(&SHA256, line))
 }

@@ -14,11 +14,13 @@ mod changes;
 mod file;
 mod flood;
 mod line;
+mod name;
 mod record;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod text;
+mod torn;
 pub mod verify;
 
 use std::{
@@ -30,16 +32,18 @@ use std::{
 };
 
 use access::Caller;
-pub use anchor::{Anchor, name_log};
+pub use anchor::Anchor;
+use chain::Chain;
 pub use chain::Head;
-use chain::{Chain, Torn};
 use daemon::clock;
 use file::{AppendFile, Unwritten};
 use flood::{Flood, Verdict};
 pub use line::{Line, RawLine, read_line};
+pub use name::name_log;
 use record::Record;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
+use torn::Torn;
 use tuf::Difference;
 
 /// The most parts of lines in the file that no line tells of yet.

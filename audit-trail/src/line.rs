@@ -10,8 +10,8 @@ use serde::{
 use serde_json::Value;
 
 use super::{
-    chain::{Torn, checksum},
     record::TORN,
+    torn::{Torn, checksum},
 };
 
 /// The longest line that is read; no audit line is half as long.

@@ -7,7 +7,7 @@ use daemon::logging::{AUDIT, plain_json};
 use serde::Serialize;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::{Act, Actor, Event, Outcome, chain::Torn, changes::Changes, text::cut};
+use super::{Act, Actor, Event, Outcome, changes::Changes, text::cut, torn::Torn};
 
 /// The event of a line that tells of a torn one.
 pub(super) const TORN: &str = "log.torn";

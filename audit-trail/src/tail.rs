@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{
-    chain::{Chain, Head, Torn},
+    chain::{Chain, Head},
     line::Line,
+    torn::Torn,
 };
 
 /// How much of the end of a file is read; a line is much shorter.

@@ -10,8 +10,8 @@ use serde::Serialize;
 use trust::store::chains::ChainRow;
 
 use super::{
-    chain::Torn,
     line::{Line, Link, RawLine, read_line},
+    torn::Torn,
 };
 
 /// The most faults that are told; the rest is a number.
@@ -531,7 +531,7 @@ impl Verifier {
 
 /// Whether each start of a server begins a chain in the log of this name.
 fn is_shared(log: &str) -> bool {
-    log.ends_with(super::anchor::STANDARD_ERROR)
+    log.ends_with(super::name::STANDARD_ERROR)
 }
 
 fn missing(from: u64, to: u64) -> String {

@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod backup;
 mod config;
+mod days;
 mod doctor;
 mod expiry;
 mod health;

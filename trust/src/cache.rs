@@ -28,8 +28,8 @@ use time::OffsetDateTime;
 use tuf::{Gun, Listed, Role};
 
 use crate::{
+    either::Either,
     locks::GunLocks,
-    metrics::Either,
     store::{Change, Head, StoredMetadata},
 };
 

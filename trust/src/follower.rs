@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::{MetadataCache, Remembered},
-    metrics::Either,
+    either::Either,
     store::{StoreError, TrustStore},
 };
 

@@ -10,6 +10,7 @@ mod attempts;
 pub mod cache;
 pub mod clients;
 pub mod deletion;
+mod either;
 mod error;
 pub mod events;
 pub mod follower;

@@ -75,7 +75,7 @@ fn each_line_has_a_number_and_the_checksum_of_the_line_before() {
         assert_eq!(line["line"], number + 1);
         assert_eq!(line["chain"], lines[0]["chain"]);
         if number > 0 {
-            let before = chain::checksum(texts[number - 1].as_bytes());
+            let before = torn::checksum(texts[number - 1].as_bytes());
             assert_eq!(line["previous"], before);
         }
     }
@@ -366,7 +366,7 @@ fn perform(deed: &Deed, lines: &[String]) -> Option<(Vec<u8>, Vec<usize>)> {
                     let at = text.find("\"previous\":\"").unwrap() + 12;
                     text.replace_range(at..at + 64, before);
                 }
-                before = Some(chain::checksum(text.as_bytes()));
+                before = Some(torn::checksum(text.as_bytes()));
                 *bytes = text.into_bytes();
             }
             vec![count]

@@ -127,7 +127,7 @@ async fn lines_that_are_changed_with_all_checksums_while_no_server_runs_stay_cha
             let at = line.find("\"previous\":\"").unwrap() + 12;
             line.replace_range(at..at + 64, before);
         }
-        before = Some(chain::checksum(line.as_bytes()));
+        before = Some(torn::checksum(line.as_bytes()));
         forged += &line;
         forged.push('\n');
     }

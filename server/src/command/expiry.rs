@@ -15,8 +15,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     Environment,
+    days::{parse_days, read_days},
     overview::Opened,
-    terminal::{Columns, day, moment},
+    terminal::{Columns, day, finish, moment},
 };
 use crate::overview::{self, Due, deadline, who};
 
@@ -53,24 +54,6 @@ pub(super) fn command() -> clap::Command {
         )
 }
 
-/// A number of days, or of weeks.
-pub(super) fn parse_days(text: &str) -> Result<u16, String> {
-    let (number, days) = match text.strip_suffix('w') {
-        Some(weeks) => (weeks, 7),
-        None => (text.strip_suffix('d').unwrap_or(text), 1),
-    };
-    let number: Option<u16> = number.parse().ok();
-    let days = number.and_then(|number| number.checked_mul(days));
-    days.filter(|days| *days <= 36_500)
-        .ok_or_else(|| "give a number of days, such as 90d, or of weeks, such as 12w".to_owned())
-}
-
-/// The days of an argument, if it is given.
-pub(super) fn read_days(arguments: &ArgMatches, name: &str) -> Option<Duration> {
-    let days = arguments.get_one::<u16>(name).copied()?;
-    Some(Duration::days(i64::from(days)))
-}
-
 /// Prints what is due; the status says whether anything is.
 pub(super) async fn run(
     arguments: &ArgMatches,
@@ -91,7 +74,7 @@ pub(super) async fn run(
     } else {
         print_table(&due, within)
     };
-    super::inventory::finish(printed.map_err(Into::into))?;
+    finish(printed.map_err(Into::into))?;
     Ok(if due.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -207,19 +190,4 @@ fn print_table(due: &[Due], within: Duration) -> io::Result<()> {
     }
     write!(output, "{}", columns.show())?;
     output.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time_are_read_in_days_and_weeks() {
-        for (text, days) in [("90d", 90), ("7", 7), ("2w", 14), ("0d", 0)] {
-            assert_eq!(parse_days(text), Ok(days));
-        }
-        for text in ["", "d", "-1d", "1m", "99999999d", "40000w"] {
-            assert!(parse_days(text).is_err(), "{text}");
-        }
-    }
 }

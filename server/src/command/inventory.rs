@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{
     Environment,
-    expiry::{parse_days, read_days},
+    days::{parse_days, read_days},
     overview::Opened,
-    terminal::{Columns, day, escape, moment},
+    terminal::{Columns, day, escape, finish, moment},
 };
 
 /// The name of the command.
@@ -81,20 +81,6 @@ pub(super) async fn run(
     };
     opened.close().await;
     finish(outcome)
-}
-
-/// That the reader of a pipe has seen enough is no failure.
-pub(super) fn finish(outcome: Result<()>) -> Result<()> {
-    match outcome {
-        Err(error)
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
-        {
-            Ok(())
-        }
-        outcome => outcome,
-    }
 }
 
 fn filter(arguments: &ArgMatches) -> Filter {

@@ -1,7 +1,8 @@
 //! Text for a terminal: tables, and names that cannot do anything to it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
+use anyhow::Result;
 use daemon::logging::Plain;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -9,6 +10,20 @@ use time::{OffsetDateTime, UtcOffset};
 /// line ends of Unicode, and marks of the direction of writing are escaped.
 pub(super) fn escape(name: &str) -> String {
     Plain(&name.replace('\\', r"\\")).to_string()
+}
+
+/// That the reader of a pipe has seen enough is no failure.
+pub(super) fn finish(outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(error)
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Lines of columns, each as wide as its widest text, but for the last one.
