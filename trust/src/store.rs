@@ -229,6 +229,9 @@ pub trait TrustStore: Send + Sync + 'static {
         version: i64,
     ) -> Result<Option<StoredMetadata>, StoreError>;
 
+    /// The first role behind `role`, in the order of the database, of which there are files.
+    async fn role_after(&self, gun: &Gun, role: &Role) -> Result<Option<Role>, StoreError>;
+
     /// Adds `files` in their order and, for a timestamp, a changefeed entry: all of them, or none.
     ///
     /// `base` is the newest timestamp that the files were made for; `None` if the GUN had none. The

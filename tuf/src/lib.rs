@@ -19,6 +19,7 @@ mod encoding;
 mod fault;
 mod files;
 mod gun;
+mod history;
 mod key;
 mod metadata;
 mod overview;
@@ -46,6 +47,7 @@ pub use files::{
     SnapshotView, Stored, StoredFile, TimestampView, Uploaded,
 };
 pub use gun::{Gun, InvalidGun};
+pub use history::{TagChange, TagVersion};
 pub use key::{
     KeyAlgorithm, KeyId, KeyType, Method, PrivateKey, PublicKey, Signature, SigningError,
     StoredKeyError,

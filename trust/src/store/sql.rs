@@ -281,6 +281,27 @@ where
         Ok(row.map(StoredMetadata::from))
     }
 
+    async fn role_after(&self, gun: &Gun, role: &Role) -> Result<Option<Role>, StoreError> {
+        let mut after = role.as_str().to_owned();
+        loop {
+            let row: Option<(String, String)> = sqlx::query_as(DB::sql(statements::ROLE_AFTER))
+                .bind(gun.as_str())
+                .bind(gun.as_str())
+                .bind(after.as_str())
+                .fetch_optional(&self.pool)
+                .await
+                .or_else(nothing_of_that_name)?;
+            let Some((_, name)) = row else {
+                return Ok(None);
+            };
+            // What is no role here, nobody can ask for.
+            if let Ok(role) = Role::parse(&name) {
+                return Ok(Some(role));
+            }
+            after = name;
+        }
+    }
+
     async fn publish(
         &self,
         gun: &Gun,

@@ -62,6 +62,10 @@ pub const OVERTAKEN: [&str; MOST_FILES] = by_count!(
 pub const BEFORE_VERSION: &str = "SELECT data, created_at FROM tuf_files \
      WHERE gun = ? AND EXACT(gun) = ? AND role = ? AND version < ? \
      AND deleted_at IS NULL ORDER BY version DESC LIMIT 1";
+/// The first role behind another one, by name.
+pub const ROLE_AFTER: &str = "SELECT gun, role FROM tuf_files \
+     WHERE gun = ? AND EXACT(gun) = ? AND role > ? \
+     AND deleted_at IS NULL ORDER BY role, version LIMIT 1";
 /// Claims the timestamp that a publish builds on. The row must change, or Galera does not certify
 /// it: MySQL keeps whole seconds, so a time that is stored already is moved on by one. Notary shows
 /// `updated_at` of the newest version only, which this row no longer is once the publish is stored.
@@ -156,7 +160,7 @@ pub const MOVE_CHAIN: &str = "UPDATE countersign_audit_chains \
      WHERE chain_id = ? AND line_count = ? AND sha256 = ?";
 
 /// All that requests wait for, for the test that looks at their plans.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 29] = [
     HEAD,
     BY_CHECKSUM,
     HOLDS,
@@ -166,6 +170,7 @@ pub const ALL: [&str; 28] = [
     OVERTAKEN[0],
     OVERTAKEN[MOST_FILES - 1],
     BEFORE_VERSION,
+    ROLE_AFTER,
     CLAIM_BASE,
     CLAIM_NEWEST[MOST_FILES - 1],
     ADD_FILES[MOST_FILES - 1],

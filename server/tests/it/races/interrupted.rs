@@ -146,6 +146,10 @@ impl TrustStore for Interrupted {
         self.store.before_version(gun, role, version).await
     }
 
+    async fn role_after(&self, gun: &Gun, role: &Role) -> Result<Option<Role>, StoreError> {
+        self.store.role_after(gun, role).await
+    }
+
     async fn publish(
         &self,
         gun: &Gun,

@@ -185,6 +185,10 @@ impl TrustStore for Observed {
         self.ask("before_version", question).await
     }
 
+    async fn role_after(&self, gun: &Gun, role: &Role) -> Result<Option<Role>, StoreError> {
+        self.store.role_after(gun, role).await
+    }
+
     async fn publish(
         &self,
         gun: &Gun,
