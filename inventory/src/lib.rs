@@ -1,13 +1,16 @@
 //! What operators see of all repositories: what there is, who signs it, what expires when, and what
 //! is wrong.
 //!
-//! `follow → compute, tables → rows, schema, statements → trust, tuf, database`. The follower reads
-//! the changefeed, which publishes of any server write, and computes what it names from the files:
-//! no publish waits for it or does anything for it. All that is kept can be computed again.
+//! `gauges, follow → compute, tables → rows, schema, statements → trust, tuf, database`. The
+//! follower reads the changefeed, which publishes of any server write, and computes what it names
+//! from the files: no publish waits for it or does anything for it. All that is kept can be
+//! computed again. `history` keeps nothing: it compares the stored versions of one repository.
 //! Nothing here knows HTTP, settings, or who is asking.
 
 mod compute;
 mod follow;
+mod gauges;
+mod history;
 mod rows;
 mod schema;
 pub mod statements;
@@ -21,10 +24,12 @@ use database::{
     with_pool,
 };
 pub use follow::{Follower, Freshness, Pace};
+pub use gauges::{Gauges, describe_metrics};
+pub use history::{HistoryCursor, Past, history};
 pub use rows::{
-    Batch, Detail, Entry, Expiry, ExpiryCursor, Filter, Health, Mark, NextExpiry, Owner, Page,
-    Position, ProblemDetail, RoleDetail, Row, Signature, SignatureCursor, Signer, Sort, Summary,
-    SummaryCursor, Tag, TagCursor,
+    Batch, Detail, Entry, Expiry, ExpiryCursor, ExpiryTally, Filter, Health, Mark, NextExpiry,
+    Owner, Page, Position, ProblemDetail, RoleDetail, Row, Signature, SignatureCursor, Signer,
+    Sort, Summary, SummaryCursor, Tag, TagCursor, Tally,
 };
 pub use schema::BLUEPRINT;
 pub use tables::{SqlTables, Tables, Written};

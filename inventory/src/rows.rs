@@ -1,5 +1,7 @@
 //! What is kept of a repository, and how it is asked for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -66,6 +68,19 @@ pub enum Health {
 }
 
 impl Health {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Whole, Self::Warning, Self::Broken];
+
+    /// The word for it in JSON and in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Warning => "warning",
+            Self::Broken => "broken",
+        }
+    }
+
     pub(crate) fn number(self) -> i64 {
         match self {
             Self::Whole => 0,
@@ -85,7 +100,7 @@ impl Health {
 }
 
 /// Who renews a role before it expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
     /// The server, while it runs and its signer answers.
@@ -107,6 +122,16 @@ impl Owner {
             "timestamp" => Self::Server,
             "snapshot" => Self::Either,
             _ => Self::Publisher,
+        }
+    }
+
+    /// The word for it in JSON and in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Publisher => "publisher",
+            Self::Either => "either",
         }
     }
 
@@ -335,6 +360,29 @@ pub struct Expiry {
     pub expires: OffsetDateTime,
     /// Who renews it.
     pub owner: Owner,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many repositories, by their health.
+    pub repositories: BTreeMap<Health, u64>,
+    /// What expires, by who renews it.
+    pub expiring: BTreeMap<Owner, ExpiryTally>,
+}
+
+impl Tally {
+    /// How far ahead roles are counted, in days; what has expired is counted in all of them.
+    pub const DAYS: [u16; 4] = [0, 7, 30, 90];
+}
+
+/// How much expires of the roles of one kind of owner.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExpiryTally {
+    /// How many roles expire within each of the [`Tally::DAYS`].
+    pub within: [u64; 4],
+    /// When the first expires; long ago for a file that does not say; `None` if there is none.
+    pub first: Option<OffsetDateTime>,
 }
 
 /// Where a page of what expires ended.

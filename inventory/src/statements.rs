@@ -157,6 +157,16 @@ pub const EXPIRING: &str = "SELECT gun, role, version, expires, owner FROM count
      WHERE owner = ? AND expires < ? AND (expires > ? OR (expires = ? AND (gun > ? \
      OR (gun = ? AND role > ?)))) AND expires >= ? ORDER BY expires, gun, role LIMIT ?";
 
+/// How many repositories there are of each health. It reads an index of one number for each.
+pub const HEALTHS: &str = "SELECT health, COUNT(*) FROM countersign_overview GROUP BY health";
+/// How many roles of one kind of owner expire before each of four times, the last one last.
+pub const COUNT_EXPIRING: &str = "SELECT COUNT(CASE WHEN expires < ? THEN 1 END), \
+     COUNT(CASE WHEN expires < ? THEN 1 END), COUNT(CASE WHEN expires < ? THEN 1 END), COUNT(*) \
+     FROM countersign_roles WHERE owner = ? AND expires < ?";
+/// What expires first of the roles of one kind of owner.
+pub const FIRST_EXPIRY: &str =
+    "SELECT expires FROM countersign_roles WHERE owner = ? ORDER BY expires LIMIT 1";
+
 /// How far the changefeed is followed.
 pub const POSITION: &str = "SELECT line, line_sum, settled_at, walked_at \
      FROM countersign_position WHERE name = ?";
@@ -208,7 +218,7 @@ pub static ADD_SIGNERS: Addition = addition!(
 );
 
 /// All that read, for the test that looks at their plans.
-pub const READS: [&str; 23] = [
+pub const READS: [&str; 26] = [
     MARK,
     MARKS,
     TAG_MARKS,
@@ -232,4 +242,7 @@ pub const READS: [&str; 23] = [
     SUMMARIES_BY_PUBLISHED,
     SIGNATURES,
     SIGNATURES_OF,
+    HEALTHS,
+    COUNT_EXPIRING,
+    FIRST_EXPIRY,
 ];

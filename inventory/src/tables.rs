@@ -14,7 +14,7 @@ use trust::store::StoreError;
 
 use crate::{
     Batch, Expiry, ExpiryCursor, Filter, Health, Owner, Page, Position, Row, Signature,
-    SignatureCursor, Signer, Sort, Summary, SummaryCursor, Tag, TagCursor,
+    SignatureCursor, Signer, Sort, Summary, SummaryCursor, Tag, TagCursor, Tally,
     rows::{Entry, Mark},
 };
 
@@ -114,4 +114,7 @@ pub trait Tables: Send + Sync + 'static {
         after: Option<&ExpiryCursor>,
         limit: u32,
     ) -> Result<Page<Expiry, ExpiryCursor>, StoreError>;
+
+    /// How much there is of everything at the time `now`.
+    async fn tally(&self, now: OffsetDateTime) -> Result<Tally, StoreError>;
 }

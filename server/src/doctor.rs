@@ -5,6 +5,7 @@
 //! [`Finding`]s, in the order in which one thing rests on another; what cannot be looked at because
 //! of an earlier fault is left out.
 
+mod all;
 mod authentication;
 mod certificates;
 mod database;
@@ -13,11 +14,12 @@ mod signer;
 mod space;
 mod words;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
+pub use all::examine_all;
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
-use trust::signer::Diagnosis;
+use trust::{signer::Diagnosis, store::StoreError};
 use tuf::{Problem, Severity};
 
 use crate::config::{Config, TrustService};
@@ -62,7 +64,8 @@ pub async fn examine_repository(
     match database::open(&mut report, &config.storage).await {
         Some(store) => {
             let opened = Arc::clone(&store);
-            repository::check(&mut report, config, store, gun, behind, now).await;
+            let asked = repository::Asked::Afresh;
+            repository::check(&mut report, config, store, gun, behind, asked, now).await;
             opened.close().await;
         }
         None => report.wrong(
@@ -136,6 +139,17 @@ pub struct Finding {
     pub cure: Option<String>,
 }
 
+/// When the first certificate in the PEM file `file` expires; `None` if there is none to read.
+#[must_use]
+pub fn certificate_end(file: &Path) -> Option<OffsetDateTime> {
+    let chain = certificates::Chain::read(file);
+    let end = chain
+        .parse()
+        .next()
+        .map(|leaf| leaf.validity().not_after.to_datetime());
+    end
+}
+
 /// Everything that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -171,6 +185,20 @@ impl Report {
         {
             report.add(Check::Configuration, Verdict::Warning, warning, None);
         }
+        report
+    }
+
+    /// Whether there is nothing to see to, now or soon.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.all(|finding| finding.verdict == Verdict::Ok)
+    }
+
+    /// A report of a failure of the database, and of nothing else.
+    fn of_failure(error: &StoreError) -> Self {
+        let mut report = Self::default();
+        report.tell_failure(error);
         report
     }
 

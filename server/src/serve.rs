@@ -1,6 +1,6 @@
 //! Wiring: from the configuration to a running server, and nothing else.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use audit_trail::{Anchor, Audit};
@@ -10,7 +10,7 @@ use daemon::{
     clock, debug, listener, metrics, signals,
 };
 use database::{Connected, OpenMode};
-use inventory::{Follower, Pace as FollowingPace};
+use inventory::{Follower, Gauges, Pace as FollowingPace};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trust::{
@@ -36,6 +36,9 @@ const SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
+
+/// How often the date of a certificate in a file is looked at.
+const LOOK_AT_FILES: Duration = Duration::from_mins(1);
 
 /// Connections of those who watch the server.
 const MONITORS: usize = 100;
@@ -140,8 +143,8 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
     let mut anchor = Anchor::new(app.audit.clone(), chains::open(&connected));
     // Before anything is written: what was cut off while no server ran is found out now.
     anchor.store().await;
-    let follower = follower(config, &app, &connected).await;
-    let beside = Beside { anchor, follower };
+    let inventory = inventory(config, &app, &connected).await;
+    let beside = Beside { anchor, inventory };
     let outcome = serve_app(config, app.clone(), beside, tls, metrics, debug, log).await;
     app.repositories.store.close().await;
     outcome
@@ -150,7 +153,7 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
 /// What follows along with the requests.
 struct Beside {
     anchor: Anchor,
-    follower: Option<Follower>,
+    inventory: Option<(Follower, Gauges)>,
 }
 
 async fn serve_app(
@@ -173,7 +176,7 @@ async fn serve_app(
         serve_debug(&app, metrics, shutdown.clone()).await?;
     }
     let audit = app.audit.clone();
-    let Beside { anchor, follower } = beside;
+    let Beside { anchor, inventory } = beside;
     let anchor = tokio::spawn(anchor.run(shutdown.clone()));
     let mut background = vec![
         tokio::spawn(health::run(
@@ -193,9 +196,13 @@ async fn serve_app(
                 .keep_current(clock::now, shutdown.clone()),
         ),
     ];
-    if let Some(follower) = follower {
+    if let Some((follower, gauges)) = inventory {
         let following = follower.run(FollowingPace::default(), shutdown.clone());
         background.push(tokio::spawn(following));
+        background.push(tokio::spawn(gauges.run(shutdown.clone())));
+    }
+    if let Some(file) = shown_to_signer(config) {
+        background.push(tokio::spawn(watch_shown(file, shutdown.clone())));
     }
     if let Some(socket) = monitoring {
         background.push(tokio::spawn(serve_monitoring(
@@ -242,9 +249,13 @@ fn limit_unread(upload_bytes: u64) -> usize {
     Limits::default().unread.max(largest.saturating_mul(2))
 }
 
-/// What keeps the inventory up to date. An embedded database gets its tables here: no one else
-/// makes them.
-async fn follower(config: &Config, app: &App, connected: &Connected) -> Option<Follower> {
+/// What keeps the inventory up to date, and what counts it. An embedded database gets its tables
+/// here: no one else makes them.
+async fn inventory(
+    config: &Config,
+    app: &App,
+    connected: &Connected,
+) -> Option<(Follower, Gauges)> {
     if !config.inventory {
         return None;
     }
@@ -255,8 +266,10 @@ async fn follower(config: &Config, app: &App, connected: &Connected) -> Option<F
         return None;
     }
     let store = Arc::clone(&app.repositories.store);
-    let follower = Follower::new(store, inventory::tables(connected), clock::now);
-    Some(follower.in_line(app.repositories.snapshot_line()))
+    let tables = inventory::tables(connected);
+    let follower = Follower::new(store, Arc::clone(&tables), clock::now);
+    let follower = follower.in_line(app.repositories.snapshot_line());
+    Some((follower, Gauges::new(tables, clock::now)))
 }
 
 /// Everything that requests work with, opened and connected, and its database.
@@ -316,6 +329,26 @@ fn watch_certificate(
         app.health.set("Certificate current", outlook.problem);
     };
     watch.run(clock::now, tell, shutdown)
+}
+
+/// The file of the certificate that the signer is shown, if it is shown one.
+fn shown_to_signer(config: &Config) -> Option<PathBuf> {
+    match &config.trust_service {
+        TrustService::Remote { client, .. } => client.as_ref().map(|(cert, _)| cert.clone()),
+        TrustService::Local => None,
+    }
+}
+
+/// Watches the date of the certificate in `file`, for metrics: `doctor` and the error of a refused
+/// connection say the rest.
+async fn watch_shown(file: PathBuf, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_AT_FILES);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Some(end) = doctor::certificate_end(&file) {
+            let left = (end - clock::now()).as_seconds_f64();
+            ::metrics::gauge!("notary_server_signer_client_certificate_seconds_left").set(left);
+        }
+    }
 }
 
 /// Health and metrics on a listener of their own: few connections, and no TLS.

@@ -404,7 +404,7 @@ impl fmt::Display for Cost {
 }
 
 /// A repository whose snapshot and timestamp the server signs, ready to be published.
-fn repository(trust: &Trust, gun: &str) -> Result<Publisher> {
+pub(crate) fn repository(trust: &Trust, gun: &str) -> Result<Publisher> {
     let mut publisher = Publisher::new(gun);
     for role in ["timestamp", "snapshot"] {
         let key = trust.metadata(gun, &format!("{role}.key"))?;

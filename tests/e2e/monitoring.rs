@@ -8,6 +8,9 @@ use harness::{
     process::{eventually, program},
 };
 use serde_json::Value;
+use time::{Duration as Span, OffsetDateTime};
+
+use crate::counts::repository;
 
 /// Longer than a server takes to look at its signer, and Prometheus to look at the server.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -131,6 +134,9 @@ fn prometheus_sees_a_signer_go_away() -> Result<()> {
             anyhow::bail!("no version is told");
         };
         ensure!(labels["version"] == env!("CARGO_PKG_VERSION"), "{labels}");
+        eventually("the inventory is counted", PATIENCE, || {
+            prometheus.has("sum(notary_server_inventory_repositories)", "0")
+        })?;
         ensure!(prometheus.find("ALERTS")?.is_empty(), "something is wrong");
 
         trust.kill_signer()?;
@@ -140,6 +146,38 @@ fn prometheus_sees_a_signer_go_away() -> Result<()> {
         })?;
         ensure!(prometheus.has("notary_server_signer_up", "0")?);
         ensure!(prometheus.has("notary_server_database_up", "1")?);
+        Ok(())
+    })
+}
+
+#[test]
+fn prometheus_sees_what_expires() -> Result<()> {
+    harness::play(|sandbox| {
+        let trust = Trust::start(sandbox, Pair::COUNTERSIGN)?;
+        for (gun, days) in [("a", 5), ("b", 20), ("c", 400)] {
+            let gun = format!("example.com/{gun}");
+            let mut publisher = repository(&trust, &gun)?;
+            publisher.expire("targets", OffsetDateTime::now_utc() + Span::days(days));
+            trust.publish(&gun, &publisher.first_publish())?.ok()?;
+        }
+        let prometheus = Prometheus::start(sandbox, &trust)?;
+        let roles = |days| {
+            format!(r#"notary_server_inventory_expiring_roles{{owner="publisher", days="{days}"}}"#)
+        };
+        eventually("what expires is counted", PATIENCE, || {
+            prometheus.has(&roles(30), "2")
+        })?;
+        ensure!(prometheus.has(&roles(7), "1")?);
+        ensure!(prometheus.has(&roles(0), "0")?);
+        for alert in ["NotaryMetadataExpires", "NotaryMetadataExpiresVerySoon"] {
+            let query = format!(r#"ALERTS{{alertname="{alert}", alertstate="pending"}}"#);
+            eventually(alert, PATIENCE, || prometheus.has(&query, "1"))?;
+        }
+        ensure!(
+            prometheus
+                .find(r#"ALERTS{alertname=~".*Expired|.*Stale"}"#)?
+                .is_empty()
+        );
         Ok(())
     })
 }

@@ -103,6 +103,7 @@ fn metrics_page() -> String {
             &[
                 server::describe_metrics,
                 trust::describe_metrics,
+                inventory::describe_metrics,
                 database::describe_metrics,
             ],
         ),

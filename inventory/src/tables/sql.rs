@@ -10,13 +10,13 @@ use database::{
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sqlx::{ColumnIndex, Decode, Encode, Executor, Row as _, Type};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use trust::store::StoreError;
 
 use super::{Tables, Written};
 use crate::{
-    Batch, Expiry, ExpiryCursor, Filter, Owner, Page, Position, Row, Signature, SignatureCursor,
-    Signer, Sort, Summary, SummaryCursor, Tag, TagCursor,
+    Batch, Expiry, ExpiryCursor, ExpiryTally, Filter, Owner, Page, Position, Row, Signature,
+    SignatureCursor, Signer, Sort, Summary, SummaryCursor, Tag, TagCursor, Tally,
     rows::{Detail, Entry, Health, Mark, NextExpiry},
     schema::BLUEPRINT,
     statements::{self, Addition, MANY},
@@ -508,6 +508,42 @@ where
             });
         }
         Ok(Page { rows: found, next })
+    }
+
+    async fn tally(&self, now: OffsetDateTime) -> Result<Tally, StoreError> {
+        let mut tally = Tally {
+            repositories: Health::ALL.into_iter().map(|health| (health, 0)).collect(),
+            ..Tally::default()
+        };
+        for row in read!(DB, &self.pool, statements::HEALTHS)? {
+            let counted = tally.repositories.entry(Health::of(int!(row, 0)));
+            *counted.or_default() += count(int!(row, 1));
+        }
+        let [now, week, month, quarter] =
+            Tally::DAYS.map(|days| (now + Duration::days(i64::from(days))).unix_timestamp());
+        for owner in Owner::ALL {
+            let within = read!(
+                DB,
+                &self.pool,
+                statements::COUNT_EXPIRING,
+                now,
+                week,
+                month,
+                owner.number(),
+                quarter
+            )?;
+            let first = read!(DB, &self.pool, statements::FIRST_EXPIRY, owner.number())?;
+            let mut expiring = ExpiryTally::default();
+            if let Some(row) = within.first() {
+                let counted = [int!(row, 0), int!(row, 1), int!(row, 2), int!(row, 3)];
+                expiring.within = counted.map(count);
+            }
+            if let Some(row) = first.first() {
+                expiring.first = Some(moment(int!(row, 0)));
+            }
+            tally.expiring.insert(owner, expiring);
+        }
+        Ok(tally)
     }
 }
 

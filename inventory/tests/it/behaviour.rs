@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Instant};
 use database::{Connected, with_pool};
 use fixtures::Publisher;
 use inventory::{
-    Detail, Entry, Filter, Follower, Freshness, Health, Owner, Row, Tables, Tag, TagCursor, Written,
+    Detail, Entry, Filter, Follower, Freshness, Health, HistoryCursor, Owner, Past, Row, Tables,
+    Tag, TagCursor, Written,
 };
 use sqlx::AssertSqlSafe;
 use time::{Duration, OffsetDateTime};
@@ -25,6 +26,8 @@ macro_rules! each_behaviour {
         $test!(names_of_tags_may_be_of_any_bytes_and_any_length);
         $test!(what_has_expired_since_is_computed_again);
         $test!(what_expires_is_listed_by_owner_and_in_order);
+        $test!(repositories_and_what_expires_are_counted);
+        $test!(what_tags_named_before_is_told_by_comparing_versions);
         $test!(ten_thousand_repositories_are_read_in_pages);
         $test!(without_tables_nothing_is_written);
     };
@@ -504,6 +507,128 @@ pub(crate) async fn what_expires_is_listed_by_owner_and_in_order(connected: Conn
     assert_eq!(found, expected.map(|gun| (gun, "targets")));
     let server = stage.tables.expiring(Owner::Server, before, None, 10).await;
     assert_eq!(server.unwrap().rows, []);
+}
+
+pub(crate) async fn repositories_and_what_expires_are_counted(connected: Connected) {
+    let stage = Stage::with(connected).await;
+    let now = fixtures::clock();
+    let none = stage.tables.tally(now).await.unwrap();
+    assert_eq!(none.repositories[&Health::Whole], 0);
+    assert_eq!(none.expiring[&Owner::Publisher].within, [0; 4]);
+    assert_eq!(none.expiring[&Owner::Publisher].first, None);
+    for (gun, days) in [("a", -1), ("b", 5), ("c", 20), ("d", 60), ("e", 91)] {
+        let mut publisher = Publisher::new(&format!("example.com/{gun}"));
+        publisher.expire("targets", now + Duration::days(days));
+        let parts = publisher.first_publish();
+        stage.publish(&mut publisher, parts).await;
+    }
+    stage.catch_up().await;
+    let tally = stage.tables.tally(now).await.unwrap();
+    let publisher = &tally.expiring[&Owner::Publisher];
+    assert_eq!(publisher.within, [1, 2, 3, 4]);
+    let first = now - Duration::DAY;
+    let first = OffsetDateTime::from_unix_timestamp(first.unix_timestamp()).unwrap();
+    assert_eq!(publisher.first, Some(first));
+    assert_eq!(tally.expiring[&Owner::Server].within, [0; 4]);
+    assert!(tally.expiring[&Owner::Server].first.is_some());
+    assert_eq!(tally.repositories.values().sum::<u64>(), 5);
+    let broken = stage.row("example.com/a").await.unwrap();
+    assert_eq!(broken.health, Health::Broken);
+    assert_eq!(tally.repositories[&Health::Broken], 1);
+}
+
+pub(crate) async fn what_tags_named_before_is_told_by_comparing_versions(connected: Connected) {
+    let stage = Stage::bare(connected);
+    let gun = Gun::parse("example.com/app").unwrap();
+    assert_eq!(pasts(&stage.store, &gun, None).await, []);
+    let mut publisher = stage.first("example.com/app").await;
+    let key = fixtures::Key::throw_away_ecdsa();
+    publisher.delegate("targets", "team", std::slice::from_ref(&key), &[""], 1);
+    publisher.add_target("targets/team", "1.0", b"of a team");
+    let parts = publisher.next(&["targets", "targets/team"]);
+    stage.publish(&mut publisher, parts).await;
+    publisher.add_target("targets", "1.0", b"two");
+    publisher.add_target("targets", "2.0", b"two");
+    let parts = publisher.next(&["targets"]);
+    stage.publish(&mut publisher, parts).await;
+    // Many versions that change nothing are more than one page.
+    for _ in 0..60 {
+        let parts = publisher.next(&["targets"]);
+        stage.publish(&mut publisher, parts).await;
+    }
+    let targets = &mut publisher.document_mut("targets").signed["targets"];
+    targets.as_object_mut().unwrap().remove("1.0").unwrap();
+    let parts = publisher.next(&["targets"]);
+    stage.publish(&mut publisher, parts).await;
+    // Another repository has nothing to do with it.
+    stage.first("example.com/app2").await;
+
+    let digest = |bytes: &[u8]| {
+        let sum = ring::digest::digest(&ring::digest::SHA256, bytes);
+        Some(format!("sha256:{}", hex::encode(sum)))
+    };
+    let found = pasts(&stage.store, &gun, Some("1.0")).await;
+    let told = found
+        .iter()
+        .map(|(role, version, _, from, to)| (role.as_str(), *version, from.clone(), to.clone()));
+    let expected = [
+        ("targets", Some(64), digest(b"two"), None),
+        ("targets", Some(3), digest(b"one"), digest(b"two")),
+        ("targets", Some(1), None, digest(b"one")),
+        ("targets/team", Some(1), None, digest(b"of a team")),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(found[3].2, [key.id()]);
+    assert_eq!(pasts(&stage.store, &gun, None).await.len(), 5);
+    assert_eq!(pasts(&stage.store, &gun, Some("3.0")).await, []);
+
+    // What was before a file that cannot be read is not guessed.
+    let damaged = "UPDATE tuf_files SET data = '{' WHERE role = 'targets' AND version = 2";
+    stage.run(damaged).await;
+    let found = pasts(&stage.store, &gun, Some("1.0")).await;
+    let told: Vec<_> = found.iter().map(|past| (past.0.as_str(), past.1)).collect();
+    let expected = [
+        ("targets", Some(64)),
+        ("targets", None),
+        ("targets/team", Some(1)),
+    ];
+    assert_eq!(told, expected);
+}
+
+type Told = (
+    String,
+    Option<i64>,
+    Vec<String>,
+    Option<String>,
+    Option<String>,
+);
+
+/// Role, version, signers, old and new digest of every change.
+async fn pasts(store: &Arc<dyn TrustStore>, gun: &Gun, tag: Option<&str>) -> Vec<Told> {
+    let (mut pasts, mut after) = (Vec::new(), Some(HistoryCursor::default()));
+    while let Some(cursor) = after {
+        let page = inventory::history(store, gun, tag, cursor).await.unwrap();
+        for past in page.rows {
+            let Past {
+                role,
+                version,
+                signed_by,
+                changes,
+                ..
+            } = past;
+            if changes.is_empty() {
+                pasts.push((role, version, signed_by, None, None));
+                continue;
+            }
+            for change in changes {
+                let text = |digest: Option<tuf::Digest>| digest.map(|digest| digest.to_string());
+                let (from, to) = (text(change.from), text(change.to));
+                pasts.push((role.clone(), version, signed_by.clone(), from, to));
+            }
+        }
+        after = page.next;
+    }
+    pasts
 }
 
 pub(crate) async fn ten_thousand_repositories_are_read_in_pages(connected: Connected) {

@@ -1,6 +1,7 @@
 //! `notary-server doctor`: finds what is wrong, and prints it.
 
-mod running;
+mod all;
+pub(super) mod running;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -36,6 +37,12 @@ pub(crate) fn command() -> clap::Command {
             "Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server",
         )
         .arg(json)
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("Look at every repository as well, as `doctor gun` does"),
+        )
         .subcommand(
             clap::Command::new("gun")
                 .about("Look at one repository as its clients would")
@@ -51,6 +58,9 @@ pub(crate) async fn run(
     arguments: &ArgMatches,
 ) -> ExitCode {
     let asking = environment.clone();
+    if arguments.get_flag("all") {
+        return all::run(file, environment, arguments).await;
+    }
     let (report, json) = match configuration(file, environment) {
         Err(report) => (report, arguments.get_flag("json")),
         Ok(config) => {
@@ -89,7 +99,7 @@ async fn examine_as_asked(config: &Config, arguments: &ArgMatches) -> (Report, b
 }
 
 /// The configuration, or a report of what is wrong with it.
-fn configuration(
+pub(super) fn configuration(
     file: Option<&Path>,
     environment: Vec<(OsString, OsString)>,
 ) -> Result<Config, Report> {

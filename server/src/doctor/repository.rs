@@ -16,6 +16,15 @@ use tuf::{ClientOutcome, Gun, Inspection, Owner, Role, WalkError};
 use super::{Check, NOTICE, Report, signer, words};
 use crate::config::{Config, TrustService};
 
+/// How the signer is asked for keys.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'s> {
+    /// It is looked for first, and what is wrong with it is told.
+    Afresh,
+    /// It was found before; `None` if it cannot be asked.
+    Found(Option<&'s RemoteSigner>),
+}
+
 /// Looks at the repository `name`; `behind` picks one kind of returning clients.
 pub(super) async fn check(
     report: &mut Report,
@@ -23,6 +32,7 @@ pub(super) async fn check(
     store: Arc<dyn TrustStore>,
     name: &str,
     behind: Option<u32>,
+    asked: Asked<'_>,
     now: OffsetDateTime,
 ) {
     let Some(gun) = find_gun(report, config, store.as_ref(), name).await else {
@@ -37,7 +47,7 @@ pub(super) async fn check(
         Check::Repository,
         format!("the trust data of {gun} is whole: {}", summary(&walked)),
     );
-    let held = held_roles(report, config, &gun, &walked, now).await;
+    let held = held_roles(report, config, &gun, &walked, asked, now).await;
     let owner = |role: &Role| {
         if held.contains(role) {
             Owner::Server
@@ -128,9 +138,16 @@ async fn held_roles(
     config: &Config,
     gun: &Gun,
     walked: &ClientOutcome,
+    asked: Asked<'_>,
     now: OffsetDateTime,
 ) -> Vec<Role> {
-    let mut roles = vec![Role::Timestamp, Role::Snapshot];
+    let roles = vec![Role::Timestamp, Role::Snapshot];
+    if let Asked::Found(signer) = asked {
+        return match signer {
+            Some(signer) => ask_for_keys(report, signer, gun, walked, roles).await,
+            None => roles,
+        };
+    }
     if matches!(config.trust_service, TrustService::Local) {
         report.warn(
             Check::Signer,
@@ -140,16 +157,28 @@ async fn held_roles(
         return roles;
     }
     super::certificates::check_signers(report, &config.trust_service, now);
-    if let Some(signer) = signer::check(report, &config.trust_service, now).await {
-        for role in roles.clone() {
-            let needed = walked.root().threshold(&role);
-            let held = count_held(&signer, walked, &role).await;
-            if held.as_ref().is_ok_and(|held| *held < needed) {
-                roles.retain(|known| *known != role);
-            }
-            check_held(report, &role, held.map(|held| held >= needed));
-            check_origins(report, &signer, gun, walked, &role).await;
+    match signer::check(report, &config.trust_service, now).await {
+        Some(signer) => ask_for_keys(report, &signer, gun, walked, roles).await,
+        None => roles,
+    }
+}
+
+/// Those of `roles` whose keys `signer` holds.
+async fn ask_for_keys(
+    report: &mut Report,
+    signer: &RemoteSigner,
+    gun: &Gun,
+    walked: &ClientOutcome,
+    mut roles: Vec<Role>,
+) -> Vec<Role> {
+    for role in roles.clone() {
+        let needed = walked.root().threshold(&role);
+        let held = count_held(signer, walked, &role).await;
+        if held.as_ref().is_ok_and(|held| *held < needed) {
+            roles.retain(|known| *known != role);
         }
+        check_held(report, &role, held.map(|held| held >= needed));
+        check_origins(report, signer, gun, walked, &role).await;
     }
     roles
 }

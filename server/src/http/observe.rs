@@ -217,6 +217,10 @@ pub fn describe_metrics() {
         "notary_server_certificate_seconds_left",
         "Seconds until the server's own certificate expires; negative once it has."
     );
+    metrics::describe_gauge!(
+        "notary_server_signer_client_certificate_seconds_left",
+        "Seconds until the certificate that the server shows its signer expires; negative once it has."
+    );
     metrics::describe_gauge!("notary_server_build_info", "1 (labels: version).");
     metrics::gauge!("notary_server_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     health::describe_metrics();

@@ -62,6 +62,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         describe_metrics();
         trust::describe_metrics();
+        inventory::describe_metrics();
         database::describe_metrics();
         Self(Arc::new(Inner {
             cached: Cached::new(parts.caching),

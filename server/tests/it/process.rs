@@ -369,6 +369,49 @@ fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+/// The first page of metrics that has `wanted`: what is counted is counted in the background.
+fn metrics_with(address: SocketAddr, wanted: &str) -> String {
+    loop {
+        let metrics = get(address, "/metrics");
+        if metrics.contains(wanted) {
+            return metrics;
+        }
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_in_the_inventory_is_counted_unless_there_is_none() {
+    let stage = Stage::new(|_| json!({}));
+    let sqlite = [
+        ("NOTARY_SERVER_STORAGE_BACKEND", "sqlite3"),
+        ("NOTARY_SERVER_STORAGE_DB_URL", "server.db"),
+    ];
+    let running = stage.start(&sqlite);
+    let last = r#"first_expiry_timestamp_seconds{owner="either"} "#;
+    let metrics = metrics_with(stage.address, last);
+    for line in [
+        r#"repositories{health="whole"} 0"#,
+        r#"repositories{health="broken"} 0"#,
+        r#"expiring_roles{owner="publisher",days="30"} 0"#,
+        r#"first_expiry_timestamp_seconds{owner="publisher"} inf"#,
+    ] {
+        let line = format!("\nnotary_server_inventory_{line}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+    metrics_with(stage.address, "\nnotary_server_inventory_age_seconds ");
+    let status = stage.command(&sqlite).arg("status").output().unwrap();
+    let screen = String::from_utf8_lossy(&status.stdout);
+    assert_eq!(status.status.code(), Some(0), "{screen}");
+    assert!(screen.contains("the server runs and is well"), "{screen}");
+    drop(running);
+
+    let off = [("NOTARY_SERVER_INVENTORY_ENABLED", "false")];
+    let _running = stage.start(&[&sqlite[..], &off[..]].concat());
+    let metrics = metrics_with(stage.address, "\nnotary_server_database_up 1\n");
+    assert!(!metrics.contains("notary_server_inventory_"), "{metrics}");
+}
+
 #[test]
 fn a_server_says_that_its_own_certificate_has_expired() {
     let monitoring = free_address();

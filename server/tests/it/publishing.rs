@@ -245,6 +245,9 @@ async fn targets_signed_by_a_stranger_are_refused() {
         answer.error(),
         ("INVALID_UPDATE".into(), "ErrBadTargets".into())
     );
+    let metrics = server.get("/metrics").await.ok().text();
+    let counted = "\nnotary_server_refusals_total{reason=\"targets\"} 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
     assert_eq!(
         answer.refusal(),
         "valid signatures did not meet threshold for targets"

@@ -78,11 +78,16 @@ async fn check_plans(server: Server) -> Result<()> {
             "INSERT INTO {roles} SELECT gun, role, 1, length, 1 FROM {tags}; \
              INSERT INTO {signers} SELECT gun, role, name_sum, {empty}, {empty}, 0 FROM {tags}; {}",
             server.pick(
-                "ANALYZE".to_owned(),
+                // Statements in one text are one transaction, in which nothing is vacuumed.
+                String::new(),
                 format!("ANALYZE TABLE {overview}, {roles}, {tags}, {signers}")
             )
         ),
     )?;
+    if let Connected::Postgres(pool) = &connected {
+        // As autovacuum does, which also tells that counting need not look at the rows.
+        pool.execute("VACUUM ANALYZE").await?;
+    }
     match &connected {
         Connected::Postgres(pool) => check_postgres(pool).await,
         Connected::MySql(pool) => check_mysql(pool).await,
@@ -157,7 +162,9 @@ async fn check_mysql(pool: &Pool<MySql>) -> Result<()> {
             let table: Option<String> = row.try_get("table")?;
             let kind: Option<String> = row.try_get("type")?;
             let (table, kind) = (table.unwrap_or_default(), kind.unwrap_or_default());
-            let scans = kind == "ALL" && !table.starts_with("<derived");
+            // To count all repositories, an index of one number for each is read.
+            let is_dear = kind == "index" && statement != statements::HEALTHS;
+            let scans = (kind == "ALL" || is_dear) && !table.starts_with("<derived");
             ensure!(!scans, "{statement}\n{table}: {kind}");
         }
     }

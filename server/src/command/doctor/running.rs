@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Asks the server of the configuration `file` how it is, as health checks of containers do.
-pub(super) async fn check(
+pub(in crate::command) async fn check(
     report: &mut Report,
     file: &Path,
     environment: Vec<(OsString, OsString)>,
