@@ -66,10 +66,14 @@ enum Command {
     /// Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if
     /// not.
     Health(HealthArguments),
-    /// Find what is wrong with the service, or with one repository (`doctor gun NAME`), and how to
-    /// cure it.
+    /// Find what is wrong with the service, with one repository (`doctor gun NAME`) or with all
+    /// (`doctor --all`), and how to cure it.
     #[command(disable_help_flag = true)]
     Doctor(Operated),
+    /// Show on one screen whether all is well, what is stored, what is broken and what is due;
+    /// status 0 if all is well.
+    #[command(disable_help_flag = true)]
+    Status(Operated),
     /// List what is stored: repositories, who signs them, what expires, and what is wrong.
     #[command(disable_help_flag = true)]
     Inventory(Operated),
@@ -77,6 +81,9 @@ enum Command {
     /// due.
     #[command(disable_help_flag = true)]
     Expiry(Operated),
+    /// Tell what the tags of a repository named before, and who moved them: `history GUN TAG`.
+    #[command(disable_help_flag = true)]
+    History(Operated),
     /// Look after the tables behind the inventory: `overview rebuild`.
     #[command(disable_help_flag = true)]
     Overview(Operated),
@@ -278,8 +285,10 @@ fn main() -> ExitCode {
         Some(Command::Restore { set, escrow_key }) => set.run(escrow_key, Set::restore),
         Some(Command::Health(health)) => health.run(),
         Some(Command::Doctor(operated)) => operate(Program::Server, "doctor", operated),
+        Some(Command::Status(operated)) => operate(Program::Server, "status", operated),
         Some(Command::Inventory(operated)) => operate(Program::Server, "inventory", operated),
         Some(Command::Expiry(operated)) => operate(Program::Server, "expiry", operated),
+        Some(Command::History(operated)) => operate(Program::Server, "history", operated),
         Some(Command::Overview(operated)) => operate(Program::Server, "overview", operated),
         Some(Command::Auth(operated)) => operate(Program::Server, "auth", operated),
         Some(Command::Audit(operated)) => operate(Program::Server, "audit", operated),

@@ -52,6 +52,9 @@ _countersign() {
             countersign,help)
                 cmd="countersign__subcmd__help"
                 ;;
+            countersign,history)
+                cmd="countersign__subcmd__history"
+                ;;
             countersign,inventory)
                 cmd="countersign__subcmd__inventory"
                 ;;
@@ -78,6 +81,9 @@ _countersign() {
                 ;;
             countersign,signer)
                 cmd="countersign__subcmd__signer"
+                ;;
+            countersign,status)
+                cmd="countersign__subcmd__status"
                 ;;
             countersign,up)
                 cmd="countersign__subcmd__up"
@@ -136,6 +142,9 @@ _countersign() {
             countersign__subcmd__help,help)
                 cmd="countersign__subcmd__help__subcmd__help"
                 ;;
+            countersign__subcmd__help,history)
+                cmd="countersign__subcmd__help__subcmd__history"
+                ;;
             countersign__subcmd__help,inventory)
                 cmd="countersign__subcmd__help__subcmd__inventory"
                 ;;
@@ -163,6 +172,9 @@ _countersign() {
             countersign__subcmd__help,signer)
                 cmd="countersign__subcmd__help__subcmd__signer"
                 ;;
+            countersign__subcmd__help,status)
+                cmd="countersign__subcmd__help__subcmd__status"
+                ;;
             countersign__subcmd__help,up)
                 cmd="countersign__subcmd__help__subcmd__up"
                 ;;
@@ -182,7 +194,7 @@ _countersign() {
 
     case "${cmd}" in
         countersign)
-            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor inventory expiry overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor status inventory expiry history overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -442,7 +454,7 @@ _countersign() {
             return 0
             ;;
         countersign__subcmd__help)
-            opts="up backup verify-backup restore health doctor inventory expiry overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="up backup verify-backup restore health doctor status inventory expiry history overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -637,6 +649,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__help__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__help__subcmd__inventory)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -763,6 +789,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__help__subcmd__up)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -794,6 +834,20 @@ _countersign() {
         countersign__subcmd__help__subcmd__version)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -942,6 +996,20 @@ _countersign() {
             return 0
             ;;
         countersign__subcmd__signer)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

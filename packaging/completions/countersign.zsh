@@ -86,12 +86,22 @@ _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
 (inventory)
 _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
 && ret=0
 ;;
 (expiry)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
+(history)
 _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
 && ret=0
@@ -274,11 +284,19 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (inventory)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (expiry)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(history)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -379,9 +397,11 @@ _countersign_commands() {
 'verify-backup:Check whether a backup can be restored, and whether clients could then continue' \
 'restore:Restore a backup into the empty databases of a stopped service, or into a new service' \
 'health:Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if not' \
-'doctor:Find what is wrong with the service, or with one repository (\`doctor gun NAME\`), and how to cure it' \
+'doctor:Find what is wrong with the service, with one repository (\`doctor gun NAME\`) or with all (\`doctor --all\`), and how to cure it' \
+'status:Show on one screen whether all is well, what is stored, what is broken and what is due; status 0 if all is well' \
 'inventory:List what is stored\: repositories, who signs them, what expires, and what is wrong' \
 'expiry:List what expires soon, who has to act, and the command to type; status 1 if anything is due' \
+'history:Tell what the tags of a repository named before, and who moved them\: \`history GUN TAG\`' \
 'overview:Look after the tables behind the inventory\: \`overview rebuild\`' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
@@ -490,9 +510,11 @@ _countersign__subcmd__help_commands() {
 'verify-backup:Check whether a backup can be restored, and whether clients could then continue' \
 'restore:Restore a backup into the empty databases of a stopped service, or into a new service' \
 'health:Ask the running service for its health, as containers do; status 0 if it is healthy, 1 if not' \
-'doctor:Find what is wrong with the service, or with one repository (\`doctor gun NAME\`), and how to cure it' \
+'doctor:Find what is wrong with the service, with one repository (\`doctor gun NAME\`) or with all (\`doctor --all\`), and how to cure it' \
+'status:Show on one screen whether all is well, what is stored, what is broken and what is due; status 0 if all is well' \
 'inventory:List what is stored\: repositories, who signs them, what expires, and what is wrong' \
 'expiry:List what expires soon, who has to act, and the command to type; status 1 if anything is due' \
+'history:Tell what the tags of a repository named before, and who moved them\: \`history GUN TAG\`' \
 'overview:Look after the tables behind the inventory\: \`overview rebuild\`' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
@@ -579,6 +601,11 @@ _countersign__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help help commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__help__subcmd__history_commands] )) ||
+_countersign__subcmd__help__subcmd__history_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help history commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__help__subcmd__inventory_commands] )) ||
 _countersign__subcmd__help__subcmd__inventory_commands() {
     local commands; commands=()
@@ -624,6 +651,11 @@ _countersign__subcmd__help__subcmd__signer_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help signer commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__help__subcmd__status_commands] )) ||
+_countersign__subcmd__help__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help status commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__help__subcmd__up_commands] )) ||
 _countersign__subcmd__help__subcmd__up_commands() {
     local commands; commands=()
@@ -638,6 +670,11 @@ _countersign__subcmd__help__subcmd__verify-backup_commands() {
 _countersign__subcmd__help__subcmd__version_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help version commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__history_commands] )) ||
+_countersign__subcmd__history_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign history commands' commands "$@"
 }
 (( $+functions[_countersign__subcmd__inventory_commands] )) ||
 _countersign__subcmd__inventory_commands() {
@@ -683,6 +720,11 @@ _countersign__subcmd__server_commands() {
 _countersign__subcmd__signer_commands() {
     local commands; commands=()
     _describe -t commands 'countersign signer commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__status_commands] )) ||
+_countersign__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign status commands' commands "$@"
 }
 (( $+functions[_countersign__subcmd__up_commands] )) ||
 _countersign__subcmd__up_commands() {

@@ -40,6 +40,9 @@ _notary__server() {
             notary__server,health)
                 cmd="notary__server__subcmd__health"
                 ;;
+            notary__server,history)
+                cmd="notary__server__subcmd__history"
+                ;;
             notary__server,inventory)
                 cmd="notary__server__subcmd__inventory"
                 ;;
@@ -54,6 +57,9 @@ _notary__server() {
                 ;;
             notary__server,serve)
                 cmd="notary__server__subcmd__serve"
+                ;;
+            notary__server,status)
+                cmd="notary__server__subcmd__status"
                 ;;
             notary__server,verify-backup)
                 cmd="notary__server__subcmd__verify__subcmd__backup"
@@ -83,7 +89,7 @@ _notary__server() {
 
     case "${cmd}" in
         notary__server)
-            opts="--help --config --logf --debug --bootstrap --version serve migrate config completions health doctor auth audit inventory expiry overview backup restore verify-backup"
+            opts="--help --config --logf --debug --bootstrap --version serve migrate config completions health status doctor auth audit inventory expiry history overview backup restore verify-backup"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -463,7 +469,7 @@ _notary__server() {
             return 0
             ;;
         notary__subcmd__server__subcmd__doctor)
-            opts="--json --debug --bootstrap --version --help --config --logf gun"
+            opts="--json --all --debug --bootstrap --version --help --config --logf gun"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -574,6 +580,40 @@ _notary__server() {
             ;;
         notary__subcmd__server__subcmd__health)
             opts="--debug --bootstrap --version --help --config --logf"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__history)
+            opts="--json --debug --bootstrap --version --help --config --logf"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -820,6 +860,40 @@ _notary__server() {
                     return 0
                     ;;
                 --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__status)
+            opts="--json --debug --bootstrap --version --help --config --logf"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

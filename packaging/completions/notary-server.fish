@@ -35,11 +35,13 @@ complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "migrate
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "config" -d 'Check the configuration'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "completions" -d 'Print the script that completes this command in a shell'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "health" -d 'Ask the running server of this configuration for its health; status 0 if it is healthy, 1 if not'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "status" -d 'Show on one screen whether all is well, what is stored, what is broken and what is due'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "doctor" -d 'Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "auth" -d 'Hash passwords, and explain who may do what'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "audit" -d 'Print the audit log: who changed what, tags with old and new digest'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "inventory" -d 'List what is stored: repositories, who signs them, what expires, what is wrong'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "expiry" -d 'List what expires soon, who has to act, and by which command; status 1 if anything is due'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "history" -d 'Tell what the tags of a repository named before, and who moved them'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "overview" -d 'Look after the tables behind `inventory` and `expiry`'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "backup" -d 'Write all trust data to a file, while the server runs; the signer\'s backup comes after'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "restore" -d 'Fill an empty database from a backup, of whatever kind of database'
@@ -83,12 +85,20 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l v
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand health" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l json -d 'Print a JSON object'
+complete -c notary-server -n "__fish_notary_server_using_subcommand status" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l version -d 'Print the version and end' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l json -d 'Print the findings as JSON'
+complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l all -d 'Look at every repository as well, as `doctor gun` does'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and not __fish_seen_subcommand_from gun" -f -a "gun" -d 'Look at one repository as its clients would'
 complete -c notary-server -n "__fish_notary_server_using_subcommand doctor; and __fish_seen_subcommand_from gun" -l from -d 'Look only at clients whose root is N versions old (default: all that are stored)' -r
@@ -176,6 +186,13 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l l
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l json -d 'Print a JSON array'
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l ics -d 'Print a calendar (iCalendar) with an entry and alarms for each'
 complete -c notary-server -n "__fish_notary_server_using_subcommand expiry" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l json -d 'Print a JSON array'
+complete -c notary-server -n "__fish_notary_server_using_subcommand history" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and not __fish_seen_subcommand_from rebuild" -l version -d 'Print the version and end' -r

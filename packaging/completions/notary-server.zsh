@@ -105,6 +105,17 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print this help]' \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--json[Print a JSON object]' \
+'--help[Print this help]' \
+&& ret=0
+;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
@@ -113,6 +124,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
 '--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--json[Print the findings as JSON]' \
+'--all[Look at every repository as well, as \`doctor gun\` does]' \
 '--help[Print this help]' \
 ":: :_notary-server__subcmd__doctor_commands" \
 "*::: :->doctor" \
@@ -266,6 +278,19 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print this help]' \
 && ret=0
 ;;
+(history)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--json[Print a JSON array]' \
+'--help[Print this help]' \
+':name -- The repository, such as docker.io/library/alpine:_default' \
+'::tag -- Only this tag:_default' \
+&& ret=0
+;;
 (overview)
 _arguments "${_arguments_options[@]}" : \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
@@ -348,11 +373,13 @@ _notary-server_commands() {
 'config:Check the configuration' \
 'completions:Print the script that completes this command in a shell' \
 'health:Ask the running server of this configuration for its health; status 0 if it is healthy, 1 if not' \
+'status:Show on one screen whether all is well, what is stored, what is broken and what is due' \
 'doctor:Look for what is wrong with configuration, database, disks, clock, certificates, access, signer and the running server' \
 'auth:Hash passwords, and explain who may do what' \
 'audit:Print the audit log\: who changed what, tags with old and new digest' \
 'inventory:List what is stored\: repositories, who signs them, what expires, what is wrong' \
 'expiry:List what expires soon, who has to act, and by which command; status 1 if anything is due' \
+'history:Tell what the tags of a repository named before, and who moved them' \
 'overview:Look after the tables behind \`inventory\` and \`expiry\`' \
 'backup:Write all trust data to a file, while the server runs; the signer'\''s backup comes after' \
 'restore:Fill an empty database from a backup, of whatever kind of database' \
@@ -434,6 +461,11 @@ _notary-server__subcmd__health_commands() {
     local commands; commands=()
     _describe -t commands 'notary-server health commands' commands "$@"
 }
+(( $+functions[_notary-server__subcmd__history_commands] )) ||
+_notary-server__subcmd__history_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server history commands' commands "$@"
+}
 (( $+functions[_notary-server__subcmd__inventory_commands] )) ||
 _notary-server__subcmd__inventory_commands() {
     local commands; commands=()
@@ -465,6 +497,11 @@ _notary-server__subcmd__restore_commands() {
 _notary-server__subcmd__serve_commands() {
     local commands; commands=()
     _describe -t commands 'notary-server serve commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__status_commands] )) ||
+_notary-server__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server status commands' commands "$@"
 }
 (( $+functions[_notary-server__subcmd__verify-backup_commands] )) ||
 _notary-server__subcmd__verify-backup_commands() {

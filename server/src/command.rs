@@ -8,9 +8,11 @@ mod days;
 mod doctor;
 mod expiry;
 mod health;
+mod history;
 mod inventory;
 mod migrate;
 mod overview;
+mod status;
 mod terminal;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -48,11 +50,13 @@ pub(crate) fn program() -> Program {
         "Store and serve signed trust data for repositories",
         [
             health::command(),
+            status::command(),
             doctor::command(),
             auth::command(),
             audit::command(),
             inventory::command(),
             expiry::command(),
+            history::command(),
             overview::command(),
         ]
         .into_iter()
@@ -100,6 +104,14 @@ async fn run_own(
         audit::NAME => audit::run(file, environment, arguments).await,
         inventory::NAME => exit_code(inventory::run(arguments, flags, environment).await),
         expiry::NAME => match expiry::run(arguments, flags, environment).await {
+            Ok(code) => code,
+            Err(error) => exit_code(Err(error)),
+        },
+        history::NAME => match history::run(arguments, flags, environment).await {
+            Ok(code) => code,
+            Err(error) => exit_code(Err(error)),
+        },
+        status::NAME => match status::run(arguments, flags, environment).await {
             Ok(code) => code,
             Err(error) => exit_code(Err(error)),
         },

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches};
 use daemon::{Flags, clock};
 use inventory::{Expiry, Owner, Tables};
-use serde_json::json;
+use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -132,6 +132,44 @@ async fn due(
             }
         }
     }
+    sort(&mut due);
+    Ok(due)
+}
+
+/// The first `few` of what is due, and how much there is of each owner. Of what a server should
+/// have renewed, no more than a page is counted.
+pub(super) async fn first_due(
+    tables: &dyn Tables,
+    now: OffsetDateTime,
+    within: Duration,
+    few: usize,
+) -> Result<(Vec<Due>, BTreeMap<Owner, u64>), trust::store::StoreError> {
+    let (mut first, mut counts) = (Vec::new(), BTreeMap::new());
+    for owner in Owner::ALL {
+        let before = deadline(owner, now, within);
+        let page = tables.expiring(owner, before, None, PAGE).await?;
+        counts.insert(owner, page.rows.len() as u64);
+        first.extend(page.rows.into_iter().map(Due::from));
+    }
+    sort(&mut first);
+    first.truncate(few);
+    Ok((first, counts))
+}
+
+/// As it stands in JSON.
+pub(super) fn to_json(Due { expiry, cure }: &Due) -> Value {
+    json!({
+        "gun": expiry.gun,
+        "role": expiry.role,
+        "version": expiry.version,
+        "expires": moment(expiry.expires),
+        "owner": expiry.owner,
+        "cure": cure,
+    })
+}
+
+/// Puts what expires first in front.
+fn sort(due: &mut [Due]) {
     due.sort_by(|one, other| {
         let key = |due: &Due| {
             let Expiry {
@@ -141,23 +179,14 @@ async fn due(
         };
         key(one).cmp(&key(other))
     });
-    Ok(due)
 }
 
 fn print_json(due: &[Due]) -> io::Result<()> {
     let mut output = io::stdout();
     write!(output, "[")?;
-    for (number, Due { expiry, cure }) in due.iter().enumerate() {
+    for (number, due) in due.iter().enumerate() {
         let separator = if number == 0 { "\n" } else { ",\n" };
-        let shown = json!({
-            "gun": expiry.gun,
-            "role": expiry.role,
-            "version": expiry.version,
-            "expires": moment(expiry.expires),
-            "owner": expiry.owner,
-            "cure": cure,
-        });
-        write!(output, "{separator}{shown}")?;
+        write!(output, "{separator}{}", to_json(due))?;
     }
     writeln!(output, "\n]")?;
     output.flush()

@@ -7,7 +7,7 @@ use archive::Progress;
 use daemon::{Flags, clock, words};
 use database::{Backend, Connected, OpenMode};
 use inventory::{Follower, Freshness, Tables};
-use trust::store::{self, Storage, TrustStore};
+use trust::store::{self, Storage, StoreError, TrustStore};
 
 use super::{Environment, terminal};
 
@@ -47,24 +47,34 @@ async fn rebuild(opened: &Opened) -> Result<u64> {
     Ok(count)
 }
 
+/// The trust data of a database, for a command that needs no inventory.
+pub(super) async fn open_store(storage: &Storage) -> Result<Arc<dyn TrustStore>> {
+    Ok(store::on(&connect(storage).await?))
+}
+
+async fn connect(storage: &Storage) -> Result<Connected> {
+    if storage.url.backend() == Backend::Memory {
+        bail!(
+            "storage.backend is memory: only the running server sees what is in it, so there is \
+             nothing to list"
+        );
+    }
+    Ok(store::open_pool(storage, OpenMode::MustExist).await?)
+}
+
 /// The inventory of a database, for one command.
 pub(super) struct Opened {
     /// What is asked.
     pub(super) tables: Arc<dyn Tables>,
+    /// What it was computed from.
+    pub(super) store: Arc<dyn TrustStore>,
     follower: Follower,
-    store: Arc<dyn TrustStore>,
 }
 
 impl Opened {
     /// Opens the database; an embedded one gets the tables.
-    async fn open(storage: &Storage) -> Result<Self> {
-        if storage.url.backend() == Backend::Memory {
-            bail!(
-                "storage.backend is memory: only the running server sees what is in it, so there \
-                 is nothing to list"
-            );
-        }
-        let connected = store::open_pool(storage, OpenMode::MustExist).await?;
+    pub(super) async fn open(storage: &Storage) -> Result<Self> {
+        let connected = connect(storage).await?;
         match Self::on(storage, &connected).await {
             Ok(opened) => Ok(opened),
             Err(error) => {
@@ -107,13 +117,19 @@ impl Opened {
         Ok(opened)
     }
 
-    async fn catch_up(&self) -> Result<()> {
+    /// Brings the tables up to date as far as that is possible: how up to date they are then, and
+    /// what failed.
+    pub(super) async fn freshen(&self) -> Result<(Freshness, Option<StoreError>)> {
         let mut progress = Progress::new("inventory", "repositories", None);
         let failed = self.follower.catch_up(&mut |_| progress.step()).await.err();
         drop(progress);
-        match self.follower.freshness().await? {
-            Freshness::Current => {}
-            Freshness::Since(since) => {
+        Ok((self.follower.freshness().await?, failed))
+    }
+
+    async fn catch_up(&self) -> Result<()> {
+        match self.freshen().await? {
+            (Freshness::Current, _) => {}
+            (Freshness::Since(since), failed) => {
                 let since = since.map_or_else(
                     || "the inventory was never filled".to_owned(),
                     |since| format!("what follows is as of {}", terminal::moment(since)),

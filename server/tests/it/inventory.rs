@@ -21,7 +21,7 @@ impl Setup {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.db");
         let text = serde_json::json!({
-            "server": {"http_addr": "127.0.0.1:0"},
+            "server": {"http_addr": "127.0.0.1:1"},
             "trust_service": {"type": "local"},
             "storage": {"backend": "sqlite3", "db_url": file},
         });
@@ -47,6 +47,24 @@ impl Setup {
                 .publish(gun, &publisher.next(&["targets"]))
                 .await
                 .ok();
+        }
+        pool.close().await;
+    }
+
+    /// Takes the targets of `gun` away, and all that tells the inventory of it.
+    async fn damage(&self, gun: &str) {
+        let file = self.0.path().join("server.db");
+        let pool = database::connect_sqlite(file.to_str().unwrap())
+            .await
+            .unwrap();
+        let statements = [
+            "DELETE FROM tuf_files WHERE gun = ? AND role = 'targets'",
+            "DELETE FROM countersign_overview WHERE CAST(gun AS TEXT) = ?",
+            "DELETE FROM countersign_position WHERE ? <> ''",
+        ];
+        for statement in statements {
+            // Without tables there is nothing that was told.
+            let _ = sqlx::query(statement).bind(gun).execute(&pool).await;
         }
         pool.close().await;
     }
@@ -166,4 +184,101 @@ async fn what_is_due_ends_with_one_and_names_the_command() {
         setup.run(&["expiry", "--within", "soon"]).status.code(),
         Some(2)
     );
+}
+
+#[tokio::test]
+async fn the_status_says_that_the_server_is_down_and_what_is_stored() {
+    let setup = Setup::with(&[GUN, "example.com/other"]).await;
+    let screen = setup.say(1, &["status"]);
+    assert!(screen.contains("the server does not run"), "{screen}");
+    assert!(screen.contains("answers and has its tables"), "{screen}");
+    assert!(
+        screen.contains("2: 2 ok, 0 with warnings, 0 broken"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("example.com/other got timestamp 2"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("0 for people, 0 that the server"),
+        "{screen}"
+    );
+    assert!(screen.lines().count() < 20, "{screen}");
+
+    setup.damage("example.com/other").await;
+    let screen = setup.say(1, &["status"]);
+    assert!(
+        screen.contains("1 ok, 0 with warnings, 1 broken"),
+        "{screen}"
+    );
+    assert!(screen.contains("\nexample.com/other  "), "{screen}");
+    let json = setup.json(1, &["status", "--json"]);
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["inventory"]["as_of"], Value::Null);
+    assert_eq!(json["repositories"]["whole"], 1);
+    assert_eq!(json["broken"][0]["gun"], "example.com/other");
+    assert_eq!(json["due"]["count"], 0);
+    assert_eq!(json["last_change"]["deleted"], false);
+    let server = &json["findings"][0];
+    assert_eq!(
+        (&server["check"], &server["verdict"]),
+        (&"server".into(), &"wrong".into())
+    );
+}
+
+#[tokio::test]
+async fn the_status_of_an_unreadable_configuration_is_not_known() {
+    let setup = Setup::with(&[]).await;
+    fs::write(setup.0.path().join("server.json"), "{").unwrap();
+    let json = setup.json(2, &["status", "--json"]);
+    assert_eq!(json["findings"][0]["check"], "configuration");
+}
+
+#[tokio::test]
+async fn the_doctor_looks_at_all_repositories() {
+    let setup = Setup::with(&["example.com/a", "example.com/b", "example.com/c"]).await;
+    setup.damage("example.com/b").await;
+    let text = setup.say(1, &["doctor", "--all"]);
+    let last = text.lines().last().unwrap();
+    assert_eq!(last, "3 repositories looked at: 1 wrong, 0 with warnings");
+    assert!(text.contains("example.com/b: "), "{text}");
+    assert!(!text.contains("example.com/a: "), "{text}");
+
+    let json = setup.json(1, &["doctor", "--all", "--json"]);
+    assert_eq!((&json["looked_at"], &json["wrong"]), (&3.into(), &1.into()));
+    let found = json["repositories"].as_array().unwrap();
+    assert!(
+        !found.is_empty()
+            && found
+                .iter()
+                .all(|finding| finding["gun"] == "example.com/b")
+    );
+    assert!(json["findings"].as_array().unwrap().len() > 3);
+    setup.say(2, &["doctor", "--all", "gun", "example.com/a"]);
+}
+
+#[tokio::test]
+async fn the_history_of_a_tag_names_what_it_was_before() {
+    let setup = Setup::with(&[GUN]).await;
+    let tag = "1.0\u{1b}[2J";
+    let json = setup.json(0, &["history", GUN, tag, "--json"]);
+    let [past] = &json.as_array().unwrap()[..] else {
+        panic!("{json}");
+    };
+    assert_eq!(
+        (&past["role"], &past["version"]),
+        (&"targets".into(), &2.into())
+    );
+    assert_eq!(past["signed_by"][0].as_str().unwrap().len(), 64);
+    let change = &past["changes"][0];
+    assert_eq!(
+        (&change["tag"], &change["from"]),
+        (&tag.into(), &Value::Null)
+    );
+    assert!(change["to"].as_str().unwrap().starts_with("sha256:"));
+    let table = setup.say(0, &["history", GUN]);
+    assert!(table.contains("  1.0\\u{1b}[2J  "), "{table}");
+    setup.say(1, &["history", GUN, "9.9"]);
+    setup.say(1, &["history", "example.com/none"]);
 }
