@@ -125,6 +125,7 @@ mod delegations;
 mod docker_trust;
 mod faults;
 mod guides;
+mod inventory;
 mod monitoring;
 mod newcomer;
 mod operators;

@@ -17,7 +17,36 @@ impl Trust {
     ///
     /// If it cannot be started.
     pub fn server_command(&self, arguments: &[&str]) -> Result<Said> {
-        self.operate(("notary-server", "server.json"), arguments, &[])
+        self.server_command_with(arguments, &[])
+    }
+
+    /// As [`Trust::server_command`], with settings from the environment.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn server_command_with(
+        &self,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Result<Said> {
+        self.operate(("notary-server", "server.json"), arguments, settings)
+    }
+
+    /// As [`Trust::server_command`], by a clock that is so many days ahead.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn server_command_later(&self, days: u32, arguments: &[&str]) -> Result<Said> {
+        let mut command = client("faketime");
+        command
+            .args(["-f", &format!("+{days}d")])
+            .arg(notary_program(Make::Countersign, "notary-server")?.get_program())
+            .args(arguments)
+            .arg("-config")
+            .arg(self.folder().join("server.json"));
+        Said::by(command, "")
     }
 
     /// As [`Trust::server_command`], where the shell commands `prepare` have changed the mounts:

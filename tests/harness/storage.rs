@@ -138,6 +138,15 @@ impl Database {
         self.instance().sql(&self.of(owner).name, statements)
     }
 
+    /// Gives the program its rights on tables that were made meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the database refuses.
+    pub fn grant(&self, owner: Owner) -> Result<()> {
+        self.administer(owner, &self.grants(owner)).map(drop)
+    }
+
     /// How `column`, which holds bytes, is written as hexadecimal digits.
     #[must_use]
     pub fn hex(&self, column: &str) -> String {
