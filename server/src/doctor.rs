@@ -143,11 +143,8 @@ pub struct Finding {
 #[must_use]
 pub fn certificate_end(file: &Path) -> Option<OffsetDateTime> {
     let chain = certificates::Chain::read(file);
-    let end = chain
-        .parse()
-        .next()
-        .map(|leaf| leaf.validity().not_after.to_datetime());
-    end
+    let leaf = chain.parse().next();
+    leaf.map(|leaf| leaf.validity().not_after.to_datetime())
 }
 
 /// Everything that was found.

@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use daemon::clock;
 use harness::{
     Daemon, Pair, Said, Sandbox, Trust,
     process::{eventually, program},
 };
 use serde_json::Value;
-use time::{Duration as Span, OffsetDateTime};
+use time::Duration as Span;
 
 use crate::counts::repository;
 
@@ -157,7 +158,7 @@ fn prometheus_sees_what_expires() -> Result<()> {
         for (gun, days) in [("a", 5), ("b", 20), ("c", 400)] {
             let gun = format!("example.com/{gun}");
             let mut publisher = repository(&trust, &gun)?;
-            publisher.expire("targets", OffsetDateTime::now_utc() + Span::days(days));
+            publisher.expire("targets", clock::now() + Span::days(days));
             trust.publish(&gun, &publisher.first_publish())?.ok()?;
         }
         let prometheus = Prometheus::start(sandbox, &trust)?;
