@@ -69,7 +69,7 @@ pub(super) async fn run(
     store.close().await;
     let count = match outcome {
         Ok(count) => count,
-        Err(error) => return super::inventory::finish(Err(error)).map(|()| ExitCode::SUCCESS),
+        Err(error) => return super::terminal::finish(Err(error)).map(|()| ExitCode::SUCCESS),
     };
     if count > 0 {
         return Ok(ExitCode::SUCCESS);

@@ -113,7 +113,7 @@ fn print(seen: &Seen, is_json: bool) -> Result<()> {
     let printed = output
         .write_all(text.as_bytes())
         .and_then(|()| output.flush());
-    super::inventory::finish(printed.map_err(Into::into))
+    super::terminal::finish(printed.map_err(Into::into))
 }
 
 /// What the check-up finds, the running server first.
