@@ -15,6 +15,7 @@ mod file;
 mod flood;
 mod line;
 mod name;
+mod recent;
 mod record;
 mod tail;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use file::{AppendFile, Unwritten};
 use flood::{Flood, Verdict};
 pub use line::{Line, RawLine, read_line};
 pub use name::name_log;
+pub use recent::{BadPlace, Recent, Wanted};
 use record::Record;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;

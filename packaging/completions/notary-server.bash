@@ -264,7 +264,7 @@ _notary__server() {
                     return 0
                     ;;
                 --action)
-                    COMPREPLY=($(compgen -W "pull push delegate rotate delete admin" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "pull push delegate rotate delete see audit admin" -- "${cur}"))
                     return 0
                     ;;
                 --role)

@@ -133,6 +133,8 @@ push\t''
 delegate\t''
 rotate\t''
 delete\t''
+see\t''
+audit\t''
 admin\t''"
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l role -d 'The role they want to push, such as targets/releases' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand auth; and __fish_seen_subcommand_from explain" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r

@@ -189,7 +189,7 @@ _arguments "${_arguments_options[@]}" : \
 '--certificate=[Who shows a client certificate with this name]:NAME:_default' \
 '--token=[Who shows the token in this file (-\: standard input)]:FILE:_default' \
 '--gun=[The repository, such as registry.example.com/team/app]:GUN:_default' \
-'--action=[What they want to do]:ACTION:(pull push delegate rotate delete admin)' \
+'--action=[What they want to do]:ACTION:(pull push delegate rotate delete see audit admin)' \
 '--role=[The role they want to push, such as targets/releases]:ROLE:_default' \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
 '--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \

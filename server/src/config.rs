@@ -22,7 +22,7 @@ pub use door::Doors;
 use ipnet::IpNet;
 pub use note::AuthenticationNote;
 pub use sections::SECTIONS;
-use sections::{Bugsnag, Caching, Inventory, Repositories, Server};
+use sections::{Api, Bugsnag, Caching, Inventory, Repositories, Server};
 use trust::{
     follower::{Mode, Rules},
     store::Storage,
@@ -148,6 +148,8 @@ pub struct Config {
     pub trust_service: TrustService,
     /// Where trust data is kept.
     pub storage: Storage,
+    /// Whether the API for operators is served.
+    pub has_v1: bool,
     /// Whether the server keeps the inventory up to date.
     pub inventory: bool,
     /// How talkative the log is.
@@ -211,6 +213,7 @@ impl Config {
         let config = Self {
             level,
             gun_prefixes: gun_prefixes(settings)?,
+            has_v1: Api::of(settings).enabled.get()?,
             inventory: Inventory::of(settings).enabled.get()?,
             trust_service: trust_service(settings)?,
             reading: Reading::read(&caching, storage.url.backend())?,

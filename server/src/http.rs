@@ -20,6 +20,7 @@ mod state;
 mod target;
 mod token;
 mod upload;
+mod v1;
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -31,6 +32,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use daemon::logging::context::within;
+use database::Lane;
 pub use error::{ApiError, ErrorKind, error_kinds};
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, request::Parts as Head};
@@ -107,6 +109,11 @@ impl Endpoint {
                 let answer = self.outside.clone().oneshot(request).await;
                 answer.unwrap_or_else(|never| match never {})
             }
+            Route::Api if self.has_api && self.app.has_v1 => {
+                Lane::Read
+                    .within(v1::answer(&self.app, head, body, origin))
+                    .await
+            }
             route if self.has_api => {
                 let lane = api::lane(&route);
                 let answer = api::answer(&self.app, route, head, body, origin);
@@ -155,7 +162,7 @@ fn add_data_headers(response: &mut Response) {
 
 /// What the table of routes says of every route, for the reference in `docs/http.md`.
 pub fn route_docs() -> impl Iterator<Item = &'static RouteDoc> {
-    path::docs().chain(open::docs())
+    path::docs().chain(v1::docs()).chain(open::docs())
 }
 
 fn surroundings(app: &App) -> Surroundings<'_> {

@@ -5,6 +5,7 @@
 //! while they are read. Only so many rows are looked at for one answer: a page may be short, or
 //! empty, and still name the next one. Nothing here knows HTTP.
 
+mod changes;
 mod cursor;
 mod due;
 mod keys;
@@ -19,6 +20,8 @@ use std::{
     time::Duration,
 };
 
+use changes::Waiting;
+pub use changes::{ChangesPage, SeenChange};
 pub use cursor::BadCursor;
 use cursor::{Manner, Seal};
 pub(crate) use due::calendar;
@@ -76,6 +79,15 @@ pub enum OverviewError {
     /// Others are being answered.
     #[error("too many requests for the inventory at once")]
     Busy,
+    /// As many callers wait for changes as may.
+    #[error("too many requests wait for changes; ask without waiting, or later")]
+    TooManyWaiting,
+    /// The line that a cursor names is not in the changefeed any more.
+    #[error(
+        "the changefeed is another one than before, as after a backup was restored: read the \
+         repositories again, and begin without a cursor"
+    )]
+    OtherFeed,
     /// What a page begins behind is no cursor of this question.
     #[error("{0}")]
     Cursor(#[from] BadCursor),
@@ -124,6 +136,8 @@ pub struct Overview(Option<Arc<Inner>>);
 struct Inner {
     tables: Arc<dyn Tables>,
     follower: Follower,
+    store: Arc<dyn TrustStore>,
+    waiting: Waiting,
     /// Whether the tables were ever filled.
     is_filled: AtomicBool,
     seal: OnceCell<Seal>,
@@ -141,10 +155,12 @@ impl Overview {
     /// The inventory in `tables`, of the repositories in `store`.
     #[must_use]
     pub fn new(tables: Arc<dyn Tables>, store: Arc<dyn TrustStore>) -> Self {
-        let follower = Follower::new(store, Arc::clone(&tables), daemon::clock::now);
+        let follower = Follower::new(Arc::clone(&store), Arc::clone(&tables), daemon::clock::now);
         Self(Some(Arc::new(Inner {
             tables,
             follower,
+            store,
+            waiting: Waiting::default(),
             is_filled: AtomicBool::new(false),
             seal: OnceCell::new(),
             turns: Semaphore::new(MOST_AT_ONCE),

@@ -179,6 +179,7 @@ async fn serve_app(
     let Beside { anchor, inventory } = beside;
     let anchor = tokio::spawn(anchor.run(shutdown.clone()));
     let mut background = vec![
+        tokio::spawn(end_waiting(app.overview.clone(), shutdown.clone())),
         tokio::spawn(health::run(
             app.repositories.clone(),
             app.health.clone(),
@@ -241,6 +242,12 @@ async fn serve_app(
     anchor?.store().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Answers those who wait for changes when the program ends.
+async fn end_waiting(overview: Overview, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    overview.end_waiting();
 }
 
 /// How many bytes of answers may wait to be read: of two of the largest files, at least.
@@ -307,6 +314,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)
         health: Arc::default(),
         metrics,
         overview,
+        has_v1: config.has_v1,
         audit,
         key_limiter: KeyLimiter::per_minute(config.key_requests_per_minute),
         trusted_proxies: config.trusted_proxies.clone(),

@@ -17,6 +17,7 @@ pub const SECTIONS: &[Section] = &[
     Caching::SECTION,
     Repositories::SECTION,
     Inventory::SECTION,
+    Api::SECTION,
     Bugsnag::SECTION,
 ];
 
@@ -279,6 +280,17 @@ section! {
         /// (`notary-server migrate` makes them). Several servers on one database may. If false,
         /// nothing is written, and no tables are needed; `notary-server inventory` then brings them
         /// up to date itself.
+        #[setting(on_by_default)]
+        enabled: bool,
+    }
+}
+
+section! {
+    /// The API for operators, at `/api/v1/`.
+    pub(crate) struct Api at "api" {
+        /// Whether the API is served, on `server.http_addr`. It only reads. Callers see what the
+        /// rules let them pull or see; while authentication is off, everybody sees everything but
+        /// the audit log. If false, its paths do not exist.
         #[setting(on_by_default)]
         enabled: bool,
     }

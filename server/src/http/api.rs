@@ -49,6 +49,7 @@ pub(super) fn lane(route: &Route) -> Lane {
         | Route::Current(..)
         | Route::Changes(_)
         | Route::Outside(_)
+        | Route::Api
         | Route::Unknown
         | Route::UnknownPlain
         | Route::MethodNotAllowed
@@ -98,7 +99,7 @@ async fn call(
         }
         Route::AllChanges => changefeed::of_all(app, &auth.grant(Admin).await?, query).await?,
         // Only authenticated callers learn that there is nothing.
-        Route::Unknown | Route::Outside(_) => {
+        Route::Unknown | Route::Outside(_) | Route::Api => {
             return Err(nothing_here(&auth.grant(Authenticated).await?).into());
         }
         // What follows needs no permission, and tells nothing about trust data.

@@ -144,6 +144,8 @@ pub struct Unauthorized {
     pub challenge: Option<Challenge>,
     /// What it takes, in the words of tokens.
     pub scope: Scope,
+    /// Whether the caller proved who they are, and it is a matter of permission alone.
+    pub is_known: bool,
     /// What is wrong with the token that was shown.
     pub fault: Option<TokenFault>,
     /// Why, for the log alone.

@@ -24,7 +24,7 @@ use super::{
     observe::Decided,
     origin::Origin,
 };
-use crate::{App, uploads::Payer};
+use crate::{App, overview::Sight, uploads::Payer};
 
 /// A permission that can be granted. Each has a type of its own, so that no other decision can
 /// stand for it.
@@ -51,6 +51,12 @@ pub(super) struct Authenticated;
 
 /// What concerns all GUNs.
 pub(super) struct Admin;
+
+/// To see what of the inventory one may see.
+pub(super) struct Overview;
+
+/// To read all of the audit log.
+pub(super) struct AuditAll;
 
 macro_rules! permissions_on_a_gun {
     ($($(#[$doc:meta])* $permission:ident($act:expr);)*) => { $(
@@ -88,6 +94,8 @@ permissions_on_a_gun! {
     Rotate(Act::Other("key.rotate"));
     /// To delete everything.
     Delete(Act::Delete);
+    /// To read lines of the audit log.
+    Audit(Act::Other("audit"));
 }
 
 impl Grantable for Authenticated {
@@ -107,6 +115,26 @@ impl Grantable for Admin {
 
     fn act(&self) -> Act<'_> {
         Act::Other("admin")
+    }
+}
+
+impl Grantable for Overview {
+    fn permission(&self) -> Permission<'_> {
+        Permission::Overview
+    }
+
+    fn act(&self) -> Act<'_> {
+        Act::Other("see")
+    }
+}
+
+impl Grantable for AuditAll {
+    fn permission(&self) -> Permission<'_> {
+        Permission::AuditAll
+    }
+
+    fn act(&self) -> Act<'_> {
+        Act::Other("audit")
     }
 }
 
@@ -160,6 +188,22 @@ impl<A: Grantable> Granted<A> {
     }
 }
 
+impl Granted<Overview> {
+    /// What the caller may see.
+    pub(super) fn sight(&self, app: &App) -> Sight {
+        Sight::of(&self.policy, &self.caller, &app.gun_prefixes)
+    }
+
+    /// Whose requests count together while they wait.
+    pub(super) fn who_waits(&self) -> String {
+        let identity = &self.caller.identity;
+        match identity.name() {
+            "" => format!("{}", self.network()),
+            name => format!("{} {name}", identity.kind()),
+        }
+    }
+}
+
 impl Granted<Pull> {
     /// Whether anonymous callers may read the same, so that a shared cache may keep it.
     pub(super) fn is_public(&self) -> bool {
@@ -199,6 +243,7 @@ impl Granted<Publish> {
         ApiError::Unauthorized(Box::new(Unauthorized {
             challenge: challenge(app, &self.origin),
             scope,
+            is_known: !self.caller.identity.is_anonymous(),
             fault: fault(&self.caller),
             reason,
         }))
@@ -274,10 +319,11 @@ impl Auth<'_> {
         self.app.meters().count_decision(Decided::Failed, kind);
         let reason = why.to_string();
         self.record_refusal(permission, Actor::Claimed(claimed), &reason);
+        let is_known = false;
         match why {
             AuthenticationError::TooManyFailures(wait) => ApiError::TooManyRequests(*wait),
             AuthenticationError::Busy => ApiError::TooManyRequests(SHORTLY),
-            _ => self.refuse(permission, fault, reason),
+            _ => self.refuse(permission, is_known, fault, reason),
         }
     }
 
@@ -289,23 +335,28 @@ impl Auth<'_> {
         let is_usual = caller.identity.is_anonymous()
             && matches!(
                 permission.permission(),
-                Permission::Authenticated | Permission::Pull(_)
+                Permission::Authenticated | Permission::Pull(_) | Permission::Overview
             );
         if !is_usual {
             self.record_refusal(permission, Actor::Known(caller), reason);
         }
-        self.refuse(permission, fault(caller), reason.to_owned())
+        // A token that lists too little can be followed by another one.
+        let fault = fault(caller);
+        let is_known = !caller.identity.is_anonymous() && fault.is_none();
+        self.refuse(permission, is_known, fault, reason.to_owned())
     }
 
     fn refuse(
         &self,
         permission: &impl Grantable,
+        is_known: bool,
         fault: Option<TokenFault>,
         reason: String,
     ) -> ApiError {
         ApiError::Unauthorized(Box::new(Unauthorized {
             challenge: challenge(self.app, self.origin),
             scope: permission.permission().scope(),
+            is_known,
             fault,
             reason,
         }))

@@ -16,8 +16,9 @@ pub use names::{GunName, RoleName};
 use names::{RolesAtEnd, split_trust_path};
 use tuf::Role;
 
-use super::target::{
-    LONGEST_TARGET, clean_up, decode_percent, is_clean, location, without_doubled_slash,
+use super::{
+    target::{LONGEST_TARGET, clean_up, decode_percent, is_clean, location, without_doubled_slash},
+    v1,
 };
 
 /// What the table of routes says of one method and path; `docs/http.md` is made of these.
@@ -201,6 +202,8 @@ routes! {
     others {
         /// A path outside of `/v2/`, decoded and clean: a matter of the plain router.
         Outside(String),
+        /// A path below `/api/`: a matter of the API for operators, whatever its method.
+        Api,
         /// No route: the error that every unknown path gets.
         Unknown,
         /// No route, in the plain form that a path with a newline gets.
@@ -315,6 +318,9 @@ impl Route {
 /// The work is linear in the length of the target, whatever it holds.
 #[must_use]
 pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
+    if v1::is_below(raw_path) {
+        return Route::Api;
+    }
     if !matches!(
         *method,
         Method::GET | Method::POST | Method::PUT | Method::HEAD | Method::DELETE

@@ -43,6 +43,8 @@ pub struct Parts {
     pub authenticator: Arc<Authenticator>,
     /// What operators see of all repositories.
     pub overview: Overview,
+    /// Whether the API for operators is served.
+    pub has_v1: bool,
     /// Where it is written down who changed what.
     pub audit: Audit,
     /// How many keys an address may have made.

@@ -18,6 +18,9 @@ use super::OverviewError;
 /// Contents have a multiple of this many bytes.
 const BLOCK: usize = 256;
 
+/// How many bytes the name of a change has.
+const NAME: usize = 16;
+
 /// The longest cursor that is looked at.
 const LONGEST: usize = 8 << 10;
 
@@ -40,6 +43,7 @@ pub(super) enum Manner {
 pub(super) struct Seal {
     key: LessSafeKey,
     nonces: hmac::Key,
+    names: hmac::Key,
     random: SystemRandom,
 }
 
@@ -52,8 +56,15 @@ impl Seal {
         Self {
             key: LessSafeKey::new(key.expect("an HMAC with SHA-256 has the length of the key")),
             nonces: hmac::Key::new(hmac::HMAC_SHA256, derive("nonces").as_ref()),
+            names: hmac::Key::new(hmac::HMAC_SHA256, derive("names").as_ref()),
             random: SystemRandom::new(),
         }
+    }
+
+    /// A name for what `text` says, that tells nothing of it and is the same on all replicas.
+    pub(super) fn name(&self, text: &str) -> String {
+        let name = hmac::sign(&self.names, text.as_bytes());
+        hex::encode(&name.as_ref()[..NAME])
     }
 
     /// A cursor for `place`, good for the question `about`.

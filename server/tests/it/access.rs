@@ -7,6 +7,7 @@ mod answers;
 mod audited;
 mod callers;
 mod challenges;
+mod operators;
 mod publishing;
 mod slow_bodies;
 mod table;

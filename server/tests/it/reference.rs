@@ -27,10 +27,22 @@ with 405. Paths without a route are answered with 404 `METADATA_NOT_FOUND`.
 
 fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
-    let (trust, open): (Vec<_>, Vec<_>) =
+    let (trust, others): (Vec<&RouteDoc>, Vec<&RouteDoc>) =
         route_docs().partition(|route| route.path.starts_with("/v2/"));
+    let (operators, open): (Vec<&RouteDoc>, Vec<&RouteDoc>) = others
+        .into_iter()
+        .partition(|route: &&RouteDoc| route.path.starts_with("/api/"));
     page.push_str("\n## Trust data\n");
     for route in trust {
+        write_route(&mut page, route);
+    }
+    page.push_str("\n## The API for operators\n");
+    page.push_str(
+        "\nIt only reads: GET and HEAD. Its parameters, answers and errors, which are problems (RFC\n\
+         9457), are described in [api.md](api.md) and by `/api/v1/openapi.json`. It exists unless\n\
+         `api.enabled` is false.\n",
+    );
+    for route in operators {
         write_route(&mut page, route);
     }
     page.push_str("\n## Monitoring and tokens\n");

@@ -13,6 +13,7 @@ use database::Connected;
 use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use inventory::Follower;
 use serde_json::Value;
 use server::{
     App, KeyLimiter, Parts, UploadLimits,
@@ -204,6 +205,9 @@ pub(crate) struct Settings {
     pub(crate) monitoring_apart: bool,
     pub(crate) audit: Audit,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
+    pub(crate) has_v1: bool,
+    /// In the place of the inventory in the server's own database.
+    pub(crate) overview: Option<Overview>,
 }
 
 impl Default for Settings {
@@ -220,6 +224,8 @@ impl Default for Settings {
             monitoring_apart: false,
             audit: Audit::to_log(),
             trusted_proxies: Vec::new(),
+            has_v1: true,
+            overview: None,
         }
     }
 }
@@ -343,7 +349,9 @@ impl TestServer {
         let seconds = Arc::new(AtomicI64::new(0));
         let clock = seconds.clone();
         let tables = inventory::tables(&Connected::Sqlite(pool.clone()));
-        let overview = Overview::new(tables, Arc::clone(&store));
+        let overview = settings
+            .overview
+            .unwrap_or_else(|| Overview::new(tables, Arc::clone(&store)));
         let app = App::new(Parts {
             repositories: Repositories::new(
                 store,
@@ -363,6 +371,7 @@ impl TestServer {
             health: Arc::default(),
             metrics: daemon::metrics::install_recorder(&[]),
             overview,
+            has_v1: settings.has_v1,
             authenticator: settings.authenticator,
             audit: settings.audit,
             key_limiter: KeyLimiter::per_minute(settings.keys_per_minute),
@@ -381,6 +390,32 @@ impl TestServer {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+    }
+
+    /// Brings the inventory up to date, and makes its tables before.
+    pub(crate) async fn follow(&self) {
+        let connected = Connected::Sqlite(self.pool.clone());
+        inventory::migrate(&connected).await.unwrap();
+        let (store, tables) = (
+            self.app.repositories.store.clone(),
+            inventory::tables(&connected),
+        );
+        let app = self.app.clone();
+        let follower = Follower::new(store, tables, move || app.now());
+        follower.catch_up(&mut |_| {}).await.unwrap();
+    }
+
+    /// Ends waiting for changes, as the end of the program does.
+    pub(crate) fn end_waiting(&self) {
+        self.app.overview.end_waiting();
+    }
+
+    /// Removes all lines of the changefeed, as those who restore an old backup do.
+    pub(crate) async fn forget_changes(&self) {
+        sqlx::query("DELETE FROM changefeed")
+            .execute(&self.pool)
+            .await
+            .unwrap();
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {

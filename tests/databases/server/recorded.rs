@@ -38,6 +38,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         metrics: daemon::metrics::install_recorder(&[]),
         authenticator: Arc::new(Authenticator::open()),
         overview: Overview::off(),
+        has_v1: true,
         audit: Audit::to_log(),
         key_limiter: KeyLimiter::per_minute(0),
         trusted_proxies: Vec::new(),

@@ -10,7 +10,7 @@ use tuf::Role;
 pub struct GunName(Arc<str>);
 
 impl GunName {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::http) fn new(name: &str) -> Self {
         Self(name.into())
     }
 
