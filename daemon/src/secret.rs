@@ -161,7 +161,9 @@ impl Source {
         }
     }
 
-    pub(crate) fn command(line: &[u8], named_by: String) -> Self {
+    /// The standard output of the command `line`.
+    #[must_use]
+    pub fn command(line: &[u8], named_by: String) -> Self {
         Self {
             origin: Origin::Command { named_by },
             place: Place::Command(Zeroizing::new(line.to_vec())),

@@ -396,6 +396,16 @@ pub struct ExpiryCursor {
 }
 
 impl ExpiryCursor {
+    /// Begins with what expires at `at`.
+    #[must_use]
+    pub fn starting_at(at: OffsetDateTime) -> Self {
+        Self {
+            expires: at.unix_timestamp(),
+            gun: Vec::new(),
+            role: Vec::new(),
+        }
+    }
+
     /// Behind `expiry`.
     #[must_use]
     pub fn behind(expiry: &Expiry) -> Self {

@@ -158,18 +158,30 @@ pub(super) fn find(before: &Stored, files: &[File], signed_by: &[Signer]) -> Dif
             Role::Snapshot | Role::Timestamp => continue,
             role => before.get(role),
         };
-        if old.map(StoredFile::bytes) == Some(file.bytes()) {
-            continue;
-        }
-        let compared = difference.compare_signers(old, file);
-        if compared.is_err() || !difference.compare_targets(old, file) {
-            difference.unreadable.push(role.clone());
+        if old.map(StoredFile::bytes) != Some(file.bytes()) {
+            difference.compare(old, file);
         }
     }
     difference
 }
 
 impl Difference {
+    /// Adds what `new` changes of `old`, two stored versions of one role; without `old`, all that
+    /// `new` says. Signatures are not verified, so [`signed_by`](Self::signed_by) stays as it is.
+    pub fn add(&mut self, old: Option<&StoredFile>, new: &StoredFile) {
+        match new.file() {
+            Ok(file) => self.compare(old, file),
+            Err(_) => self.unreadable.push(new.role().clone()),
+        }
+    }
+
+    fn compare(&mut self, old: Option<&StoredFile>, file: &File) {
+        let compared = self.compare_signers(old, file);
+        if compared.is_err() || !self.compare_targets(old, file) {
+            self.unreadable.push(file.role().clone());
+        }
+    }
+
     /// Compares who may sign for what.
     fn compare_signers(&mut self, old: Option<&StoredFile>, file: &File) -> Result<(), Fault> {
         let old = match old {
