@@ -1,0 +1,14 @@
+CREATE TABLE IF NOT EXISTS countersign_webhooks (
+    name          BLOB NOT NULL,
+    fence         BIGINT NOT NULL,
+    beat          BIGINT NOT NULL,
+    holder        BLOB NOT NULL,
+    line          BIGINT NOT NULL,
+    line_sum      BLOB NOT NULL,
+    line_at       BIGINT NOT NULL,
+    publishers_at BIGINT NOT NULL,
+    server_at     BIGINT NOT NULL,
+    wake          BIGINT NOT NULL,
+    delivered_at  BIGINT NOT NULL,
+    PRIMARY KEY (name)
+)
