@@ -29,7 +29,7 @@ use std::{
     io,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use access::Caller;
@@ -65,11 +65,16 @@ pub struct Audit(Arc<Inner>);
 /// What time it is.
 type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
+/// Is told of events.
+type Listener = Box<dyn Fn(&Event<'_>) + Send + Sync>;
+
 struct Inner {
     clock: Clock,
     state: Mutex<State>,
     /// Told when a chain gets its first line.
     begun: Notify,
+    /// Who else is told.
+    listener: OnceLock<Listener>,
 }
 
 struct State {
@@ -196,7 +201,14 @@ impl Audit {
             clock,
             state: Mutex::new(state),
             begun: Notify::new(),
+            listener: OnceLock::new(),
         }))
+    }
+
+    /// Tells `listener` of each event from here on, whether or not it is written down. It must be
+    /// quick. There is one; a second is not heard of.
+    pub fn tell_also(&self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) {
+        let _ = self.0.listener.set(Box::new(listener));
     }
 
     /// The newest line, if there is any.
@@ -253,6 +265,9 @@ impl Audit {
     /// that guessing does not fill the disk. Strangers do not use up the lines of those who are
     /// known.
     pub fn record(&self, event: &Event<'_>) {
+        if let Some(listener) = self.0.listener.get() {
+            listener(event);
+        }
         let now = (self.0.clock)();
         let mut state = self.state();
         let is_begun = state.chain.head().is_some();

@@ -232,7 +232,9 @@ impl Record {
 }
 
 impl Act<'_> {
-    fn name(&self) -> &'static str {
+    /// What lines call it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Publish { .. } => "publish",
             Self::Renew { .. } => "renew",

@@ -87,6 +87,9 @@ enum Command {
     /// Look after the tables behind the inventory: `overview rebuild`.
     #[command(disable_help_flag = true)]
     Overview(Operated),
+    /// Look after the receivers of events: `webhook list`, `webhook test`, `webhook retry`.
+    #[command(disable_help_flag = true)]
+    Webhook(Operated),
     /// Look after the signer's keys: `key list`, `key check`, `key rotate-passphrase`.
     #[command(disable_help_flag = true)]
     Key(Operated),
@@ -290,6 +293,7 @@ fn main() -> ExitCode {
         Some(Command::Expiry(operated)) => operate(Program::Server, "expiry", operated),
         Some(Command::History(operated)) => operate(Program::Server, "history", operated),
         Some(Command::Overview(operated)) => operate(Program::Server, "overview", operated),
+        Some(Command::Webhook(operated)) => operate(Program::Server, "webhook", operated),
         Some(Command::Auth(operated)) => operate(Program::Server, "auth", operated),
         Some(Command::Audit(operated)) => operate(Program::Server, "audit", operated),
         Some(Command::Key(operated)) => operate(Program::Signer, "key", operated),

@@ -94,6 +94,9 @@ _countersign() {
             countersign,version)
                 cmd="countersign__subcmd__version"
                 ;;
+            countersign,webhook)
+                cmd="countersign__subcmd__webhook"
+                ;;
             countersign__subcmd__config,check)
                 cmd="countersign__subcmd__config__subcmd__check"
                 ;;
@@ -184,6 +187,9 @@ _countersign() {
             countersign__subcmd__help,version)
                 cmd="countersign__subcmd__help__subcmd__version"
                 ;;
+            countersign__subcmd__help,webhook)
+                cmd="countersign__subcmd__help__subcmd__webhook"
+                ;;
             countersign__subcmd__help__subcmd__config,check)
                 cmd="countersign__subcmd__help__subcmd__config__subcmd__check"
                 ;;
@@ -194,7 +200,7 @@ _countersign() {
 
     case "${cmd}" in
         countersign)
-            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor status inventory expiry history overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="-h -V --data --listen --signer-listen --host --log --help --version up backup verify-backup restore health doctor status inventory expiry history overview webhook key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -454,7 +460,7 @@ _countersign() {
             return 0
             ;;
         countersign__subcmd__help)
-            opts="up backup verify-backup restore health doctor status inventory expiry history overview key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
+            opts="up backup verify-backup restore health doctor status inventory expiry history overview webhook key auth audit escrow-key migrate config prepare copy-certificate completions version server signer reference child help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -845,6 +851,20 @@ _countersign() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        countersign__subcmd__help__subcmd__webhook)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         countersign__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1081,6 +1101,20 @@ _countersign() {
             ;;
         countersign__subcmd__version)
             opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        countersign__subcmd__webhook)
+            opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

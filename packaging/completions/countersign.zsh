@@ -111,6 +111,11 @@ _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
 && ret=0
 ;;
+(webhook)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
+&& ret=0
+;;
 (key)
 _arguments "${_arguments_options[@]}" : \
 '*::arguments -- Arguments of the command; `--data FOLDER` names the data folder of another service, `-config FILE` the configuration of a service without a data folder:_default' \
@@ -304,6 +309,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(webhook)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (key)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -403,6 +412,7 @@ _countersign_commands() {
 'expiry:List what expires soon, who has to act, and the command to type; status 1 if anything is due' \
 'history:Tell what the tags of a repository named before, and who moved them\: \`history GUN TAG\`' \
 'overview:Look after the tables behind the inventory\: \`overview rebuild\`' \
+'webhook:Look after the receivers of events\: \`webhook list\`, \`webhook test\`, \`webhook retry\`' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
 'audit:Print the audit log, or verify that nothing in it is missing or changed\: \`audit verify FILE…\`' \
@@ -516,6 +526,7 @@ _countersign__subcmd__help_commands() {
 'expiry:List what expires soon, who has to act, and the command to type; status 1 if anything is due' \
 'history:Tell what the tags of a repository named before, and who moved them\: \`history GUN TAG\`' \
 'overview:Look after the tables behind the inventory\: \`overview rebuild\`' \
+'webhook:Look after the receivers of events\: \`webhook list\`, \`webhook test\`, \`webhook retry\`' \
 'key:Look after the signer'\''s keys\: \`key list\`, \`key check\`, \`key rotate-passphrase\`' \
 'auth:Look after users and rules\: \`auth hash\`, \`auth explain\`' \
 'audit:Print the audit log, or verify that nothing in it is missing or changed\: \`audit verify FILE…\`' \
@@ -671,6 +682,11 @@ _countersign__subcmd__help__subcmd__version_commands() {
     local commands; commands=()
     _describe -t commands 'countersign help version commands' commands "$@"
 }
+(( $+functions[_countersign__subcmd__help__subcmd__webhook_commands] )) ||
+_countersign__subcmd__help__subcmd__webhook_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign help webhook commands' commands "$@"
+}
 (( $+functions[_countersign__subcmd__history_commands] )) ||
 _countersign__subcmd__history_commands() {
     local commands; commands=()
@@ -740,6 +756,11 @@ _countersign__subcmd__verify-backup_commands() {
 _countersign__subcmd__version_commands() {
     local commands; commands=()
     _describe -t commands 'countersign version commands' commands "$@"
+}
+(( $+functions[_countersign__subcmd__webhook_commands] )) ||
+_countersign__subcmd__webhook_commands() {
+    local commands; commands=()
+    _describe -t commands 'countersign webhook commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_countersign" ]; then

@@ -64,6 +64,9 @@ _notary__server() {
             notary__server,verify-backup)
                 cmd="notary__server__subcmd__verify__subcmd__backup"
                 ;;
+            notary__server,webhook)
+                cmd="notary__server__subcmd__webhook"
+                ;;
             notary__server__subcmd__audit,verify)
                 cmd="notary__server__subcmd__audit__subcmd__verify"
                 ;;
@@ -82,6 +85,15 @@ _notary__server() {
             notary__server__subcmd__overview,rebuild)
                 cmd="notary__server__subcmd__overview__subcmd__rebuild"
                 ;;
+            notary__server__subcmd__webhook,list)
+                cmd="notary__server__subcmd__webhook__subcmd__list"
+                ;;
+            notary__server__subcmd__webhook,retry)
+                cmd="notary__server__subcmd__webhook__subcmd__retry"
+                ;;
+            notary__server__subcmd__webhook,test)
+                cmd="notary__server__subcmd__webhook__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -89,7 +101,7 @@ _notary__server() {
 
     case "${cmd}" in
         notary__server)
-            opts="--help --config --logf --debug --bootstrap --version serve migrate config completions health status doctor auth audit inventory expiry history overview backup restore verify-backup"
+            opts="--help --config --logf --debug --bootstrap --version serve migrate config completions health status doctor auth audit inventory expiry history overview webhook backup restore verify-backup"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -919,6 +931,142 @@ _notary__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__webhook)
+            opts="--debug --bootstrap --version --help --config --logf list test retry"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__webhook__subcmd__list)
+            opts="--json --debug --bootstrap --version --help --config --logf"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__webhook__subcmd__retry)
+            opts="--debug --bootstrap --version --help --config --logf"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --logf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        notary__subcmd__server__subcmd__webhook__subcmd__test)
+            opts="--debug --bootstrap --version --help --config --logf"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -43,6 +43,7 @@ complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "invento
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "expiry" -d 'List what expires soon, who has to act, and by which command; status 1 if anything is due'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "history" -d 'Tell what the tags of a repository named before, and who moved them'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "overview" -d 'Look after the tables behind `inventory` and `expiry`'
+complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "webhook" -d 'Look after the receivers of events: list, test, try again'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "backup" -d 'Write all trust data to a file, while the server runs; the signer\'s backup comes after'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "restore" -d 'Fill an empty database from a backup, of whatever kind of database'
 complete -c notary-server -n "__fish_notary_server_needs_command" -f -a "verify-backup" -d 'Check a backup, and that clients could follow every repository in it'
@@ -208,6 +209,34 @@ complete -c notary-server -n "__fish_notary_server_using_subcommand overview; an
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand overview; and __fish_seen_subcommand_from rebuild" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -f -a "list" -d 'List the receivers, how far they are, and what they do not take'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -f -a "test" -d 'Send a test event to a receiver, and say what it answers'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and not __fish_seen_subcommand_from list test retry" -f -a "retry" -d 'Have everything tried again that a receiver did not take, also what is parked'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l json -d 'Print a JSON array'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from list" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from test" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from test" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from test" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from test" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from test" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from test" -l help -d 'Print this help'
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from retry" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from retry" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from retry" -l version -d 'Print the version and end' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from retry" -l config -d 'The configuration file (.json, .yaml, .toml)' -r -F
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from retry" -l logf -d 'The form of log lines: json (default), logfmt or human' -r
+complete -c notary-server -n "__fish_notary_server_using_subcommand webhook; and __fish_seen_subcommand_from retry" -l help -d 'Print this help'
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l debug -d 'Serve /debug/health and /metrics on localhost:8080' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l bootstrap -d 'Set up storage and end (for RethinkDB only; use migrate)' -r
 complete -c notary-server -n "__fish_notary_server_using_subcommand backup" -l version -d 'Print the version and end' -r

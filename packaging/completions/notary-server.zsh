@@ -323,6 +323,61 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(webhook)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--help[Print this help]' \
+":: :_notary-server__subcmd__webhook_commands" \
+"*::: :->webhook" \
+&& ret=0
+
+    case $state in
+    (webhook)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:notary-server-webhook-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--json[Print a JSON array]' \
+'--help[Print this help]' \
+&& ret=0
+;;
+(test)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--help[Print this help]' \
+':name -- The receiver, as webhooks.receivers calls it:_default' \
+&& ret=0
+;;
+(retry)
+_arguments "${_arguments_options[@]}" : \
+'--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
+'--bootstrap=[Set up storage and end (for RethinkDB only; use migrate)]::BOOL:_default' \
+'--version=[Print the version and end]::BOOL:_default' \
+'--config=[The configuration file (.json, .yaml, .toml)]:FILE:_files' \
+'--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
+'--help[Print this help]' \
+':name -- The receiver, as webhooks.receivers calls it:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (backup)
 _arguments "${_arguments_options[@]}" : \
 '--debug=[Serve /debug/health and /metrics on localhost\:8080]::BOOL:_default' \
@@ -381,6 +436,7 @@ _notary-server_commands() {
 'expiry:List what expires soon, who has to act, and by which command; status 1 if anything is due' \
 'history:Tell what the tags of a repository named before, and who moved them' \
 'overview:Look after the tables behind \`inventory\` and \`expiry\`' \
+'webhook:Look after the receivers of events\: list, test, try again' \
 'backup:Write all trust data to a file, while the server runs; the signer'\''s backup comes after' \
 'restore:Fill an empty database from a backup, of whatever kind of database' \
 'verify-backup:Check a backup, and that clients could follow every repository in it' \
@@ -507,6 +563,30 @@ _notary-server__subcmd__status_commands() {
 _notary-server__subcmd__verify-backup_commands() {
     local commands; commands=()
     _describe -t commands 'notary-server verify-backup commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__webhook_commands] )) ||
+_notary-server__subcmd__webhook_commands() {
+    local commands; commands=(
+'list:List the receivers, how far they are, and what they do not take' \
+'test:Send a test event to a receiver, and say what it answers' \
+'retry:Have everything tried again that a receiver did not take, also what is parked' \
+    )
+    _describe -t commands 'notary-server webhook commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__webhook__subcmd__list_commands] )) ||
+_notary-server__subcmd__webhook__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server webhook list commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__webhook__subcmd__retry_commands] )) ||
+_notary-server__subcmd__webhook__subcmd__retry_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server webhook retry commands' commands "$@"
+}
+(( $+functions[_notary-server__subcmd__webhook__subcmd__test_commands] )) ||
+_notary-server__subcmd__webhook__subcmd__test_commands() {
+    local commands; commands=()
+    _describe -t commands 'notary-server webhook test commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_notary-server" ]; then

@@ -14,12 +14,14 @@ mod migrate;
 mod overview;
 mod status;
 mod terminal;
+mod webhook;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::ArgMatches;
 use daemon::{Command, Flags, Level, LogControl, Program, logging, memory};
+pub(crate) use webhook::source as webhook_source;
 
 use crate::{
     config::{self as configuration, Config},
@@ -32,6 +34,7 @@ const LOGGED_CRATES: &[&str] = &[
     "trust",
     "inventory",
     "audit_trail",
+    "webhooks",
     "authn",
     "access",
     "archive",
@@ -58,6 +61,7 @@ pub(crate) fn program() -> Program {
             expiry::command(),
             history::command(),
             overview::command(),
+            webhook::command(),
         ]
         .into_iter()
         .chain(backup::commands())
@@ -115,6 +119,7 @@ async fn run_own(
             Ok(code) => code,
             Err(error) => exit_code(Err(error)),
         },
+        webhook::NAME => exit_code(webhook::run(arguments, flags, environment).await),
         overview::NAME => exit_code(overview::run(flags, environment).await),
         _ => exit_code(backup::run(name, arguments, flags, environment).await),
     }

@@ -8,6 +8,7 @@ mod authentication;
 mod door;
 mod note;
 mod sections;
+mod webhooks;
 
 use std::{
     ffi::OsString,
@@ -15,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use ::webhooks::ReceiverSettings;
 use authn::settings::AuthenticationSettings;
 use daemon::{Level, Settings, SettingsError};
 use database::{Backend, DatabaseUrl, PoolLimits};
@@ -152,6 +154,8 @@ pub struct Config {
     pub has_v1: bool,
     /// Whether the server keeps the inventory up to date.
     pub inventory: bool,
+    /// Who is told what happens to repositories.
+    pub webhooks: Vec<ReceiverSettings>,
     /// How talkative the log is.
     pub level: Level,
     /// What proxies are told.
@@ -215,6 +219,7 @@ impl Config {
             gun_prefixes: gun_prefixes(settings)?,
             has_v1: Api::of(settings).enabled.get()?,
             inventory: Inventory::of(settings).enabled.get()?,
+            webhooks: webhooks::read(settings)?,
             trust_service: trust_service(settings)?,
             reading: Reading::read(&caching, storage.url.backend())?,
             storage,

@@ -14,6 +14,7 @@ pub mod http;
 mod key_limiter;
 pub mod overview;
 mod password_file;
+mod refused;
 mod serve;
 mod uploads;
 

@@ -22,13 +22,16 @@ use trust::{
     signer::{DEADLINE, LocalSigner, RemoteSigner, RemoteSignerConfig, Signer},
     store::{self, chains},
 };
+use webhooks::{Dispatcher, Receiver, ReceiverSettings, RefusalSender};
 
 use crate::{
     App, KeyLimiter, Parts, UploadLimits,
+    command::webhook_source,
     config::{Config, TrustService},
     doctor, health,
     http::{Audited, Endpoint},
     overview::Overview,
+    refused,
 };
 
 /// Buckets for latencies, in seconds: from a remembered read to a slow signer.
@@ -144,7 +147,17 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
     // Before anything is written: what was cut off while no server ran is found out now.
     anchor.store().await;
     let inventory = inventory(config, &app, &connected).await;
-    let beside = Beside { anchor, inventory };
+    let beside = match Webhooks::make(config, &app, &connected).await {
+        Ok(webhooks) => Beside {
+            anchor,
+            inventory,
+            webhooks,
+        },
+        Err(error) => {
+            app.repositories.store.close().await;
+            return Err(error);
+        }
+    };
     let outcome = serve_app(config, app.clone(), beside, tls, metrics, debug, log).await;
     app.repositories.store.close().await;
     outcome
@@ -154,6 +167,54 @@ pub(crate) async fn serve(config: &Config, debug: bool, log: LogControl) -> Resu
 struct Beside {
     anchor: Anchor,
     inventory: Option<(Follower, Gauges)>,
+    webhooks: Option<Webhooks>,
+}
+
+/// What tells receivers of events.
+struct Webhooks {
+    receivers: Vec<Arc<Receiver>>,
+    dispatcher: Dispatcher,
+    refusals: RefusalSender,
+}
+
+impl Webhooks {
+    /// Gets all ready; `None` if there is no receiver. An embedded database gets its tables
+    /// here.
+    async fn make(config: &Config, app: &App, connected: &Connected) -> Result<Option<Self>> {
+        if config.webhooks.is_empty() {
+            return Ok(None);
+        }
+        let receivers = receivers(config)?;
+        if config.storage.url.backend().is_embedded() {
+            let migrated = webhooks::migrate(connected).await;
+            migrated.context("make the tables of webhooks")?;
+        }
+        let clock: trust::Clock = Arc::new(clock::now);
+        let (refusals, sender) = webhooks::refusals(&receivers, &clock);
+        app.audit
+            .tell_also(move |event| refused::tell(&refusals, event));
+        let inventory = config.inventory.then(|| inventory::tables(connected));
+        let store = Arc::clone(&app.repositories.store);
+        let tables = webhooks::tables(connected);
+        let dispatcher = Dispatcher::new(store, tables, inventory, clock);
+        Ok(Some(Self {
+            receivers,
+            dispatcher: dispatcher.in_line(app.repositories.snapshot_line()),
+            refusals: sender,
+        }))
+    }
+}
+
+/// The receivers, with what their certificates are checked with.
+pub(crate) fn receivers(config: &Config) -> Result<Vec<Arc<Receiver>>> {
+    let source = webhook_source(config);
+    let make = |settings: &ReceiverSettings| {
+        let receiver = Receiver::new(settings.clone(), source);
+        receiver
+            .map(Arc::new)
+            .with_context(|| format!("webhooks.receivers.{}", settings.name))
+    };
+    config.webhooks.iter().map(make).collect()
 }
 
 async fn serve_app(
@@ -176,7 +237,11 @@ async fn serve_app(
         serve_debug(&app, metrics, shutdown.clone()).await?;
     }
     let audit = app.audit.clone();
-    let Beside { anchor, inventory } = beside;
+    let Beside {
+        anchor,
+        inventory,
+        webhooks,
+    } = beside;
     let anchor = tokio::spawn(anchor.run(shutdown.clone()));
     let mut background = vec![
         tokio::spawn(end_waiting(app.overview.clone(), shutdown.clone())),
@@ -204,6 +269,13 @@ async fn serve_app(
     }
     if let Some(file) = shown_to_signer(config) {
         background.push(tokio::spawn(watch_shown(file, shutdown.clone())));
+    }
+    if let Some(webhooks) = webhooks {
+        let delivering = webhooks
+            .dispatcher
+            .run(webhooks.receivers, shutdown.clone());
+        background.push(tokio::spawn(delivering));
+        background.push(tokio::spawn(webhooks.refusals.run(shutdown.clone())));
     }
     if let Some(socket) = monitoring {
         background.push(tokio::spawn(serve_monitoring(

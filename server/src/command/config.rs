@@ -17,6 +17,7 @@ pub(super) async fn check(settings: &Settings, all: bool) -> Result<()> {
     let config = Config::read(settings)?;
     serve::server_tls(&config)?;
     serve::client_tls(&config.trust_service)?;
+    serve::receivers(&config)?;
     let of_authenticator = Authenticator::check(&config.authentication, clock::now()).await?;
     for warning in config.warnings.iter().chain(&of_authenticator) {
         eprintln!("warning: {warning}");

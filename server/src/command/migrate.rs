@@ -31,6 +31,9 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
         for step in inventory::plan(connected).await?.steps {
             println!("to do, for the inventory: {}", step.what);
         }
+        for step in webhooks::plan(connected).await?.steps {
+            println!("to do, for webhooks: {}", step.what);
+        }
         return if survey.odd.is_empty() {
             Ok(())
         } else {
@@ -46,6 +49,7 @@ async fn report(connected: &Connected, storage: &Storage, only_plan: bool) -> Re
     }
     tell_own(chains::migrate(connected).await, "the ends of audit logs")?;
     tell_own(inventory::migrate(connected).await, "the inventory")?;
+    tell_own(webhooks::migrate(connected).await, "webhooks")?;
     println!("the database {} is up to date", storage.url);
     Ok(())
 }

@@ -18,6 +18,7 @@ pub const SECTIONS: &[Section] = &[
     Repositories::SECTION,
     Inventory::SECTION,
     Api::SECTION,
+    Webhooks::SECTION,
     Bugsnag::SECTION,
 ];
 
@@ -293,6 +294,18 @@ section! {
         /// the audit log. If false, its paths do not exist.
         #[setting(on_by_default)]
         enabled: bool,
+    }
+}
+
+section! {
+    /// Which programs are told what happens to repositories: see `docs/webhooks.md`.
+    pub(crate) struct Webhooks at "webhooks" {
+        /// The receivers of events: by a name of your choice, a section with `url`, `secret` (or
+        /// `secret_file`, `secret_command`), and if wanted `previous_secret` (in the same three
+        /// ways), `events`, `prefixes`, `allow_private_addresses` and `ca_file`. Other names are
+        /// refused, as are addresses that are not `https`, except with `allow_private_addresses`.
+        #[setting(secret)]
+        receivers: BTreeMap<String, Value>,
     }
 }
 

@@ -173,6 +173,7 @@ fn text(value: Option<&HeaderValue>) -> &str {
 /// Tells the recorder what the metrics of this crate mean, and registers those of all operations,
 /// so that they are there from the start. Call it once, after the recorder was installed.
 pub fn describe_metrics() {
+    webhooks::describe_metrics();
     metrics::describe_counter!(
         "notary_server_http_requests_total",
         "Total number of HTTP requests made (labels: code, method, operation)."

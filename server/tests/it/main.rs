@@ -25,3 +25,4 @@ mod support;
 mod token_service;
 mod upload;
 mod vectors;
+mod webhooks;
