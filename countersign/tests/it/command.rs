@@ -161,3 +161,41 @@ fn every_command_of_an_operator_has_a_home_here_too() {
     let named = countersign(&["key", "list", "-config", text(&configuration)]);
     assert!(named.status.success(), "{}", shown(&named));
 }
+
+/// Files may be from elsewhere: no service has to be there for them.
+#[test]
+fn the_audit_log_of_another_machine_is_read_without_a_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = concat!(
+        r#"{"time":"2026-11-22T10:20:30.250Z","level":"info","target":"audit","event":"publish","#,
+        r#""outcome":"done","gun":"ex.com/app","user":"alice"}"#,
+        "\n"
+    );
+    std::fs::write(folder.path().join("audit.log"), line).unwrap();
+    let audit = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .current_dir(folder.path())
+            .env_remove("COUNTERSIGN_DATA")
+            .arg("audit")
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let said = audit(&["audit.log"]);
+    let table = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{said:?}");
+    assert!(
+        table.contains("alice") && table.contains("ex.com/app"),
+        "{table}"
+    );
+    let verified = audit(&["verify", "--offline", "audit.log"]);
+    assert!(verified.status.success(), "{verified:?}");
+
+    // Without files, and without a service that says where they are, there is nothing to read.
+    for arguments in [&[][..], &["verify", "audit.log"]] {
+        let said = audit(arguments);
+        assert_eq!(said.status.code(), Some(2), "{said:?}");
+        let reason = String::from_utf8_lossy(&said.stderr);
+        assert!(reason.contains("config"), "{reason}");
+    }
+}

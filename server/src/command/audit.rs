@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, builder::PathBufValueParser};
 use daemon::{flags, logging::Causes};
+use flate2::bufread::MultiGzDecoder;
 
 use crate::config::{self, Config};
 
@@ -24,9 +25,11 @@ pub(crate) const NAME: &str = "audit";
 /// the log is not as it was written.
 const MISUSE: u8 = 2;
 
-/// How compressed files begin, and what decompresses them.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (b"\x1f\x8b", "zcat -f"),
+/// How files begin that gzip made, which logrotate has do it.
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// How other compressed files begin, and what decompresses them.
+const COMPRESSED: [(&[u8], &str); 3] = [
     (b"\xfd7zXZ", "xzcat -f"),
     (b"BZh", "bzcat -f"),
     (b"\x28\xb5\x2f\xfd", "zstdcat -f"),
@@ -42,7 +45,7 @@ pub(crate) fn command() -> clap::Command {
         )
         .args_conflicts_with_subcommands(true)
         .arg(files(
-            "Files with audit lines, oldest first; - for standard input",
+            "Files with audit lines, oldest first, compressed by gzip or not; - for standard input",
         ))
         .args([
             value("gun", "GUN", "Only lines about this repository"),
@@ -129,7 +132,12 @@ fn open(path: &Path) -> Result<(String, Box<dyn BufRead>)> {
             bail!("{name} is compressed: use `{tool} FILE… | notary-server audit … -`");
         }
     }
+    let is_gzip = begin.starts_with(GZIP);
     let reader = BufReader::new(io::Cursor::new(begin).chain(file));
+    if is_gzip {
+        // Read as it is decompressed, so a small file that holds much takes no more memory.
+        return Ok((name, Box::new(BufReader::new(MultiGzDecoder::new(reader)))));
+    }
     Ok((name, Box::new(reader)))
 }
 

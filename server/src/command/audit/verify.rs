@@ -27,7 +27,7 @@ pub(super) fn command() -> clap::Command {
              missing or changed, 1 if something is, and 2 if it cannot be told.",
         )
         .arg(files(
-            "Files with audit lines, oldest first; - for a log on standard input \
+            "Files with audit lines, oldest first, compressed by gzip or not; - for a log on standard input \
              [default: logging.audit_file]",
         ))
         .args([

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use flate2::{Compression, write::GzEncoder};
+
 use super::*;
 
 fn with_file() -> Stage {
@@ -122,10 +124,62 @@ fn a_clean_end_stores_the_last_line_and_a_shortened_file_is_named() {
     assert_eq!(report["faults"][0]["at"], "audit.log:2");
     let none = stage.run(&["audit", "verify", "--offline", "none.log"], &[]);
     assert_eq!(none.status.code(), Some(2));
-    fs::write(stage.path("old.gz"), b"\x1f\x8b\x08\0\0\0\0\0\0").unwrap();
-    let packed = stage.run(&["audit", "verify", "--offline", "old.gz"], &[]);
+    fs::write(stage.path("old.xz"), b"\xfd7zXZ\0\0\0\0").unwrap();
+    let packed = stage.run(&["audit", "verify", "--offline", "old.xz"], &[]);
     assert_eq!(packed.status.code(), Some(2));
-    assert!(text(&packed.stderr).contains("zcat -f"));
+    assert!(text(&packed.stderr).contains("xzcat -f"));
+}
+
+/// `content` as gzip packs it.
+fn pack(content: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(content).unwrap();
+    packer.finish().unwrap()
+}
+
+#[test]
+fn files_that_logrotate_compressed_are_read_as_they_are() {
+    let stage = with_file();
+    let running = stage.start(&[]);
+    for number in 1..=6 {
+        assert!(make_key(&stage, &format!("r{number}")));
+    }
+    running.stop();
+    let log = fs::read_to_string(stage.path("audit.log")).unwrap();
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    // Of two files that were packed together, each is a member of its own.
+    let packed = [
+        pack(lines[0].as_bytes()),
+        pack(lines[1..3].concat().as_bytes()),
+    ]
+    .concat();
+    fs::write(stage.path("audit.log.2.gz"), &packed).unwrap();
+    fs::write(stage.path("audit.log.1"), lines[3..4].concat()).unwrap();
+    fs::write(stage.path("audit.log"), lines[4..].concat()).unwrap();
+    let files = ["audit.log.2.gz", "audit.log.1", "audit.log"];
+    let (status, report) = verify(&stage, &[&["--complete"], &files[..]].concat());
+    assert_eq!(
+        (status, &report["lines"]),
+        (Some(0), &json!(lines.len())),
+        "{report}"
+    );
+    let said = stage.run(&[&["audit", "--json"], &files[..]].concat(), &[]);
+    assert_eq!(text(&said.stdout).lines().count(), lines.len());
+
+    let changed = pack(lines[..3].concat().replacen("r1", "r9", 1).as_bytes());
+    fs::write(stage.path("audit.log.2.gz"), changed).unwrap();
+    let (status, report) = verify(&stage, &files);
+    assert_eq!(status, Some(1));
+    assert_eq!(report["faults"][0]["at"], "audit.log.2.gz:1");
+
+    // What cannot be read to its end proves nothing.
+    fs::write(stage.path("audit.log.2.gz"), &packed[..packed.len() - 9]).unwrap();
+    let cut = stage.run(
+        &[&["audit", "verify", "--offline"], &files[..]].concat(),
+        &[],
+    );
+    assert_eq!(cut.status.code(), Some(2));
+    assert!(text(&cut.stderr).contains("audit.log.2.gz"));
 }
 
 #[test]
