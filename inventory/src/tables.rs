@@ -69,7 +69,7 @@ pub trait Tables: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Batch<Summary, SummaryCursor>, StoreError>;
 
-    /// How many repositories there are of each health.
+    /// How many repositories there are of each health, up to a million.
     async fn count_by_health(&self) -> Result<Vec<(Health, u64)>, StoreError>;
 
     /// One repository.

@@ -37,6 +37,8 @@ const NAME_START: usize = 512;
 const BATCH: u32 = 500;
 /// How many such statements are made for one page whose filter lets few rows pass.
 const MOST_BATCHES: u32 = 20;
+/// How many repositories of one health are counted.
+const MOST_COUNTED: i64 = 1_000_000;
 /// Stands for "never".
 pub(crate) const NEVER: i64 = i64::MAX;
 
@@ -320,10 +322,13 @@ where
     }
 
     async fn count_by_health(&self) -> Result<Vec<(Health, u64)>, StoreError> {
-        let rows = read!(DB, &self.pool, statements::COUNT_BY_HEALTH)?;
-        let mut counts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            counts.push((Health::of(int!(row, 0)), count(int!(row, 1))));
+        let mut counts = Vec::new();
+        for health in Health::ALL {
+            let (number, most) = (health.number(), MOST_COUNTED);
+            let rows = read!(DB, &self.pool, statements::COUNT_BY_HEALTH, number, most)?;
+            if let Some(row) = rows.first() {
+                counts.push((health, count(int!(row, 0))));
+            }
         }
         Ok(counts)
     }
@@ -512,13 +517,9 @@ where
 
     async fn tally(&self, now: OffsetDateTime) -> Result<Tally, StoreError> {
         let mut tally = Tally {
-            repositories: Health::ALL.into_iter().map(|health| (health, 0)).collect(),
+            repositories: self.count_by_health().await?.into_iter().collect(),
             ..Tally::default()
         };
-        for row in read!(DB, &self.pool, statements::HEALTHS)? {
-            let counted = tally.repositories.entry(Health::of(int!(row, 0)));
-            *counted.or_default() += count(int!(row, 1));
-        }
         let [now, week, month, quarter] =
             Tally::DAYS.map(|days| (now + Duration::days(i64::from(days))).unix_timestamp());
         for owner in Owner::ALL {
