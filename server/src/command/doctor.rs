@@ -1,6 +1,7 @@
 //! `notary-server doctor`: finds what is wrong, and prints it.
 
 mod all;
+pub(super) mod configuration;
 pub(super) mod running;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -9,8 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches};
 use daemon::clock;
 
 use crate::{
-    config::{self, Config},
-    doctor::{Check, Report, examine, examine_repository},
+    config::Config,
+    doctor::{Report, examine, examine_repository},
 };
 
 /// The name of the command.
@@ -61,7 +62,7 @@ pub(crate) async fn run(
     if arguments.get_flag("all") {
         return all::run(file, environment, arguments).await;
     }
-    let (report, json) = match configuration(file, environment) {
+    let (report, json) = match configuration::read(file, environment) {
         Err(report) => (report, arguments.get_flag("json")),
         Ok(config) => {
             let (mut report, json) = examine_as_asked(&config, arguments).await;
@@ -96,30 +97,4 @@ async fn examine_as_asked(config: &Config, arguments: &ArgMatches) -> (Report, b
         }
         None => (examine(config, now).await, arguments.get_flag("json")),
     }
-}
-
-/// The configuration, or a report of what is wrong with it.
-pub(super) fn configuration(
-    file: Option<&Path>,
-    environment: Vec<(OsString, OsString)>,
-) -> Result<Config, Report> {
-    let wrong = |sentence: String, cure: &str| {
-        let mut report = Report::default();
-        report.wrong(Check::Configuration, sentence, cure);
-        report
-    };
-    let Some(file) = file else {
-        return Err(wrong(
-            "no configuration file is named".to_owned(),
-            "name the file that the server is started with: -config PATH",
-        ));
-    };
-    config::load(file, environment)
-        .and_then(|settings| Config::read(&settings))
-        .map_err(|error| {
-            wrong(
-                error.to_string(),
-                "correct it: the server does not start with it",
-            )
-        })
 }

@@ -77,7 +77,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode> {
     let file = flags.config.as_deref();
     let is_json = arguments.get_flag("json");
-    let seen = match doctor::configuration(file, environment.clone()) {
+    let seen = match doctor::configuration::read(file, environment.clone()) {
         Err(report) => {
             print(&Seen::of(report), is_json)?;
             return Ok(ExitCode::from(UNTOLD));

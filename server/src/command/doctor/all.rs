@@ -12,7 +12,7 @@ use clap::ArgMatches;
 use daemon::{clock, words};
 use serde_json::json;
 
-use super::running;
+use super::{configuration, running};
 use crate::{
     command::terminal::escape,
     config::Config,
@@ -34,7 +34,7 @@ pub(super) async fn run(
         return ExitCode::from(MISUSE);
     }
     let is_json = arguments.get_flag("json");
-    let outcome = match super::configuration(file, environment.clone()) {
+    let outcome = match configuration::read(file, environment.clone()) {
         Err(report) => Printer::new(is_json).finish(&report),
         Ok(config) => {
             let mut report = examine(&config, clock::now()).await;
