@@ -218,7 +218,7 @@ _arguments "${_arguments_options[@]}" : \
 '--logf=[The form of log lines\: json (default), logfmt or human]:FORMAT:_default' \
 '--json[Print the lines as JSON]' \
 '--help[Print this help]' \
-'::file -- Files with audit lines, oldest first; - for standard input:_files' \
+'::file -- Files with audit lines, oldest first, compressed by gzip or not; - for standard input:_files' \
 ":: :_notary-server__subcmd__audit_commands" \
 "*::: :->audit" \
 && ret=0
@@ -240,7 +240,7 @@ _arguments "${_arguments_options[@]}" : \
 '--complete[Demand every chain from its first line on, and nothing before]' \
 '--json[Print what is found as JSON]' \
 '--help[Print this help]' \
-'*::file -- Files with audit lines, oldest first; - for a log on standard input \[default\: logging.audit_file\]:_files' \
+'*::file -- Files with audit lines, oldest first, compressed by gzip or not; - for a log on standard input \[default\: logging.audit_file\]:_files' \
 && ret=0
 ;;
         esac

@@ -168,7 +168,7 @@ fn the_audit_log_of_another_machine_is_read_without_a_service() {
     let folder = tempfile::tempdir().unwrap();
     let line = concat!(
         r#"{"time":"2026-11-22T10:20:30.250Z","level":"info","target":"audit","event":"publish","#,
-        r#""outcome":"done","gun":"ex.com/app","user":"alice"}"#,
+        r#""outcome":"done","gun":"ex.com/app","caller.name":"alice"}"#,
         "\n"
     );
     std::fs::write(folder.path().join("audit.log"), line).unwrap();
