@@ -7,6 +7,7 @@
 
 mod decode;
 mod parser;
+mod plain;
 mod raw;
 mod reading;
 mod scanner;

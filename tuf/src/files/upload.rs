@@ -59,7 +59,8 @@ impl CheckedUpload {
     #[must_use]
     pub fn memory_to_check(text: &[u8]) -> usize {
         // There is a colon behind each name.
-        let names = text.split(|byte| *byte == b':').count();
+        let colons = text.iter().map(|byte| usize::from(*byte == b':'));
+        let names = colons.sum::<usize>() + 1;
         let is_text = std::str::from_utf8(text).is_ok();
         names * size_of::<u64>() + if is_text { 0 } else { text.len() }
     }
@@ -154,6 +155,9 @@ fn most_values(bytes: usize) -> usize {
 }
 
 fn check_text(bytes: &[u8]) -> Result<(), ReadingFault> {
+    if std::str::from_utf8(bytes).is_ok() {
+        return Ok(());
+    }
     let invalid = bytes.utf8_chunks().map(|chunk| chunk.invalid().len());
     if invalid.sum::<usize>() > MAX_INVALID_BYTES {
         let problem = ReadingProblem::TooManyInvalidBytes {

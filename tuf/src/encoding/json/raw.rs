@@ -3,7 +3,7 @@
 //! Targets are most of the bytes of a repository, and this crate asks for none of them. Their text
 //! is what is signed, so there is no need to take it apart, which costs several times its size.
 
-use super::syntax::MAX_DEPTH;
+use super::{plain::find_special, syntax::MAX_DEPTH};
 
 /// How deep an object may nest that is a member of the signed part.
 const MAX_INNER_DEPTH: usize = MAX_DEPTH - 2;
@@ -88,9 +88,7 @@ impl<'a> Reader<'a> {
         self.takes(b'"').then_some(())?;
         let start = self.at;
         loop {
-            let rest = &self.bytes[self.at..];
-            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-            self.at += rest.iter().position(is_special)?;
+            self.at += find_special(&self.bytes[self.at..])?;
             match self.peek()? {
                 b'"' => {
                     self.at += 1;

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::syntax::{MAX_DEPTH, Place, SyntaxError};
+use super::{
+    plain::find_special,
+    syntax::{MAX_DEPTH, Place, SyntaxError},
+};
 
 /// A scalar value, or the beginning of a longer one.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,10 +248,7 @@ impl<'a> Scanner<'a> {
     fn plain(&mut self) -> Result<&'a str, SyntaxError> {
         let start = self.at;
         let rest = &self.bytes[start..];
-        let length = rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-            .ok_or(SyntaxError::End)?;
+        let length = find_special(rest).ok_or(SyntaxError::End)?;
         self.at += length;
         match rest[length] {
             b'"' | b'\\' => Ok(&self.text[start..self.at]),
