@@ -27,7 +27,7 @@ use std::{
 
 pub use condition::Condition;
 use condition::Outlook;
-use idle::Held;
+use idle::{Held, Purpose};
 pub use lanes::Lane;
 use lanes::Lanes;
 pub(crate) use lease::Lease;
@@ -262,7 +262,7 @@ impl<DB: Dialect> Pool<DB> {
     /// Empties the write-ahead log. Fails where the file may only be read: nothing was written
     /// then.
     async fn checkpoint(&self) -> Result<(), sqlx::Error> {
-        let mut lease = self.take(false).await?;
+        let mut lease = self.take(Purpose::Transaction).await?;
         let statement = "PRAGMA wal_checkpoint(TRUNCATE)".to_owned();
         let outcome = DB::run_script(&mut lease, statement).await;
         lease.end(outcome)
@@ -285,10 +285,13 @@ impl<DB: Dialect> Pool<DB> {
         loop {
             // The statement itself shows whether a connection that waited still lives, and what
             // never began can begin elsewhere.
-            let mut lease = self.take(false).await?;
+            let mut lease = self.take(Purpose::Transaction).await?;
             let begun = DB::run_script(&mut lease, self.spell_begin(statement));
             match begun.await {
-                Ok(()) => return Ok(Transaction::begun(lease)),
+                Ok(()) => {
+                    lease.note_transaction();
+                    return Ok(Transaction::begun(lease));
+                }
                 Err(error) if lease.was_idle && fault(&error) == Fault::Away => {
                     self.shared.retire_all();
                 }

@@ -207,7 +207,9 @@ async fn memory_pool(limits: PoolLimits) -> Result<Pool<Sqlite>, sqlx::Error> {
 }
 
 /// How a file is opened: readers do not wait for the writer (WAL), and a commit that returned
-/// survives a loss of power (FULL; WAL's usual NORMAL may forget the last commits).
+/// survives a loss of power (FULL; WAL's usual NORMAL may forget the last commits). What a
+/// statement may have to take back stays in memory: a file for that would be made and removed with
+/// each publish.
 fn file_options(file: &Path, limits: PoolLimits) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
@@ -216,6 +218,7 @@ fn file_options(file: &Path, limits: PoolLimits) -> SqliteConnectOptions {
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("temp_store", "MEMORY")
         .busy_timeout(limits.wait)
 }
 

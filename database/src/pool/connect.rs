@@ -10,7 +10,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::{
     CONNECT, DEADLINE, Pool, Reach, TURN,
-    idle::{Counted, Held},
+    idle::{Counted, Held, Purpose},
     lease::{Lease, Permit},
     silence,
 };
@@ -20,26 +20,25 @@ impl<DB: Dialect> Pool<DB> {
     /// A connection for several statements that are no transaction. It is closed when it is
     /// dropped, unless it is [given back](Lease::give_back).
     pub(crate) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
-        self.watch(self.take(true)).await
+        self.watch(self.take(Purpose::Statement)).await
     }
 
-    /// Waits for a connection; `is_checked` says whether one that waited for long has to show that it
-    /// lives.
-    pub(super) async fn take(&self, is_checked: bool) -> Result<Lease<DB>, sqlx::Error> {
+    /// Waits for a connection. For a statement, one that waited for long has to show that it lives.
+    pub(super) async fn take(&self, purpose: Purpose) -> Result<Lease<DB>, sqlx::Error> {
         let shared = &self.shared;
         let mut permit = Some(self.permit().await.inspect_err(|error| {
             if matches!(error, sqlx::Error::PoolTimedOut) {
                 shared.note(error);
             }
         })?);
-        while let Some(held) = shared.pop() {
+        while let Some(held) = shared.pop(purpose) {
             let mut lease = Lease {
                 held: Some(held),
                 permit: permit.take(),
                 pool: self.clone(),
                 was_idle: true,
             };
-            if lease.is_usable(is_checked).await? {
+            if lease.is_usable(purpose == Purpose::Statement).await? {
                 return Ok(lease);
             }
             permit = lease.permit.take();
@@ -115,6 +114,7 @@ impl<DB: Dialect> Pool<DB> {
             opened: now,
             since: now,
             is_unsettled: false,
+            has_written: false,
             _counted: Counted::new(&self.shared.open),
         })
     }

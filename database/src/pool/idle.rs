@@ -27,7 +27,19 @@ pub(super) struct Held<DB: Dialect> {
     pub(super) since: Instant,
     /// Whether it may be in an unfinished transaction (in memory only).
     pub(super) is_unsettled: bool,
+    /// Whether it had a transaction.
+    pub(super) has_written: bool,
     pub(super) _counted: Counted,
+}
+
+/// What a connection is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A statement by itself, which nearly always reads.
+    Statement,
+    /// A transaction, which nearly always writes. It begins by a statement that shows whether the
+    /// connection lives.
+    Transaction,
 }
 
 /// One of the open connections, for as long as it lives.
@@ -52,11 +64,23 @@ impl<DB: Dialect> Shared<DB> {
     }
 
     /// The connection that was used last, if it may be used again.
-    pub(super) fn pop(&self) -> Option<Held<DB>> {
+    ///
+    /// Of an embedded database, the one that was used last for the same `purpose`: a connection
+    /// forgets what it has read of the file as soon as another one has written, so that of two that
+    /// write in turn each would read everything again.
+    pub(super) fn pop(&self, purpose: Purpose) -> Option<Held<DB>> {
         let generation = self.generation.load(Ordering::Acquire);
         let mut idle = self.idle();
         loop {
-            let held = idle.pop()?;
+            let last = idle.len().checked_sub(1)?;
+            let has_written = purpose == Purpose::Transaction;
+            let place = match self.source.reach {
+                Reach::File => idle
+                    .iter()
+                    .rposition(|held| held.has_written == has_written),
+                Reach::Network | Reach::Memory => None,
+            };
+            let held = idle.remove(place.unwrap_or(last));
             if held.generation == generation || self.source.reach == Reach::Memory {
                 return Some(held);
             }

@@ -41,6 +41,13 @@ impl<DB: Dialect> Lease<DB> {
         }
     }
 
+    /// Notes that the connection has a transaction.
+    pub(super) fn note_transaction(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.has_written = true;
+        }
+    }
+
     /// Ends the lease after one statement: keeps the connection if the database has answered.
     pub(super) fn end<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         match &outcome {

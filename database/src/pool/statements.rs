@@ -9,7 +9,7 @@ use futures_util::{
 };
 use sqlx::{Database, Describe, Either, Execute, Executor, SqlStr, error::BoxDynError};
 
-use super::{Pool, lease::breaks};
+use super::{Pool, idle::Purpose, lease::breaks};
 use crate::{Dialect, Fault, fault};
 
 /// What a statement brings: rows, and how many it touched.
@@ -42,7 +42,7 @@ where
                 return transaction.finish(outcome).await;
             }
             loop {
-                let mut lease = self.take(true).await?;
+                let mut lease = self.take(Purpose::Statement).await?;
                 let outcome = lease.fetch_many(kept.clone()).try_collect().await;
                 match outcome {
                     Err(error) if may_repeat && lease.was_idle && fault(&error) == Fault::Away => {

@@ -115,6 +115,40 @@ async fn memory_is_one_database_that_outlives_a_dropped_transaction() {
 }
 
 #[tokio::test]
+async fn of_a_file_the_connection_that_writes_is_left_to_writers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.db");
+    let pool = connect_sqlite(file.to_str().unwrap()).await.unwrap();
+    // A temporary table is there for its own connection alone.
+    let look = "SELECT COUNT(*) FROM temp.sqlite_schema WHERE name = 'mine'";
+    let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
+    sqlx::query("CREATE TEMP TABLE mine (x)")
+        .execute(transaction.executor())
+        .await
+        .unwrap();
+    assert_eq!(number(&pool, look).await, 0, "it has another connection");
+    transaction.commit().await.unwrap();
+
+    assert_eq!(number(&pool, look).await, 0, "the other one is used again");
+    let mut transaction = pool.begin_with(Sqlite::BEGIN).await.unwrap();
+    let found: i64 = sqlx::query_scalar(look)
+        .fetch_one(transaction.executor())
+        .await
+        .unwrap();
+    assert_eq!(found, 1);
+    transaction.rollback().await;
+    assert_eq!(pool.connections(), (2, 2));
+}
+
+#[tokio::test]
+async fn what_a_statement_may_take_back_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.db");
+    let pool = connect_sqlite(file.to_str().unwrap()).await.unwrap();
+    assert_eq!(number(&pool, "PRAGMA temp_store").await, 2, "2 is memory");
+}
+
+#[tokio::test]
 async fn a_file_that_is_something_else_is_named_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("letter.db");
