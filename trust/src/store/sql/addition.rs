@@ -75,7 +75,27 @@ impl<'a> Addition<'a> {
         } else {
             DB::begin_publish(self.gun)
         };
-        let mut transaction = pool.begin_with(begin).await?;
+        let transaction = pool.begin_with(begin).await?;
+        self.publish_in(pool, transaction).await
+    }
+
+    /// The same, in a transaction that has begun and has nothing in it yet.
+    pub(super) async fn publish_in<DB>(
+        &self,
+        pool: &Pool<DB>,
+        mut transaction: Transaction<DB>,
+    ) -> Result<(), StoreError>
+    where
+        DB: Dialect,
+        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+        for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+        for<'q> String: Encode<'q, DB> + Type<DB>,
+        for<'q> &'q [u8]: Encode<'q, DB> + Type<DB>,
+        for<'q> i64: Encode<'q, DB> + Type<DB>,
+        for<'r> (String, String): FromRow<'r, DB::Row>,
+        for<'r> HeadRow: FromRow<'r, DB::Row>,
+        for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
+    {
         let outcome = self.add(&mut transaction).await;
         match transaction.finish(outcome).await {
             Ok(()) => Ok(()),

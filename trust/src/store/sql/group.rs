@@ -1,5 +1,5 @@
 //! Publishes that wait for the one writer of an embedded database: those that wait at the same time
-//! are committed together, each within a savepoint of its own.
+//! are committed together, each within a savepoint of its own. One that waits alone needs none.
 //!
 //! No one is answered before the commit. A publish that is refused takes back its own savepoint. If
 //! the database fails within a publish, everything is taken back, that publish is answered, and the
@@ -202,9 +202,15 @@ where
     for<'r> HeadRow: FromRow<'r, DB::Row>,
     for<'r> FileRow<DB::Time>: FromRow<'r, DB::Row>,
 {
-    while let Some(jobs) = writer.next() {
+    while let Some(mut jobs) = writer.next() {
         let begun = Instant::now();
         match pool.begin_with(DB::BEGIN).await {
+            Ok(transaction) if jobs.len() == 1 => {
+                if let Some(job) = jobs.pop_front() {
+                    let outcome = job.addition().publish_in(&pool, transaction).await;
+                    job.answer(outcome);
+                }
+            }
             Ok(transaction) => write_together(&writer, transaction, jobs).await,
             Err(error) => {
                 let error = StoreError::from(error);
