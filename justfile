@@ -46,6 +46,10 @@ soak SECONDS='3600':
     COUNTERSIGN_SOAK_SECONDS={{ SECONDS }} cargo nextest run --profile soak --workspace \
         -E 'package(e2e) and (test(faults) or test(full_disk) or binary(readings))'
 
+# How long the pages of 10,000 repositories take, on three databases.
+pages:
+    cargo nextest run --release -p e2e --test databases pages_of_ten_thousand --run-ignored all --no-capture
+
 # The whole service on this machine, with the lines to paste.
 up:
     cargo run --release

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Instant};
 use database::{Connected, with_pool};
 use fixtures::Publisher;
 use inventory::{
-    Detail, Entry, Filter, Follower, Freshness, Health, HistoryCursor, Owner, Past, Row, Tables,
-    Tag, TagCursor, Written,
+    Detail, Entry, Filter, Follower, Freshness, Health, HistoryCursor, NextExpiry, Owner, Past,
+    Row, Signature, SignatureCursor, Signer, Sort, Tables, Tag, TagCursor, Written,
 };
 use sqlx::AssertSqlSafe;
 use time::{Duration, OffsetDateTime};
@@ -27,6 +27,8 @@ macro_rules! each_behaviour {
         $test!(what_has_expired_since_is_computed_again);
         $test!(what_expires_is_listed_by_owner_and_in_order);
         $test!(repositories_and_what_expires_are_counted);
+        $test!(lists_are_read_in_each_order);
+        $test!(what_keys_may_sign_is_read_by_key);
         $test!(what_tags_named_before_is_told_by_comparing_versions);
         $test!(ten_thousand_repositories_are_read_in_pages);
         $test!(without_tables_nothing_is_written);
@@ -629,6 +631,188 @@ async fn pasts(store: &Arc<dyn TrustStore>, gun: &Gun, tag: Option<&str>) -> Vec
         after = page.next;
     }
     pasts
+}
+
+/// The names of all pages of `limit` rows, none of which is read twice.
+async fn sorted(tables: &dyn Tables, filter: &Filter, sort: Sort, limit: u32) -> Vec<String> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let batch = tables
+            .summaries(filter, sort, after.as_ref(), limit)
+            .await
+            .unwrap();
+        assert!(batch.count <= limit && batch.rows.len() <= batch.count as usize);
+        names.extend(batch.rows.into_iter().map(|row| row.gun));
+        match batch.next {
+            Some(next) => after = Some(next),
+            None => return names,
+        }
+    }
+}
+
+/// Five repositories with keys of their own, and one that signs in all of them.
+async fn fill(tables: &dyn Tables) -> [&'static str; 5] {
+    let now = fixtures::clock();
+    // Name, health, days until it expires, days since it was published.
+    let made = [
+        ("ex.com/a", Health::Whole, Some(9), 3),
+        ("ex.com/a/\u{e9}", Health::Broken, None, 1),
+        ("ex.com/b", Health::Warning, Some(2), 1),
+        ("ex.com/c", Health::Whole, Some(2), 2),
+        ("other", Health::Warning, Some(7), 0),
+    ];
+    for (gun, health, days, published) in made {
+        let mut entry = entry(
+            gun,
+            &[("1.0", "sha256:aa")],
+            now - Duration::days(published),
+        );
+        entry.row.health = health;
+        entry.row.next = days.map(|days| NextExpiry {
+            expires: now + Duration::days(days),
+            role: "targets".to_owned(),
+        });
+        let signer = |role: &str, key: &str, certificate: Option<&str>| Signer {
+            role: role.to_owned(),
+            key_id: key.to_owned(),
+            algorithm: "ecdsa".to_owned(),
+            certificate: certificate.map(str::to_owned),
+            expires: certificate.map(|_| now),
+        };
+        entry.signers = vec![
+            signer("root", gun, Some(gun)),
+            signer("targets", "shared", None),
+            signer("targets/a", "shared", None),
+        ];
+        assert_eq!(tables.put(&entry, None).await.unwrap(), Written::Done);
+    }
+    made.map(|(gun, ..)| gun)
+}
+
+pub(crate) async fn lists_are_read_in_each_order(connected: Connected) {
+    let stage = Stage::with(connected).await;
+    let tables = stage.tables.as_ref();
+    let now = fixtures::clock();
+    let all_names = fill(tables).await;
+    for limit in 1..7 {
+        let list = async |filter: Filter, sort| sorted(tables, &filter, sort, limit).await;
+        assert_eq!(list(all(), Sort::Name).await, all_names);
+        assert_eq!(
+            list(all(), Sort::Expires).await,
+            [
+                "ex.com/b",
+                "ex.com/c",
+                "other",
+                "ex.com/a",
+                "ex.com/a/\u{e9}"
+            ]
+        );
+        assert_eq!(
+            list(all(), Sort::Published).await,
+            [
+                "other",
+                "ex.com/b",
+                "ex.com/a/\u{e9}",
+                "ex.com/c",
+                "ex.com/a"
+            ]
+        );
+        let within = |prefix: &str| Filter {
+            prefix: prefix.to_owned(),
+            ..all()
+        };
+        assert_eq!(list(within("ex.com/a"), Sort::Name).await, &all_names[..2]);
+        assert_eq!(list(within("ex.com/b"), Sort::Expires).await, ["ex.com/b"]);
+        let unhealthy = Filter {
+            is_unhealthy: true,
+            ..within("ex.com/")
+        };
+        assert_eq!(
+            list(unhealthy, Sort::Name).await,
+            ["ex.com/a/\u{e9}", "ex.com/b"]
+        );
+        let soon = Filter {
+            expires_before: Some(now + Duration::days(7)),
+            ..all()
+        };
+        assert_eq!(
+            list(soon.clone(), Sort::Expires).await,
+            ["ex.com/b", "ex.com/c"]
+        );
+        assert_eq!(list(soon, Sort::Name).await, ["ex.com/b", "ex.com/c"]);
+        for filter in [
+            Filter {
+                signer: Some("shared".to_owned()),
+                ..within("ex.com/")
+            },
+            Filter {
+                tag: Some("1.0".to_owned()),
+                ..within("ex.com/")
+            },
+            Filter {
+                digest: Some("sha256:aa".to_owned()),
+                ..within("ex.com/")
+            },
+            Filter {
+                signer: Some("shared".to_owned()),
+                tag: Some("1.0".to_owned()),
+                digest: Some("sha256:aa".to_owned()),
+                ..within("ex.com/")
+            },
+        ] {
+            assert_eq!(list(filter, Sort::Name).await, &all_names[..4]);
+        }
+    }
+}
+
+pub(crate) async fn what_keys_may_sign_is_read_by_key(connected: Connected) {
+    let stage = Stage::with(connected).await;
+    let tables = stage.tables.as_ref();
+    fill(tables).await;
+    for limit in 1..7 {
+        let (mut signatures, mut after) = (Vec::new(), Some(SignatureCursor::default()));
+        while let Some(cursor) = after {
+            let page = tables.signatures(&cursor, limit).await.unwrap();
+            signatures.extend(page.rows);
+            after = page.next;
+        }
+        let brief = |one: &Signature| (one.key_id.clone(), one.gun.clone(), one.role.clone());
+        let found: Vec<_> = signatures.iter().map(brief).collect();
+        assert_eq!(found.len(), 15);
+        assert!(found.is_sorted());
+        assert_eq!(signatures[0].certificate.as_deref(), Some("ex.com/a"));
+        assert_eq!(signatures[14].certificate, None);
+        let (mut shared, mut after) = (Vec::new(), Some(SignatureCursor::default()));
+        while let Some(cursor) = after {
+            let page = tables
+                .signatures_of("shared", "ex.com/", &cursor, limit)
+                .await
+                .unwrap();
+            shared.extend(page.rows.iter().map(brief));
+            after = page.next;
+        }
+        let expected = found
+            .iter()
+            .filter(|(key, gun, _)| key == "shared" && gun != "other");
+        assert_eq!(shared, expected.cloned().collect::<Vec<_>>());
+    }
+    let mut counts = tables.count_by_health().await.unwrap();
+    counts.sort();
+    assert_eq!(
+        counts,
+        [
+            (Health::Whole, 2),
+            (Health::Warning, 2),
+            (Health::Broken, 1)
+        ]
+    );
+    // Two servers that ask at once get the same secret, and it stays.
+    let replica = inventory::tables(&stage.connected);
+    let (one, other) = tokio::join!(tables.secret(), replica.secret());
+    let secret = one.unwrap();
+    assert_eq!((secret.len(), &secret), (32, &other.unwrap()));
+    assert_eq!(tables.secret().await.unwrap(), secret);
+    assert_eq!(tables.position().await.unwrap(), None);
 }
 
 pub(crate) async fn ten_thousand_repositories_are_read_in_pages(connected: Connected) {

@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -335,6 +336,49 @@ fn health_of_a_configuration_that_makes_no_sense_is_said_in_one_line() {
     let (well, line) = stage.health();
     assert!(!well && line.contains("server.json"), "{line}");
     assert_eq!(line.matches("No such file").count(), 1, "{line}");
+}
+
+#[test]
+fn who_waits_for_changes_is_answered_when_the_server_ends() {
+    let stage = Stage::new(|_| json!({}));
+    let storage = [
+        ("NOTARY_SERVER_STORAGE_BACKEND", "sqlite3"),
+        ("NOTARY_SERVER_STORAGE_DB_URL", "server.db"),
+    ];
+    let mut running = stage.start(&storage);
+    let credentials = credentials(SEEDED);
+    let ask = |query: &str| {
+        let mut stream = TcpStream::connect(stage.address).unwrap();
+        write!(
+            stream,
+            "GET /api/v1/changes{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             authorization: Basic {credentials}\r\n\r\n"
+        )
+        .unwrap();
+        stream
+    };
+    let read = |mut stream: TcpStream| {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    // At first, the inventory is being filled.
+    while !read(ask("")).starts_with("HTTP/1.1 200 ") {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let waiting = ask("?wait=60s");
+    waiting
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let early = (&waiting).read(&mut [0]);
+    assert!(early.is_err(), "it waits");
+    waiting.set_read_timeout(None).unwrap();
+    let id = rustix::process::Pid::from_child(&running.child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let answer = read(waiting);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains(r#"{"changes":[],"next":""#), "{answer}");
+    assert!(running.child.wait().unwrap().success());
 }
 
 #[test]

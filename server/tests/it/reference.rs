@@ -4,6 +4,8 @@ use std::{env, fmt::Write as _, fs, path::Path};
 
 use server::http::{RouteDoc, error_kinds, route_docs};
 
+use crate::support::TestServer;
+
 const INTRODUCTION: &str = "\
 # HTTP routes
 
@@ -104,6 +106,27 @@ fn the_page_of_routes_is_current() {
     assert!(
         written == page,
         "docs/http.md is stale: run COUNTERSIGN_BLESS=1 cargo nextest run -p server page_of_routes"
+    );
+}
+
+/// `docs/openapi.json`, which is what the server answers.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is for whoever runs the test"
+)]
+async fn the_description_of_the_api_is_current() {
+    let server = TestServer::start().await;
+    let description = server.get("/api/v1/openapi.json").await.ok().json();
+    let description = serde_json::to_string_pretty(&description).unwrap() + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    if env::var_os("COUNTERSIGN_BLESS").is_some() {
+        fs::write(&path, &description).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == description,
+        "docs/openapi.json is stale: run COUNTERSIGN_BLESS=1 cargo nextest run -p server is_current"
     );
 }
 

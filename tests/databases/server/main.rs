@@ -18,6 +18,7 @@ mod inventory_behaviour;
 mod model;
 #[path = "../../../trust/tests/it/reads/observed.rs"]
 mod observed;
+mod pages;
 mod plans;
 mod pooler;
 mod reads;

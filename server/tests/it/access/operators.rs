@@ -145,6 +145,12 @@ async fn an_operator_finds_everything_by_one_request_each() {
     let digest = tags["tags"][0]["digest"].as_str().unwrap();
     assert_eq!(tags["tags"][0]["name"], "hidden-tag");
 
+    // A name of any characters is a text of JSON, and nothing else.
+    let strange = json(&stage, "admin", "tags?gun=a/two").await;
+    assert_eq!(strange["tags"][0]["name"], "2.0\u{1b}</script>\r\n");
+    let raw = ask(&stage, "admin", "tags?gun=a/two").await.text();
+    assert!(!raw.contains('\u{1b}') && raw.contains("\\u001b"), "{raw}");
+
     // Which repositories can this key sign?
     let signs = json(&stage, "admin", &format!("keys/{}", key.to_uppercase())).await;
     assert_eq!(
