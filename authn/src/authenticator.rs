@@ -227,6 +227,22 @@ impl Authenticator {
         }
     }
 
+    /// Whether callers prove who they are by a password.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        matches!(self.scheme, Scheme::Passwords { .. })
+    }
+
+    /// What a session of `identity` has to be bound to: a value that changes with the password of a
+    /// user or of the administrator, and that all servers with the same files agree on. `None` for
+    /// everyone else, and for users who are gone. It is secret: never show it.
+    pub async fn binding(&self, identity: &Identity) -> Option<[u8; 32]> {
+        match &self.scheme {
+            Scheme::Passwords { passwords, .. } => passwords.binding(identity).await,
+            Scheme::Open | Scheme::Outside(_) => None,
+        }
+    }
+
     /// Whether `caller` still has the password whose [`Authenticator::fingerprint`] was `then`. It
     /// is false for a user who was removed from the password file since, or whose password changed.
     #[must_use]

@@ -5,7 +5,13 @@
 //! requests with the same credentials share one check (both in one cache); the throttle counts the
 //! attempt; a slot bounds how many wait; a core bounds how many run.
 
-use std::{net::IpAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration as StdDuration};
+use std::{
+    net::IpAddr,
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration as StdDuration,
+};
 
 use access::{Credentials, Identity, PasswordFile};
 use moka::future::{Cache, CacheBuilder};
@@ -17,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     AuthenticationError, settings::PasswordSettings, slots::Slots, throttle::Throttle,
-    watched::Watched,
+    token_service::administrator_fingerprint, watched::Watched,
 };
 
 /// How long a verified password is remembered.
@@ -29,6 +35,7 @@ const MOST_REMEMBERED: u64 = 10_000;
 /// The users, and the work of checking their passwords.
 pub(crate) struct Passwords {
     known: Watched<Known>,
+    administrator: Option<Arc<Administrator>>,
     pub(crate) throttle: Throttle,
     slots: Slots,
     /// One for each core.
@@ -37,6 +44,12 @@ pub(crate) struct Passwords {
 
 /// A keyed digest of a user and a password, which tells nothing of either.
 type Tag = [u8; 32];
+
+/// The administrator, with what changes with the password, once that was computed: it is slow.
+struct Administrator {
+    credentials: Credentials,
+    fingerprint: OnceLock<[u8; 32]>,
+}
 
 /// The users of one state of the password file. A changed file makes another one of these, so that
 /// checks against an older state, finished or running, count no more.
@@ -70,8 +83,15 @@ impl Passwords {
             })?,
         };
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let administrator = settings.administrator.clone();
         Ok(Self {
             known,
+            administrator: administrator.map(|credentials| {
+                Arc::new(Administrator {
+                    credentials,
+                    fingerprint: OnceLock::new(),
+                })
+            }),
             throttle: Throttle::default(),
             slots: Slots::new(cores),
             cores: Arc::new(Semaphore::new(cores)),
@@ -86,6 +106,29 @@ impl Passwords {
     /// Something that changes with the user's password; `None` without such a user.
     pub(crate) fn fingerprint(&self, user: &str) -> Option<[u8; 32]> {
         self.known.current().file.as_ref()?.fingerprint(user)
+    }
+
+    /// Something that changes with the password of a user or of the administrator, and is the same
+    /// for all servers with the same files; `None` for others.
+    pub(crate) async fn binding(&self, identity: &Identity) -> Option<[u8; 32]> {
+        match identity {
+            Identity::User(name) => self.fingerprint(name),
+            Identity::Administrator(name) => {
+                let known = self.administrator.clone()?;
+                if known.credentials.user != *name {
+                    return None;
+                }
+                if let Some(fingerprint) = known.fingerprint.get() {
+                    return Some(*fingerprint);
+                }
+                let compute = move || {
+                    let make = || administrator_fingerprint(&known.credentials);
+                    *known.fingerprint.get_or_init(make)
+                };
+                tokio::task::spawn_blocking(compute).await.ok()
+            }
+            Identity::Anonymous | Identity::Certificate(_) | Identity::Outside(_) => None,
+        }
     }
 
     /// Whose credentials these are.

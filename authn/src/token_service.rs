@@ -29,6 +29,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
+pub(crate) use self::holder::administrator_fingerprint;
 pub use self::{
     error::{IssueError, OwnTokenError, TokenServiceError},
     holder::Holder,

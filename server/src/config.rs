@@ -24,7 +24,7 @@ pub use door::Doors;
 use ipnet::IpNet;
 pub use note::AuthenticationNote;
 pub use sections::SECTIONS;
-use sections::{Api, Bugsnag, Caching, Inventory, Repositories, Server};
+use sections::{Api, Bugsnag, Caching, Inventory, Repositories, Server, Ui};
 use trust::{
     follower::{Mode, Rules},
     store::Storage,
@@ -70,6 +70,13 @@ pub enum TrustService {
         /// Certificate and key shown to it.
         client: Option<(PathBuf, PathBuf)>,
     },
+}
+
+/// The pages for browsers.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// The CA of the server's certificate, for visitors to download.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How long clients and proxies may keep what they read; 0 turns caching off.
@@ -156,6 +163,8 @@ pub struct Config {
     pub inventory: bool,
     /// Who is told what happens to repositories.
     pub webhooks: Vec<ReceiverSettings>,
+    /// The pages for browsers; `None`: there are none.
+    pub ui: Option<Pages>,
     /// How talkative the log is.
     pub level: Level,
     /// What proxies are told.
@@ -220,6 +229,7 @@ impl Config {
             has_v1: Api::of(settings).enabled.get()?,
             inventory: Inventory::of(settings).enabled.get()?,
             webhooks: webhooks::read(settings)?,
+            ui: pages(settings)?,
             trust_service: trust_service(settings)?,
             reading: Reading::read(&caching, storage.url.backend())?,
             storage,
@@ -350,6 +360,13 @@ fn remote(section: &sections::TrustService<'_>) -> Result<TrustService, Settings
         ca: section.tls_ca_file.path(),
         client,
     })
+}
+
+fn pages(settings: &Settings) -> Result<Option<Pages>, SettingsError> {
+    let section = Ui::of(settings);
+    Ok(section.enabled.get()?.then(|| Pages {
+        ca_file: section.ca_file.path(),
+    }))
 }
 
 fn storage(settings: &Settings) -> Result<Storage, SettingsError> {

@@ -19,6 +19,7 @@ mod path;
 mod state;
 mod target;
 mod token;
+mod ui;
 mod upload;
 mod v1;
 
@@ -42,6 +43,7 @@ pub use path::{GunName, RoleName, RoleText, Route, RouteDoc, route};
 pub use state::{App, Parts};
 use tower::ServiceExt as _;
 use trust::signer::REQUEST_ID;
+pub use ui::Ui;
 
 /// What a listener serves; cheap to clone.
 #[derive(Clone)]

@@ -9,8 +9,10 @@ mod changes;
 mod cursor;
 mod due;
 mod keys;
+mod sessions;
 mod sight;
 mod status;
+mod versions;
 
 use std::{
     sync::{
@@ -24,8 +26,8 @@ use changes::Waiting;
 pub use changes::{ChangesPage, SeenChange};
 pub use cursor::BadCursor;
 use cursor::{Manner, Seal};
-pub(crate) use due::calendar;
 pub use due::{Due, deadline, who};
+pub(crate) use due::{calendar, quote};
 use inventory::{
     Batch, Filter, Follower, Freshness, Row, Signer, Sort, Summary, SummaryCursor, Tables, Tag,
     TagCursor,
@@ -38,6 +40,7 @@ use tokio::{
     time::timeout,
 };
 use trust::store::{StoreError, TrustStore};
+pub use versions::Version;
 
 /// The longest page.
 pub const MOST_ROWS: u32 = 500;

@@ -29,7 +29,7 @@ use crate::{
     command::webhook_source,
     config::{Config, TrustService},
     doctor, health,
-    http::{Audited, Endpoint},
+    http::{Audited, Endpoint, Ui},
     overview::Overview,
     refused,
 };
@@ -354,6 +354,7 @@ async fn inventory(
 /// Everything that requests work with, opened and connected, and its database.
 async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)> {
     let authenticator = authenticator(config).await?;
+    let ui = config.ui.as_ref().map(Ui::load).transpose()?;
     let signer = signer(&config.trust_service)?;
     let audit = audit(config)?;
     // The last that can fail: nothing leaves it open.
@@ -393,6 +394,7 @@ async fn app(config: &Config, metrics: MetricsHandle) -> Result<(App, Connected)
         public_url: config.public_url.clone(),
         is_tls: config.tls.is_some(),
         monitoring_apart: config.monitoring_addr.is_some(),
+        ui,
     });
     Ok((app, connected))
 }

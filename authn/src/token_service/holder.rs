@@ -98,7 +98,7 @@ fn binding(fingerprint: &[u8; 32]) -> String {
 /// The fingerprint of the administrator, whose password is not hashed anywhere. Tokens show
 /// something made of it: guessing the password from that has to be slow (the rounds are what OWASP
 /// asks for).
-pub(super) fn administrator_fingerprint(administrator: &Credentials) -> [u8; 32] {
+pub(crate) fn administrator_fingerprint(administrator: &Credentials) -> [u8; 32] {
     const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("more than none");
     let salt = format!("notary-server administrator {}", administrator.user);
     let mut fingerprint = [0; 32];

@@ -19,6 +19,7 @@ pub const SECTIONS: &[Section] = &[
     Inventory::SECTION,
     Api::SECTION,
     Webhooks::SECTION,
+    Ui::SECTION,
     Bugsnag::SECTION,
 ];
 
@@ -306,6 +307,20 @@ section! {
         /// refused, as are addresses that are not `https`, except with `allow_private_addresses`.
         #[setting(secret)]
         receivers: BTreeMap<String, Value>,
+    }
+}
+
+section! {
+    /// Pages for people, in a browser: what is stored, what is wrong, what expires.
+    pub(crate) struct Ui at "ui" {
+        /// Whether the server has pages for browsers, at `/ui/`, and greets browsers at `/`. They
+        /// only read, and show callers what the API answers them. They need the inventory. If
+        /// false, neither path has anything.
+        #[setting(on_by_default)]
+        enabled: bool,
+        /// The CA of the server's certificate, PEM, for visitors to download. A file that holds
+        /// anything but certificates is refused, a private key above all. If unset, none is offered.
+        ca_file: PathBuf,
     }
 }
 

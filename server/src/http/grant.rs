@@ -5,7 +5,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use access::{Authorization, Caller, Challenge, Identity, Permission, Policy, Scope, TokenFault};
+use access::{
+    Authorization, Caller, Challenge, Credentials, Identity, Permission, Policy, Scope, TokenFault,
+};
 use audit_trail::{Act, Actor, Event, Outcome};
 use authn::{AuthenticationError, Presented, network};
 use daemon::Peer;
@@ -181,6 +183,11 @@ impl<A: Grantable> Granted<A> {
         sender.into()
     }
 
+    /// Who asks.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// Writes down what came of it.
     pub(super) fn record(&self, app: &App, act: Act<'_>, outcome: Outcome<'_>) {
         let actor = Actor::Known(&self.caller);
@@ -271,6 +278,16 @@ impl Auth<'_> {
             Ok(caller) => caller,
             Err(why) => return Err(Refused(self.refuse_credentials(&permission, &why))),
         };
+        self.grant_to(caller, permission)
+    }
+
+    /// Grants `permission` to a caller who is known already, or says what to answer instead.
+    pub(super) fn grant_to<A: Grantable>(
+        &self,
+        caller: Caller,
+        permission: A,
+    ) -> Result<Granted<A>, Refused> {
+        let authenticator = &self.app.authenticator;
         let policy = authenticator.policy();
         let decision = policy.decide(&caller, permission.permission());
         if !decision.is_granted {
@@ -286,6 +303,31 @@ impl Auth<'_> {
             policy,
             origin: self.origin.clone(),
         })
+    }
+
+    /// Checks a password that a form brought, as if a header had. Returns who it is, and records
+    /// both outcomes.
+    pub(super) async fn sign_in(
+        &self,
+        credentials: Credentials,
+    ) -> Result<Caller, AuthenticationError> {
+        let presented = Presented {
+            authorization: Authorization::Basic(credentials),
+            certificates: &[],
+            ..self.read_presented()
+        };
+        match self.app.authenticator.identify(presented).await {
+            Ok(caller) => {
+                let (act, actor) = (Authenticated.act(), Actor::Known(&caller));
+                let (app, origin) = (self.app, self.origin);
+                record(app, &Authenticated, origin, actor, act, Outcome::Done);
+                Ok(caller)
+            }
+            Err(why) => {
+                self.refuse_credentials(&Authenticated, &why);
+                Err(why)
+            }
+        }
     }
 
     /// What the request presents to prove who sends it.

@@ -15,7 +15,7 @@ use http::{Method, Request, request::Parts as Head};
 
 use super::{
     ApiError, Route, add_data_headers, api, health, origin::Origin, path::RouteDoc, target, token,
-    upload,
+    ui, upload,
 };
 use crate::App;
 
@@ -102,6 +102,7 @@ pub(super) fn docs() -> impl Iterator<Item = &'static RouteDoc> {
         .iter()
         .chain(&TOKENS)
         .flat_map(|route| route.docs)
+        .chain(ui::DOCS)
 }
 
 /// Whether a request asks for health or metrics, which are asked for all the time.
@@ -121,10 +122,15 @@ pub(super) fn main_router(app: &App) -> Router {
     if app.authenticator.token_service().is_some() {
         routes.extend(&TOKENS);
     }
-    finish(
+    let data = finish(
         app,
         router(routes, || any(answer_unknown)).fallback(answer_unknown),
-    )
+    );
+    if app.ui.is_some() {
+        data.merge(ui::router(app))
+    } else {
+        data
+    }
 }
 
 /// The router of the listener for health and metrics.
@@ -169,7 +175,7 @@ pub(super) async fn nothing_else(State(app): State<App>, request: Request<Body>)
     ApiError::UnknownRoute.into_response()
 }
 
-async fn answer_unknown(
+pub(super) async fn answer_unknown(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     request: Request<Body>,

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use trust::Repositories;
 
-use super::{describe_metrics, metadata::Cached, observe::Meters};
+use super::{Ui, describe_metrics, metadata::Cached, observe::Meters};
 use crate::{
     config::MaxAge, health::Health, key_limiter::KeyLimiter, overview::Overview,
     uploads::UploadLimits,
@@ -55,6 +55,8 @@ pub struct Parts {
     pub public_url: Option<String>,
     /// Whether the listener speaks TLS.
     pub is_tls: bool,
+    /// The pages for browsers; `None`: there are none.
+    pub ui: Option<Ui>,
     /// Whether health and metrics have a listener of their own, and are nowhere else.
     pub monitoring_apart: bool,
 }

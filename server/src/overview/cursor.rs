@@ -42,6 +42,8 @@ pub(super) enum Manner {
 /// What seals cursors.
 pub(super) struct Seal {
     key: LessSafeKey,
+    /// What the sessions of browsers are sealed with, beside what they are bound to.
+    pub(super) sessions: hmac::Key,
     nonces: hmac::Key,
     names: hmac::Key,
     random: SystemRandom,
@@ -55,6 +57,7 @@ impl Seal {
         let key = UnboundKey::new(&AES_256_GCM, derive("cursors").as_ref());
         Self {
             key: LessSafeKey::new(key.expect("an HMAC with SHA-256 has the length of the key")),
+            sessions: hmac::Key::new(hmac::HMAC_SHA256, derive("sessions").as_ref()),
             nonces: hmac::Key::new(hmac::HMAC_SHA256, derive("nonces").as_ref()),
             names: hmac::Key::new(hmac::HMAC_SHA256, derive("names").as_ref()),
             random: SystemRandom::new(),

@@ -73,7 +73,7 @@ fn cure(expiry: &Expiry) -> String {
 }
 
 /// `name` as one word of a shell, whatever is in it.
-fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     let is_plain = |character: char| {
         character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_' | ':' | '@')
     };

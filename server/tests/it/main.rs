@@ -23,6 +23,7 @@ mod renewal;
 mod secrets;
 mod support;
 mod token_service;
+mod ui;
 mod upload;
 mod vectors;
 mod webhooks;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use server::{
     App, KeyLimiter, Parts, UploadLimits,
     config::MaxAge,
-    http::{Audited, Endpoint, Route},
+    http::{Audited, Endpoint, Route, Ui},
     overview::Overview,
 };
 use time::{Duration, OffsetDateTime};
@@ -203,6 +203,7 @@ pub(crate) struct Settings {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) keys_per_minute: u32,
     pub(crate) monitoring_apart: bool,
+    pub(crate) ui: Option<Ui>,
     pub(crate) audit: Audit,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) has_v1: bool,
@@ -222,6 +223,7 @@ impl Default for Settings {
             authenticator: Arc::new(Authenticator::open()),
             keys_per_minute: 0,
             monitoring_apart: false,
+            ui: Some(Ui::default()),
             audit: Audit::to_log(),
             trusted_proxies: Vec::new(),
             has_v1: true,
@@ -379,6 +381,7 @@ impl TestServer {
             public_url: None,
             is_tls: true,
             monitoring_apart: settings.monitoring_apart,
+            ui: settings.ui,
         });
         Self {
             app,

@@ -45,6 +45,7 @@ pub(crate) fn app(store: Arc<dyn TrustStore>) -> App {
         public_url: None,
         is_tls: false,
         monitoring_apart: false,
+        ui: None,
     })
 }
 
