@@ -27,3 +27,6 @@ mod stores;
 mod support;
 mod tls;
 mod vanished;
+mod webhooks;
+#[path = "../../../webhooks/tests/it/behaviour.rs"]
+mod webhooks_behaviour;

@@ -76,14 +76,19 @@ impl Listener {
         let answer = move |headers: HeaderMap, body: Bytes| {
             let event: Value = serde_json::from_slice(&body).unwrap();
             let status = decide(&event);
-            let mut all = kept.lock().unwrap();
-            all.push(Received {
+            let received = Received {
                 headers,
                 body,
                 event,
                 status,
-            });
-            sender.send_replace(all.len());
+            };
+            // Released before others are told: they look at what was received while they are.
+            let total = {
+                let mut all = kept.lock().unwrap();
+                all.push(received);
+                all.len()
+            };
+            sender.send_modify(|count| *count = total.max(*count));
             std::future::ready(axum::http::StatusCode::from_u16(status).unwrap())
         };
         let app = Router::new().fallback_service(post(answer));
