@@ -7,7 +7,7 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
-use super::{NamedFile, Parts, decode, has_go_address, host_and_port, wrong};
+use super::{NamedFile, Parts, decode, has_go_address, host_and_port, shown::show_name, wrong};
 use crate::{
     Backend, DatabaseError, Pool, PoolLimits,
     pool::{Reach, Source},
@@ -146,12 +146,13 @@ impl MySqlUrl {
         let host = host.unwrap_or("127.0.0.1");
         let port = parts.port.unwrap_or(3306);
         let mut options = MySqlConnectOptions::new().database(&parts.name);
+        let name = show_name(&parts.name);
         let place = if host.starts_with('/') {
             options = options.socket(host);
-            format!("{} at {host}", parts.name)
+            format!("{name} at {host}")
         } else {
             options = options.host(host).port(port);
-            format!("{} at {host}:{port}", parts.name)
+            format!("{name} at {host}:{port}")
         };
         if let Some(user) = &parts.user {
             options = options.username(user);

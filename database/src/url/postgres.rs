@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use super::{NamedFile, Parts, has_go_address, wrong};
+use super::{NamedFile, Parts, has_go_address, shown::show_name, wrong};
 use crate::{
     Backend, DatabaseError, Pool, PoolLimits,
     pool::{Reach, Source},
@@ -245,7 +245,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.options.get_database().unwrap_or_default();
+        let name = show_name(self.options.get_database().unwrap_or_default());
         let host = self.options.get_host();
         match self.options.get_socket() {
             Some(folder) => write!(formatter, "{name} at {}", folder.display()),
@@ -270,6 +270,12 @@ mod tests {
 
     fn problem(url: &str) -> String {
         PostgresUrl::parse(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_password_without_what_ends_it_is_not_shown_as_a_name() {
+        let url = PostgresUrl::parse("postgres://me:/s3cret127.0.0.1:1/x").unwrap();
+        assert_eq!(url.to_string(), "(a name that is not shown) at me:5432");
     }
 
     #[test]

@@ -161,6 +161,15 @@ fn is_span(text: &str) -> bool {
     (1..=5).contains(&(text.len() - unit.len())) && ["", "ms", "s", "m", "h"].contains(&unit)
 }
 
+/// The name of a database, to be printed: it may be a password that is not in its place.
+pub(super) fn show_name(name: &str) -> &str {
+    if is_name(name) {
+        name
+    } else {
+        "(a name that is not shown)"
+    }
+}
+
 /// A word as users and databases are called.
 fn is_name(text: &str) -> bool {
     is_made_of(text, "_-.")
