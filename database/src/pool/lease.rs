@@ -6,7 +6,7 @@ use std::{
 };
 
 use sqlx::Connection as _;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{PING, Pool, Reach, idle::Held};
 use crate::{Dialect, Fault, fault};
@@ -113,13 +113,27 @@ impl<DB: Dialect> DerefMut for Lease<DB> {
 }
 
 impl<DB: Dialect> Drop for Lease<DB> {
-    /// Closes the connection, whatever it was doing.
+    /// Closes the connection, whatever it was doing. Its place is free when that is done: a file is
+    /// closed by another thread, and left unfinished where the program ends before.
     fn drop(&mut self) {
-        if let Some(mut held) = self.held.take()
-            && self.pool.shared.source.reach == Reach::Memory
-        {
-            held.is_unsettled = true;
-            self.pool.shared.keep(held);
+        let Some(mut held) = self.held.take() else {
+            return;
+        };
+        match self.pool.shared.source.reach {
+            Reach::Memory => {
+                held.is_unsettled = true;
+                self.pool.shared.keep(held);
+            }
+            Reach::Network => {}
+            Reach::File => {
+                let permit = self.permit.take();
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(async move {
+                        drop(held.connection.close().await);
+                        drop(permit);
+                    });
+                }
+            }
         }
     }
 }

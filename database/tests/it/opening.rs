@@ -7,6 +7,7 @@ use database::{
     is_unique_violation,
 };
 use sqlx::{AssertSqlSafe, Sqlite};
+use tokio::time::timeout;
 
 async fn text(pool: &Pool<Sqlite>, statement: &str) -> String {
     sqlx::query_scalar(AssertSqlSafe(statement.to_owned()))
@@ -138,6 +139,21 @@ async fn of_a_file_the_connection_that_writes_is_left_to_writers() {
     assert_eq!(found, 1);
     transaction.rollback().await;
     assert_eq!(pool.connections(), (2, 2));
+}
+
+#[tokio::test]
+async fn a_statement_that_is_given_up_leaves_nothing_beside_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.db");
+    let pool = connect_sqlite(file.to_str().unwrap()).await.unwrap();
+    let count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 2000000) \
+                 SELECT COUNT(*) FROM n";
+    let counting = timeout(Duration::from_millis(20), number(&pool, count)).await;
+    assert!(counting.is_err(), "it takes longer");
+    pool.close().await;
+    let names = fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = names.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["server.db"]);
 }
 
 #[tokio::test]
