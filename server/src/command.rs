@@ -33,6 +33,7 @@ const LOGGED_CRATES: &[&str] = &[
     "server",
     "trust",
     "inventory",
+    "insight",
     "audit_trail",
     "webhooks",
     "authn",

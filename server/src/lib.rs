@@ -5,14 +5,12 @@
 //! decided in `trust`.
 
 pub mod backup;
-pub mod calendar;
 mod command;
 pub mod config;
 pub mod doctor;
 pub mod health;
 pub mod http;
 mod key_limiter;
-pub mod overview;
 mod password_file;
 mod refused;
 mod serve;

@@ -10,6 +10,7 @@ use daemon::{
     clock, debug, listener, metrics, signals,
 };
 use database::{Connected, OpenMode};
+use insight::Overview;
 use inventory::{Follower, Gauges, Pace as FollowingPace};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,6 @@ use crate::{
     config::{Config, TrustService},
     doctor, health,
     http::{Audited, Endpoint, Ui},
-    overview::Overview,
     refused,
 };
 

@@ -9,6 +9,7 @@ use std::{
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches};
 use daemon::{Flags, clock};
+use insight::{Due, deadline, who};
 use inventory::{Expiry, Owner, Tables};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -19,7 +20,6 @@ use super::{
     overview::Opened,
     terminal::{Columns, day, finish, moment},
 };
-use crate::overview::{self, Due, deadline, who};
 
 /// The name of the command.
 pub(super) const NAME: &str = "expiry";
@@ -108,7 +108,7 @@ async fn make_calendar(tables: &dyn Tables, due: &[Due]) -> Result<String> {
             changed.insert(expiry.gun.as_str(), when);
         }
     }
-    Ok(overview::calendar(due, |expiry| {
+    Ok(insight::calendar(due, |expiry| {
         changed[expiry.gun.as_str()]
     }))
 }

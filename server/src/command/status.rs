@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Result, bail};
 use clap::{Arg, ArgAction, ArgMatches};
 use daemon::{Flags, clock};
+use insight::{Due, who};
 use inventory::{Filter, Freshness, Health, Owner, Row, Tally};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -22,10 +23,7 @@ use super::{
     overview::Opened,
     terminal::{Columns, day, escape, moment},
 };
-use crate::{
-    doctor::{Check, Finding, Report, Verdict, examine},
-    overview::{Due, who},
-};
+use crate::doctor::{Check, Finding, Report, Verdict, examine};
 
 /// The name of the command.
 pub(super) const NAME: &str = "status";

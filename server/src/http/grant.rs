@@ -12,6 +12,7 @@ use audit_trail::{Act, Actor, Event, Outcome};
 use authn::{AuthenticationError, Presented, network};
 use daemon::Peer;
 use http::{header, request::Parts as Head};
+use insight::Sight;
 use trust::{
     events::Requester,
     publish::{Authority, Denied},
@@ -26,7 +27,7 @@ use super::{
     observe::Decided,
     origin::Origin,
 };
-use crate::{App, overview::Sight, uploads::Payer};
+use crate::{App, uploads::Payer};
 
 /// A permission that can be granted. Each has a type of its own, so that no other decision can
 /// stand for it.

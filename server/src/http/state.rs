@@ -5,15 +5,13 @@ use std::{ops::Deref, sync::Arc};
 use audit_trail::Audit;
 use authn::Authenticator;
 use daemon::MetricsHandle;
+use insight::Overview;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 use trust::Repositories;
 
 use super::{Ui, describe_metrics, metadata::Cached, observe::Meters};
-use crate::{
-    config::MaxAge, health::Health, key_limiter::KeyLimiter, overview::Overview,
-    uploads::UploadLimits,
-};
+use crate::{config::MaxAge, health::Health, key_limiter::KeyLimiter, uploads::UploadLimits};
 
 /// What every request works with; cheap to clone.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! Pages for people: what is stored, what is wrong, what expires, and the commands to type.
 //!
 //! `visit` finds out who asks and what they may see, `pages` fills templates with answers of
-//! [`crate::overview`], `failure` is the page of everything that goes wrong. `sign_in` and
+//! `insight`, `failure` is the page of everything that goes wrong. `sign_in` and
 //! `session` are the way in for browsers. Nothing here changes trust, or needs a script. Templates
 //! escape what they are filled with; `text` makes visible what would hide in a name.
 

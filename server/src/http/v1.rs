@@ -1,7 +1,7 @@
 //! The API for operators, below `/api/v1/`: what is stored, who signs it, what expires, what
 //! happened. It reads and never writes.
 //!
-//! `table` says which routes there are, `query` reads their parameters, [`crate::overview`] answers
+//! `table` says which routes there are, `query` reads their parameters, `insight` answers
 //! within what the caller may see, `view` is the form of the answers, and `problem` what is
 //! answered otherwise (RFC 9457). `openapi` writes the description from the same table.
 
@@ -17,6 +17,7 @@ mod view;
 use axum::{body::Body, response::Response};
 use body::{Answered, Privacy};
 use http::{HeaderMap, HeaderValue, Method, header, request::Parts as Head};
+use insight::{OverviewError, Question, Sight};
 use inventory::{Filter, Freshness, Sort};
 use problem::{Kind, Problem};
 use query::Query;
@@ -30,10 +31,7 @@ use super::{
     target::{LONGEST_TARGET, decode_percent},
     upload,
 };
-use crate::{
-    App,
-    overview::{OverviewError, Question, Sight},
-};
+use crate::App;
 
 /// What the API is below.
 const BASE: &str = "/api/v1/";

@@ -12,7 +12,6 @@ mod inventory;
 mod keys;
 mod observed;
 mod overload;
-mod overview;
 mod planted;
 mod process;
 mod publishing;

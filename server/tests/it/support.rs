@@ -13,13 +13,13 @@ use database::Connected;
 use fixtures::Publisher;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use insight::Overview;
 use inventory::Follower;
 use serde_json::Value;
 use server::{
     App, KeyLimiter, Parts, UploadLimits,
     config::MaxAge,
     http::{Audited, Endpoint, Route, Ui},
-    overview::Overview,
 };
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Instant};
 use access::{Caller, Identity, Policy, Rules};
 use anyhow::Result;
 use database::Connected;
+use insight::{Overview, OverviewError, Question, Sight};
 use inventory::{
     Detail, Entry, Filter, Health, NextExpiry, Position, RoleDetail, Row, Signer, Sort, Tag,
 };
-use server::overview::{Overview, OverviewError, Question, Sight};
 use time::Duration;
 
 use crate::support::{Server, connect};

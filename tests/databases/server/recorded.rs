@@ -10,8 +10,9 @@ use fixtures::{bytes, vectors};
 use harness::Fresh;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use insight::Overview;
 use serde_json::Value;
-use server::{App, KeyLimiter, Parts, UploadLimits, config::MaxAge, overview::Overview};
+use server::{App, KeyLimiter, Parts, UploadLimits, config::MaxAge};
 use trust::{
     Repositories, cache::MetadataCache, memory::MemoryLimits, signer::LocalSigner,
     store::TrustStore,

@@ -3,10 +3,11 @@
 use askama::Template;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use insight::OverviewError;
 use trust::store::StoreError;
 
 use super::{Frame, html};
-use crate::{http::ApiError, overview::OverviewError};
+use crate::http::ApiError;
 
 /// Why there is no page.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use askama::Template;
 pub(super) use audit::audit;
 use axum::response::Response;
 use http::StatusCode;
+use insight::{Due, KeySummary, Listed, Question, who};
 use inventory::{Filter, Freshness, NextExpiry, Owner, Sort, Summary};
 pub(super) use repository::repository;
 pub(super) use tag::tag;
@@ -21,7 +22,6 @@ use super::{
     text::{self, Badge, When, visible},
     visit::Visit,
 };
-use crate::overview::{Due, KeySummary, Listed, Question, who};
 
 /// How many rows a page has.
 const ROWS: u32 = 50;

@@ -2,11 +2,10 @@
 
 use askama::{Template, filters::HtmlSafe};
 use daemon::logging::Plain;
+use insight::deadline;
 use inventory::{Health, Owner};
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
-
-use crate::overview::deadline;
 
 /// How long before it expires something of a publisher is due.
 const SOON: Duration = Duration::days(90);

@@ -2,6 +2,7 @@
 
 use access::{Caller, Identity, Permission};
 use http::{HeaderValue, header, request::Parts as Head};
+use insight::Sight;
 use ring::hmac;
 use time::OffsetDateTime;
 
@@ -18,7 +19,6 @@ use crate::{
         grant::{Auth, Grantable, Overview, Refused},
         origin::Origin,
     },
-    overview::Sight,
 };
 
 /// A visitor, and what a page is made with.

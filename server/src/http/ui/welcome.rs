@@ -3,9 +3,10 @@
 use askama::Template;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use insight::quote;
 
 use super::{Frame, ca, html};
-use crate::{App, http::origin::Origin, overview::quote};
+use crate::{App, http::origin::Origin};
 
 #[derive(Template)]
 #[template(path = "ui/welcome.html")]

@@ -5,18 +5,16 @@ use std::time::Duration;
 use access::{Challenge, Scope, TokenFault};
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
+use insight::OverviewError;
 use serde::Serialize;
 use serde_json::json;
 use trust::signer::REQUEST_ID;
 use utoipa::ToSchema;
 
-use crate::{
-    http::{
-        ApiError,
-        error::{SHORTLY, Unauthorized},
-        grant::Refused,
-    },
-    overview::OverviewError,
+use crate::http::{
+    ApiError,
+    error::{SHORTLY, Unauthorized},
+    grant::Refused,
 };
 
 /// Makes the kinds, and the list of them.

@@ -1,10 +1,10 @@
 //! The routes of the API, and their parameters: requests, the description for
 //! machines and the documentation all come from here.
 
+use insight::MOST_ROWS;
 use time::Duration;
 
 use super::RouteDoc;
-use crate::overview::MOST_ROWS;
 
 /// How many rows a page has if the request does not say.
 pub(super) const DEFAULT_LIMIT: u32 = 100;

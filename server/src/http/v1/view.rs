@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archive::moment;
+use insight::{ChangesPage, Due, KeyRoles, KeySummary, Listed};
 use inventory::{Health, Owner, Summary};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-
-use crate::overview::{self, ChangesPage, Due, KeyRoles, KeySummary, Listed};
 
 /// How a repository is: `ok`, `warning` (there is something to see to) or `broken` (clients cannot
 /// follow it).
@@ -183,9 +182,9 @@ pub(super) struct Repository {
     problems: Vec<ProblemOfRepository>,
 }
 
-impl From<overview::Repository> for Repository {
-    fn from(found: overview::Repository) -> Self {
-        let overview::Repository { row, signers } = found;
+impl From<insight::Repository> for Repository {
+    fn from(found: insight::Repository) -> Self {
+        let insight::Repository { row, signers } = found;
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
         let roles = row.detail.roles.into_iter().map(|role| RoleView {
             role: role.role,
@@ -523,7 +522,7 @@ impl Status {
     pub(super) fn of(
         (failing, limited): (Checks, Checks),
         inventory: Inventory,
-        status: Option<overview::Status>,
+        status: Option<insight::Status>,
     ) -> Self {
         let empty = Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -8,8 +8,8 @@ use axum::body::Body;
 use fixtures::Publisher;
 use flate2::read::GzDecoder;
 use http::StatusCode;
+use insight::Overview;
 use serde_json::{Value, json};
-use server::overview::Overview;
 
 use super::callers::Stage;
 use crate::support::{Answer, Settings, TestServer};

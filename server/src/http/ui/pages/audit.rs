@@ -4,24 +4,22 @@ use askama::Template;
 use audit_trail::{BadPlace, Line, Recent, Wanted};
 use axum::response::Response;
 use http::StatusCode;
+use insight::OverviewError;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::Semaphore;
 
 use super::{Paging, ROWS};
-use crate::{
-    http::{
-        grant::{Audit, AuditAll},
-        path::GunName,
-        ui::{
-            Frame,
-            failure::Failure,
-            html,
-            query::Query,
-            text::{self, When, visible},
-            visit::Visit,
-        },
+use crate::http::{
+    grant::{Audit, AuditAll},
+    path::GunName,
+    ui::{
+        Frame,
+        failure::Failure,
+        html,
+        query::Query,
+        text::{self, When, visible},
+        visit::Visit,
     },
-    overview::OverviewError,
 };
 
 /// How many readings of the file may go on at once.

@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
+use insight::{Version, quote};
 use inventory::{Health, Owner, ProblemDetail, RoleDetail, Signer, Tag};
 use time::OffsetDateTime;
 
 use super::{First, Paging, ROWS};
-use crate::{
-    http::ui::{
-        Frame,
-        failure::Failure,
-        html,
-        query::Query,
-        text::{self, Badge, Meter, When, visible},
-        visit::Visit,
-    },
-    overview::{Version, quote},
+use crate::http::ui::{
+    Frame,
+    failure::Failure,
+    html,
+    query::Query,
+    text::{self, Badge, Meter, When, visible},
+    visit::Visit,
 };
 
 /// How many versions are told.

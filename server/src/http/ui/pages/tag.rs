@@ -105,8 +105,8 @@ pub(in super::super) async fn tag(visit: &Visit<'_>, query: &str) -> Result<Resp
             .collect(),
         command: super::repository::visible_command(&format!(
             "notary-server -config FILE history {} {}",
-            crate::overview::quote(gun),
-            crate::overview::quote(tag)
+            insight::quote(gun),
+            insight::quote(tag)
         )),
         first: text::link("/ui/tag", same),
         next,

@@ -5,6 +5,7 @@
 //! while they are read. Only so many rows are looked at for one answer: a page may be short, or
 //! empty, and still name the next one. Nothing here knows HTTP.
 
+mod calendar;
 mod changes;
 mod cursor;
 mod due;
@@ -26,8 +27,7 @@ use changes::Waiting;
 pub use changes::{ChangesPage, SeenChange};
 pub use cursor::BadCursor;
 use cursor::{Manner, Seal};
-pub use due::{Due, deadline, who};
-pub(crate) use due::{calendar, quote};
+pub use due::{Due, calendar, deadline, quote, who};
 use inventory::{
     Batch, Filter, Follower, Freshness, Row, Signer, Sort, Summary, SummaryCursor, Tables, Tag,
     TagCursor,

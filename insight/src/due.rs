@@ -73,7 +73,8 @@ fn cure(expiry: &Expiry) -> String {
 }
 
 /// `name` as one word of a shell, whatever is in it.
-pub(crate) fn quote(name: &str) -> String {
+#[must_use]
+pub fn quote(name: &str) -> String {
     let is_plain = |character: char| {
         character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_' | ':' | '@')
     };
@@ -85,7 +86,8 @@ pub(crate) fn quote(name: &str) -> String {
 }
 
 /// The calendar of what is due, dated by `changed`: the same files make the same calendar.
-pub(crate) fn calendar(due: &[Due], changed: impl Fn(&Expiry) -> OffsetDateTime) -> String {
+#[must_use]
+pub fn calendar(due: &[Due], changed: impl Fn(&Expiry) -> OffsetDateTime) -> String {
     let advice: Vec<String> = due
         .iter()
         .map(|due| format!("{}: {}", who(due.expiry.owner), due.cure))

@@ -11,7 +11,7 @@ impl Overview {
     /// # Errors
     ///
     /// [`OverviewError`]
-    pub(crate) async fn session_key(&self) -> Result<hmac::Key, OverviewError> {
+    pub async fn session_key(&self) -> Result<hmac::Key, OverviewError> {
         let inner = self.0.as_deref().ok_or(OverviewError::Off)?;
         let make = async || Ok::<_, StoreError>(Seal::new(&inner.tables.secret().await?));
         match inner.seal.get_or_try_init(make).await {

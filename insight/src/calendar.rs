@@ -11,7 +11,7 @@ const LINE: usize = 75;
 
 /// A date by which a file of a repository has to be followed by another one.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline<'d> {
+pub(crate) struct Deadline<'d> {
     /// The repository.
     pub gun: &'d str,
     /// The role of the file.
@@ -32,7 +32,7 @@ pub struct Deadline<'d> {
 /// that follows moves the entry, and does not add another one. Any text can stand in names: what
 /// would end a line or a value is escaped.
 #[must_use]
-pub fn render<'d>(deadlines: impl IntoIterator<Item = Deadline<'d>>) -> String {
+pub(crate) fn render<'d>(deadlines: impl IntoIterator<Item = Deadline<'d>>) -> String {
     let mut calendar = Calendar(String::new());
     calendar.line("BEGIN", "VCALENDAR");
     calendar.line("VERSION", "2.0");

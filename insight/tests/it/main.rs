@@ -4,16 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use access::{Caller, Identity, Policy, Rules};
 use database::Connected;
+use insight::{Overview, OverviewError, Question, Sight};
 use inventory::{
     Detail, Entry, Filter, Health, NextExpiry, Owner, Position, RoleDetail, Row, Signer, Sort,
     Tables, Tag, Written,
 };
 use proptest::prelude::*;
-use server::overview::{Overview, OverviewError, Question, Sight};
 use time::{Duration, OffsetDateTime};
 use trust::store::SqlStore;
-
-use crate::support::memory_pool;
 
 /// A key that may sign everywhere, beside one of each repository.
 const SHARED: &str = "shared";
@@ -26,7 +24,7 @@ struct Stage {
 
 impl Stage {
     async fn with(entries: &[Entry]) -> Self {
-        let pool = memory_pool().await;
+        let pool = database::connect_sqlite("memory").await.unwrap();
         let connected = Connected::Sqlite(pool.clone());
         inventory::migrate(&connected).await.unwrap();
         let tables = inventory::tables(&connected);
@@ -429,7 +427,7 @@ async fn a_cursor_is_taken_by_each_replica_and_for_its_question_alone() {
         .await
         .unwrap();
     let next = page.next.unwrap();
-    let pool = memory_pool().await;
+    let pool = database::connect_sqlite("memory").await.unwrap();
     let replica = Overview::new(Arc::clone(&stage.tables), Arc::new(SqlStore::new(pool)));
     let rest = replica
         .repositories(&sight, &question, Some(&next), 1)
@@ -461,7 +459,7 @@ async fn without_an_inventory_the_cure_is_named() {
         refused.unwrap_err().to_string()
     };
     assert!(ask(&Overview::off()).await.contains("inventory.enabled"));
-    let pool = memory_pool().await;
+    let pool = database::connect_sqlite("memory").await.unwrap();
     let connected = Connected::Sqlite(pool.clone());
     let overview = Overview::new(inventory::tables(&connected), Arc::new(SqlStore::new(pool)));
     assert!(ask(&overview).await.contains("notary-server migrate"));
