@@ -21,7 +21,6 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::ArgMatches;
 use daemon::{Command, Flags, Level, LogControl, Program, logging, memory};
-pub(crate) use webhook::source as webhook_source;
 
 use crate::{
     config::{self as configuration, Config},

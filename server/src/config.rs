@@ -202,6 +202,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// What the server calls itself in events.
+    pub(crate) fn event_source(&self) -> &str {
+        self.public_url.as_deref().unwrap_or("notary-server")
+    }
+
     /// Reads `settings`.
     ///
     /// # Errors

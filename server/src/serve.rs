@@ -27,7 +27,6 @@ use webhooks::{Dispatcher, Receiver, ReceiverSettings, RefusalSender};
 
 use crate::{
     App, KeyLimiter, Parts, UploadLimits,
-    command::webhook_source,
     config::{Config, TrustService},
     doctor, health,
     http::{Audited, Endpoint, Ui},
@@ -207,7 +206,7 @@ impl Webhooks {
 
 /// The receivers, with what their certificates are checked with.
 pub(crate) fn receivers(config: &Config) -> Result<Vec<Arc<Receiver>>> {
-    let source = webhook_source(config);
+    let source = config.event_source();
     let make = |settings: &ReceiverSettings| {
         let receiver = Receiver::new(settings.clone(), source);
         receiver

@@ -7,11 +7,11 @@ use tuf::Gun;
 
 use crate::{
     backoff,
-    dispatch::{Turn, Webhook, milliseconds, random},
     event::Event,
     expiry, feed,
     meters::{self, Ending},
     tables::{Deadline, Delay, Item, Key},
+    webhook::{Turn, Webhook, milliseconds, random},
 };
 
 /// How many lines of a repository that fell behind are read at once.

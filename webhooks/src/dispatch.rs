@@ -31,10 +31,11 @@ use uuid::Uuid;
 use crate::{
     deliver::{Job, Outcome, Work},
     expiry::{Scan, Whose},
-    lease::{Candidate, Lease, Term},
+    lease::{Candidate, Lease},
     meters,
-    receiver::{Receiver, TIMEOUT},
+    receiver::Receiver,
     tables::{self, Delay, Item, Key, Position, Progress, Scans, Tables},
+    webhook::{Pace, Turn, Webhook, milliseconds},
 };
 
 /// How many lines of the feed are read at once.
@@ -53,47 +54,8 @@ const MOST_DELAYS: usize = 1_000;
 /// How long the deliveries of one round may go on.
 const ROUND: Duration = Duration::from_secs(5);
 
-/// Left over between the end of the last delivery and the end of the lease.
-const MARGIN: Duration = Duration::from_secs(1);
-
 /// How long to rest at least where something is due that cannot be delivered now.
 const SHORTEST_REST: Duration = Duration::from_millis(50);
-
-/// How often a webhook looks, and what it waits for.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// How long to rest between two looks at the feed.
-    pub rest: Duration,
-    /// How long to rest after a failure, and while the tables are missing.
-    pub after_failure: Duration,
-    /// How often to show that the holder of the lease lives, and to look whether it does.
-    pub beat: Duration,
-    /// How long the lease lasts.
-    pub lease: Term,
-    /// How often to look for what expires.
-    pub scan: Duration,
-    /// How long a server that has just started may take to renew what is late.
-    pub renewal: Duration,
-    /// For how long an event is tried.
-    pub patience: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            rest: Duration::from_secs(1),
-            after_failure: Duration::from_secs(15),
-            beat: Duration::from_secs(3),
-            lease: Term {
-                length: Duration::from_secs(20),
-                reserve: TIMEOUT + MARGIN,
-            },
-            scan: Duration::from_mins(1),
-            renewal: Duration::from_hours(2),
-            patience: Duration::from_hours(24),
-        }
-    }
-}
 
 /// Delivers to all receivers of a server.
 #[derive(Clone)]
@@ -163,23 +125,6 @@ impl Dispatcher {
             outcome.expect("delivering does not panic");
         }
     }
-}
-
-/// One receiver, and what delivering to it takes.
-pub(crate) struct Webhook {
-    pub(crate) store: Arc<dyn TrustStore>,
-    tables: Arc<dyn Tables>,
-    inventory: Option<Arc<dyn inventory::Tables>>,
-    pub(crate) clock: Clock,
-    pub(crate) turns: SnapshotLine,
-    pub(crate) pace: Pace,
-    pub(crate) receiver: Arc<Receiver>,
-    pub(crate) comparing: Arc<Semaphore>,
-    holder: Vec<u8>,
-    /// As the row has it.
-    wake: AtomicI64,
-    began: Instant,
-    pub(crate) shutdown: CancellationToken,
 }
 
 /// Why a round was not finished.
@@ -662,21 +607,6 @@ impl State {
     }
 }
 
-/// How long the jobs of a round may go on.
-#[derive(Clone)]
-pub(crate) struct Turn {
-    lease: Arc<Lease>,
-    end: Instant,
-    pub(crate) shutdown: CancellationToken,
-}
-
-impl Turn {
-    /// Whether another delivery may begin.
-    pub(crate) fn goes_on(&self) -> bool {
-        self.lease.is_held() && Instant::now() < self.end && !self.shutdown.is_cancelled()
-    }
-}
-
 fn place(line: &Change) -> Position {
     Position {
         line: line.id,
@@ -696,13 +626,4 @@ fn line_sum(line: &Change) -> Vec<u8> {
 
 fn is_at(position: &Position, line: &Change) -> bool {
     position.line == line.id && position.line_sum == line_sum(line)
-}
-
-pub(crate) fn milliseconds(at: OffsetDateTime) -> i64 {
-    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
-/// Bits that need not be secret: for waits, and for ids.
-pub(crate) fn random() -> u64 {
-    Uuid::new_v4().as_u64_pair().1
 }

@@ -20,6 +20,7 @@ mod schema;
 mod signature;
 pub mod statements;
 mod tables;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use database::{
     adopt::{self, AdoptError, Survey},
     with_pool,
 };
-pub use dispatch::{Dispatcher, Pace};
+pub use dispatch::Dispatcher;
 pub use event::{Event, Kind, MEDIA_TYPE};
 pub use lease::Term;
 pub use meters::describe_metrics;
@@ -37,6 +38,7 @@ pub use refusals::{Refusal, RefusalSender, Refusals, refusals};
 pub use schema::BLUEPRINT;
 pub use signature::{InvalidSecret, Secret, sign};
 pub use tables::{Deadline, Delay, Item, Position, Progress, Row, Scans, SqlTables, Tables};
+pub use webhook::Pace;
 
 /// The tables of an open database, which may lack them.
 #[must_use]

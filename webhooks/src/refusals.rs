@@ -14,10 +14,10 @@ use trust::Clock;
 
 use crate::{
     backoff,
-    dispatch::random,
     event::{Event, Kind},
     meters::{self, Ending},
     receiver::Receiver,
+    webhook::random,
 };
 
 /// The most that is told in a second.

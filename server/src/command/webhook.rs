@@ -91,14 +91,9 @@ fn find<'c>(config: &'c Config, arguments: &ArgMatches) -> Result<&'c ReceiverSe
     })
 }
 
-/// What the server calls itself in events.
-pub(crate) fn source(config: &Config) -> &str {
-    config.public_url.as_deref().unwrap_or("notary-server")
-}
-
 async fn test(config: &Config, settings: &ReceiverSettings) -> Result<()> {
     let place = origin(&settings.url);
-    let receiver = Receiver::new(settings.clone(), source(config))?;
+    let receiver = Receiver::new(settings.clone(), config.event_source())?;
     let now = clock::now();
     let event = Event {
         id: Uuid::new_v4().simple().to_string(),

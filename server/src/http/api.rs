@@ -3,11 +3,13 @@
 use std::mem;
 
 use axum::{
+    Extension,
     body::Body,
+    extract::State,
     response::{IntoResponse as _, Response},
 };
 use database::Lane;
-use http::{HeaderValue, StatusCode, header, request::Parts as Head};
+use http::{HeaderValue, Request, StatusCode, header, request::Parts as Head};
 
 use super::{
     ApiError, Route, add_data_headers, changefeed, empty,
@@ -36,6 +38,16 @@ pub(super) async fn answer(
     };
     add_data_headers(&mut response);
     response
+}
+
+/// Answers a request to a path that no router outside knows.
+pub(super) async fn answer_unknown(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    request: Request<Body>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    answer(&app, Route::Unknown, head, body, &origin).await
 }
 
 /// The queue for the database that a request waits in. A client asks for keys in order to publish.

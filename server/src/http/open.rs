@@ -124,7 +124,7 @@ pub(super) fn main_router(app: &App) -> Router {
     }
     let data = finish(
         app,
-        router(routes, || any(answer_unknown)).fallback(answer_unknown),
+        router(routes, || any(api::answer_unknown)).fallback(api::answer_unknown),
     );
     if app.ui.is_some() {
         data.merge(ui::router(app))
@@ -173,15 +173,6 @@ pub(super) async fn nothing_else(State(app): State<App>, request: Request<Body>)
     let (head, body) = request.into_parts();
     upload::discard(&app, &head, body).await;
     ApiError::UnknownRoute.into_response()
-}
-
-pub(super) async fn answer_unknown(
-    State(app): State<App>,
-    Extension(origin): Extension<Origin>,
-    request: Request<Body>,
-) -> Response {
-    let (head, body) = request.into_parts();
-    api::answer(&app, Route::Unknown, head, body, &origin).await
 }
 
 async fn issue_token(

@@ -16,9 +16,8 @@ pub use names::{GunName, RoleName};
 use names::{RolesAtEnd, split_trust_path};
 use tuf::Role;
 
-use super::{
-    target::{LONGEST_TARGET, clean_up, decode_percent, is_clean, location, without_doubled_slash},
-    v1,
+use super::target::{
+    LONGEST_TARGET, clean_up, decode_percent, is_clean, location, without_doubled_slash,
 };
 
 /// What the table of routes says of one method and path; `docs/http.md` is made of these.
@@ -318,7 +317,7 @@ impl Route {
 /// The work is linear in the length of the target, whatever it holds.
 #[must_use]
 pub fn route(method: &Method, raw_path: &str, query: Option<&str>) -> Route {
-    if v1::is_below(raw_path) {
+    if is_below_v1(raw_path) {
         return Route::Api;
     }
     if !matches!(
@@ -406,6 +405,11 @@ fn key_file(path: &str) -> Option<(GunName, Role)> {
     })
 }
 
+/// Whether a path, as it was sent, is a matter of the API for operators.
+fn is_below_v1(raw_path: &str) -> bool {
+    raw_path == "/api" || raw_path.starts_with("/api/")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -414,6 +418,16 @@ mod tests {
 
     fn get(path: &str) -> Route {
         route(&Method::GET, path, None)
+    }
+
+    #[test]
+    fn only_paths_below_the_api_for_operators_are_its_own() {
+        for path in ["/api", "/api/", "/api/v1/x", "/api/v2/"] {
+            assert!(is_below_v1(path));
+        }
+        for path in ["/", "/apis", "/v2/api/", "//api/v1/"] {
+            assert!(!is_below_v1(path));
+        }
     }
 
     #[test]

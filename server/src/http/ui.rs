@@ -27,7 +27,7 @@ use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use session::Ended;
 use visit::Visit;
 
-use super::{forbid_storing, open, origin::Origin, path::RouteDoc, typed, upload};
+use super::{api, forbid_storing, origin::Origin, path::RouteDoc, typed, upload};
 use crate::{App, config};
 
 /// The largest file of CAs.
@@ -299,7 +299,7 @@ async fn root(
     if reads && welcome::is_wanted(request.headers()) {
         return dress(welcome::page(&app, &origin));
     }
-    let mut response = open::answer_unknown(State(app), origin, request).await;
+    let mut response = api::answer_unknown(State(app), origin, request).await;
     if reads {
         let accept = HeaderValue::from_static("Accept");
         response.headers_mut().append(header::VARY, accept);

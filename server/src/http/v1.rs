@@ -36,11 +36,6 @@ use crate::App;
 /// What the API is below.
 const BASE: &str = "/api/v1/";
 
-/// Whether a path, as it was sent, is a matter of this API.
-pub(super) fn is_below(raw_path: &str) -> bool {
-    raw_path == "/api" || raw_path.starts_with("/api/")
-}
-
 /// What the table says of each route, for the reference of all routes.
 pub(super) fn docs() -> impl Iterator<Item = &'static RouteDoc> {
     TABLE.iter().map(|row| &row.doc)
@@ -306,15 +301,5 @@ mod tests {
             assert!(!takes(text), "{text}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn only_paths_below_the_api_are_its_own() {
-        for path in ["/api", "/api/", "/api/v1/x", "/api/v2/"] {
-            assert!(is_below(path));
-        }
-        for path in ["/", "/apis", "/v2/api/", "//api/v1/"] {
-            assert!(!is_below(path));
-        }
     }
 }
