@@ -33,6 +33,9 @@ use crate::{
 /// No form is longer, in bytes.
 const LONGEST_FORM: usize = 16 << 10;
 
+/// The most fields of a form.
+const MOST_FIELDS: usize = 16;
+
 /// How long a form may take to arrive.
 const FORM_TIME: StdDuration = StdDuration::from_secs(10);
 
@@ -317,8 +320,8 @@ impl Form {
         let mut form = Self::default();
         let mut seen = Vec::new();
         for (name, value) in form_urlencoded::parse(text) {
-            if seen.contains(&name) {
-                return Err(Failure::BadForm("It says something twice."));
+            if seen.len() == MOST_FIELDS || seen.contains(&name) {
+                return Err(Failure::BadForm("It says something twice, or too much."));
             }
             match name.as_ref() {
                 "user" => form.user = value.into_owned(),
@@ -357,6 +360,14 @@ mod tests {
         ] {
             assert_eq!(way_back(to), "/ui/", "{to}");
         }
+    }
+
+    #[test]
+    fn a_form_has_few_fields_each_once() {
+        let fields = |count: usize| (0..count).map(|n| format!("f{n}=&")).collect::<String>();
+        assert!(Form::read(fields(MOST_FIELDS).as_bytes()).is_ok());
+        assert!(Form::read(fields(MOST_FIELDS + 1).as_bytes()).is_err());
+        assert!(Form::read(b"user=a&user=b").is_err());
     }
 
     proptest! {
