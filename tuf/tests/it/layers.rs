@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 10] = [
     &["files"],
     &["rules"],
     &["update", "renewal", "client"],
-    &["overview"],
+    &["overview", "history"],
     &["second_format"],
 ];
 
