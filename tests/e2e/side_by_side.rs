@@ -23,7 +23,7 @@ macro_rules! beside_each_other {
             $(
                 #[test]
                 fn $scenario() -> anyhow::Result<()> {
-                    harness::play_on(harness::Backend::$backend, |sandbox| {
+                    harness::play_beside_notary(harness::Backend::$backend, |sandbox| {
                         super::$scenario(&super::Replicas::start(sandbox, harness::Pair::$pair)?)
                     })
                 }

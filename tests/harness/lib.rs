@@ -41,7 +41,7 @@ pub use notary::Collaborator;
 pub use pair::{Make, Pair};
 pub use process::{Daemon, Said};
 pub use registry::RegistryAuth;
-pub use sandbox::{Sandbox, play, play_on};
+pub use sandbox::{Sandbox, play, play_beside_notary, play_on};
 pub use storage::{Backend, Database, Owner};
 pub use trust::{Placement, Routes, Trust};
 pub use wiretap::{Talk, Wiretap};

@@ -11,7 +11,7 @@ use inventory::{
 };
 use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
-use trust::store::SqlStore;
+use trust::store::{MIGRATIONS, SqlStore};
 
 /// A key that may sign everywhere, beside one of each repository.
 const SHARED: &str = "shared";
@@ -25,6 +25,7 @@ struct Stage {
 impl Stage {
     async fn with(entries: &[Entry]) -> Self {
         let pool = database::connect_sqlite("memory").await.unwrap();
+        database::migrate(&pool, &MIGRATIONS).await.unwrap();
         let connected = Connected::Sqlite(pool.clone());
         inventory::migrate(&connected).await.unwrap();
         let tables = inventory::tables(&connected);
