@@ -45,12 +45,28 @@ impl<DB: Dialect> Pool<DB> {
             // What one has lost, the others have lost as well.
             shared.retire_all();
         }
-        Ok(Lease {
-            held: Some(self.connect().await?),
-            permit,
-            pool: self.clone(),
-            was_idle: false,
-        })
+        let pool = self.clone();
+        let opening = async move {
+            Ok(Lease {
+                held: Some(pool.connect().await?),
+                permit,
+                pool,
+                was_idle: false,
+            })
+        };
+        match shared.source.reach {
+            // A file that is being opened is opened to the end and closed again, if the request is
+            // given up meanwhile.
+            Reach::File => match tokio::spawn(opening).await {
+                Ok(opened) => opened,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The program ends.
+                    Err(_) => Err(sqlx::Error::PoolClosed),
+                },
+            },
+            Reach::Network | Reach::Memory => opening.await,
+        }
     }
 
     /// Waits for a place in the lane of this task, and then for one of the connections.

@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -389,7 +389,12 @@ fn a_clean_stop_leaves_everything_in_the_one_file_of_the_database() {
         ("NOTARY_SERVER_STORAGE_DB_URL", "server.db"),
     ];
     let mut running = stage.start(&storage);
-    assert!(stage.path("server.db-wal").exists());
+    // The start may have closed the file, and what runs in the background opens it.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !stage.path("server.db-wal").exists() {
+        assert!(Instant::now() < deadline, "the database is not open");
+        thread::sleep(Duration::from_millis(5));
+    }
     let id = rustix::process::Pid::from_child(&running.child);
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     assert!(running.child.wait().unwrap().success());
