@@ -364,9 +364,9 @@ mod tests {
 
     #[test]
     fn a_form_has_few_fields_each_once() {
-        let fields = |count: usize| (0..count).map(|n| format!("f{n}=&")).collect::<String>();
-        assert!(Form::read(fields(MOST_FIELDS).as_bytes()).is_ok());
-        assert!(Form::read(fields(MOST_FIELDS + 1).as_bytes()).is_err());
+        let names: Vec<String> = (0..=MOST_FIELDS).map(|n| format!("f{n}=")).collect();
+        assert!(Form::read(names[1..].join("&").as_bytes()).is_ok());
+        assert!(Form::read(names.join("&").as_bytes()).is_err());
         assert!(Form::read(b"user=a&user=b").is_err());
     }
 
