@@ -27,7 +27,7 @@ const BATCH: u32 = 500;
 /// How many lines are looked at for one page.
 const MOST_LINES: u32 = 5_000;
 
-/// How often the end of the feed is looked at while somebody waits for it.
+/// How often the end of the feed is looked at while a caller waits for it.
 const TICK: Duration = Duration::from_millis(500);
 
 /// How many callers wait at once.
@@ -189,7 +189,7 @@ impl Overview {
         })
     }
 
-    /// Looks at the end of the feed again and again until it is another one, once nobody else does.
+    /// Looks at the end of the feed again and again until it changes, unless another caller does.
     async fn lead(&self) {
         let Some(inner) = self.0.as_deref() else {
             return;
@@ -213,7 +213,7 @@ impl Overview {
         }
     }
 
-    /// Lets nobody wait any more, at the end of the program.
+    /// Answers all who wait, at the end of the program.
     pub fn end_waiting(&self) {
         if let Some(inner) = self.0.as_deref() {
             inner.waiting.closing.cancel();

@@ -17,7 +17,7 @@ const LATE: Duration = Duration::DAY;
 /// How many entries a calendar has at most.
 const MOST_ENTRIES: usize = 1_000;
 
-/// A role that somebody has to renew.
+/// A role that has to be renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// What expires.
@@ -107,8 +107,8 @@ pub fn calendar(due: &[Due], changed: impl Fn(&Expiry) -> OffsetDateTime) -> Str
 }
 
 impl Overview {
-    /// A page of what expires within a time and has to be renewed by somebody, the first first, of
-    /// what `sight` shows.
+    /// A page of what `sight` shows of the roles that expire within a time and have to be renewed,
+    /// the first ones first.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use trust::store::StoreError;
 use super::{Overview, OverviewError, cursor::Seal};
 
 impl Overview {
-    /// A key that all servers on one database share. Whoever can read the tables knows it.
+    /// A key that all servers on one database share. It is known to everyone who reads the tables.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use trust::{
 };
 use tuf::Gun;
 
-use crate::{EDITION, Position, Tables, Written, compute::compute, rows::Mark, sum};
+use crate::{EDITION, Position, Tables, Written, compute::compute, rows::Mark};
 
 /// How many lines of the feed, or names, are read with one statement.
 const PAGE: u32 = 200;
@@ -181,7 +181,7 @@ impl Follower {
                 }
             }
             self.follow_page(&changes).await?;
-            let end = changes.last().map(|line| (line.id, line_sum(line)));
+            let end = changes.last().map(|line| (line.id, line.fingerprint()));
             let is_moved = end.is_some();
             if is_moved || self.is_due(&position) {
                 let (line, line_sum) = end.unwrap_or((position.line, position.line_sum.clone()));
@@ -259,7 +259,7 @@ impl Follower {
         let now = (self.clock)().unix_timestamp();
         let position = Position {
             line: start.as_ref().map_or(0, |line| line.id),
-            line_sum: start.as_ref().map(line_sum).unwrap_or_default(),
+            line_sum: start.as_ref().map(Change::fingerprint).unwrap_or_default(),
             reached_at: now,
             walked_at: now,
         };
@@ -350,15 +350,6 @@ fn is_current(mark: &Mark, version: i64, sha256: &[u8; 32], now: OffsetDateTime)
         && now.unix_timestamp() < mark.stale_at
 }
 
-/// What tells a line of the feed from another one with its id.
-fn line_sum(line: &Change) -> Vec<u8> {
-    let text = format!(
-        "{}\n{}\n{}\n{}",
-        line.gun, line.version, line.sha256, line.category
-    );
-    sum(text.as_bytes())
-}
-
 fn is_at(position: &Position, line: &Change) -> bool {
-    position.line == line.id && position.line_sum == line_sum(line)
+    position.line == line.id && position.line_sum == line.fingerprint()
 }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use database::{Condition, DatabaseUrl, PoolLimits};
 pub use feed::FeedClock;
 pub use open::{OpenError, connect, migrate, on, open, open_pool, plan, readiness, transfer};
+use ring::digest::{SHA256, digest};
 pub use rows::{ChangeRow, FileRow, TrustRow};
 pub use schema::BLUEPRINT;
 pub use sql::SqlStore;
@@ -103,6 +104,17 @@ impl Change {
     #[must_use]
     pub fn is_deletion(&self) -> bool {
         self.category != "update"
+    }
+
+    /// What tells this line of the feed from another one with its id, as after a restore: a SHA-256
+    /// of all that followers go by.
+    #[must_use]
+    pub fn fingerprint(&self) -> Vec<u8> {
+        let text = format!(
+            "{}\n{}\n{}\n{}",
+            self.gun, self.version, self.sha256, self.category
+        );
+        digest(&SHA256, text.as_bytes()).as_ref().to_vec()
     }
 }
 

@@ -16,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -610,20 +609,11 @@ impl State {
 fn place(line: &Change) -> Position {
     Position {
         line: line.id,
-        line_sum: line_sum(line),
+        line_sum: line.fingerprint(),
         line_at: line.created_at.unix_timestamp(),
     }
 }
 
-/// What tells a line of the feed from another one with its id.
-fn line_sum(line: &Change) -> Vec<u8> {
-    let text = format!(
-        "{}\n{}\n{}\n{}",
-        line.gun, line.version, line.sha256, line.category
-    );
-    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
-}
-
 fn is_at(position: &Position, line: &Change) -> bool {
-    position.line == line.id && position.line_sum == line_sum(line)
+    position.line == line.id && position.line_sum == line.fingerprint()
 }
