@@ -7,8 +7,12 @@ use std::{
 };
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::Semaphore;
 
 use super::{Audit, Line};
+
+/// How many pages of the log may be read at once: each takes a window of memory.
+static READERS: Semaphore = Semaphore::const_new(2);
 
 /// How much of the file is read for one page.
 const WINDOW: u64 = 4 << 20;
@@ -39,6 +43,9 @@ pub enum BadPlace {
     /// The place is none of this file.
     #[error("it names no place in the audit file, which may have been rotated; begin without it")]
     Other,
+    /// Others read the log.
+    #[error("others are reading the audit log; ask again in a moment")]
+    Busy,
     /// The file cannot be read.
     #[error("the audit file cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -46,12 +53,24 @@ pub enum BadPlace {
 
 impl Audit {
     /// Lines of the file before `place`, which an earlier answer gave; `None` if the log has no
-    /// file. It reads a part of the file of bounded size, and blocks meanwhile.
+    /// file. It reads a part of the file of bounded size, off the async threads.
     ///
     /// # Errors
     ///
     /// [`BadPlace`]
-    pub fn recent(&self, wanted: &Wanted, place: Option<&str>) -> Result<Option<Recent>, BadPlace> {
+    pub async fn read_recent(
+        &self,
+        wanted: Wanted,
+        place: Option<String>,
+    ) -> Result<Option<Recent>, BadPlace> {
+        let _reader = READERS.try_acquire().map_err(|_| BadPlace::Busy)?;
+        let audit = self.clone();
+        tokio::task::spawn_blocking(move || audit.recent(&wanted, place.as_deref()))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    fn recent(&self, wanted: &Wanted, place: Option<&str>) -> Result<Option<Recent>, BadPlace> {
         let Some(path) = self.path() else {
             return Ok(None);
         };

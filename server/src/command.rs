@@ -4,7 +4,6 @@ mod audit;
 mod auth;
 mod backup;
 mod config;
-mod days;
 mod doctor;
 mod expiry;
 mod health;

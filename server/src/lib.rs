@@ -7,6 +7,7 @@
 pub mod backup;
 mod command;
 pub mod config;
+mod days;
 pub mod doctor;
 pub mod health;
 pub mod http;

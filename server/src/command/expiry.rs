@@ -16,10 +16,10 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     Environment,
-    days::{parse_days, read_days},
     overview::Opened,
     terminal::{Columns, day, finish, moment},
 };
+use crate::days::{parse_days, read_days};
 
 /// The name of the command.
 pub(super) const NAME: &str = "expiry";

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::{
     Environment,
-    days::{parse_days, read_days},
     overview::Opened,
     terminal::{Columns, day, escape, finish, moment},
 };
+use crate::days::{parse_days, read_days};
 
 /// The name of the command.
 pub(super) const NAME: &str = "inventory";

@@ -28,6 +28,8 @@ pub(super) enum Failure {
     BadForm(&'static str),
     /// A method that the page does not have.
     Method,
+    /// Others are being answered.
+    Busy(String),
     /// The inventory has no answer.
     Overview(OverviewError),
     /// This program's own fault.
@@ -135,6 +137,12 @@ impl Failure {
                 "This page only reads",
                 "It answers GET.".to_owned(),
                 "Use the commands of notary and docker to change trust.",
+            ),
+            Self::Busy(text) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not now",
+                text.clone(),
+                "Load this page again in a moment.",
             ),
             Self::Overview(error) => return tell(error),
             Self::Internal(error) => {

@@ -1,7 +1,6 @@
 //! `audit`: the audit log, as far as it is in its file.
 
 use audit_trail::{BadPlace, Recent, Wanted};
-use tokio::sync::Semaphore;
 
 use super::{Answered, Call, Kind, Problem, show, view};
 use crate::http::{
@@ -9,9 +8,6 @@ use crate::http::{
     grant::{Audit, AuditAll},
     path::GunName,
 };
-
-/// How many readings of the file may go on at once.
-static READERS: Semaphore = Semaphore::const_new(2);
 
 impl Call<'_> {
     pub(super) async fn audit(&self) -> Result<Answered, Problem> {
@@ -26,16 +22,7 @@ impl Call<'_> {
             limit: usize::try_from(self.limit()).unwrap_or(usize::MAX),
         };
         let after = self.after().map(str::to_owned);
-        let Ok(_reader) = READERS.try_acquire() else {
-            let busy = Problem::new(Kind::Unavailable, "others are reading the audit log");
-            return Err(busy.after(SHORTLY));
-        };
-        let audit = self.app.audit.clone();
-        let reading = tokio::task::spawn_blocking(move || audit.recent(&wanted, after.as_deref()));
-        let found = reading
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        match found {
+        match self.app.audit.read_recent(wanted, after).await {
             Ok(Some(Recent { lines, next })) => {
                 let lines = lines
                     .iter()
@@ -47,6 +34,9 @@ impl Call<'_> {
                 "the audit log goes to standard error with the rest of the log; \
                  `logging.audit_file` gives it a file, which is read here",
             )),
+            Err(BadPlace::Busy) => {
+                Err(Problem::new(Kind::Unavailable, BadPlace::Busy.to_string()).after(SHORTLY))
+            }
             Err(BadPlace::Other) => Err(Problem::parameter("after", BadPlace::Other)),
             Err(BadPlace::Io(error)) => Err(Problem::new(Kind::Internal, error.to_string())),
         }

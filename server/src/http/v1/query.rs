@@ -10,9 +10,12 @@ use time::{
 
 use super::{
     Problem, Row,
-    table::{Holds, LONGEST_WAIT, MOST, MOST_DAYS, Parameter},
+    table::{Holds, LONGEST_WAIT, MOST, Parameter},
 };
-use crate::http::target::decode_percent;
+use crate::{
+    days::{MOST_DAYS, parse_days},
+    http::target::decode_percent,
+};
 
 /// How many bytes a text has at most.
 const LONGEST_TEXT: usize = 2_048;
@@ -177,14 +180,9 @@ fn read_time(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 fn read_days(text: &str) -> Result<Duration, String> {
-    let (number, days) = match text.strip_suffix('w') {
-        Some(weeks) => (weeks, 7),
-        None => (text.strip_suffix('d').unwrap_or(text), 1),
-    };
-    let days = number.parse::<u16>().map(|number| i64::from(number) * days);
-    match days {
-        Ok(days) if days <= MOST_DAYS => Ok(Duration::days(days)),
-        _ => Err(format!(
+    match parse_days(text) {
+        Ok(days) => Ok(Duration::days(days.into())),
+        Err(_) => Err(format!(
             "it is no number of days such as 90d, or of weeks such as 12w, up to {MOST_DAYS}d"
         )),
     }

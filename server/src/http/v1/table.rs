@@ -12,9 +12,6 @@ pub(super) const DEFAULT_LIMIT: u32 = 100;
 /// How far is looked ahead if the request does not say.
 pub(super) const AHEAD: Duration = Duration::days(90);
 
-/// How far can be looked ahead.
-pub(super) const MOST_DAYS: i64 = 36_500;
-
 /// How long a request can wait for a change.
 pub(super) const LONGEST_WAIT: u64 = 60;
 

@@ -4,9 +4,7 @@ use askama::Template;
 use audit_trail::{BadPlace, Line, Recent, Wanted};
 use axum::response::Response;
 use http::StatusCode;
-use insight::OverviewError;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::sync::Semaphore;
 
 use super::{Paging, ROWS};
 use crate::http::{
@@ -21,9 +19,6 @@ use crate::http::{
         visit::Visit,
     },
 };
-
-/// How many readings of the file may go on at once.
-static READERS: Semaphore = Semaphore::const_new(2);
 
 /// How many details of a line are shown.
 const MOST_DETAILS: usize = 20;
@@ -114,15 +109,10 @@ pub(in super::super) async fn audit(visit: &Visit<'_>, query: &str) -> Result<Re
         limit: ROWS as usize,
     };
     let after = query.text("after").map(str::to_owned);
-    let _reader = READERS.try_acquire().map_err(|_| OverviewError::Busy)?;
-    let log = visit.app.audit.clone();
-    let reading = tokio::task::spawn_blocking(move || log.recent(&wanted, after.as_deref()));
-    let found = match reading.await {
-        Ok(Ok(found)) => found,
-        Ok(Err(BadPlace::Other)) => {
-            return Err(Failure::BadQuery(BadPlace::Other.to_string()));
-        }
-        Ok(Err(error)) => return Err(Failure::Internal(error.to_string())),
+    let found = match visit.app.audit.read_recent(wanted, after).await {
+        Ok(found) => found,
+        Err(BadPlace::Busy) => return Err(Failure::Busy(BadPlace::Busy.to_string())),
+        Err(BadPlace::Other) => return Err(Failure::BadQuery(BadPlace::Other.to_string())),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     let has_file = found.is_some();
