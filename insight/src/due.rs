@@ -2,17 +2,12 @@
 
 use inventory::{Expiry, ExpiryCursor, Owner, Tables};
 use time::{Duration, OffsetDateTime};
-use trust::renewal::{LEAD, SNAPSHOT_LEAD};
 
 use super::{
     BATCH, Listed, MOST_LOOKED_AT, MOST_ROWS, Overview, OverviewError, STATEMENT, Sight, Turn,
     cursor::Manner,
 };
 use crate::calendar::{self, Deadline};
-
-/// How long after its time a renewal by the server may come without being missed: it walks once an
-/// hour, and looks at a snapshot together with its timestamp, which lives for two weeks.
-const LATE: Duration = Duration::DAY;
 
 /// How many entries a calendar has at most.
 const MOST_ENTRIES: usize = 1_000;
@@ -39,12 +34,9 @@ impl From<Expiry> for Due {
 /// should have been renewed already.
 #[must_use]
 pub fn deadline(owner: Owner, now: OffsetDateTime, within: Duration) -> OffsetDateTime {
-    let late = match owner {
-        Owner::Publisher => return now + within,
-        Owner::Server => LEAD,
-        Owner::Either => SNAPSHOT_LEAD - Duration::days(14),
-    };
-    now + (late - LATE).min(within)
+    now + owner
+        .overdue()
+        .map_or(within, |overdue| overdue.min(within))
 }
 
 /// Who renews what has this owner, in words.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+use trust::renewal::{LEAD, SNAPSHOT_LEAD};
 
 /// Which repositories are asked for: those to which everything that is set applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,6 +124,19 @@ impl Owner {
             "snapshot" => Self::Either,
             _ => Self::Publisher,
         }
+    }
+
+    /// How long before the expiry a renewal by the server is overdue; `None` where publishers renew.
+    /// The server walks once an hour, and looks at a snapshot together with its timestamp, which
+    /// lives for two weeks, so a day is left to it.
+    #[must_use]
+    pub fn overdue(self) -> Option<Duration> {
+        let lead = match self {
+            Self::Publisher => return None,
+            Self::Server => LEAD,
+            Self::Either => SNAPSHOT_LEAD - Duration::days(14),
+        };
+        Some(lead - Duration::DAY)
     }
 
     /// The word for it in JSON and in metrics.

@@ -9,10 +9,7 @@ use std::sync::Arc;
 
 use inventory::{ExpiryCursor, Owner, Tables};
 use time::{Duration, OffsetDateTime};
-use trust::{
-    renewal::{LEAD, SNAPSHOT_LEAD},
-    store::StoreError,
-};
+use trust::store::StoreError;
 
 use crate::{
     event::{self, Event, Kind},
@@ -21,10 +18,6 @@ use crate::{
 
 /// The windows of what publishers renew, in days before the expiry.
 const WINDOWS: [u16; 4] = [1, 7, 30, 90];
-
-/// How long after its time a renewal by the server may come without being missed: it looks once an
-/// hour, and at a snapshot together with its timestamp, which lives for two weeks.
-const LATE: Duration = Duration::DAY;
 
 /// How many rows are read at once.
 const PAGE: u32 = 200;
@@ -138,13 +131,11 @@ impl Scan {
 
 /// The windows of an owner, shortest first: seconds before the expiry, and how events call it.
 fn windows(owner: Owner) -> Vec<(i64, u16)> {
-    let late = |lead: Duration| vec![((lead - LATE).whole_seconds(), 0)];
-    match owner {
-        Owner::Publisher => WINDOWS
+    match owner.overdue() {
+        Some(overdue) => vec![(overdue.whole_seconds(), 0)],
+        None => WINDOWS
             .map(|days| (Duration::days(i64::from(days)).whole_seconds(), days))
             .to_vec(),
-        Owner::Server => late(LEAD),
-        Owner::Either => late(SNAPSHOT_LEAD - Duration::days(14)),
     }
 }
 
